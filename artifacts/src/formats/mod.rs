@@ -1,0 +1,1 @@
+//! On-disk layouts as typed values, without meaning: an artifact file says what they mean.

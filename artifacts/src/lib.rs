@@ -1,0 +1,32 @@
+//! Windows artifacts, one file each: where they are kept, what their records are, what these support.
+//!
+//! [`ALL`] is the one list that drives collection, parsing, `comtrail artifacts`, `docs/artifacts.md`, the
+//! golden tests and the robustness tests.
+
+use evidence::Artifact;
+
+pub mod formats;
+
+mod assembly;
+mod com_registration;
+mod event_log;
+mod host;
+mod mft;
+mod prefetch;
+mod usn_journal;
+
+/// Every artifact that comtrail knows, in the order in which people see them.
+pub static ALL: &[&Artifact] = &[
+    &host::ARTIFACT,
+    &event_log::ARTIFACT,
+    &prefetch::ARTIFACT,
+    &com_registration::ARTIFACT,
+    &assembly::ARTIFACT,
+    &mft::ARTIFACT,
+    &usn_journal::ARTIFACT,
+];
+
+/// The artifact of this id.
+pub fn by_id(id: &str) -> Option<&'static Artifact> {
+    ALL.iter().copied().find(|artifact| artifact.id == id)
+}

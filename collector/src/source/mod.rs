@@ -1,0 +1,121 @@
+//! Where evidence comes from. A source is opened by its content, never by its file name, and offers volumes;
+//! each volume is a tree of files that can be looked up, listed and opened.
+
+use evidence::{Bytes, FileTimes, Method, Problem, Recovery};
+use std::ops::Range;
+
+/// What a volume is. Only some kinds can be searched; the others are named, never taken for empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// NTFS, read by ourselves.
+    Ntfs,
+    /// A folder of the analysis machine.
+    Folder,
+    /// The members of an archive.
+    Archive,
+    /// Encrypted with BitLocker.
+    BitLocker,
+    /// ReFS.
+    Refs,
+    /// FAT12, FAT16 or FAT32.
+    Fat,
+    /// exFAT.
+    ExFat,
+    /// Nothing that we recognise.
+    Unknown,
+}
+
+/// One volume of a source.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// Id used in bundle paths: the drive letter (`C`), else `volume-9A3C11F2` by serial number, else
+    /// `volume-at-1048576` by byte offset.
+    pub id: String,
+    /// Drive letter. For an image the system volume is called `C` until the hives say otherwise.
+    pub letter: Option<char>,
+    /// Kind.
+    pub kind: VolumeKind,
+    /// Label, where it has one.
+    pub label: Option<String>,
+    /// Serial number.
+    pub serial: Option<u64>,
+    /// Byte offset in the disk image, 0 otherwise.
+    pub offset: u64,
+    /// Length in bytes, 0 where it is not known.
+    pub size: u64,
+    /// Bytes per cluster, 0 where there are none.
+    pub cluster_size: u32,
+    /// Whether Windows is installed on it.
+    pub is_system: bool,
+}
+
+/// One file, stream or folder of a volume.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Path from the root of the volume, `\Windows\System32\config\SYSTEM`, in the spelling of the volume.
+    pub path: String,
+    /// Name of the alternate stream; `None` for the unnamed one.
+    pub stream: Option<String>,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+    /// Length in bytes.
+    pub size: u64,
+    /// Times.
+    pub times: FileTimes,
+    /// File record number and sequence on NTFS.
+    pub mft: Option<(u64, u16)>,
+    /// Set for a deleted file: how its content can be had.
+    pub recovery: Option<Recovery>,
+    /// How opening it reads it.
+    pub method: Method,
+}
+
+impl Found {
+    /// The path with the stream, as Windows writes it.
+    pub fn full_path(&self) -> String {
+        match &self.stream {
+            None => self.path.clone(),
+            Some(stream) => format!("{}:{stream}", self.path),
+        }
+    }
+}
+
+/// The bytes of a found object. Holes read as zeros.
+pub trait Content: Bytes {
+    /// The ranges that hold data, in order; everything between them is a hole. A plain file is one range.
+    fn data_ranges(&self) -> Vec<Range<u64>>;
+}
+
+/// The files of one volume. Names compare as the volume compares them, without regard to case.
+pub trait Tree: Send + Sync {
+    /// The file, folder or stream at this path (`\a\b.dll` or `\a\b.dll:stream`), 8.3 names included.
+    fn lookup(&self, path: &str) -> Result<Option<Found>, Problem>;
+
+    /// The children of a folder, each with its alternate streams after it, in the order of their names.
+    /// Reparse points are listed, never followed off the volume.
+    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem>;
+
+    /// The alternate streams of a file.
+    fn streams(&self, file: &Found) -> Result<Vec<Found>, Problem>;
+
+    /// Deleted files whose rebuilt path is this one, or, where the folder is unknown, whose name is.
+    fn lookup_deleted(&self, path: &str) -> Vec<Found>;
+
+    /// Opens the content.
+    fn open(&self, found: &Found) -> Result<Box<dyn Content>, Problem>;
+
+    /// What went wrong while the tree was read so far (damaged file records and the like); taken once.
+    fn take_problems(&self) -> Vec<Problem>;
+}
+
+/// An opened source.
+pub struct Source {
+    /// What it is, in words: `folder`, `zip archive`, `raw image`, `split raw image`, `E01 image`.
+    pub kind: &'static str,
+    /// What is known about the image as a whole: its partition scheme, the hashes that an E01 stores.
+    pub facts: Vec<(String, String)>,
+    /// Every volume, searched or only named, with its tree where it can be searched.
+    pub volumes: Vec<(Volume, Option<Box<dyn Tree>>)>,
+    /// What went wrong on the way.
+    pub problems: Vec<Problem>,
+}

@@ -1,0 +1,227 @@
+//! What an artifact is: where Windows keeps it, what it supports, and how its bytes become records.
+
+use crate::bytes::Bytes;
+use crate::problem::{Problem, ProblemKind, Stage};
+use crate::record::{Claim, Locator, Record};
+
+/// A registry hive, which implies its transaction logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hive {
+    /// HKLM\SOFTWARE.
+    Software,
+    /// HKLM\SYSTEM.
+    System,
+    /// HKLM\SAM.
+    Sam,
+    /// HKLM\SECURITY.
+    Security,
+    /// Every user's NTUSER.DAT.
+    NtUser,
+    /// Every user's UsrClass.dat.
+    UsrClass,
+}
+
+impl Hive {
+    /// Where the hive file lies.
+    pub fn globs(self) -> &'static [&'static str] {
+        match self {
+            Hive::Software => &[r"%SystemRoot%\System32\config\SOFTWARE"],
+            Hive::System => &[r"%SystemRoot%\System32\config\SYSTEM"],
+            Hive::Sam => &[r"%SystemRoot%\System32\config\SAM"],
+            Hive::Security => &[r"%SystemRoot%\System32\config\SECURITY"],
+            Hive::NtUser => &[r"%UserProfile%\NTUSER.DAT"],
+            Hive::UsrClass => &[r"%UserProfile%\AppData\Local\Microsoft\Windows\UsrClass.dat"],
+        }
+    }
+}
+
+/// Where an artifact is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Location {
+    /// Files by path pattern on the system volume: `*` within a component, `**` over components,
+    /// `%SystemRoot%` and `%UserProfile%` (every profile). A stream is written `path:stream`.
+    File(&'static str),
+    /// The same on every NTFS volume, without variables: `\$MFT`.
+    EveryVolume(&'static str),
+    /// Keys of a hive. The hive file and its logs are collected.
+    Key {
+        /// The hive.
+        hive: Hive,
+        /// The key inside it, for people.
+        key: &'static str,
+    },
+    /// Files that records name: what the leads loop brings.
+    Lead,
+}
+
+/// When in an analysis an artifact can be parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Needs nothing but its bytes.
+    Independent,
+    /// Needs to know which files the records of the first phase are about, because it would otherwise
+    /// describe every file of the volume.
+    Focused,
+}
+
+/// A file that a record names and that should therefore be collected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lead {
+    /// A path, verbatim: drive letter, device, volume GUID, `file:///` or UNC form.
+    Path(String),
+    /// A command line of some program, to be read with the grammar of the tools.
+    CommandLine {
+        /// Image path of the process, verbatim, where the record has it.
+        image: Option<String>,
+        /// The command line, verbatim.
+        command_line: String,
+        /// Current directory, verbatim, where the record has it.
+        current_directory: Option<String>,
+    },
+}
+
+/// Which files a focused artifact should describe: names in upper case, matched against the last component
+/// of a path, and folders (upper case, without drive, `\USERS\PUBLIC`) whose direct children count as well.
+#[derive(Clone, Debug, Default)]
+pub struct Focus {
+    /// Describe everything, whatever the other members say.
+    pub everything: bool,
+    /// File names, upper case.
+    pub names: std::collections::BTreeSet<String>,
+    /// Folders, upper case, leading backslash, no trailing one.
+    pub folders: std::collections::BTreeSet<String>,
+}
+
+impl Focus {
+    /// Whether a file with this full path (leading backslash, no drive) is wanted.
+    pub fn wants(&self, path: &str) -> bool {
+        if self.everything {
+            return true;
+        }
+        let upper = path.to_uppercase();
+        let (folder, name) = upper.rsplit_once('\\').unwrap_or(("", &upper));
+        self.names.contains(name) || self.folders.contains(folder) || self.folders.contains(&upper)
+    }
+}
+
+/// What a parser gets. It sees bytes, never a path of the analysis machine.
+pub struct Input<'a> {
+    /// Path on the host, verbatim, for artifacts whose place is part of their meaning.
+    pub original_path: &'a str,
+    /// The bytes.
+    pub bytes: &'a dyn Bytes,
+    /// Objects that belong to it, by original path: hive logs, `$MFT` for a change journal.
+    pub companions: Vec<(&'a str, &'a dyn Bytes)>,
+    /// Which files a [`Phase::Focused`] artifact should describe.
+    pub focus: &'a Focus,
+}
+
+impl<'a> Input<'a> {
+    /// The companion whose original path ends so, in any case.
+    pub fn companion(&self, suffix: &str) -> Option<&'a dyn Bytes> {
+        let suffix = suffix.to_uppercase();
+        self.companions.iter().find(|(path, _)| path.to_uppercase().ends_with(&suffix)).map(|(_, bytes)| *bytes)
+    }
+}
+
+/// Takes what a parser finds, one record at a time, so that memory does not grow with the evidence.
+pub struct Sink<'a> {
+    item: String,
+    stage: Stage,
+    records: u64,
+    on_record: &'a mut dyn FnMut(Record),
+    problems: Vec<Problem>,
+    problems_left_out: u64,
+}
+
+/// Most problems kept of one item; damaged files could otherwise produce one per byte.
+const MAX_PROBLEMS_PER_ITEM: usize = 200;
+
+impl<'a> Sink<'a> {
+    /// A sink for one item.
+    pub fn new(item: impl Into<String>, on_record: &'a mut dyn FnMut(Record)) -> Self {
+        Sink {
+            item: item.into(),
+            stage: Stage::Parse,
+            records: 0,
+            on_record,
+            problems: Vec::new(),
+            problems_left_out: 0,
+        }
+    }
+
+    /// Hands over a record.
+    pub fn record(&mut self, record: Record) {
+        self.records += 1;
+        (self.on_record)(record);
+    }
+
+    /// Hands over a problem of the item being parsed.
+    pub fn problem(
+        &mut self,
+        kind: ProblemKind,
+        locator: Option<Locator>,
+        what: impl Into<String>,
+        effect: impl Into<String>,
+    ) {
+        if self.problems.len() >= MAX_PROBLEMS_PER_ITEM {
+            self.problems_left_out += 1;
+            return;
+        }
+        let mut problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
+        problem.locator = locator;
+        self.problems.push(problem);
+    }
+
+    /// How many records were handed over.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Ends the item: its problems, with one more where some were left out.
+    pub fn finish(mut self) -> Vec<Problem> {
+        if self.problems_left_out > 0 {
+            self.problems.push(Problem::new(
+                self.stage,
+                ProblemKind::LimitReached,
+                self.item,
+                format!("{} more problems of this item are not listed", self.problems_left_out),
+                "the item is damaged in more places than are shown",
+            ));
+        }
+        self.problems
+    }
+}
+
+/// One artifact: a static in one file of the crate `artifacts`.
+pub struct Artifact {
+    /// Short stable id, `prefetch`.
+    pub id: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// Types of the records it gives.
+    pub data_types: &'static [&'static str],
+    /// Where it is kept.
+    pub locations: &'static [Location],
+    /// What its records may support.
+    pub claims: &'static [Claim],
+    /// What it proves, in sentences.
+    pub supports: &'static str,
+    /// What it does not prove, in sentences.
+    pub does_not_support: &'static str,
+    /// Which Windows versions keep it, and whether by default.
+    pub windows: &'static str,
+    /// Public descriptions of the format and its meaning.
+    pub references: &'static [&'static str],
+    /// When it can be parsed.
+    pub phase: Phase,
+    /// Bytes to records.
+    pub parse: fn(&Input<'_>, &mut Sink<'_>),
+    /// Files that a record of this artifact names and that should be collected.
+    pub leads: fn(&Record) -> Vec<Lead>,
+}
+
+/// For artifacts whose records never name a file to collect.
+pub fn no_leads(_: &Record) -> Vec<Lead> {
+    Vec::new()
+}

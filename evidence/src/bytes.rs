@@ -1,0 +1,82 @@
+//! How parsers see bytes, wherever they come from: a collected file, a volume, an archive member, memory.
+
+use std::io;
+
+/// Random access to bytes of known length. Reading beyond the end gives fewer bytes, never an error; an
+/// error means that bytes which should be there could not be read.
+pub trait Bytes: Send + Sync {
+    /// Length in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether there are no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads up to `buffer.len()` bytes at `offset`; returns how many were read, 0 only at or past the end.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Fills the buffer as far as the bytes reach and returns how many were read.
+    fn read_full_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.read_at(offset + done as u64, &mut buffer[done..]) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    /// All bytes, if there are at most `limit`; `None` when there are more, so that hostile sizes never
+    /// become allocations.
+    fn read_all(&self, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        if self.len() > limit {
+            return Ok(None);
+        }
+        let mut buffer = vec![0; usize::try_from(self.len()).map_err(io::Error::other)?];
+        let read = self.read_full_at(0, &mut buffer)?;
+        buffer.truncate(read);
+        Ok(Some(buffer))
+    }
+
+    /// The bytes as one slice where they already lie in memory, so that a parser need not copy them.
+    fn as_slice(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl Bytes for [u8] {
+    fn len(&self) -> u64 {
+        <[u8]>::len(self) as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(rest) = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)) else {
+            return Ok(0);
+        };
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+impl Bytes for Vec<u8> {
+    fn len(&self) -> u64 {
+        Bytes::len(self.as_slice())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.as_slice().read_at(offset, buffer)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}

@@ -1,0 +1,456 @@
+//! One run of the tool, everything that was joined to it, and the answers that a report gives.
+//!
+//! These types are the published shape of `report.json`; a change here is a change of its schema.
+
+use crate::record::Locator;
+use crate::time::Filetime;
+use crate::value::Value;
+use serde::Serialize;
+
+/// A place in the evidence that supports a statement: which artifact, which object, its hash, where in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Citation {
+    /// Artifact id.
+    pub artifact: String,
+    /// Original path of the object.
+    pub item: String,
+    /// SHA-256 of the object's stored bytes.
+    pub sha256: String,
+    /// Where in it.
+    pub locator: Locator,
+    /// Rule by which it was joined (`J1` to `J17`), `anchor` for the record that identified the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// How sure the join is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
+}
+
+/// Confidence classes C1 to C4: what kind of statement the evidence allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// C1: a kernel, audit or driver record, or the bytes of the object itself. "Recorded".
+    Direct,
+    /// C2: two independent artifacts agree, or the meaning of one implies it. "Established by … and …".
+    Strong,
+    /// C3: fits, other explanations are plausible. "Consistent with".
+    Circumstantial,
+    /// C4: existence only. "Present on the system".
+    Presence,
+}
+
+/// Which of the two tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tool {
+    /// RegAsm.exe, the assembly registration utility.
+    Regasm,
+    /// RegSvcs.exe, the services installation utility.
+    Regsvcs,
+}
+
+/// Yes, no, or not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// Not known; the reason always stands beside it.
+    Unknown,
+}
+
+/// What the command line asks the tool to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// regasm: register.
+    Register,
+    /// regasm: unregister.
+    Unregister,
+    /// regasm: write a .reg file; nothing of the assembly runs.
+    Regfile,
+    /// Print the usage text.
+    Usage,
+    /// The tool refuses this command line.
+    Invalid,
+    /// regsvcs: install into a COM+ application.
+    CoplusInstall,
+    /// regsvcs: remove from a COM+ application.
+    CoplusUninstall,
+    /// The command line is not known.
+    Unknown,
+}
+
+/// Why the image is, or may be, the tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// Version resource, CLI name with Microsoft's key token, or a matching hash says so.
+    Proven,
+    /// It ran from a .NET framework directory under the tool's name.
+    ByPath,
+    /// Only the file name says so.
+    ByName,
+}
+
+/// How well the run is identified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identified {
+    /// A process record.
+    Full,
+    /// A trace without a process id, such as a prefetch run.
+    Anonymous,
+}
+
+/// What became of the assembly file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssemblyState {
+    /// Collected as it was.
+    Present,
+    /// Known to be deleted, content not obtained.
+    Deleted,
+    /// Deleted and recovered.
+    Recovered,
+    /// Looked for where the command line points, not there.
+    Absent,
+    /// On another machine, not collected.
+    Remote,
+    /// Several files could be meant, or the directory is not known.
+    Unresolved,
+    /// The command line is not known.
+    Unknown,
+}
+
+/// The process that started the tool.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Parent {
+    /// Image path as recorded.
+    pub image: Option<String>,
+    /// Command line as recorded.
+    pub command_line: Option<String>,
+    /// Process id.
+    pub pid: Option<u64>,
+}
+
+/// The account that the tool ran as.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct User {
+    /// Security identifier.
+    pub sid: Option<String>,
+    /// `DOMAIN\name` as recorded.
+    pub name: Option<String>,
+    /// Integrity level: low, medium, medium_plus, high, system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<String>,
+    /// Whether the token was elevated, with the reading used.
+    pub elevated: Reasoned,
+    /// Logon session, as recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logon_id: Option<String>,
+    /// Which artifact named the account when no process record did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named_by: Option<String>,
+}
+
+/// An answer with its reason and its citations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reasoned {
+    /// The answer.
+    pub state: Answer,
+    /// Why, in a sentence.
+    pub because: String,
+    /// What supports it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
+}
+
+impl Default for Reasoned {
+    fn default() -> Self {
+        Reasoned { state: Answer::Unknown, because: "nothing was recorded about it".to_owned(), citations: Vec::new() }
+    }
+}
+
+/// The assembly that the command line names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AssemblyReference {
+    /// The argument as written.
+    pub argument: Option<String>,
+    /// Where it points, with the directory of the process applied.
+    pub resolved_path: Option<String>,
+    /// How it was resolved, in words.
+    pub resolution: String,
+    /// SHA-256 of the collected file.
+    pub sha256: Option<String>,
+    /// What became of it.
+    pub state: AssemblyState,
+    /// Other files that could be meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<String>,
+}
+
+/// Whether a method of the assembly is expected to have run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MethodVerdict {
+    /// The answer.
+    pub runs: Answer,
+    /// `register` or `unregister`.
+    pub which: Option<&'static str>,
+    /// Why, in sentences.
+    pub because: String,
+    /// What supports it.
+    pub citations: Vec<Citation>,
+}
+
+/// Something that happened around a run: an entry of its picture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Related {
+    /// When, UTC.
+    pub at: Filetime,
+    /// What, in words.
+    pub what: String,
+    /// A stable class: `process`, `registry`, `file`, `network`, `dns`, `image`, `logon`, `other`.
+    pub class: &'static str,
+    /// What supports it, with the join rule.
+    pub citation: Citation,
+}
+
+/// One run of RegAsm.exe or RegSvcs.exe.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Execution {
+    /// Stable id: `E1`, `E2`, … in order of time.
+    pub id: String,
+    /// Which tool.
+    pub tool: Tool,
+    /// Image path as recorded by the anchor.
+    pub image: String,
+    /// True when the file name is not the tool's.
+    pub renamed: bool,
+    /// Why we believe that it is the tool.
+    pub identity: Identity,
+    /// How well the run is identified.
+    pub identified: Identified,
+    /// Command line as recorded, every character kept.
+    pub command_line: Option<String>,
+    /// Directory of the process as recorded.
+    pub current_directory: Option<String>,
+    /// Start as recorded, UTC.
+    pub started: Option<Filetime>,
+    /// Start corrected for known changes of the host's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_corrected: Option<Filetime>,
+    /// Start in the host's local time with its offset, by the rule valid at that date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_local: Option<String>,
+    /// End as recorded, UTC.
+    pub ended: Option<Filetime>,
+    /// Exit status, where a record has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u64>,
+    /// Process id; absent for anonymous runs.
+    pub pid: Option<u64>,
+    /// Sysmon's process GUID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_guid: Option<String>,
+    /// Computer that the records name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computer: Option<String>,
+    /// Parent process.
+    pub parent: Option<Parent>,
+    /// Account; null for anonymous runs that nothing ties to one.
+    pub user: Option<User>,
+    /// What the command line asks for.
+    pub mode: Mode,
+    /// Options and warnings from the command line, as written and as read.
+    pub options: Vec<String>,
+    /// What is odd about the command line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The assembly.
+    pub assembly: AssemblyReference,
+    /// Whether a method is expected to have run.
+    pub method: MethodVerdict,
+    /// Highest step of the proof ladder that the evidence reaches, `L1` to `L5`, and what stopped the next.
+    pub proof: Proof,
+    /// Every record that belongs to this run.
+    pub sources: Vec<Citation>,
+    /// What happened around it.
+    pub related: Vec<Related>,
+    /// Confidence of the whole cluster: that of its weakest necessary join.
+    pub confidence: Confidence,
+    /// Other runs that an anonymous one could be the same as.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merge_candidates: Vec<String>,
+}
+
+/// The proof ladder: L0 tool present, L1 ran, L2 with this assembly, L3 assembly loaded, L4 method executed,
+/// L5 effect observed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Proof {
+    /// `L1` to `L5`.
+    pub level: &'static str,
+    /// What it means, in a sentence.
+    pub statement: String,
+    /// What is missing for the next step.
+    pub next_needs: String,
+}
+
+/// A process of another program whose own command would start the tool.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Stable id: `A1`, `A2`, … in order of time.
+    pub id: String,
+    /// Command line as recorded.
+    pub command_line: String,
+    /// Image path as recorded.
+    pub image: String,
+    /// Process id.
+    pub pid: Option<u64>,
+    /// Start as recorded, UTC.
+    pub started: Option<Filetime>,
+    /// The command that would start the tool, as it stands inside the command line.
+    pub command: String,
+    /// Execution that followed, if one did.
+    pub led_to: Option<String>,
+    /// Every record of it.
+    pub sources: Vec<Citation>,
+}
+
+/// A file with the name of the tool that is not the tool, and ran.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lookalike {
+    /// Image path as recorded.
+    pub image: String,
+    /// Process id.
+    pub pid: Option<u64>,
+    /// Start as recorded, UTC.
+    pub started: Option<Filetime>,
+    /// Command line as recorded.
+    pub command_line: Option<String>,
+    /// Why it is not the tool.
+    pub because: String,
+    /// Every record of it.
+    pub sources: Vec<Citation>,
+}
+
+/// A COM registration of a managed class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Registration {
+    /// Class id, upper case in braces.
+    pub clsid: String,
+    /// `64`, `32` or `user`.
+    pub view: String,
+    /// Original path of the hive, or of the event log for state `event`.
+    pub hive: String,
+    /// SID, for a user's hive.
+    pub user: Option<String>,
+    /// Default value of InprocServer32.
+    pub server: Option<String>,
+    /// Class value.
+    pub class: Option<String>,
+    /// Assembly value.
+    pub assembly: Option<String>,
+    /// RuntimeVersion value.
+    pub runtime_version: Option<String>,
+    /// CodeBase value.
+    pub code_base: Option<String>,
+    /// ThreadingModel value.
+    pub threading_model: Option<String>,
+    /// ProgId.
+    pub prog_id: Option<String>,
+    /// Last-written time of InprocServer32; for state `event`, of the first event.
+    pub last_written: Option<Filetime>,
+    /// `current`, `log_only`, `before_log`, `deleted`, `shadow_copy`, `event`.
+    pub state: String,
+    /// Version subkeys and everything else that the record stores.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Value>,
+    /// Implemented categories with the spelling of their creator.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// Executions that this belongs to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub executions: Vec<String>,
+    /// Assemblies (SHA-256) whose computed class id this is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assemblies: Vec<String>,
+    /// Every record of it.
+    pub sources: Vec<Citation>,
+}
+
+/// A collected file that a run or a registration is about, or that was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AssemblyFile {
+    /// Original path.
+    pub path: String,
+    /// SHA-256.
+    pub sha256: String,
+    /// `complete`, `partial`, or how a deleted file was recovered.
+    pub state: String,
+    /// Everything that the assembly reader found.
+    pub facts: Value,
+    /// Executions that name it.
+    pub executions: Vec<String>,
+    /// Contents of small alternate streams such as Zone.Identifier.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<Value>,
+    /// What supports it.
+    pub sources: Vec<Citation>,
+}
+
+/// How far one source reaches in time, so that a missing record can be read rightly.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Channel, or artifact id.
+    pub source: String,
+    /// Whether there was anything at all.
+    pub present: bool,
+    /// Original path.
+    pub item: Option<String>,
+    /// How many records.
+    pub records: u64,
+    /// First record, UTC.
+    pub first: Option<Filetime>,
+    /// Last record, UTC.
+    pub last: Option<Filetime>,
+    /// Missing record numbers and silent stretches, in words.
+    pub gaps: Vec<String>,
+    /// Records that say that the log was cleared.
+    pub cleared: Vec<Citation>,
+    /// What a missing record of this source means, in words.
+    pub meaning: String,
+}
+
+/// State of a finding of the later assessment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Id of the findings model, `F-CMD-WRITABLE`.
+    pub id: String,
+    /// Present, absent or unknown with its reason.
+    pub state: Reasoned,
+    /// Confidence class.
+    pub class: Confidence,
+}
+
+/// Decision of the later assessment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Assessment {
+    /// `escalate`, `investigate` or `explained`.
+    pub verdict: String,
+    /// Deciban.
+    pub score: i64,
+    /// With every unknown absent.
+    pub low: i64,
+    /// With every unknown present.
+    pub high: i64,
+    /// Hard rules that fired.
+    pub hard_rules: Vec<String>,
+    /// Best supported benign explanation.
+    pub hypothesis: Option<String>,
+    /// SHA-256 of the rules used.
+    pub rules_sha256: String,
+}

@@ -1,0 +1,142 @@
+//! An acquired object: where it came from, how it was read, and what it hashes to.
+
+use crate::time::Filetime;
+use serde::{Deserialize, Serialize};
+
+/// Index of an item in its bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ItemId(pub u32);
+
+/// The four times that one NTFS attribute keeps for a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Macb {
+    /// Content modified.
+    pub modified: Option<Filetime>,
+    /// Last access. Windows updates it late or never, depending on its settings.
+    pub accessed: Option<Filetime>,
+    /// File record changed.
+    pub changed: Option<Filetime>,
+    /// Created ("born").
+    pub born: Option<Filetime>,
+}
+
+/// File system times of an object. A folder source knows only some, and says so by their absence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileTimes {
+    /// $STANDARD_INFORMATION.
+    #[serde(rename = "standard_information", default, skip_serializing_if = "Option::is_none")]
+    pub si: Option<Macb>,
+    /// $FILE_NAME, of the long name.
+    #[serde(rename = "file_name", default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<Macb>,
+    /// Times that a folder or archive keeps; how they were set is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Macb>,
+}
+
+/// How the bytes were obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Through the file system of the analysis machine or of the live host.
+    FileApi,
+    /// By reading NTFS structures ourselves.
+    RawNtfs,
+    /// From a member of an archive.
+    Archive,
+    /// From an existing volume shadow copy.
+    ShadowCopy,
+}
+
+/// Whether the whole object was obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// Every byte.
+    Complete,
+    /// Some bytes could not be read; they stand as zeros and the problem says which.
+    Partial,
+    /// Nothing was obtained.
+    Failed,
+}
+
+/// A range of the original that is stored; everything between the ranges is a hole of zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRange {
+    /// Offset in the original.
+    pub offset: u64,
+    /// Offset in the stored payload.
+    pub stored_at: u64,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// How sure it is that recovered bytes are the deleted file's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recovery {
+    /// The content is inside the deleted file record itself.
+    Resident,
+    /// Every cluster is still free, so nothing is known to have overwritten it. Content that was written
+    /// and freed in between cannot be excluded.
+    ClustersFree,
+    /// Some clusters are in use by other files now; the bytes are at least partly someone else's.
+    ClustersReused,
+}
+
+/// One acquired object. A line of `metadata/objects.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Index in the bundle, in the order of the original paths.
+    pub id: ItemId,
+    /// Path on the host, verbatim: `C:\Windows\Prefetch\X.pf`, a stream as `C:\a.dll:name`. Volumes whose
+    /// letter is not known start with their id instead: `{volume-9A3C11F2}\a.dll`.
+    pub original_path: String,
+    /// Path inside the bundle, starting with `data/`; absent when nothing was obtained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle_path: Option<String>,
+    /// Ids of the artifacts whose locations asked for it, or `lead` when a record named it; in order.
+    pub wanted_by: Vec<String>,
+    /// Round of the leads loop in which it was acquired, 0 for declared locations.
+    pub round: u32,
+    /// What named it, when `wanted_by` has `lead`: a sentence with the citing item and place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named_by: Vec<String>,
+    /// Id of the volume it lies on.
+    pub volume: String,
+    /// File reference on NTFS: record number and sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mft_entry: Option<u64>,
+    /// Sequence number of the file record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mft_sequence: Option<u16>,
+    /// Length of the original in bytes, holes included.
+    pub size: u64,
+    /// Length of the stored payload; differs from `size` only for sparse or partial objects.
+    pub stored_size: u64,
+    /// Present when holes were left out of the payload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored_ranges: Vec<StoredRange>,
+    /// SHA-256 of the stored payload, lower-case hexadecimal, computed while reading.
+    pub sha256: String,
+    /// SHA-512 of the stored payload.
+    pub sha512: String,
+    /// SHA-1 and MD5, only for programs, where intelligence feeds ask for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha1: Option<String>,
+    /// See `sha1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
+    /// File system times.
+    pub times: FileTimes,
+    /// How it was read.
+    pub method: Method,
+    /// How much was obtained.
+    pub status: ItemStatus,
+    /// Present for a deleted file that was recovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
+    /// Original paths of the objects that belong to it: a hive's logs, a file's streams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<String>,
+}

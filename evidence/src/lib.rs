@@ -1,0 +1,26 @@
+//! The vocabulary of comtrail: the words that collector, artifacts and timeline share.
+//!
+//! *Item* is an acquired object, *record* what an artifact stores in it, *event* one moment of a record,
+//! *claim* what a record may support, *problem* what went wrong and what it costs. There is no I/O here.
+
+mod artifact;
+mod bytes;
+mod execution;
+mod item;
+mod problem;
+mod record;
+mod time;
+mod value;
+
+pub use artifact::{Artifact, Focus, Hive, Input, Lead, Location, Phase, Sink, no_leads};
+pub use bytes::Bytes;
+pub use execution::{
+    Answer, AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Confidence, Coverage,
+    Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Proof, Reasoned, Registration,
+    Related, Tool, User,
+};
+pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};
+pub use problem::{Problem, ProblemKind, Stage};
+pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record};
+pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};
+pub use value::{Fields, Value};

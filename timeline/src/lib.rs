@@ -1,0 +1,6 @@
+//! Merges the records of all artifacts into one timeline, finds the executions of the two tools in it,
+//! and writes the report.
+
+mod event;
+
+pub use event::Event;
