@@ -1,1 +1,3 @@
-//! placeholder
+//! Tests of the whole program and of the parsers on real evidence.
+
+mod corpus;

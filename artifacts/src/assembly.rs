@@ -3,7 +3,7 @@
 use evidence::{Artifact, Input, Location, Phase, Sink, no_leads};
 
 /// Suspicious assemblies.
-pub static ARTIFACT: Artifact = Artifact {
+pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "assembly",
     title: "Suspicious assemblies",
     data_types: &[],

@@ -3,7 +3,7 @@
 use evidence::{Artifact, Input, Location, Phase, Sink, no_leads};
 
 /// COM registrations of managed classes.
-pub static ARTIFACT: Artifact = Artifact {
+pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "com-registration",
     title: "COM registrations of managed classes",
     data_types: &[],

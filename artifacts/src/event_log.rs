@@ -3,7 +3,7 @@
 use evidence::{Artifact, Input, Location, Phase, Sink, no_leads};
 
 /// Event logs.
-pub static ARTIFACT: Artifact = Artifact {
+pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "event-log",
     title: "Event logs",
     data_types: &[],

@@ -3,7 +3,7 @@
 use evidence::{Artifact, Input, Location, Phase, Sink, no_leads};
 
 /// File records of the $MFT.
-pub static ARTIFACT: Artifact = Artifact {
+pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "mft",
     title: "File records of the $MFT",
     data_types: &[],

@@ -3,7 +3,7 @@
 use evidence::{Artifact, Input, Location, Phase, Sink, no_leads};
 
 /// Change journal.
-pub static ARTIFACT: Artifact = Artifact {
+pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "usn-journal",
     title: "Change journal",
     data_types: &[],

@@ -1,0 +1,44 @@
+//! Every file of the real corpus against what other people's tools say about it.
+//!
+//! The corpus is not part of the project. `COMTRAIL_CORPUS` names its unpacked folder; without it these tests say
+//! that they were skipped, and with `COMTRAIL_CORPUS_REQUIRED=1` a missing corpus is a failure.
+
+use std::path::{Path, PathBuf};
+
+/// The corpus folder, or `None` after saying that the test is skipped.
+pub fn folder() -> Option<PathBuf> {
+    match std::env::var_os("COMTRAIL_CORPUS") {
+        Some(path) => Some(PathBuf::from(path)),
+        None => {
+            assert!(std::env::var_os("COMTRAIL_CORPUS_REQUIRED").is_none(), "COMTRAIL_CORPUS is not set but required");
+            println!("skipped: COMTRAIL_CORPUS is not set");
+            None
+        }
+    }
+}
+
+/// Every line of every ground truth file of this name, wherever it lies below `ground_truth/`.
+pub fn ground_truth(corpus: &Path, name: &str) -> Vec<serde_json::Value> {
+    fn visit(folder: &Path, name: &str, lines: &mut Vec<serde_json::Value>) {
+        let mut entries: Vec<PathBuf> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.sort();
+        for entry in entries {
+            if entry.is_dir() {
+                visit(&entry, name, lines);
+            } else if entry.file_name().is_some_and(|file| file == name) {
+                let text = std::fs::read_to_string(&entry).unwrap();
+                lines.extend(text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()));
+            }
+        }
+    }
+    let mut lines = Vec::new();
+    visit(&corpus.join("ground_truth"), name, &mut lines);
+    lines
+}
+
+/// The evidence file that a ground truth line names. `archive.7z!member` was unpacked to `archive.7z.d/member`.
+pub fn evidence_file(corpus: &Path, line: &serde_json::Value) -> PathBuf {
+    let name = line["file"].as_str().unwrap();
+    corpus.join(name.replace('!', ".d/"))
+}
