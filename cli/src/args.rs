@@ -1,0 +1,249 @@
+//! The command line: one definition that drives the parser, `--help`, the man pages and the completions.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::path::PathBuf;
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  comtrail run disk.E01 -o case/
+      Collects from an E01 image, checks the bundle, analyses it and writes case/report.html.
+  comtrail run /mnt/windows -o case/ --case-id IR-2041 --examiner 'A. Lee'
+      The same from a mounted volume; the names go into the bundle.
+  comtrail run triage.zip -o case/ --full-timeline
+      From a triage archive; the timeline then describes every file of the volume.
+
+Exit status: 0 complete, 1 could not run, 2 complete with problems (the report lists them), 64 usage.";
+
+const COLLECT_EXAMPLES: &str = "\
+Examples:
+  comtrail collect disk.raw -o WS-FIN-07.zip
+  comtrail collect image.001 -o bundle.zip --memory 512M --threads 1
+  comtrail collect C/ -o bundle.zip --json
+
+Nothing is interpreted. What records name (an assembly on a command line, a CodeBase) is collected too.";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  comtrail verify WS-FIN-07.zip
+  comtrail verify WS-FIN-07.zip --json
+
+Exit status: 0 complete and valid, 1 not.";
+
+const ANALYZE_EXAMPLES: &str = "\
+Examples:
+  comtrail analyze WS-FIN-07.zip -o case/
+  comtrail analyze WS-FIN-07.zip -o case/ --full-timeline
+
+Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body.";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  comtrail inspect suspicious.dll
+  comtrail inspect --json *.dll
+
+The files are read, never loaded or run.";
+
+/// Finds out what regsvcs.exe and regasm.exe did on a Windows host (MITRE ATT&CK T1218.009).
+///
+/// Collects the traces from a disk image, a mounted volume or a triage archive into a hashed bundle, and
+/// builds a timeline and a report in which every statement cites its file, hash and place.
+#[derive(Debug, Parser)]
+#[command(name = "comtrail", version, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What every command understands.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Common {
+    /// Worker threads; 0 means one for each processor.
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+
+    /// Most memory to use, such as 512M or 2G. What does not fit is spilled or left out with a problem.
+    #[arg(long, global = true, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
+    pub(crate) memory: u64,
+
+    /// Write machine-readable JSON: progress lines on standard error, results on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// No progress and no summary; errors still show.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more: every problem on the terminal, not only their number.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// What is written into the bundle about the case.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct CaseWords {
+    /// Case number, for the bundle.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) case_id: Option<String>,
+
+    /// Who collects, for the bundle.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) examiner: Option<String>,
+
+    /// Organisation, for the bundle.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) organization: Option<String>,
+}
+
+/// How much to collect.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct CollectLimits {
+    /// Largest single object to collect; a larger one is a problem that names it.
+    #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = parse_size)]
+    pub(crate) max_object: u64,
+
+    /// Most files that records name (leads) to collect.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(crate) max_leads: usize,
+}
+
+/// What the timeline describes.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct TimelineScope {
+    /// Describe every file of $MFT and every change journal record, not only those around the findings.
+    #[arg(long)]
+    pub(crate) full_timeline: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Collect, verify and analyze in one go.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run {
+        /// Disk image (raw, split, E01), folder, mounted volume or zip.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        source: PathBuf,
+        /// Folder for the bundle and the report; created if missing.
+        #[arg(short, long, value_name = "CASE", value_hint = ValueHint::DirPath)]
+        output: PathBuf,
+        #[command(flatten)]
+        words: CaseWords,
+        #[command(flatten)]
+        limits: CollectLimits,
+        #[command(flatten)]
+        scope: TimelineScope,
+    },
+    /// Gather and hash the traces into a bundle; interpret nothing.
+    #[command(after_help = COLLECT_EXAMPLES)]
+    Collect {
+        /// Disk image (raw, split, E01), folder, mounted volume or zip.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        source: PathBuf,
+        /// The bundle to create; an existing file is never overwritten.
+        #[arg(short, long, value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath)]
+        output: PathBuf,
+        #[command(flatten)]
+        words: CaseWords,
+        #[command(flatten)]
+        limits: CollectLimits,
+    },
+    /// Check that a bundle is complete (nothing missing, nothing added) and valid (every digest).
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify {
+        /// The bundle.
+        #[arg(value_hint = ValueHint::FilePath)]
+        bundle: PathBuf,
+    },
+    /// Build the timeline and the report of a bundle.
+    #[command(after_help = ANALYZE_EXAMPLES)]
+    Analyze {
+        /// The bundle.
+        #[arg(value_hint = ValueHint::FilePath)]
+        bundle: PathBuf,
+        /// Folder for the report; created if missing.
+        #[arg(short, long, value_name = "CASE", value_hint = ValueHint::DirPath)]
+        output: PathBuf,
+        #[command(flatten)]
+        scope: TimelineScope,
+    },
+    /// Say what an assembly is and whether the tools would run its code.
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect {
+        /// Files to read.
+        #[arg(required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+    },
+    /// List what is collected, from where, what it proves and what not.
+    #[command(after_help = "Examples:\n  comtrail artifacts\n  comtrail artifacts prefetch\n  comtrail artifacts --format markdown > docs/artifacts.md")]
+    Artifacts {
+        /// Only this artifact.
+        id: Option<String>,
+        /// Form of the list; --json is the same as --format json.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+    },
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  comtrail completions bash > /etc/bash_completion.d/comtrail")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder.
+    #[command(after_help = "Example:\n  comtrail man /usr/local/share/man/man1")]
+    Man {
+        /// The folder; created if missing.
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
+}
+
+/// Form of `comtrail artifacts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For a terminal.
+    Text,
+    /// `docs/artifacts.md`.
+    Markdown,
+    /// For programs.
+    Json,
+}
+
+/// `512M`, `2G`, `65536`; powers of 1024.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a size such as 512M or 2G"))?;
+    let unit = text[digits.len()..].trim().to_ascii_uppercase();
+    let factor: u64 = match unit.trim_end_matches("IB").trim_end_matches('B') {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err(format!("`{text}` ends with an unknown unit; use K, M, G or T")),
+    };
+    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("512M"), Ok(512 << 20));
+        assert_eq!(parse_size("2GiB"), Ok(2 << 30));
+        assert_eq!(parse_size("65536"), Ok(65_536));
+        for wrong in ["", "M", "12X", "-1", "99999999999999G"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+}
