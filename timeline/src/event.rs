@@ -1,16 +1,120 @@
 //! One moment of one record: the row of a timeline.
 
-use evidence::{Filetime, ItemId, Meaning, Record};
+use evidence::{Filetime, Integrity, ItemId, Locator, Meaning, Record};
 
 /// One moment of one record. A record without times gives one undated event.
-#[derive(Clone, Debug)]
+///
+/// A record that stores several moments with the same time gives one event for them, and every meaning of
+/// that time stands in it. The record itself is always complete, so an observer that wants each record
+/// once acts on events for which [`Event::is_first`] holds.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When, in UTC; `None` for undated records, which sort last.
     pub time: Option<Filetime>,
     /// What the time means.
     pub meaning: Meaning,
+    /// What else the same time means in this record, in stored order; mostly nothing.
+    pub also: Vec<Meaning>,
     /// The object that the record stands in.
     pub item: ItemId,
     /// The record, complete.
     pub record: Record,
+    /// Other places where the same record stands: a log that was collected twice, or archived.
+    pub other_sources: Vec<EventSource>,
+}
+
+/// Another place that holds the same record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventSource {
+    /// The object.
+    pub item: ItemId,
+    /// Where in it.
+    pub locator: Locator,
+    /// How whole the record is there.
+    pub integrity: Integrity,
+}
+
+impl Event {
+    /// The events of a record: one for each distinct time that it stores, in the order of the times.
+    pub fn all_of(item: ItemId, record: &Record) -> Vec<Event> {
+        distinct_times(record).into_iter().map(|time| Event::at(item, record.clone(), time)).collect()
+    }
+
+    /// The event of a record at one of its distinct times.
+    pub(crate) fn at(item: ItemId, record: Record, time: Option<Filetime>) -> Event {
+        let mut meanings =
+            record.moments.iter().filter(|moment| moment.when.sort_key() == time).map(|moment| moment.meaning);
+        let meaning = meanings.next().unwrap_or(Meaning::NOT_A_TIME);
+        let also = meanings.collect();
+        Event { time, meaning, also, item, record, other_sources: Vec::new() }
+    }
+
+    /// Every meaning of the time, in stored order.
+    pub fn meanings(&self) -> impl Iterator<Item = Meaning> + '_ {
+        std::iter::once(self.meaning).chain(self.also.iter().copied())
+    }
+
+    /// Whether this is the first event that its record gives, in the order of time. Exactly one event of
+    /// every record is.
+    pub fn is_first(&self) -> bool {
+        let earliest = self.record.moments.iter().filter_map(|moment| moment.when.sort_key()).min();
+        self.time == earliest
+    }
+}
+
+/// The distinct times of a record, in order; one `None` where it has no time at all.
+pub(crate) fn distinct_times(record: &Record) -> Vec<Option<Filetime>> {
+    let mut times: Vec<_> = record.moments.iter().filter_map(|moment| moment.when.sort_key()).collect();
+    times.sort_unstable();
+    times.dedup();
+    if times.is_empty() { vec![None] } else { times.into_iter().map(Some).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::{Fields, Moment, Timestamp, When};
+
+    fn record(moments: Vec<Moment>) -> Record {
+        Record {
+            artifact: "mft",
+            data_type: "windows:ntfs:file",
+            subject: r"\a.dll".to_owned(),
+            user: None,
+            moments,
+            fields: Fields::new(),
+            claims: &[],
+            locator: Locator::Whole,
+            integrity: Integrity::Intact,
+        }
+    }
+
+    fn moment(meaning: Meaning, ticks: u64) -> Moment {
+        Moment::at(meaning, Timestamp::filetime(ticks).unwrap())
+    }
+
+    #[test]
+    fn same_time_gives_one_event_with_every_meaning() {
+        let record = record(vec![
+            moment(Meaning::SI_MODIFIED, 20),
+            moment(Meaning::SI_CREATED, 10),
+            moment(Meaning::FN_CREATED, 10),
+        ]);
+        let events = Event::all_of(ItemId(3), &record);
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[0].meanings().collect::<Vec<_>>(), [Meaning::SI_CREATED, Meaning::FN_CREATED]);
+        assert_eq!(events[1].meanings().collect::<Vec<_>>(), [Meaning::SI_MODIFIED]);
+        assert_eq!(events.iter().map(Event::is_first).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn a_record_without_times_gives_one_undated_event() {
+        let undated = Moment { meaning: Meaning::LAST_RUN, when: When::Undated, locator: None };
+        for record in [record(vec![]), record(vec![undated])] {
+            let events = Event::all_of(ItemId(0), &record);
+            assert_eq!(events.len(), 1);
+            assert_eq!(events[0].time, None);
+            assert!(events[0].is_first());
+        }
+    }
 }

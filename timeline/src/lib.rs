@@ -3,4 +3,4 @@
 
 mod event;
 
-pub use event::Event;
+pub use event::{Event, EventSource};
