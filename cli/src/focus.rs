@@ -1,0 +1,89 @@
+//! What the records are about: the files that are collected as leads and that focused artifacts describe.
+
+use evidence::{Artifact, Focus, Item, Record};
+
+/// Names that are always of interest: the two tools, their configuration and their CLR usage logs.
+const ALWAYS: [&str; 6] =
+    ["REGASM.EXE", "REGSVCS.EXE", "REGASM.EXE.CONFIG", "REGSVCS.EXE.CONFIG", "REGASM.EXE.LOG", "REGSVCS.EXE.LOG"];
+
+/// Folders of Windows in which a lead says nothing about its neighbours: they hold thousands of files.
+const CROWDED: [&str; 5] = [r"\WINDOWS", r"\WINDOWS\SYSTEM32", r"\WINDOWS\SYSWOW64", r"\WINDOWS\PREFETCH", ""];
+
+/// The paths that a record names and that should be collected, as text for people and machines.
+pub(crate) fn lead_paths(artifact: &Artifact, record: &Record) -> Vec<String> {
+    let mut paths: Vec<String> =
+        (artifact.leads)(record).iter().flat_map(timeline::lead_paths).filter(|path| !path.is_empty()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// A focus on nothing but the tools themselves.
+pub(crate) fn on_the_tools() -> Focus {
+    Focus { names: ALWAYS.iter().map(|name| (*name).to_owned()).collect(), ..Focus::default() }
+}
+
+/// Adds a file: its name, and its folder unless that is crowded.
+pub(crate) fn add_path(focus: &mut Focus, path: &str) {
+    let upper = without_volume(path).to_uppercase();
+    let (folder, name) = upper.rsplit_once('\\').unwrap_or(("", &upper));
+    // A stream belongs to its file.
+    let name = name.split(':').next().unwrap_or(name);
+    if !name.is_empty() {
+        focus.names.insert(name.to_owned());
+    }
+    if !CROWDED.contains(&folder) && !folder.contains(r"\MICROSOFT.NET\FRAMEWORK") {
+        focus.folders.insert(folder.to_owned());
+    }
+}
+
+/// Adds the objects that were collected because a record named them, and the prefetch files of the tools.
+pub(crate) fn add_items(focus: &mut Focus, items: &[Item]) {
+    for item in items {
+        let name = item.original_path.rsplit('\\').next().unwrap_or_default().to_uppercase();
+        if item.wanted_by.iter().any(|id| id == "lead") {
+            add_path(focus, &item.original_path);
+        } else if name.starts_with("REGASM.EXE-") || name.starts_with("REGSVCS.EXE-") {
+            focus.names.insert(name);
+        }
+    }
+}
+
+/// `C:\a\b`, `{volume-9A3C11F2}\a\b`, `\Device\HarddiskVolume3\a\b` and `\VOLUME{…}\a\b` to `\a\b`.
+fn without_volume(path: &str) -> &str {
+    let upper = path.to_uppercase();
+    if path.as_bytes().get(1) == Some(&b':') {
+        return path.get(2..).unwrap_or_default();
+    }
+    if path.starts_with('{') || upper.starts_with(r"\VOLUME{") {
+        return path.find('}').and_then(|at| path.get(at + 1..)).unwrap_or(path);
+    }
+    if upper.starts_with(r"\DEVICE\") {
+        let rest = path.get(r"\DEVICE\".len()..).unwrap_or_default();
+        return rest.find('\\').and_then(|at| rest.get(at..)).unwrap_or(path);
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_are_taken_off() {
+        for path in [r"C:\a\b", r"{volume-9A3C11F2}\a\b", r"\Device\HarddiskVolume3\a\b", r"\VOLUME{01d1-9a}\a\b"] {
+            assert_eq!(without_volume(path), r"\a\b", "{path}");
+        }
+    }
+
+    #[test]
+    fn crowded_folders_are_not_described() {
+        let mut focus = Focus::default();
+        add_path(&mut focus, r"C:\Windows\System32\x.dll");
+        add_path(&mut focus, r"C:\ProgramData\WinSync\WinSyncHelper.dll:stream");
+        assert!(focus.wants(r"\Windows\System32\X.DLL"));
+        assert!(!focus.wants(r"\Windows\System32\kernel32.dll"));
+        assert!(focus.wants(r"\ProgramData\WinSync\other.txt"));
+        assert!(focus.wants(r"\somewhere\winsynchelper.dll"));
+    }
+}
