@@ -1,3 +1,4 @@
 //! Tests of the whole program and of the parsers on real evidence.
 
 mod corpus;
+mod tidy;

@@ -1,0 +1,140 @@
+//! Rules about the source itself that the compiler does not check.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The part of a file before its tests, without comments.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn siblings_do_not_know_each_other() {
+    let allowed: [(&str, &[&str]); 5] = [
+        ("evidence", &[]),
+        ("ntfs-layout", &["evidence"]),
+        ("artifacts", &["evidence", "ntfs-layout"]),
+        ("collector", &["evidence", "ntfs-layout"]),
+        ("timeline", &["evidence"]),
+    ];
+    let members: BTreeSet<&str> = allowed.iter().map(|(name, _)| *name).chain(["comtrail"]).collect();
+    for (name, may) in allowed {
+        let manifest = std::fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+        for line in dependencies.lines() {
+            let crate_name = line.split(['.', ' ', '=']).next().unwrap();
+            if members.contains(crate_name) {
+                assert!(may.contains(&crate_name), "{name} depends on {crate_name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn parsers_neither_print_nor_open_nor_read_the_clock() {
+    for folder in ["evidence", "ntfs-layout", "artifacts"] {
+        for file in rust_files(&root().join(folder).join("src")) {
+            let code = code(&file);
+            for forbidden in ["println!", "eprintln!", "std::fs", "File::open", "SystemTime", "std::env::", "thread::spawn", "process::exit"] {
+                assert!(!code.contains(forbidden), "{} uses {forbidden}", file.display());
+            }
+        }
+    }
+    for folder in ["collector", "timeline"] {
+        for file in rust_files(&root().join(folder).join("src")) {
+            let code = code(&file);
+            for forbidden in ["println!", "eprintln!", "SystemTime::now", "Instant::now", "std::env::var", "process::exit"] {
+                assert!(!code.contains(forbidden), "{} uses {forbidden}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_artifact_file_is_registered_and_documented() {
+    let folder = root().join("artifacts").join("src");
+    let list = std::fs::read_to_string(folder.join("lib.rs")).unwrap();
+    let mut found = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+        if path.is_dir() || name == "lib" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        if !text.contains("static ARTIFACT") {
+            continue;
+        }
+        found += 1;
+        assert!(list.contains(&format!("mod {name};")), "{name} is not a module of lib.rs");
+        assert!(list.contains(&format!("&{name}::ARTIFACT")), "{name} is not in ALL");
+        for heading in
+            ["What Windows records", "When it writes", "Where", "What it supports", "What it does not", "Versions", "Limits", "References"]
+        {
+            let there = text.lines().any(|line| line.starts_with("//! #") && line.trim_end().ends_with(heading));
+            assert!(there, "{name}.rs has no heading «{heading}»");
+        }
+    }
+    assert_eq!(found, artifacts::ALL.len());
+}
+
+#[test]
+fn every_artifact_says_what_it_is() {
+    let mut ids = BTreeSet::new();
+    for artifact in artifacts::ALL {
+        assert!(ids.insert(artifact.id), "{} stands twice", artifact.id);
+        for text in [artifact.title, artifact.supports, artifact.does_not_support, artifact.windows] {
+            assert!(text.len() > 3, "{} has an empty text", artifact.id);
+        }
+        assert!(!artifact.references.is_empty(), "{} has no reference", artifact.id);
+        assert!(!artifact.locations.is_empty(), "{} has no location", artifact.id);
+        assert!(!artifact.data_types.is_empty(), "{} has no data type", artifact.id);
+    }
+}
+
+#[test]
+fn the_generated_artifact_page_is_current() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_comtrail"))
+        .args(["artifacts", "--format", "markdown"])
+        .output()
+        .unwrap();
+    let page = std::fs::read_to_string(root().join("docs").join("artifacts.md")).unwrap_or_default();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        page,
+        "run: cargo run -- artifacts --format markdown > docs/artifacts.md"
+    );
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    for folder in ["evidence", "ntfs-layout", "artifacts", "collector", "timeline", "cli"] {
+        for file in rust_files(&root().join(folder).join("src")) {
+            let lines = code(&file).lines().count();
+            assert!(lines <= 900, "{} has {lines} lines of code before its tests", file.display());
+        }
+    }
+}
