@@ -1,4 +1,5 @@
 //! Tests of the whole program and of the parsers on real evidence.
 
 mod corpus;
+mod program;
 mod tidy;

@@ -1,0 +1,243 @@
+//! The real program on the fixture host, and on the composite host where `COMTRAIL_COMPOSITE` names it.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn comtrail(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_comtrail")).args(arguments).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn fixture_host() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01")
+}
+
+/// Runs the main job; returns the report and the folder.
+fn run(source: &Path, more: &[&str]) -> (Value, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("case");
+    let mut arguments = vec!["run", text(source), "-o", text(&case), "--quiet"];
+    arguments.extend(more);
+    let output = comtrail(&arguments);
+    let status = output.status.code();
+    assert!(matches!(status, Some(0 | 2)), "exit {status:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let report = serde_json::from_slice(&std::fs::read(case.join("report.json")).unwrap()).unwrap();
+    (report, folder)
+}
+
+fn bundle_of(folder: &Path) -> PathBuf {
+    let mut bundles: Vec<PathBuf> = std::fs::read_dir(folder.join("case"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "zip"))
+        .collect();
+    assert_eq!(bundles.len(), 1, "{bundles:?}");
+    bundles.remove(0)
+}
+
+fn list<'a>(report: &'a Value, name: &str) -> &'a Vec<Value> {
+    report[name].as_array().unwrap_or_else(|| panic!("report.json has no list {name}"))
+}
+
+#[test]
+fn the_fixture_host_gives_what_its_story_says() {
+    let expected: Value = serde_json::from_str(
+        &std::fs::read_to_string(fixture_host().with_file_name("ws-fin-07.expected.json")).unwrap(),
+    )
+    .unwrap();
+    let (report, _folder) = run(&fixture_host(), &[]);
+
+    let executions = list(&report, "executions");
+    let wanted = expected["executions"].as_array().unwrap();
+    let pids = |list: &Vec<Value>| list.iter().map(|one| one["pid"].clone()).collect::<Vec<_>>();
+    assert_eq!(pids(executions), pids(wanted));
+    for (is, wanted) in executions.iter().zip(wanted) {
+        let pid = &wanted["pid"];
+        for field in ["tool", "started", "ended", "mode", "exit_code"] {
+            assert_eq!(is[field], wanted[field], "{field} of {pid}");
+        }
+        assert_eq!(is["user"]["sid"], wanted["sid"], "account of {pid}");
+        assert_eq!(is["method"]["runs"], wanted["runs"], "method of {pid}: {}", is["method"]["because"]);
+        assert_eq!(is["method"]["which"], wanted["which"], "which method of {pid}");
+        assert_eq!(is["assembly"]["resolved_path"], wanted["assembly"], "assembly of {pid}");
+        if let Some(state) = wanted.get("assembly_state") {
+            assert_eq!(&is["assembly"]["state"], state, "assembly state of {pid}");
+        }
+        let artifacts: Vec<&str> =
+            is["sources"].as_array().unwrap().iter().map(|source| source["artifact"].as_str().unwrap()).collect();
+        assert!(artifacts.contains(&"event-log") && artifacts.contains(&"prefetch"), "{pid}: {artifacts:?}");
+    }
+    let last = executions.last().unwrap()["started_local"].as_str().unwrap();
+    assert!(last.contains(expected["local_start_of_last"].as_str().unwrap()), "{last}");
+
+    let attempts = list(&report, "attempts");
+    assert_eq!(attempts.len(), 1, "{attempts:#?}");
+    for field in ["pid", "image", "led_to"] {
+        assert_eq!(attempts[0][field], expected["attempts"][0][field], "{field}");
+    }
+
+    let key = |one: &Value| format!("{} {} {}", one["clsid"], one["view"], one["state"]);
+    let mut registrations: Vec<String> = list(&report, "registrations").iter().map(key).collect();
+    let mut wanted: Vec<String> = expected["registrations"].as_array().unwrap().iter().map(key).collect();
+    registrations.sort();
+    wanted.sort();
+    assert_eq!(registrations, wanted);
+
+    for field in ["name", "domain", "build"] {
+        assert_eq!(report["host"][field], expected["host"][field], "host {field}");
+    }
+    assert!(report["host"]["time_zone"].to_string().contains("Eastern Standard Time"));
+}
+
+#[test]
+fn every_citation_leads_to_bytes_of_the_bundle() {
+    let (report, folder) = run(&fixture_host(), &[]);
+    let bundle = std::fs::File::open(bundle_of(folder.path())).unwrap();
+    let mut archive = zip::ZipArchive::new(bundle).unwrap();
+    let name = archive.file_names().find(|name| name.ends_with("/manifest-sha256.txt")).unwrap().to_owned();
+    let manifest = std::io::read_to_string(archive.by_name(&name).unwrap()).unwrap();
+    let mut citations = 0;
+    let mut open = vec![&report];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(members) => {
+                if let (Some(sha256), Some(_), Some(_)) = (members.get("sha256"), members.get("locator"), members.get("item")) {
+                    citations += 1;
+                    let sha256 = sha256.as_str().unwrap();
+                    assert!(manifest.contains(sha256), "{value} cites a hash that the manifest does not have");
+                }
+                open.extend(members.values());
+            }
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+    assert!(citations > 20, "only {citations} citations");
+}
+
+#[test]
+fn two_runs_and_any_number_of_threads_say_the_same() {
+    let (one, first) = run(&fixture_host(), &["--threads", "1"]);
+    let bundle = bundle_of(first.path());
+    let again = first.path().join("again");
+    let output = comtrail(&["analyze", text(&bundle), "-o", text(&again), "--quiet", "--threads", "3"]);
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", String::from_utf8_lossy(&output.stderr));
+    for name in ["report.json", "report.html", "timeline.jsonl", "timeline.csv", "timeline.body"] {
+        let left = std::fs::read(first.path().join("case").join(name)).unwrap();
+        let right = std::fs::read(again.join(name)).unwrap();
+        assert!(left == right, "{name} differs between two analyses of one bundle");
+    }
+    let (two, _second) = run(&fixture_host(), &["--threads", "2"]);
+    for name in ["executions", "attempts", "registrations", "assemblies", "coverage"] {
+        assert_eq!(one[name], two[name], "{name} differs between two collections");
+    }
+}
+
+#[test]
+fn a_changed_bundle_is_found_out() {
+    let (_, folder) = run(&fixture_host(), &[]);
+    let bundle = bundle_of(folder.path());
+    assert_eq!(comtrail(&["verify", text(&bundle)]).status.code(), Some(0));
+    let mut bytes = std::fs::read(&bundle).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let changed = folder.path().join("changed.zip");
+    std::fs::write(&changed, bytes).unwrap();
+    let output = comtrail(&["verify", text(&changed)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stdout.is_empty() || !output.stderr.is_empty());
+}
+
+#[test]
+fn usage_errors_and_impossible_sources_have_their_own_status() {
+    assert_eq!(comtrail(&[]).status.code(), Some(64));
+    assert_eq!(comtrail(&["run"]).status.code(), Some(64));
+    assert_eq!(comtrail(&["--help"]).status.code(), Some(0));
+    assert_eq!(comtrail(&["--version"]).status.code(), Some(0));
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("case");
+    let missing = folder.path().join("missing.raw");
+    let output = comtrail(&["run", text(&missing), "-o", text(&case)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("missing.raw"));
+    assert_eq!(comtrail(&["verify", text(&missing)]).status.code(), Some(1));
+}
+
+#[test]
+fn damaged_sources_end_in_an_error_or_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(fixture_host()).unwrap();
+    let inputs: [(&str, Vec<u8>); 4] = [
+        ("empty", Vec::new()),
+        ("zeros", vec![0; 1 << 20]),
+        ("half", whole[..whole.len() / 2].to_vec()),
+        ("text", b"this is not a disk".repeat(100)),
+    ];
+    for (name, bytes) in inputs {
+        let source = folder.path().join(name);
+        std::fs::write(&source, bytes).unwrap();
+        let case = folder.path().join(format!("case-{name}"));
+        let output = comtrail(&["run", text(&source), "-o", text(&case), "--quiet"]);
+        let status = output.status.code();
+        assert!(matches!(status, Some(1 | 2)), "{name}: {status:?}");
+        if status == Some(1) {
+            assert!(!output.stderr.is_empty(), "{name} ends without a word");
+        } else {
+            assert!(case.join("report.html").exists(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_existing_bundle_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle.zip");
+    std::fs::write(&bundle, b"somebody's").unwrap();
+    let output = comtrail(&["collect", text(&fixture_host()), "-o", text(&bundle), "--quiet"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(std::fs::read(&bundle).unwrap(), b"somebody's");
+}
+
+#[test]
+fn the_composite_host_has_two_executions_one_attempt_and_no_trap() {
+    let Some(image) = std::env::var_os("COMTRAIL_COMPOSITE").map(PathBuf::from) else {
+        assert!(std::env::var_os("COMTRAIL_CORPUS_REQUIRED").is_none(), "COMTRAIL_COMPOSITE is not set but required");
+        println!("skipped: COMTRAIL_COMPOSITE is not set");
+        return;
+    };
+    let (report, folder) = run(&image, &[]);
+    let executions = list(&report, "executions");
+    let seen: Vec<(&str, u64)> =
+        executions.iter().map(|one| (one["tool"].as_str().unwrap(), one["pid"].as_u64().unwrap_or(0))).collect();
+    assert_eq!(seen, [("regasm", 6176), ("regsvcs", 1060)]);
+    assert_eq!(
+        executions[0]["command_line"],
+        r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\regasm.exe  /U T1121.dll",
+        "both spaces are kept"
+    );
+    assert!(executions[0]["started"].as_str().unwrap().starts_with("2019-07-19T14:45:55.6992"));
+    assert_eq!(executions[0]["mode"], "unregister");
+    assert_eq!(executions[0]["assembly"]["resolved_path"], r"C:\AtomicRedTeam\T1121.dll");
+    assert_eq!(executions[0]["parent"]["pid"], 5800);
+    assert_eq!(executions[1]["mode"], "coplus-install");
+    let attempts = list(&report, "attempts");
+    assert_eq!(attempts.len(), 1, "{attempts:#?}");
+    assert_eq!(attempts[0]["pid"], 5800);
+    assert_eq!(attempts[0]["led_to"], executions[0]["id"]);
+    let registration = list(&report, "registrations")
+        .iter()
+        .find(|one| one["clsid"] == "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}")
+        .expect("the registration of regsvcs");
+    assert_eq!(registration["state"], "event");
+    assert_eq!(registration["view"], "32");
+    assert_eq!(registration["class"], "regsvcser.Bypass");
+    assert_eq!(registration["server"], "mscoree.dll");
+    assert_eq!(registration["runtime_version"], "v4.0.30319");
+    assert_eq!(registration["code_base"], "file:///C:/AtomicRedTeam/T1121.DLL");
+    assert_eq!(registration["executions"][0], executions[1]["id"]);
+    assert_eq!(comtrail(&["verify", text(&bundle_of(folder.path()))]).status.code(), Some(0));
+}
