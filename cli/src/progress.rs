@@ -1,0 +1,171 @@
+//! Tells a person or a program how far the run is.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Not at all.
+    Silent,
+    /// A bar on the terminal.
+    Bar,
+    /// Plain lines, where standard error is not a terminal.
+    Lines,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Style {
+    /// What the options and the terminal call for.
+    pub(crate) fn choose(quiet: bool, json: bool) -> Style {
+        if json {
+            Style::Json
+        } else if quiet {
+            Style::Silent
+        } else if std::io::stderr().is_terminal() {
+            Style::Bar
+        } else {
+            Style::Lines
+        }
+    }
+}
+
+/// One phase of the run after another.
+pub(crate) struct Progress {
+    style: Style,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: &'static str,
+    phase_started: Instant,
+    done: u64,
+    total: u64,
+    last_shown: Option<Instant>,
+    bar: Option<indicatif::ProgressBar>,
+}
+
+/// Between two updates; more often nobody can read.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+impl Progress {
+    /// Nothing has begun yet.
+    pub(crate) fn new(style: Style) -> Self {
+        let now = Instant::now();
+        let state = State { phase: "", phase_started: now, done: 0, total: 0, last_shown: None, bar: None };
+        Progress { style, started: now, state: Mutex::new(state) }
+    }
+
+    /// Begins a phase of `total` bytes, 0 where that is not known.
+    pub(crate) fn phase(&self, phase: &'static str, total: u64) {
+        let mut state = self.lock();
+        if let Some(bar) = state.bar.take() {
+            bar.finish_and_clear();
+        }
+        *state = State { phase, phase_started: Instant::now(), done: 0, total, last_shown: None, bar: None };
+        match self.style {
+            Style::Bar => {
+                let template = if total > 0 {
+                    "{msg:<28!} {bar:24} {bytes:>11} of {total_bytes:<11} {bytes_per_sec:>12}  {eta} left"
+                } else {
+                    "{msg:<40!} {bytes:>11} {bytes_per_sec:>12}  {elapsed}"
+                };
+                let style = indicatif::ProgressStyle::with_template(template)
+                    .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+                let bar = if total > 0 { indicatif::ProgressBar::new(total) } else { indicatif::ProgressBar::no_length() };
+                bar.set_style(style);
+                bar.set_message(phase);
+                state.bar = Some(bar);
+            }
+            Style::Lines => write_line(phase),
+            Style::Json => self.write_json(&state, ""),
+            Style::Silent => {}
+        }
+    }
+
+    /// `bytes` more are done, at `what`.
+    pub(crate) fn advance(&self, bytes: u64, what: &str) {
+        let mut state = self.lock();
+        state.done += bytes;
+        if state.last_shown.is_some_and(|shown| shown.elapsed() < INTERVAL) {
+            return;
+        }
+        state.last_shown = Some(Instant::now());
+        match self.style {
+            Style::Bar => {
+                if let Some(bar) = &state.bar {
+                    bar.set_position(state.done);
+                    bar.set_message(format!("{}: {}", state.phase, printable(what)));
+                }
+            }
+            Style::Json => self.write_json(&state, what),
+            Style::Lines | Style::Silent => {}
+        }
+    }
+
+    /// The number of bytes of this phase became known, or grew.
+    pub(crate) fn total(&self, total: u64) {
+        let mut state = self.lock();
+        state.total = total;
+        if let Some(bar) = &state.bar {
+            bar.set_length(total);
+        }
+    }
+
+    /// Ends the display.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = self.lock().bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write_json(&self, state: &State, what: &str) {
+        let seconds = state.phase_started.elapsed().as_secs_f64();
+        let rate = if seconds > 0.0 { state.done as f64 / seconds } else { 0.0 };
+        let left = (state.total > state.done && rate > 0.0).then(|| (state.total - state.done) as f64 / rate);
+        let line = serde_json::json!({
+            "progress": state.phase,
+            "current": what,
+            "bytes_done": state.done,
+            "bytes_total": (state.total > 0).then_some(state.total),
+            "bytes_per_second": rate.round(),
+            "seconds_left": left.map(f64::round),
+            "seconds": (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+        });
+        write_line(&line.to_string());
+    }
+}
+
+/// A line on standard error. That it cannot be written must not end a collection.
+fn write_line(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Names from evidence as a terminal may show them: control characters could move the cursor or change colours,
+/// bidirectional ones could make a name read as another.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            let hidden = c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+            if hidden { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_shown_as_they_are() {
+        assert_eq!(printable("annex\u{202e}txt.dll\u{1b}[2J"), "annex\\u{202e}txt.dll\\u{1b}[2J");
+    }
+}
