@@ -1,1 +1,4 @@
 //! On-disk layouts as typed values, without meaning: an artifact file says what they mean.
+
+pub mod mam;
+pub mod scca;
