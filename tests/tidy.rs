@@ -58,7 +58,16 @@ fn parsers_neither_print_nor_open_nor_read_the_clock() {
     for folder in ["evidence", "ntfs-layout", "artifacts"] {
         for file in rust_files(&root().join(folder).join("src")) {
             let code = code(&file);
-            for forbidden in ["println!", "eprintln!", "std::fs", "File::open", "SystemTime", "std::env::", "thread::spawn", "process::exit"] {
+            for forbidden in [
+                "println!",
+                "eprintln!",
+                "std::fs",
+                "File::open",
+                "SystemTime",
+                "std::env::",
+                "thread::spawn",
+                "process::exit",
+            ] {
                 assert!(!code.contains(forbidden), "{} uses {forbidden}", file.display());
             }
         }
@@ -66,7 +75,9 @@ fn parsers_neither_print_nor_open_nor_read_the_clock() {
     for folder in ["collector", "timeline"] {
         for file in rust_files(&root().join(folder).join("src")) {
             let code = code(&file);
-            for forbidden in ["println!", "eprintln!", "SystemTime::now", "Instant::now", "std::env::var", "process::exit"] {
+            for forbidden in
+                ["println!", "eprintln!", "SystemTime::now", "Instant::now", "std::env::var", "process::exit"]
+            {
                 assert!(!code.contains(forbidden), "{} uses {forbidden}", file.display());
             }
         }
@@ -91,9 +102,16 @@ fn every_artifact_file_is_registered_and_documented() {
         found += 1;
         assert!(list.contains(&format!("mod {name};")), "{name} is not a module of lib.rs");
         assert!(list.contains(&format!("&{name}::ARTIFACT")), "{name} is not in ALL");
-        for heading in
-            ["What Windows records", "When it writes", "Where", "What it supports", "What it does not", "Versions", "Limits", "References"]
-        {
+        for heading in [
+            "What Windows records",
+            "When it writes",
+            "Where",
+            "What it supports",
+            "What it does not",
+            "Versions",
+            "Limits",
+            "References",
+        ] {
             let there = text.lines().any(|line| line.starts_with("//! #") && line.trim_end().ends_with(heading));
             assert!(there, "{name}.rs has no heading «{heading}»");
         }

@@ -26,7 +26,8 @@
 //! # Limits
 //! Trace chains and the volumes' own file reference lists are not read. Of the header's name only 29 units are
 //! stored. Byte ranges count in the decompressed data where the field `Compressed` is true. A path hash salted with
-//! the command line (hosting programs such as `SVCHOST.EXE`) cannot be checked without that command line.
+//! the command line (hosting programs such as `SVCHOST.EXE`) or the package (Store applications) cannot be checked.
+//! `HashMatches` is `no` too where the executable was moved after it started: the list has the path of a later moment.
 //!
 //! # References
 //! libyal, *Windows Prefetch File (PF) format*; Microsoft, *\[MS-XCA\]*; Hexacorn, *Prefetch hash calculator* and
@@ -67,8 +68,8 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 const MAX_SIZE: u32 = 32 << 20;
 /// A trace of the boot or of an operation of Explorer, not of a program's start.
 const NOT_A_PROGRAM: u32 = 1;
-/// Programs whose hash Windows salts with the command line: its list of hosting programs, and those whose files
-/// show it. `TASKHOST` stands for its successors `TASKHOSTEX` and `TASKHOSTW` too.
+/// Programs whose hash Windows salts with more than their path: its own list of hosting programs, and those of which
+/// one path has several hashes in real evidence.
 ///
 /// Reference: registry value `HostingAppList` of `…\CurrentVersion\Prefetcher`; libyal, *Windows Prefetch File*.
 const SALTED: &[&str] = &[
@@ -80,8 +81,14 @@ const SALTED: &[&str] = &[
     "TASKHOSTEX.EXE",
     "TASKHOSTW.EXE",
     "BACKGROUNDTASKHOST.EXE",
+    "BACKGROUNDTRANSFERHOST.EXE",
     "RUNTIMEBROKER.EXE",
+    "WWAHOST.EXE",
+    "MSEDGEWEBVIEW2.EXE",
 ];
+/// Folders of packaged applications; their hashes depend on the package as well.
+const PACKAGES: &[&str] =
+    &[r"\PROGRAM FILES\WINDOWSAPPS\", r"\WINDOWS\SYSTEMAPPS\", r"\WINDOWS\IMMERSIVECONTROLPANEL\"];
 /// Highest `n` of a `/prefetch:n` argument that is looked for.
 const MAX_PREFETCH_ARGUMENT: u32 = 16;
 /// Highest volume number that is tried for a path which names its volume otherwise.
@@ -253,7 +260,10 @@ fn check_hash(scca: &scca::Scca) -> HashCheck<'_> {
         return HashCheck { path: Some(path), matches: "yes", hash_path: Some(device_path), because: Some(because) };
     }
     if SALTED.contains(&wanted.as_str()) {
-        return unknown(Some(first), "Windows salts the hash of this program with its command line");
+        return unknown(Some(first), "Windows salts the hash of this program with its command line or package");
+    }
+    if PACKAGES.iter().any(|folder| first.to_uppercase().contains(folder)) {
+        return unknown(Some(first), "Windows salts the hash of a packaged application with its package");
     }
     HashCheck { path: Some(first), matches: "no", hash_path: None, because: None }
 }
@@ -272,16 +282,19 @@ fn device_paths(path: &str) -> impl Iterator<Item = String> {
         Some(after) => after.find('\\').map(|at| after[at..].to_owned()),
         None => None,
     };
-    let numbered = rest.into_iter().flat_map(|rest| {
-        (1..=MAX_VOLUME_NUMBER).map(move |number| format!(r"\DEVICE\HARDDISKVOLUME{number}{rest}"))
-    });
+    let numbered = rest
+        .into_iter()
+        .flat_map(|rest| (1..=MAX_VOLUME_NUMBER).map(move |number| format!(r"\DEVICE\HARDDISKVOLUME{number}{rest}")));
     std::iter::once(path.to_owned()).chain(numbered)
 }
+
+/// The programs whose file lists are followed.
+const TOOLS: [&str; 2] = ["REGASM.EXE", "REGSVCS.EXE"];
 
 /// What the two tools mapped: the assemblies that they were given are among it.
 fn leads(record: &Record) -> Vec<Lead> {
     let executable = record.fields.text("Executable").unwrap_or_default().to_uppercase();
-    if executable != "REGASM.EXE" && executable != "REGSVCS.EXE" {
+    if !TOOLS.contains(&executable.as_str()) {
         return Vec::new();
     }
     let files = record.fields.get("Files").map(Value::items).unwrap_or_default();
@@ -289,35 +302,194 @@ fn leads(record: &Record) -> Vec<Lead> {
     paths.filter(|path| is_lead(path)).map(|path| Lead::Path(path.to_owned())).collect()
 }
 
-/// Folders below `\WINDOWS\` in which a .NET program maps files in every run.
-const USUAL_FOLDERS: &[&str] = &[
-    r"MICROSOFT.NET\",
-    r"WINSXS\",
-    r"ASSEMBLY\",
-    r"SYSTEM32\",
-    r"SYSWOW64\",
-    r"SYSARM32\",
-    r"SYSTEMAPPS\",
-    r"GLOBALIZATION\",
-    r"FONTS\",
-];
-/// Endings of files that no folder of Windows makes suspicious, and that are no code.
-const USUAL_ENDINGS: &[&str] = &[".NLS", ".MUI", ".TTF", ".TTC", ".FON", ".NLP", ".SDB", ".DAT", ".CONFIG", ".DB"];
+/// Where the tools belong, below `\WINDOWS\`.
+const FRAMEWORK: &str = r"MICROSOFT.NET\FRAMEWORK";
+/// Folders below `\WINDOWS\` from which every run of a .NET program maps code.
+const CODE_FOLDERS: &[&str] = &[r"MICROSOFT.NET\", r"WINSXS\", r"ASSEMBLY\", r"SYSTEM32\", r"SYSWOW64\", r"SYSARM32\"];
+/// Folders inside those that programs other than Windows' own may write to.
+const WRITABLE: &[&str] =
+    &[r"\TASKS\", r"\SPOOL\", r"\CONFIG\SYSTEMPROFILE\", r"\MACHINEKEYS\", r"\TEMPORARY ASP.NET FILES\", r"\TEMP\"];
+/// Folders below `\WINDOWS\` from which every program maps data, never code.
+const DATA_FOLDERS: &[&str] =
+    &[r"GLOBALIZATION\", r"FONTS\", r"CACHES\", r"REGISTRATION\", r"APPPATCH\", r"SYSTEMRESOURCES\"];
 
-/// Everything outside `\WINDOWS\`, and inside it what does not belong to a run of a .NET program.
+/// Whether a mapped file is worth collecting: everything outside `\WINDOWS\`, and inside it what does not belong to
+/// every run of a .NET program.
 fn is_lead(path: &str) -> bool {
     let upper = path.to_uppercase();
     let inside = [r"\VOLUME{", r"\DEVICE\HARDDISKVOLUME"]
         .iter()
         .find_map(|prefix| upper.strip_prefix(prefix)?.split_once('\\').map(|(_, inside)| inside));
+    // A network path, or a volume named otherwise.
     let Some(inside) = inside else { return true };
-    if inside.starts_with('$') {
+    if inside.starts_with(r"$EXTEND\") || (inside.starts_with('$') && !inside.contains('\\')) {
         // NTFS' own files, which the prefetcher lists with the rest.
         return false;
     }
     let Some(below_windows) = inside.strip_prefix(r"WINDOWS\") else { return true };
-    if USUAL_FOLDERS.iter().any(|folder| below_windows.starts_with(folder)) {
-        return below_windows.starts_with(r"SYSTEM32\SPOOL\") || below_windows.starts_with(r"SYSTEM32\TASKS\");
+    if below_windows.rsplit('\\').next().is_some_and(|name| TOOLS.contains(&name)) {
+        return !below_windows.starts_with(FRAMEWORK);
     }
-    !USUAL_ENDINGS.iter().any(|ending| below_windows.ends_with(ending))
+    let in_any = |folders: &[&str]| folders.iter().any(|folder| below_windows.starts_with(folder));
+    if in_any(CODE_FOLDERS) {
+        return WRITABLE.iter().any(|folder| below_windows.contains(folder));
+    }
+    !in_any(DATA_FOLDERS) || below_windows.ends_with(".DLL") || below_windows.ends_with(".EXE")
+}
+
+#[cfg(test)]
+mod tests {
+    use evidence::Focus;
+
+    use super::*;
+
+    /// Hashes of the tools below `\WINDOWS\MICROSOFT.NET\` on volumes 1 to 8, computed by another implementation.
+    const HASHES: &str = r"
+        FRAMEWORK\V2.0.50727\REGASM.EXE C2EF506E 87E26C23 4CD587D8 11C8A38D D6BBBF42 9BAEDAF7 60A1F6AC 25951261
+        FRAMEWORK64\V2.0.50727\REGASM.EXE E3D1F5D0 ACEE8335 760B109A 3F279DFF 08442B64 D160B8C9 9A7D462E 6399D393
+        FRAMEWORK\V4.0.30319\REGASM.EXE 8A092F8F 4EFC4B44 13EF66F9 D8E282AE 9DD59E63 62C8BA18 27BBD5CD ECAEF182
+        FRAMEWORK64\V4.0.30319\REGASM.EXE AAEBD4F1 74086256 3D24EFBB 06417D20 CF5E0A85 987A97EA 6197254F 2AB3B2B4
+        FRAMEWORKARM64\V4.0.30319\REGASM.EXE C80C6F21 89B0D36E 4B5537BB 0CF99C08 CE9E0055 904264A2 51E6C8EF 138B2D3C
+        FRAMEWORK\V2.0.50727\REGSVCS.EXE 340A9DC4 6C19C8B1 A428F39E DC381E8B 14474978 4C567465 84659F52 BC74CA3F
+        FRAMEWORK64\V2.0.50727\REGSVCS.EXE 101106D6 89C127F3 03714910 7D216A2D F6D18B4A 7081AC67 EA31CD84 63E1EEA1
+        FRAMEWORK\V4.0.30319\REGSVCS.EXE ED64D53D 2574002A 5D832B17 95925604 CDA180F1 05B0ABDE 3DBFD6CB 75CF01B8
+        FRAMEWORK64\V4.0.30319\REGSVCS.EXE C96B3E4F 431B5F6C BCCB8089 367BA1A6 B02BC2C3 29DBE3E0 A38C04FD 1D3C261A
+        FRAMEWORKARM64\V4.0.30319\REGSVCS.EXE 8CC3C8FF 14E028C4 9CFC8889 2518E84E AD354813 3551A7D8 BD6E079D 458A6762
+    ";
+
+    fn scca(executable: &str, hash: u32, paths: &[&str]) -> scca::Scca {
+        let files = paths.iter().map(|path| scca::File { path: (*path).to_owned(), reference: None }).collect();
+        scca::Scca { version: 30, executable: executable.to_owned(), hash, files, ..Default::default() }
+    }
+
+    #[test]
+    fn hashes_of_the_tools_on_every_volume() {
+        for line in HASHES.trim().lines() {
+            let (path, hashes) = line.trim().split_once(' ').unwrap();
+            for (volume, hash) in (1..).zip(hashes.split(' ')) {
+                let hash = u32::from_str_radix(hash, 16).unwrap();
+                let full = format!(r"\DEVICE\HARDDISKVOLUME{volume}\WINDOWS\MICROSOFT.NET\{path}");
+                assert_eq!(scca::hash(&full), hash, "{full}");
+                let listed = format!(r"\VOLUME{{01d834b54842fb73-1a484cb6}}\WINDOWS\MICROSOFT.NET\{path}");
+                let scca = scca(path.rsplit('\\').next().unwrap(), hash, &[&listed]);
+                let checked = check_hash(&scca);
+                assert_eq!((checked.matches, checked.path, checked.hash_path), ("yes", Some(&*listed), Some(full)));
+            }
+        }
+    }
+
+    #[test]
+    fn known_hashes() {
+        for (path, hash) in [
+            (r"\DEVICE\HARDDISKVOLUME2\WINDOWS\SYSTEM32\CMD.EXE", 0x4A81_B364),
+            (r"\DEVICE\HARDDISKVOLUME2\WINDOWS\SYSTEM32\WINDOWSPOWERSHELL\V1.0\POWERSHELL.EXE", 0x920B_BA2A),
+            (r"\DEVICE\HARDDISKVOLUME3\WINDOWS\SYSTEM32\CMD.EXE", 0x0BD3_0981),
+            (r"\DEVICE\HARDDISKVOLUME2\WINDOWS\MICROSOFT.NET\FRAMEWORK64\V4.0.30319\CSC.EXE", 0x6767_9278),
+        ] {
+            assert_eq!(scca::hash(path), hash, "{path}");
+        }
+        // The example that libyal's format description gives.
+        assert_eq!(scca::hash_xp(r"\DEVICE\HARDDISKVOLUME1\WINDOWS\NOTEPAD.EXE"), 0x1895_78DA);
+    }
+
+    #[test]
+    fn a_hash_that_does_not_match() {
+        let path = r"\DEVICE\HARDDISKVOLUME2\USERS\PUBLIC\REGASM.EXE";
+        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[path])).matches, "no");
+        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[])).matches, "unknown");
+        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[r"\VOLUME{x"])).matches, "unknown");
+        let svchost = scca("SVCHOST.EXE", 1, &[r"\DEVICE\HARDDISKVOLUME2\WINDOWS\SYSTEM32\SVCHOST.EXE"]);
+        let salted = check_hash(&svchost);
+        assert!(salted.matches == "unknown" && salted.because.is_some());
+        let argument = scca("REGASM.EXE", scca::hash(path) + 3, &[path]);
+        let because = check_hash(&argument).because.unwrap();
+        assert!(because.contains("/prefetch:3"), "{because}");
+    }
+
+    #[test]
+    fn the_path_whose_hash_matches_is_the_executables() {
+        let right = r"\DEVICE\HARDDISKVOLUME2\USERS\PUBLIC\REGASM.EXE";
+        let other = r"\DEVICE\HARDDISKVOLUME2\WINDOWS\REGASM.EXE";
+        assert_eq!(check_hash(&scca("REGASM.EXE", scca::hash(right), &[other, right])).path, Some(right));
+        assert_eq!(check_hash(&scca("REGASM.EXE", 7, &[other, right])).path, Some(other));
+    }
+
+    #[test]
+    fn a_name_longer_than_the_header() {
+        let path = r"\DEVICE\HARDDISKVOLUME2\X\AVERYLONGNAMEOFAPROGRAMTHATENDS.EXE";
+        let cut = "AVERYLONGNAMEOFAPROGRAMTHATEN";
+        assert_eq!((cut.len(), check_hash(&scca(cut, scca::hash(path), &[path])).matches), (29, "yes"));
+    }
+
+    #[test]
+    fn leads_are_what_the_tools_mapped_and_windows_does_not_explain() {
+        let volume = r"\VOLUME{01d834b54842fb73-1a484cb6}";
+        let wanted = [
+            r"\USERS\BOB\DOWNLOADS\PAYLOAD.DLL",
+            r"\WINDOWS\TEMP\X.DAT",
+            r"\WINDOWS\TASKS\X.DLL",
+            r"\WINDOWS\SYSTEM32\TASKS\X.TXT",
+            r"\WINDOWS\SYSTEM32\SPOOL\DRIVERS\COLOR\X.DLL",
+            r"\WINDOWS\FONTS\X.DLL",
+            r"\WINDOWS\WINSXS\AMD64_REGASM\REGASM.EXE",
+            r"\$RECYCLE.BIN\S-1-5-21\$R123.DLL",
+        ];
+        let unwanted = [
+            r"\WINDOWS\MICROSOFT.NET\FRAMEWORK64\V4.0.30319\REGASM.EXE",
+            r"\WINDOWS\MICROSOFT.NET\FRAMEWORK64\V4.0.30319\CLR.DLL",
+            r"\WINDOWS\ASSEMBLY\NATIVEIMAGES_V4.0.30319_64\MSCORLIB\1\MSCORLIB.NI.DLL",
+            r"\WINDOWS\SYSTEM32\NTDLL.DLL",
+            r"\WINDOWS\GLOBALIZATION\SORTING\SORTDEFAULT.NLS",
+            r"\$MFT",
+            r"\$EXTEND\$DELETED\1",
+        ];
+        let full = |paths: &[&str]| paths.iter().map(|path| format!("{volume}{path}")).collect::<Vec<_>>();
+        let all = [full(&wanted), full(&unwanted), vec![r"\DEVICE\MUP\10.0.0.9\SHARE\X.DLL".to_owned()]].concat();
+        let paths: Vec<&str> = all.iter().map(String::as_str).collect();
+        let of = |executable| leads(&record(&scca(executable, 0, &paths), false, Integrity::Intact));
+        let expected: Vec<Lead> = [full(&wanted), vec![r"\DEVICE\MUP\10.0.0.9\SHARE\X.DLL".to_owned()]]
+            .concat()
+            .into_iter()
+            .map(Lead::Path)
+            .collect();
+        assert_eq!(of("REGASM.EXE"), expected);
+        assert_eq!(of("REGSVCS.EXE").len(), expected.len());
+        assert_eq!(of("NOTEPAD.EXE"), []);
+    }
+
+    #[test]
+    fn a_trace_of_the_boot_is_no_execution() {
+        let mut boot = scca("NTOSBOOT", 0xB00D_FAAD, &[]);
+        boot.flags = NOT_A_PROGRAM;
+        boot.run_count = Some(3);
+        boot.run_times = vec![scca::RunTime { slot: 0, offset: 128, raw: 1 }];
+        assert!(!record(&boot, false, Integrity::Intact).claims.contains(&Claim::Executed));
+    }
+
+    #[test]
+    fn a_renamed_prefetch_file_is_a_problem() {
+        let problems = |path: &str| {
+            let mut ignore = |_| {};
+            let mut sink = Sink::new(path, &mut ignore);
+            check_file_name(path, &scca("REGASM.EXE", 0xD8E2_82AE, &[]), &mut sink);
+            sink.finish().len()
+        };
+        assert_eq!(problems(r"\Windows\Prefetch\REGASM.EXE-D8E282AE.pf"), 0);
+        assert_eq!(problems(r"\Windows\Prefetch\REGASM.EXE-D8E282AF.pf"), 1);
+        assert_eq!(problems("REGASM.pf"), 0);
+    }
+
+    #[test]
+    fn what_is_no_prefetch_file_is_a_problem() {
+        for bytes in [&b""[..], b"MAM", b"MAM\x04\xff\xff\xff\xff", b"\x1e\0\0\0SCCB", &[0; 500]] {
+            let mut records = 0;
+            let mut count = |_| records += 1;
+            let mut sink = Sink::new("x", &mut count);
+            let bytes = bytes.to_vec();
+            let focus = Focus::default();
+            parse(&Input { original_path: "x", bytes: &bytes, companions: Vec::new(), focus: &focus }, &mut sink);
+            let problems = sink.finish();
+            assert!(records == 0 && !problems.is_empty(), "{bytes:?}");
+        }
+    }
 }

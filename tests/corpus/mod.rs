@@ -3,6 +3,8 @@
 //! The corpus is not part of the project. `COMTRAIL_CORPUS` names its unpacked folder; without it these tests say
 //! that they were skipped, and with `COMTRAIL_CORPUS_REQUIRED=1` a missing corpus is a failure.
 
+mod prefetch;
+
 use std::path::{Path, PathBuf};
 
 /// The corpus folder, or `None` after saying that the test is skipped.
@@ -20,15 +22,16 @@ pub fn folder() -> Option<PathBuf> {
 /// Every line of every ground truth file of this name, wherever it lies below `ground_truth/`.
 pub fn ground_truth(corpus: &Path, name: &str) -> Vec<serde_json::Value> {
     fn visit(folder: &Path, name: &str, lines: &mut Vec<serde_json::Value>) {
-        let mut entries: Vec<PathBuf> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
         for entry in entries {
             if entry.is_dir() {
                 visit(&entry, name, lines);
             } else if entry.file_name().is_some_and(|file| file == name) {
                 let text = std::fs::read_to_string(&entry).unwrap();
-                lines.extend(text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()));
+                lines.extend(
+                    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()),
+                );
             }
         }
     }

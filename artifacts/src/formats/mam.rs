@@ -62,10 +62,8 @@ pub fn unpack(file: &[u8], limit: u32) -> Unpacked<'_> {
         stream = after;
         let computed = crc32([&file[..8], &[0; 4], stream]);
         if computed != u32::from_le_bytes(stored) {
-            let what = format!(
-                "the container's CRC-32 is {:08X}, its bytes give {computed:08X}",
-                u32::from_le_bytes(stored)
-            );
+            let what =
+                format!("the container's CRC-32 is {:08X}, its bytes give {computed:08X}", u32::from_le_bytes(stored));
             faults.push((ProblemKind::BadChecksum { offset: 0 }, what));
         }
     }
@@ -85,8 +83,7 @@ pub fn unpack(file: &[u8], limit: u32) -> Unpacked<'_> {
 }
 
 fn truncated(offset: usize, expected: usize, actual: usize, what: &str) -> (ProblemKind, String) {
-    let kind =
-        ProblemKind::Truncated { offset: offset as u64, expected: expected as u64, actual: actual as u64 };
+    let kind = ProblemKind::Truncated { offset: offset as u64, expected: expected as u64, actual: actual as u64 };
     (kind, what.to_owned())
 }
 

@@ -355,7 +355,7 @@ fn read_directories(view: &View<'_>, volumes_at: u64, entry: u64, scca: &mut Scc
 /// UTF-16LE text without a final zero. The function published as that of Windows 7 and 2008 is the same one,
 /// written for eight bytes at a time.
 pub fn hash(path: &str) -> u32 {
-    bytes(path).fold(314_159, |hash, byte| step(hash, byte))
+    bytes(path).fold(314_159, step)
 }
 
 /// The same of Windows XP and 2003.
@@ -371,4 +371,138 @@ fn bytes(path: &str) -> impl Iterator<Item = u8> {
 
 fn step(hash: u32, byte: u8) -> u32 {
     hash.wrapping_mul(37).wrapping_add(u32::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of this version with two run times in the first slots where there is room, run count 5, one listed
+    /// file and one volume. Built from the tables of the format description, independently of the reader's layout.
+    fn build(version: u32, metrics_at: u32) -> Vec<u8> {
+        // Version or variant: place of the first run time, of the run count, size of a metrics entry, of a volume.
+        let (time_at, count_at, metrics_size, volume_size) = match (version, metrics_at) {
+            (17, _) => (120, 144, 20, 40),
+            (23, _) => (128, 152, 32, 104),
+            (26, _) => (128, 208, 32, 104),
+            (_, 0x130) => (128, 208, 32, 96),
+            _ => (128, 200, 32, 96),
+        };
+        let text = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let path = text("\\DEVICE\\X\\A.EXE\0");
+        let strings_at = metrics_at + metrics_size;
+        let volumes_at = strings_at + path.len() as u32;
+        let device = text("\\DEVICE\\X\0");
+        let folder = [&9u16.to_le_bytes()[..], &text("\\DEVICE\\X\0")].concat();
+        let mut file = vec![0u8; (volumes_at + volume_size) as usize];
+        let mut put = |at: u32, bytes: &[u8]| file[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+        put(0, &version.to_le_bytes());
+        put(4, b"SCCA");
+        put(16, &text("A.EXE"));
+        put(76, &0xABCD_EF01u32.to_le_bytes());
+        for (index, value) in
+            [metrics_at, 1, 0, 0, strings_at, path.len() as u32, volumes_at, 1].into_iter().enumerate()
+        {
+            put(84 + 4 * index as u32, &value.to_le_bytes());
+        }
+        put(time_at, &100u64.to_le_bytes());
+        if version >= 26 {
+            put(time_at + 16, &50u64.to_le_bytes());
+        }
+        put(count_at, &5u32.to_le_bytes());
+        let name_at = metrics_at + if metrics_size == 20 { 8 } else { 12 };
+        put(name_at, &0u32.to_le_bytes());
+        put(name_at + 4, &15u32.to_le_bytes());
+        if metrics_size == 32 {
+            put(metrics_at + 24, &(7u64 << 48 | 0x1_2345).to_le_bytes());
+        }
+        put(strings_at, &path);
+        put(volumes_at, &volume_size.to_le_bytes());
+        put(volumes_at + 4, &9u32.to_le_bytes());
+        put(volumes_at + 8, &77u64.to_le_bytes());
+        put(volumes_at + 16, &0x1234_5678u32.to_le_bytes());
+        put(volumes_at + 28, &(volume_size + device.len() as u32).to_le_bytes());
+        put(volumes_at + 32, &1u32.to_le_bytes());
+        file.extend([device, folder].concat());
+        let size = file.len() as u32;
+        file[12..16].copy_from_slice(&size.to_le_bytes());
+        file
+    }
+
+    const VERSIONS: [(u32, u32); 7] =
+        [(17, 0x98), (23, 0xF0), (26, 0x130), (30, 0x130), (30, 0x128), (31, 0x130), (31, 0x128)];
+
+    #[test]
+    fn every_version() {
+        for (version, metrics_at) in VERSIONS {
+            let scca = read(&build(version, metrics_at));
+            assert_eq!(scca.faults, [], "version {version}");
+            assert_eq!((scca.version, &*scca.executable, scca.hash), (version, "A.EXE", 0xABCD_EF01));
+            assert_eq!(scca.run_count, Some(5), "version {version}");
+            let times: Vec<_> = scca.run_times.iter().map(|time| (time.slot, time.raw)).collect();
+            assert_eq!(times, if version >= 26 { vec![(0, 100), (2, 50)] } else { vec![(0, 100)] });
+            assert_eq!(scca.run_times[0].offset, if version == 17 { 120 } else { 128 });
+            let reference = (version != 17).then_some((0x1_2345, 7));
+            assert_eq!(scca.files, [File { path: r"\DEVICE\X\A.EXE".to_owned(), reference }]);
+            let volume = Volume {
+                device_path: r"\DEVICE\X".to_owned(),
+                created: 77,
+                serial: 0x1234_5678,
+                directories: vec![r"\DEVICE\X".to_owned()],
+            };
+            assert_eq!(scca.volumes, [volume]);
+        }
+    }
+
+    #[test]
+    fn every_truncation_keeps_what_is_there_and_says_so() {
+        for (version, metrics_at) in VERSIONS {
+            let whole = build(version, metrics_at);
+            for length in 0..whole.len() {
+                let scca = read(&whole[..length]);
+                assert!(!scca.faults.is_empty(), "version {version}, {length} bytes");
+                assert_eq!(scca.run_times.is_empty(), length < if version == 17 { 128 } else { 136 });
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_fields() {
+        let with = |at: usize, value: u32| {
+            let mut file = build(30, 0x128);
+            file[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            read(&file)
+        };
+        let faults = |scca: &Scca| scca.faults.iter().map(|fault| fault.kind.name()).collect::<Vec<_>>();
+        assert_eq!(faults(&with(0, 99)), ["unsupported_version"]);
+        assert_eq!(faults(&with(84, 0x120)), ["unsupported_version"]);
+        assert_eq!(faults(&with(12, u32::MAX)), ["truncated"]);
+        assert_eq!(faults(&with(88, u32::MAX)).last(), Some(&"truncated"), "number of files");
+        assert_eq!(faults(&with(100, u32::MAX)), ["truncated"], "place of the names");
+        assert_eq!(faults(&with(104, 2)), ["out_of_range"], "size of the names");
+        assert_eq!(faults(&with(0x128 + 16, u32::MAX)), ["out_of_range"], "length of a name");
+        assert_eq!(faults(&with(108, u32::MAX)), ["truncated"], "place of the volumes");
+        assert!(faults(&with(112, u32::MAX)).contains(&"truncated"), "number of volumes");
+        assert!(with(0, 99).run_times.is_empty() && !with(112, u32::MAX).run_times.is_empty());
+    }
+
+    #[test]
+    fn overlapping_names_do_not_multiply() {
+        // A thousand entries that all name the same long string.
+        let mut file = build(30, 0x128);
+        let strings_at = 0x128 + 32 * 10_000;
+        file.resize(0x128, 0);
+        for _ in 0..10_000u32 {
+            let entry: Vec<u8> = [0, 0, 0, 0, 0x7000, 0, 0, 0].into_iter().flat_map(u32::to_le_bytes).collect();
+            file.extend(entry);
+        }
+        file.extend(std::iter::repeat_n(b'A', 0xE000));
+        for (at, value) in [(88, 10_000), (100, strings_at), (104, 0xE000), (112, 0u32)] {
+            file[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        let scca = read(&file);
+        let text: usize = scca.files.iter().map(|file| file.path.len()).sum();
+        assert!(text <= 2 * file.len() && scca.faults.len() <= MAX_FAULTS + 1, "{text}, {}", scca.faults.len());
+        assert_eq!(scca.faults.last().unwrap().kind, ProblemKind::LimitReached);
+    }
 }
