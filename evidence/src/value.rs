@@ -147,6 +147,11 @@ impl Fields {
         Self::default()
     }
 
+    /// No fields yet, with room for some.
+    pub fn with_capacity(count: usize) -> Self {
+        Fields(Vec::with_capacity(count))
+    }
+
     /// Adds a field; a name may occur once, later values are ignored because the first one is what readers see.
     pub fn push(&mut self, name: impl Into<std::borrow::Cow<'static, str>>, value: impl Into<Value>) {
         self.0.push((name.into(), value.into()));
@@ -177,6 +182,11 @@ impl Fields {
     /// All fields in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))
+    }
+
+    /// All fields in order, with names as they were given: borrowed for those that the program knows.
+    pub fn entries(&self) -> impl Iterator<Item = (&std::borrow::Cow<'static, str>, &Value)> {
+        self.0.iter().map(|(key, value)| (key, value))
     }
 
     /// How many fields there are.

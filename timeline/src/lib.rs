@@ -2,5 +2,7 @@
 //! and writes the report.
 
 mod event;
+mod merge;
 
 pub use event::{Event, EventSource};
+pub use merge::{MergeError, Merger, Sorted};

@@ -1,0 +1,618 @@
+//! Records as compact bytes: how they wait in memory and in spill files, and how rows read them without
+//! building a [`Record`].
+//!
+//! ```text
+//! place    item u32 · locator · integrity u8 · count, then (moment u8…, locator) for moments with their own
+//! content  artifact u32 · data type u32 · claims u32 · moments · subject · user · fields
+//! ```
+//!
+//! Numbers in the place are big-endian, so that comparing bytes orders records by item and locator; equal
+//! content bytes mean equal records. The format never leaves the process that wrote it.
+
+use super::names::{self, NOT_STATIC, Names};
+use crate::event::{Event, EventSource};
+use evidence::{
+    Claim, Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp,
+    Value, When, Zone,
+};
+use std::borrow::Cow;
+
+/// Appends the bytes of a record.
+pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
+    out.extend_from_slice(&item.0.to_be_bytes());
+    put_locator(&record.locator, out);
+    out.push(match record.integrity {
+        Integrity::Intact => 0,
+        Integrity::Corrupted => 1,
+        Integrity::Recovered => 2,
+    });
+    put_number(record.moments.iter().filter(|moment| moment.locator.is_some()).count() as u64, out);
+    for (index, moment) in record.moments.iter().enumerate() {
+        if let Some(locator) = &moment.locator {
+            put_number(index as u64, out);
+            put_locator(locator, out);
+        }
+    }
+    out.extend_from_slice(&names::number(record.artifact).to_le_bytes());
+    out.extend_from_slice(&names::number(record.data_type).to_le_bytes());
+    out.extend_from_slice(&names::claims_number(record.claims).to_le_bytes());
+    put_number(record.moments.len() as u64, out);
+    for moment in &record.moments {
+        out.extend_from_slice(&names::number(moment.meaning.0).to_le_bytes());
+        match moment.when {
+            When::Undated => out.push(0),
+            When::At(time) => put_times(1, &[time], out),
+            When::Between(from, to) => put_times(2, &[from, to], out),
+            When::NotBefore(time) => put_times(3, &[time], out),
+            When::NotAfter(time) => put_times(4, &[time], out),
+        }
+    }
+    put_text(&record.subject, out);
+    match &record.user {
+        None => out.push(0),
+        Some(user) => {
+            out.push(1);
+            put_text(user, out);
+        }
+    }
+    put_number(record.fields.len() as u64, out);
+    for (name, value) in record.fields.entries() {
+        match name {
+            Cow::Borrowed(name) => out.extend_from_slice(&names::number(name).to_le_bytes()),
+            Cow::Owned(name) => {
+                out.extend_from_slice(&NOT_STATIC.to_le_bytes());
+                put_text(name, out);
+            }
+        }
+        put_value(value, out);
+    }
+}
+
+/// LEB128.
+fn put_number(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    put_number(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_locator(locator: &Locator, out: &mut Vec<u8>) {
+    match locator {
+        Locator::ByteRange { offset, length } => put_pair(0, *offset, *length, out),
+        Locator::EvtxRecord { record_id, offset } => put_pair(1, *record_id, *offset, out),
+        Locator::RegistryKey { key, value, offset } => {
+            out.push(if value.is_some() { 3 } else { 2 });
+            out.extend_from_slice(&offset.to_be_bytes());
+            put_text(key, out);
+            if let Some(value) = value {
+                put_text(value, out);
+            }
+        }
+        Locator::MftEntry { entry, sequence, offset } => {
+            put_pair(4, *entry, *offset, out);
+            out.extend_from_slice(&sequence.to_be_bytes());
+        }
+        Locator::UsnRecord { usn, offset } => put_pair(5, *usn, *offset, out),
+        Locator::MetadataToken { token, offset } => put_pair(6, u64::from(*token), *offset, out),
+        Locator::Whole => out.push(7),
+    }
+}
+
+fn put_pair(tag: u8, first: u64, second: u64, out: &mut Vec<u8>) {
+    out.push(tag);
+    out.extend_from_slice(&first.to_be_bytes());
+    out.extend_from_slice(&second.to_be_bytes());
+}
+
+fn put_times(tag: u8, times: &[Timestamp], out: &mut Vec<u8>) {
+    out.push(tag);
+    for time in times {
+        let encoding = match time.encoding {
+            Encoding::Filetime => 0,
+            Encoding::UnixSeconds => 1,
+            Encoding::Text => 2,
+            Encoding::Dos => 3,
+            Encoding::Systemtime => 4,
+        };
+        let precision = match time.precision {
+            Precision::Ticks => 0,
+            Precision::Millisecond => 1,
+            Precision::Second => 2,
+            Precision::TwoSeconds => 3,
+        };
+        let local = u8::from(time.zone == Zone::LocalUnknown);
+        let same = u8::from(time.raw == time.ticks.0);
+        out.push(encoding | precision << 3 | local << 5 | same << 6);
+        out.extend_from_slice(&time.ticks.0.to_le_bytes());
+        if same == 0 {
+            out.extend_from_slice(&time.raw.to_le_bytes());
+        }
+    }
+}
+
+fn put_value(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Text(text) => {
+            out.push(0);
+            put_text(text, out);
+        }
+        Value::Unsigned(number) => {
+            out.push(1);
+            put_number(*number, out);
+        }
+        Value::Signed(number) => {
+            out.push(2);
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        Value::Bool(flag) => out.push(3 + u8::from(*flag)),
+        Value::Time(time) => {
+            out.push(5);
+            out.extend_from_slice(&time.0.to_le_bytes());
+        }
+        Value::List(items) => {
+            out.push(6);
+            put_number(items.len() as u64, out);
+            items.iter().for_each(|item| put_value(item, out));
+        }
+        Value::Map(members) => {
+            out.push(7);
+            put_number(members.len() as u64, out);
+            for (name, value) in members {
+                put_text(name, out);
+                put_value(value, out);
+            }
+        }
+    }
+}
+
+/// Reads what [`encode`] wrote. Every method gives `None` where the bytes end early or make no sense, which
+/// can only mean that the spill file was damaged.
+#[derive(Clone, Copy)]
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn count(&mut self) -> Option<usize> {
+        // Everything counted takes at least a byte, so a count beyond the bytes left is damage.
+        usize::try_from(self.number()?).ok().filter(|count| *count <= self.0.len())
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let count = self.count()?;
+        std::str::from_utf8(self.bytes(count)?).ok()
+    }
+
+    fn be64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn le64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn le32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn place(&mut self) -> Option<Place<'a>> {
+        Some(match self.byte()? {
+            0 => Place::ByteRange { offset: self.be64()?, length: self.be64()? },
+            1 => Place::EvtxRecord { record_id: self.be64()?, offset: self.be64()? },
+            tag @ (2 | 3) => {
+                let offset = self.be64()?;
+                let key = self.text()?;
+                let value = if tag == 3 { Some(self.text()?) } else { None };
+                Place::RegistryKey { key, value, offset }
+            }
+            4 => {
+                let (entry, offset) = (self.be64()?, self.be64()?);
+                Place::MftEntry { entry, offset, sequence: self.array().map(u16::from_be_bytes)? }
+            }
+            5 => Place::UsnRecord { usn: self.be64()?, offset: self.be64()? },
+            6 => Place::MetadataToken { token: u32::try_from(self.be64()?).ok()?, offset: self.be64()? },
+            7 => Place::Whole,
+            _ => return None,
+        })
+    }
+
+    fn timestamp(&mut self) -> Option<Timestamp> {
+        let packed = self.byte()?;
+        let ticks = self.le64()?;
+        Some(Timestamp {
+            ticks: Filetime(ticks),
+            encoding: match packed & 7 {
+                0 => Encoding::Filetime,
+                1 => Encoding::UnixSeconds,
+                2 => Encoding::Text,
+                3 => Encoding::Dos,
+                4 => Encoding::Systemtime,
+                _ => return None,
+            },
+            raw: if packed & 0x40 != 0 { ticks } else { self.le64()? },
+            precision: match packed >> 3 & 3 {
+                0 => Precision::Ticks,
+                1 => Precision::Millisecond,
+                2 => Precision::Second,
+                _ => Precision::TwoSeconds,
+            },
+            zone: if packed & 0x20 == 0 { Zone::Utc } else { Zone::LocalUnknown },
+        })
+    }
+
+    fn moment(&mut self, names: &Names) -> Option<(Meaning, When)> {
+        let meaning = Meaning(names.text(self.le32()?)?);
+        let when = match self.byte()? {
+            0 => When::Undated,
+            1 => When::At(self.timestamp()?),
+            2 => When::Between(self.timestamp()?, self.timestamp()?),
+            3 => When::NotBefore(self.timestamp()?),
+            4 => When::NotAfter(self.timestamp()?),
+            _ => return None,
+        };
+        Some((meaning, when))
+    }
+
+    fn value(&mut self) -> Option<ValueView<'a>> {
+        Some(match self.byte()? {
+            0 => ValueView::Text(self.text()?),
+            1 => ValueView::Unsigned(self.number()?),
+            2 => ValueView::Signed(self.array().map(i64::from_le_bytes)?),
+            3 => ValueView::Bool(false),
+            4 => ValueView::Bool(true),
+            5 => ValueView::Time(Filetime(self.le64()?)),
+            6 => {
+                let count = self.count()?;
+                let start = *self;
+                for _ in 0..count {
+                    self.value()?;
+                }
+                ValueView::List(Items { left: count, reader: start })
+            }
+            7 => {
+                let count = self.count()?;
+                let start = *self;
+                for _ in 0..count {
+                    self.text()?;
+                    self.value()?;
+                }
+                ValueView::Map(Members { left: count, reader: start })
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// A [`Locator`] that borrows its texts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place<'a> {
+    ByteRange { offset: u64, length: u64 },
+    EvtxRecord { record_id: u64, offset: u64 },
+    RegistryKey { key: &'a str, value: Option<&'a str>, offset: u64 },
+    MftEntry { entry: u64, sequence: u16, offset: u64 },
+    UsnRecord { usn: u64, offset: u64 },
+    MetadataToken { token: u32, offset: u64 },
+    Whole,
+}
+
+impl Place<'_> {
+    /// The same with its own texts.
+    pub(crate) fn to_locator(self) -> Locator {
+        match self {
+            Place::ByteRange { offset, length } => Locator::ByteRange { offset, length },
+            Place::EvtxRecord { record_id, offset } => Locator::EvtxRecord { record_id, offset },
+            Place::RegistryKey { key, value, offset } => {
+                Locator::RegistryKey { key: key.to_owned(), value: value.map(str::to_owned), offset }
+            }
+            Place::MftEntry { entry, sequence, offset } => Locator::MftEntry { entry, sequence, offset },
+            Place::UsnRecord { usn, offset } => Locator::UsnRecord { usn, offset },
+            Place::MetadataToken { token, offset } => Locator::MetadataToken { token, offset },
+            Place::Whole => Locator::Whole,
+        }
+    }
+}
+
+/// A [`Value`] that borrows its texts.
+#[derive(Clone, Copy)]
+pub(crate) enum ValueView<'a> {
+    Text(&'a str),
+    Unsigned(u64),
+    Signed(i64),
+    Bool(bool),
+    Time(Filetime),
+    List(Items<'a>),
+    Map(Members<'a>),
+}
+
+/// The values of a list.
+#[derive(Clone, Copy)]
+pub(crate) struct Items<'a> {
+    left: usize,
+    reader: Reader<'a>,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = ValueView<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        self.reader.value()
+    }
+}
+
+/// The names and values of a map.
+#[derive(Clone, Copy)]
+pub(crate) struct Members<'a> {
+    left: usize,
+    reader: Reader<'a>,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, ValueView<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some((self.reader.text()?, self.reader.value()?))
+    }
+}
+
+impl ValueView<'_> {
+    fn to_value(self) -> Value {
+        match self {
+            ValueView::Text(text) => Value::Text(text.to_owned()),
+            ValueView::Unsigned(number) => Value::Unsigned(number),
+            ValueView::Signed(number) => Value::Signed(number),
+            ValueView::Bool(flag) => Value::Bool(flag),
+            ValueView::Time(time) => Value::Time(time),
+            ValueView::List(items) => Value::List(items.map(ValueView::to_value).collect()),
+            ValueView::Map(members) => {
+                Value::Map(members.map(|(name, value)| (name.to_owned(), value.to_value())).collect())
+            }
+        }
+    }
+}
+
+/// An encoded record, read in place.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordView<'a> {
+    names: &'a Names,
+    pub(crate) item: ItemId,
+    pub(crate) place: Place<'a>,
+    pub(crate) integrity: Integrity,
+    moment_places: Reader<'a>,
+    content: &'a [u8],
+    pub(crate) artifact: &'static str,
+    pub(crate) data_type: &'static str,
+    claims: &'static [Claim],
+    moment_count: usize,
+    moments: Reader<'a>,
+    pub(crate) subject: &'a str,
+    pub(crate) user: Option<&'a str>,
+    field_count: usize,
+    fields: Reader<'a>,
+}
+
+impl<'a> RecordView<'a> {
+    /// Reads an encoded record; `None` if it is damaged.
+    pub(super) fn new(bytes: &'a [u8], names: &'a Names) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let item = ItemId(u32::from_be_bytes(reader.array()?));
+        let place = reader.place()?;
+        let integrity = match reader.byte()? {
+            0 => Integrity::Intact,
+            1 => Integrity::Corrupted,
+            2 => Integrity::Recovered,
+            _ => return None,
+        };
+        let moment_places = reader;
+        for _ in 0..reader.count()? {
+            reader.number()?;
+            reader.place()?;
+        }
+        let content = reader.0;
+        let artifact = names.text(reader.le32()?)?;
+        let data_type = names.text(reader.le32()?)?;
+        let claims = names.claims(reader.le32()?)?;
+        let moment_count = reader.count()?;
+        let moments = reader;
+        for _ in 0..moment_count {
+            reader.moment(names)?;
+        }
+        let subject = reader.text()?;
+        let user = match reader.byte()? {
+            0 => None,
+            1 => Some(reader.text()?),
+            _ => return None,
+        };
+        let field_count = reader.count()?;
+        Some(RecordView {
+            names,
+            item,
+            place,
+            integrity,
+            moment_places,
+            content,
+            artifact,
+            data_type,
+            claims,
+            moment_count,
+            moments,
+            subject,
+            user,
+            field_count,
+            fields: reader,
+        })
+    }
+
+    /// Every moment in stored order.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = (Meaning, When)> + 'a {
+        let mut reader = self.moments;
+        let names = self.names;
+        (0..self.moment_count).map_while(move |_| reader.moment(names))
+    }
+
+    /// Locators of the moments that have their own.
+    pub(crate) fn moment_places(&self) -> impl Iterator<Item = (usize, Place<'a>)> + 'a {
+        let mut reader = self.moment_places;
+        let count = reader.count().unwrap_or(0);
+        (0..count).map_while(move |_| Some((usize::try_from(reader.number()?).ok()?, reader.place()?)))
+    }
+
+    /// Every field in stored order. Static names come with their number, which is unique.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (FieldName<'a>, ValueView<'a>)> + 'a {
+        let mut reader = self.fields;
+        let names = self.names;
+        (0..self.field_count).map_while(move |_| {
+            let name = match reader.le32()? {
+                NOT_STATIC => FieldName::Own(reader.text()?),
+                number => FieldName::Static(number, names.text(number)?),
+            };
+            Some((name, reader.value()?))
+        })
+    }
+
+    /// How many fields there are.
+    pub(crate) fn field_count(&self) -> usize {
+        self.field_count
+    }
+
+    /// The first value of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<ValueView<'a>> {
+        self.fields().find(|(there, _)| there.as_str() == name).map(|(_, value)| value)
+    }
+
+    /// The first value of this name, if it is a text.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        match self.get(name)? {
+            ValueView::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What makes it the same record wherever it stands.
+    pub(super) fn content(&self) -> &'a [u8] {
+        self.content
+    }
+
+    /// The record itself.
+    pub(crate) fn to_record(self) -> Record {
+        let mut moments: Vec<Moment> =
+            self.moments().map(|(meaning, when)| Moment { meaning, when, locator: None }).collect();
+        for (index, place) in self.moment_places() {
+            if let Some(moment) = moments.get_mut(index) {
+                moment.locator = Some(place.to_locator());
+            }
+        }
+        let mut fields = Fields::with_capacity(self.field_count);
+        for (name, value) in self.fields() {
+            match name {
+                FieldName::Static(_, name) => fields.push(name, value.to_value()),
+                FieldName::Own(name) => fields.push(name.to_owned(), value.to_value()),
+            }
+        }
+        Record {
+            artifact: self.artifact,
+            data_type: self.data_type,
+            subject: self.subject.to_owned(),
+            user: self.user.map(str::to_owned),
+            moments,
+            fields,
+            claims: self.claims,
+            locator: self.place.to_locator(),
+            integrity: self.integrity,
+        }
+    }
+}
+
+/// Name of a field.
+#[derive(Clone, Copy)]
+pub(crate) enum FieldName<'a> {
+    /// One that the program knows.
+    Static(u32, &'static str),
+    /// One that the evidence gave.
+    Own(&'a str),
+}
+
+impl<'a> FieldName<'a> {
+    /// The text.
+    pub(crate) fn as_str(self) -> &'a str {
+        match self {
+            FieldName::Static(_, name) => name,
+            FieldName::Own(name) => name,
+        }
+    }
+}
+
+/// An event whose record is still encoded.
+#[derive(Clone, Copy)]
+pub(crate) struct EventView<'a> {
+    pub(crate) time: Option<Filetime>,
+    pub(crate) record: RecordView<'a>,
+    /// Encoded records of the other places.
+    pub(super) others: &'a [std::ops::Range<usize>],
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> EventView<'a> {
+    /// The moments of this time in stored order, with their number in the record.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = (usize, Meaning, When)> + 'a {
+        let time = self.time;
+        let none = (self.record.moment_count == 0).then_some((0, Meaning::NOT_A_TIME, When::Undated));
+        let moments = self.record.moments().enumerate().filter(move |(_, (_, when))| when.sort_key() == time);
+        none.into_iter().chain(moments.map(|(index, (meaning, when))| (index, meaning, when)))
+    }
+
+    /// Other places of the same record.
+    pub(crate) fn others(&self) -> impl Iterator<Item = RecordView<'a>> + 'a {
+        let (bytes, names) = (self.bytes, self.record.names);
+        self.others.iter().filter_map(move |range| RecordView::new(bytes.get(range.clone())?, names))
+    }
+
+    /// The event itself.
+    pub(crate) fn to_event(self) -> Event {
+        let mut event = Event::at(self.record.item, self.record.to_record(), self.time);
+        event.other_sources = self
+            .others()
+            .map(|other| EventSource {
+                item: other.item,
+                locator: other.place.to_locator(),
+                integrity: other.integrity,
+            })
+            .collect();
+        event
+    }
+}

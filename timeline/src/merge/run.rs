@@ -1,0 +1,267 @@
+//! A buffer of encoded records, and the sorted runs that it becomes.
+
+use super::MergeError;
+use evidence::Filetime;
+use rayon::slice::ParallelSliceMut;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// One event in a buffer: its time and where the encoded record begins.
+#[derive(Clone, Copy)]
+struct Entry {
+    time: u64,
+    offset: u32,
+    length: u32,
+}
+
+/// Time of undated events. A record can hold this very number as a time; nothing is lost then, because
+/// whether an event is undated is asked of the record.
+const UNDATED: u64 = u64::MAX;
+
+/// Encoded records and the events that they give.
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl Buffer {
+    pub(super) fn new() -> Self {
+        Buffer { bytes: Vec::new(), entries: Vec::new() }
+    }
+
+    /// Adds a record with one event for each distinct time, or says that it does not fit.
+    pub(super) fn push(
+        &mut self,
+        times: impl Iterator<Item = Filetime> + Clone,
+        encoded: &[u8],
+        budget: usize,
+    ) -> bool {
+        let most_events = times.clone().count().max(1);
+        let needed = self.bytes.len() + encoded.len() + (self.entries.len() + most_events) * size_of::<Entry>();
+        let (Ok(offset), Ok(length)) = (u32::try_from(self.bytes.len()), u32::try_from(encoded.len())) else {
+            return false;
+        };
+        if needed > budget {
+            return false;
+        }
+        reserve(&mut self.bytes, encoded.len(), budget);
+        reserve(&mut self.entries, most_events, budget);
+        self.bytes.extend_from_slice(encoded);
+        let first = self.entries.len();
+        for Filetime(time) in times {
+            if !self.entries[first..].iter().any(|entry| entry.time == time) {
+                self.entries.push(Entry { time, offset, length });
+            }
+        }
+        if self.entries.len() == first {
+            self.entries.push(Entry { time: UNDATED, offset, length });
+        }
+        true
+    }
+
+    fn encoded(&self, entry: Entry) -> &[u8] {
+        let start = entry.offset as usize;
+        self.bytes.get(start..start + entry.length as usize).unwrap_or_default()
+    }
+
+    pub(super) fn sort(&mut self) {
+        let bytes = &self.bytes;
+        let of = |entry: &Entry| &bytes[entry.offset as usize..][..entry.length as usize];
+        self.entries.par_sort_unstable_by(|a, b| a.time.cmp(&b.time).then_with(|| compare_encoded(of(a), of(b))));
+    }
+
+    pub(super) fn clear(&mut self, budget: usize) {
+        self.bytes.clear();
+        self.entries.clear();
+        // A single record beyond the budget must not stay as capacity.
+        self.bytes.shrink_to(budget);
+    }
+}
+
+/// Grows by an eighth of the budget at least and by doubling at most to the budget, so that a growing
+/// buffer never holds twice of it.
+fn reserve<T>(vector: &mut Vec<T>, more: usize, budget: usize) {
+    let wanted = vector.len() + more;
+    if wanted > vector.capacity() {
+        let most = (budget / size_of::<T>()).max(wanted);
+        let target = (vector.capacity() * 2).clamp(wanted, most);
+        vector.reserve_exact(target - vector.len());
+    }
+}
+
+/// Order of encoded records of one time.
+fn compare_encoded(a: &[u8], b: &[u8]) -> Ordering {
+    a.cmp(b)
+}
+
+/// A sorted spill file: `time u64 · length u32 · encoded record`, in order.
+pub(super) struct Run {
+    file: File,
+}
+
+fn error(folder: &Path, doing: &'static str) -> impl Fn(io::Error) -> MergeError {
+    move |source| MergeError::Spill { doing, folder: folder.to_owned(), source }
+}
+
+const WRITE_BUFFER: usize = 256 << 10;
+const READ_BUFFER: usize = 64 << 10;
+
+fn write_event(out: &mut impl Write, time: u64, encoded: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(encoded.len()).map_err(io::Error::other)?;
+    out.write_all(&time.to_le_bytes())?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(encoded)
+}
+
+impl Run {
+    pub(super) fn write(folder: &Path, buffer: &Buffer) -> Result<Run, MergeError> {
+        Self::write_with(folder, |out| {
+            buffer.entries.iter().try_for_each(|entry| write_event(out, entry.time, buffer.encoded(*entry)))
+        })
+    }
+
+    fn write_with(folder: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<Run, MergeError> {
+        let file = tempfile::tempfile_in(folder).map_err(error(folder, "create"))?;
+        let mut out = BufWriter::with_capacity(WRITE_BUFFER, file);
+        fill(&mut out).map_err(error(folder, "write"))?;
+        let mut file = out.into_inner().map_err(|failed| error(folder, "write")(failed.into_error()))?;
+        file.rewind().map_err(error(folder, "read"))?;
+        Ok(Run { file })
+    }
+
+    /// Many runs as one.
+    pub(super) fn merge(folder: &Path, runs: Vec<Run>) -> Result<Run, MergeError> {
+        let mut merged = Merged::new(folder.to_owned(), Buffer::new(), runs)?;
+        let mut failed = None;
+        let run = Self::write_with(folder, |out| {
+            loop {
+                match merged.next(|time, encoded| write_event(out, time, encoded)) {
+                    Ok(Some(written)) => written?,
+                    Ok(None) => return Ok(()),
+                    Err(error) => {
+                        failed = Some(error);
+                        return Ok(());
+                    }
+                }
+            }
+        })?;
+        failed.map_or(Ok(run), Err)
+    }
+}
+
+/// The newest event of a source.
+struct Head {
+    time: u64,
+    encoded: Vec<u8>,
+    source: usize,
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.time
+            .cmp(&other.time)
+            .then_with(|| compare_encoded(&self.encoded, &other.encoded))
+            .then_with(|| self.source.cmp(&other.source))
+    }
+}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Head {}
+
+enum Source {
+    Memory { buffer: Buffer, next: usize },
+    File(BufReader<File>),
+}
+
+impl Source {
+    /// Replaces the head by the next event of its source; false at the end.
+    fn advance(&mut self, head: &mut Head) -> io::Result<bool> {
+        head.encoded.clear();
+        match self {
+            Source::Memory { buffer, next } => {
+                let Some(entry) = buffer.entries.get(*next) else { return Ok(false) };
+                *next += 1;
+                head.time = entry.time;
+                head.encoded.extend_from_slice(buffer.encoded(*entry));
+            }
+            Source::File(reader) => {
+                if reader.fill_buf()?.is_empty() {
+                    return Ok(false);
+                }
+                let mut number = [0; 8];
+                reader.read_exact(&mut number)?;
+                head.time = u64::from_le_bytes(number);
+                let mut length = [0; 4];
+                reader.read_exact(&mut length)?;
+                let length = u64::from(u32::from_le_bytes(length));
+                if reader.by_ref().take(length).read_to_end(&mut head.encoded)? as u64 != length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Several sorted sources as one.
+pub(super) struct Merged {
+    folder: PathBuf,
+    sources: Vec<Source>,
+    heads: BinaryHeap<Reverse<Head>>,
+}
+
+impl Merged {
+    pub(super) fn new(folder: PathBuf, buffer: Buffer, runs: Vec<Run>) -> Result<Self, MergeError> {
+        let mut sources: Vec<Source> =
+            runs.into_iter().map(|run| Source::File(BufReader::with_capacity(READ_BUFFER, run.file))).collect();
+        sources.push(Source::Memory { buffer, next: 0 });
+        let mut heads = BinaryHeap::with_capacity(sources.len());
+        for (index, source) in sources.iter_mut().enumerate() {
+            let mut head = Head { time: 0, encoded: Vec::new(), source: index };
+            if source.advance(&mut head).map_err(error(&folder, "read"))? {
+                heads.push(Reverse(head));
+            }
+        }
+        Ok(Merged { folder, sources, heads })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Gives nothing more.
+    pub(super) fn stop(&mut self) {
+        self.heads.clear();
+    }
+
+    /// Time of the next event.
+    pub(super) fn peek(&self) -> Option<u64> {
+        self.heads.peek().map(|Reverse(head)| head.time)
+    }
+
+    /// Hands the next event to `take`.
+    pub(super) fn next<T>(&mut self, take: impl FnOnce(u64, &[u8]) -> T) -> Result<Option<T>, MergeError> {
+        let Some(mut top) = self.heads.peek_mut() else { return Ok(None) };
+        let head = &mut top.0;
+        let taken = take(head.time, &head.encoded);
+        if !self.sources[head.source].advance(head).map_err(error(&self.folder, "read"))? {
+            PeekMut::pop(top);
+        }
+        Ok(Some(taken))
+    }
+}

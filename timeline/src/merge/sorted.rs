@@ -1,0 +1,213 @@
+//! The merged events: equal ones joined, in batches for the writers or one by one.
+
+use super::MergeError;
+use super::codec::{EventView, RecordView};
+use super::names::Names;
+use super::run::{Buffer, Merged, Run};
+use crate::event::Event;
+use evidence::{Problem, ProblemKind, Stage};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Encoded bytes after which a batch ends with the next change of time.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Encoded bytes after which a batch ends although the time goes on. Equal records in different batches
+/// are not found.
+const MOST_BATCH_BYTES: usize = 4 << 20;
+
+/// Every event of a timeline in the order of time; an iterator, once.
+pub struct Sorted {
+    merged: Merged,
+    names: Names,
+    joined: u64,
+    /// Time and item of the part that the last batch ended with, when the time went on.
+    unfinished: Option<(u64, u32)>,
+    /// Times whose events of several items were compared in parts.
+    split: u64,
+    /// For the iterator.
+    batch: Batch,
+    next: usize,
+}
+
+/// Some consecutive events.
+#[derive(Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+    others: Vec<Range<usize>>,
+}
+
+struct Slot {
+    time: u64,
+    encoded: Range<usize>,
+    others: Range<usize>,
+}
+
+impl Sorted {
+    pub(super) fn new(folder: PathBuf, buffer: Buffer, runs: Vec<Run>, names: Names) -> Result<Self, MergeError> {
+        let merged = Merged::new(folder, buffer, runs)?;
+        Ok(Sorted { merged, names, joined: 0, unfinished: None, split: 0, batch: Batch::default(), next: 0 })
+    }
+
+    /// The texts that batches refer to.
+    pub(crate) fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    /// How many events were joined to an equal one so far.
+    pub fn joined(&self) -> u64 {
+        self.joined
+    }
+
+    /// What a limit of the merge cost, once everything was read.
+    pub fn problems(&self) -> Vec<Problem> {
+        if self.split == 0 {
+            return Vec::new();
+        }
+        let what = format!(
+            "{} times have more than {} MiB of events each, which were compared in parts",
+            self.split,
+            MOST_BATCH_BYTES >> 20
+        );
+        let effect = "a record that was collected twice can stand twice in the timeline at these times";
+        vec![Problem::new(Stage::Correlate, ProblemKind::LimitReached, "", what, effect)]
+    }
+
+    /// Fills the batch with the next events; it stays empty at the end. Where batches end depends on the
+    /// events alone.
+    pub(crate) fn next_batch(&mut self, batch: &mut Batch) -> Result<(), MergeError> {
+        batch.bytes.clear();
+        batch.slots.clear();
+        batch.others.clear();
+        while batch.bytes.len() < BATCH_BYTES {
+            let Some(time) = self.merged.peek() else { break };
+            let first = batch.slots.len();
+            while self.merged.peek() == Some(time) {
+                if batch.bytes.len() >= MOST_BATCH_BYTES {
+                    break;
+                }
+                self.merged.next(|time, encoded| batch.push(time, encoded))?;
+            }
+            let last_item = batch.slots.last().and_then(|slot| batch.item(slot)).unwrap_or(0);
+            let before = self.unfinished.take().filter(|(earlier, _)| *earlier == time);
+            if before.is_some_and(|(_, item)| item != last_item) {
+                self.split += 1;
+            } else if self.merged.peek() == Some(time) {
+                self.unfinished = before.or(Some((time, last_item)));
+            }
+            self.joined += batch.join_equal(first, &self.names);
+        }
+        Ok(())
+    }
+}
+
+impl Batch {
+    fn push(&mut self, time: u64, encoded: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(encoded);
+        self.slots.push(Slot { time, encoded: start..self.bytes.len(), others: 0..0 });
+    }
+
+    /// Number of the item of an event.
+    fn item(&self, slot: &Slot) -> Option<u32> {
+        self.bytes.get(slot.encoded.clone())?.first_chunk().map(|number| u32::from_be_bytes(*number))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The event at a place of the batch; `None` if it is damaged.
+    pub(crate) fn event<'a>(&'a self, index: usize, names: &'a Names) -> Option<EventView<'a>> {
+        let slot = self.slots.get(index)?;
+        let record = RecordView::new(self.bytes.get(slot.encoded.clone())?, names)?;
+        let dated = record.moments().any(|(_, when)| when.sort_key().is_some());
+        Some(EventView {
+            time: dated.then_some(evidence::Filetime(slot.time)),
+            record,
+            others: self.others.get(slot.others.clone())?,
+            bytes: &self.bytes,
+        })
+    }
+
+    /// Joins the events from `first` on, which share a time, where the same record stands in several
+    /// items. Two equal records in one item stay two: the n-th of one item is joined with the n-th of the
+    /// other. Returns how many were joined.
+    fn join_equal(&mut self, first: usize, names: &Names) -> u64 {
+        struct Kept {
+            slots: Vec<usize>,
+            item: u32,
+            next: usize,
+        }
+        let group = &self.slots[first..];
+        let item = |slot: Option<&Slot>| slot.and_then(|slot| self.item(slot));
+        if group.len() < 2 || item(group.first()) == item(group.last()) {
+            return 0;
+        }
+        let mut by_content: HashMap<&[u8], Kept> = HashMap::new();
+        let mut joined: Vec<(usize, usize)> = Vec::new();
+        for (index, slot) in group.iter().enumerate() {
+            let Some(record) = RecordView::new(&self.bytes[slot.encoded.clone()], names) else { continue };
+            let kept =
+                by_content.entry(record.content()).or_insert(Kept { slots: Vec::new(), item: record.item.0, next: 0 });
+            if kept.item != record.item.0 {
+                kept.item = record.item.0;
+                kept.next = 0;
+            }
+            match kept.slots.get(kept.next) {
+                Some(to) => joined.push((*to, index)),
+                None => kept.slots.push(index),
+            }
+            kept.next += 1;
+        }
+        if joined.is_empty() {
+            return 0;
+        }
+        joined.sort_unstable();
+        let count = joined.len() as u64;
+        let mut gone = vec![false; group.len()];
+        for same in joined.chunk_by(|a, b| a.0 == b.0) {
+            let start = self.others.len();
+            for (_, index) in same {
+                gone[*index] = true;
+                self.others.push(self.slots[first + index].encoded.clone());
+            }
+            self.slots[first + same[0].0].others = start..self.others.len();
+        }
+        let mut index = 0;
+        self.slots.retain(|_| {
+            index += 1;
+            index <= first || !gone[index - 1 - first]
+        });
+        count
+    }
+}
+
+/// The events one by one. After an error there is nothing more.
+impl Iterator for Sorted {
+    type Item = Result<Event, MergeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.batch.len() {
+            let mut batch = std::mem::take(&mut self.batch);
+            self.next = 0;
+            if let Err(error) = self.next_batch(&mut batch) {
+                self.merged.stop();
+                return Some(Err(error));
+            }
+            self.batch = batch;
+        }
+        if self.batch.is_empty() {
+            return None;
+        }
+        let event = self.batch.event(self.next, &self.names).map(EventView::to_event);
+        self.next += 1;
+        Some(event.ok_or_else(|| MergeError::Damaged { folder: self.merged.folder().to_owned() }))
+    }
+}
