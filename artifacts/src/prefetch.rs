@@ -65,7 +65,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 };
 
 /// Windows' own prefetch files stay far below this, decompressed or not.
-const MAX_SIZE: u32 = 32 << 20;
+const MAX_SIZE: u32 = 16 << 20;
 /// A trace of the boot or of an operation of Explorer, not of a program's start.
 const NOT_A_PROGRAM: u32 = 1;
 /// Programs whose hash Windows salts with more than their path: its own list of hosting programs, and those of which
@@ -193,7 +193,10 @@ fn record(scca: &scca::Scca, compressed: bool, integrity: Integrity) -> Record {
 }
 
 fn file_value(file: &scca::File) -> Value {
-    let mut members = vec![("Path".to_owned(), file.path.as_str().into())];
+    let mut members = Vec::new();
+    if !file.path.is_empty() {
+        members.push(("Path".to_owned(), file.path.as_str().into()));
+    }
     if let Some((entry, sequence)) = file.reference {
         members.push(("MftEntry".to_owned(), entry.into()));
         members.push(("Sequence".to_owned(), u64::from(sequence).into()));

@@ -89,40 +89,44 @@ fn truncated(offset: usize, expected: usize, actual: usize, what: &str) -> (Prob
 
 /// Decompresses up to `size` bytes; fewer come back where the stream is damaged.
 fn xpress_huffman(stream: &[u8], size: u32) -> Vec<u8> {
-    // The decoder wants the size in front, and reads up to two words beyond the last code.
-    let input = [&size.to_le_bytes(), stream, &[0; 4]].concat();
-    let whole = decode(&input, size as usize, input.len());
-    if whole.len() == size as usize {
+    if let Some(whole) = decode(stream, size) {
         return whole;
     }
-    // A call that meets a fault gives nothing of what it had decoded before it, so a damaged stream is fed
-    // again in small pieces, and what the good ones give is kept.
-    let piece = (input.len() / 256).max(64);
-    let pieces = decode(&input, size as usize, piece);
-    if pieces.len() > whole.len() { pieces } else { whole }
-}
-
-fn decode(input: &[u8], size: usize, piece: usize) -> Vec<u8> {
-    let mut decoder = XpressHuffman::decoder();
-    let mut content = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
-    for mut rest in input.chunks(piece) {
-        // One call more than there are bytes to hand over, because the decoder holds back what did not fit.
-        loop {
-            let Ok((progress, status)) = decoder.decode(rest, &mut buffer) else { return content };
-            let room = size - content.len();
-            content.extend_from_slice(&buffer[..progress.written.min(room)]);
-            rest = &rest[progress.consumed.min(rest.len())..];
-            let stalled = progress.written == 0 && progress.consumed == 0;
-            match status {
-                Status::StreamEnd => return content,
-                Status::InputEmpty => break,
-                Status::OutputFull if stalled => break,
-                Status::OutputFull => {}
-            }
+    // The decoder gives nothing of what it had decoded before it met a fault. It stops at the size that it is told
+    // though, so the longest beginning that can be decoded is found by halving.
+    let (mut good, mut bad) = (0, size);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        match decode(stream, middle) {
+            Some(_) => good = middle,
+            None => bad = middle,
         }
     }
-    content
+    decode(stream, good).unwrap_or_default()
+}
+
+/// The first `size` bytes of the content, or nothing if they cannot be had.
+fn decode(stream: &[u8], size: u32) -> Option<Vec<u8>> {
+    // The decoder wants the size in front.
+    let input = [&size.to_le_bytes(), stream].concat();
+    let size = size as usize;
+    let mut decoder = XpressHuffman::decoder();
+    let mut buffer = vec![0; size.clamp(1, 64 * 1024)];
+    let mut content = Vec::new();
+    let mut rest = &input[..];
+    loop {
+        let (progress, status) = decoder.decode(rest, &mut buffer).ok()?;
+        content.extend_from_slice(&buffer[..progress.written.min(size - content.len())]);
+        rest = rest.get(progress.consumed..)?;
+        let stalled = progress.written == 0 && progress.consumed == 0;
+        if status == Status::StreamEnd || content.len() == size {
+            break;
+        }
+        if status == Status::InputEmpty || stalled {
+            return None;
+        }
+    }
+    (content.len() == size).then_some(content)
 }
 
 /// CRC-32 of ISO 3309 (polynomial 0xEDB88320 reflected) over the parts in order.
@@ -168,6 +172,15 @@ mod tests {
         assert!(unpacked.content.len() > content().len() / 4, "{}", unpacked.content.len());
         assert!(content().starts_with(&unpacked.content));
         assert!(matches!(unpacked.faults[..], [(ProblemKind::Truncated { .. }, _)]));
+        // The table takes 256 bytes; from there on every two bytes give some of the content.
+        let small = pack(&content()[..2000]);
+        let lengths = (0..small.len() - 8).map(|cut| {
+            let unpacked = unpack(&small[..small.len() - cut], 1 << 20).content.into_owned();
+            assert!(content().starts_with(&unpacked), "{cut} bytes cut");
+            unpacked.len()
+        });
+        let lengths: Vec<usize> = lengths.collect();
+        assert!(lengths.is_sorted_by(|a, b| a >= b) && lengths[100] > 0, "{lengths:?}");
     }
 
     #[test]

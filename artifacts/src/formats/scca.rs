@@ -62,7 +62,7 @@ pub struct RunTime {
 /// One entry of the metrics array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Path as stored: upper case, with the device or volume in front.
+    /// Path as stored: upper case, with the device or volume in front; empty where only the reference can be read.
     pub path: String,
     /// NTFS file reference (record number and sequence number); absent in version 17 and where it is zero.
     pub reference: Option<(u64, u16)>,
@@ -284,6 +284,7 @@ fn read_files(view: &View<'_>, layout: &Layout, metrics_at: u64, scca: &mut Scca
             return;
         };
         let (name, units) = (u64::from(name), u64::from(units));
+        let reference = (reference != 0).then_some(split_reference(reference));
         if name + units * 2 > strings_size {
             scca.faults.push(Fault {
                 kind: ProblemKind::OutOfRange { raw: format!("{name} + 2 * {units}") },
@@ -294,9 +295,10 @@ fn read_files(view: &View<'_>, layout: &Layout, metrics_at: u64, scca: &mut Scca
         }
         let Some(path) = view.text(strings_at + name, units) else {
             scca.faults.push(view.missing(strings_at + name, units * 2, "a file's name is missing"));
+            scca.files.extend(reference.map(|reference| File { path: String::new(), reference: Some(reference) }));
             continue;
         };
-        scca.files.push(File { path, reference: (reference != 0).then_some(split_reference(reference)) });
+        scca.files.push(File { path, reference });
     }
 }
 

@@ -1,0 +1,91 @@
+//! Fixtures against the records and problems that were reviewed, and against what other tools read in them.
+//!
+//! `UPDATE_EXPECT=1` rewrites every `expected.jsonl`; the review is the difference.
+
+use evidence::{Problem, Record, Timestamp, When};
+use serde_json::{Value as Json, json};
+
+fn moment(timestamp: Timestamp) -> Json {
+    json!({
+        "time": timestamp.ticks.to_string(),
+        "raw": timestamp.raw,
+        "encoding": format!("{:?}", timestamp.encoding),
+        "precision": format!("{:?}", timestamp.precision),
+        "zone": format!("{:?}", timestamp.zone),
+    })
+}
+
+fn when(when: When) -> Json {
+    match when {
+        When::At(one) => json!({ "at": moment(one) }),
+        When::Between(first, last) => json!({ "from": moment(first), "to": moment(last) }),
+        When::NotBefore(first) => json!({ "not_before": moment(first) }),
+        When::NotAfter(last) => json!({ "not_after": moment(last) }),
+        When::Undated => json!("undated"),
+    }
+}
+
+/// A record as one line: every member, so that nothing changes unseen.
+fn record_line(record: &Record) -> Json {
+    let moments: Vec<Json> = record
+        .moments
+        .iter()
+        .map(|one| json!({ "meaning": one.meaning.0, "when": when(one.when), "locator": one.locator }))
+        .collect();
+    json!({
+        "artifact": record.artifact,
+        "data_type": record.data_type,
+        "subject": record.subject,
+        "user": record.user,
+        "moments": moments,
+        "fields": record.fields,
+        "claims": record.claims.iter().map(|claim| claim.name()).collect::<Vec<_>>(),
+        "locator": record.locator,
+        "integrity": record.integrity.name(),
+    })
+}
+
+fn lines(records: &[Record], problems: &[Problem]) -> Vec<Json> {
+    let problems = problems.iter().map(|problem| json!({ "problem": problem }));
+    records.iter().map(record_line).chain(problems).collect()
+}
+
+#[test]
+fn every_fixture_gives_what_was_reviewed() {
+    let mut wrong = Vec::new();
+    let mut without: Vec<&str> = artifacts::ALL.iter().map(|artifact| artifact.id).collect();
+    for case in super::cases() {
+        without.retain(|id| *id != case.artifact.id);
+        let name = case.folder.display();
+        let (records, problems) =
+            super::parse(case.artifact, &case.origin.original_path, &case.input, &case.companions, &case.focus);
+        let lines = lines(&records, &problems);
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let path = case.folder.join("expected.jsonl");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        for (number, (ours, theirs)) in text.lines().zip(expected.lines()).enumerate() {
+            if ours != theirs {
+                wrong.push(format!("{name}: line {}:\n  reviewed {theirs}\n  now      {ours}", number + 1));
+            }
+        }
+        let (now, reviewed) = (text.lines().count(), expected.lines().count());
+        if now != reviewed {
+            wrong.push(format!("{name}: {now} lines, {reviewed} were reviewed"));
+        }
+        for independent in &case.origin.independent {
+            let stands = lines.get(independent.line).and_then(|line| line.pointer(&independent.pointer));
+            let stands = stands.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            if stands.as_ref() != Some(&independent.value) {
+                wrong.push(format!(
+                    "{name}: line {} {}: {} says {}, we say {stands:?}",
+                    independent.line, independent.pointer, independent.tool, independent.value
+                ));
+            }
+        }
+    }
+    println!("artifacts without a fixture: {without:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
