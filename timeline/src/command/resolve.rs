@@ -1,0 +1,322 @@
+//! Which files an assembly argument can mean.
+//!
+//! Only text is looked at. Which of the candidates existed is for others to find out.
+//!
+//! Reference: Microsoft, *SearchPathW function*; *Dynamic-Link Library Search Order* (SafeProcessSearchMode);
+//! *Naming Files, Paths, and Namespaces*.
+
+use crate::paths::{self, Form};
+use evidence::Tool;
+
+/// Where the file lies when it is not on a volume of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// A share.
+    Unc,
+    /// A web folder, opened through the WebDAV redirector.
+    WebDav,
+    /// An address that the tool hands to the loader.
+    Url,
+    /// A device that is not a volume.
+    Device,
+}
+
+/// The files that an assembly argument can mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Full paths in the order in which the tool would try them.
+    pub candidates: Vec<String>,
+    /// How they were found, in words.
+    pub rule: String,
+    /// Set when the path points away from this machine.
+    pub remote: Option<Remote>,
+    /// Name of an alternate data stream.
+    pub stream: Option<String>,
+    /// True when a part that decides is missing: the current directory is not known.
+    pub incomplete: bool,
+    /// The argument is an assembly's display name, which is looked up in the global assembly cache.
+    pub display_name: bool,
+}
+
+/// Finds the files that `argument` of `tool` can mean, for a process with this current directory and this
+/// image path. `cwd_after_system` is the setting SafeProcessSearchMode: the system directories are then
+/// searched before the current one.
+pub fn resolve(
+    tool: Tool,
+    argument: &str,
+    current_directory: Option<&str>,
+    image: Option<&str>,
+    cwd_after_system: bool,
+) -> Resolution {
+    let mut found = Resolution {
+        candidates: Vec::new(),
+        rule: String::new(),
+        remote: None,
+        stream: None,
+        incomplete: false,
+        display_name: false,
+    };
+    if is_display_name(argument) {
+        found.display_name = true;
+        "an assembly's display name, looked up in the global assembly cache".clone_into(&mut found.rule);
+        return found;
+    }
+    let from_url = paths::from_file_url(argument);
+    let path = from_url.as_deref().unwrap_or(argument);
+    let current_directory = current_directory.filter(|directory| !directory.is_empty());
+    let drive = current_directory.and_then(|directory| {
+        let directory = paths::canonical(directory);
+        matches!(paths::form(&directory), Form::Drive).then(|| directory[..2].to_owned())
+    });
+    let rule = match paths::form(path) {
+        Form::Empty => "the argument is empty",
+        Form::Url => {
+            found.remote = Some(Remote::Url);
+            found.candidates.push(path.to_owned());
+            "an address on the network"
+        }
+        Form::Unc => {
+            let canonical = paths::canonical(path);
+            match local_share(&canonical) {
+                Some(local) => {
+                    found.candidates.push(local);
+                    "an administrative share of this machine"
+                }
+                None => {
+                    let web = canonical.to_ascii_uppercase();
+                    let host = web[2..].split('\\').next().unwrap_or_default();
+                    let is_web = web.contains(r"\DAVWWWROOT") || host.contains("@SSL") || host.contains('@');
+                    found.remote = Some(if is_web { Remote::WebDav } else { Remote::Unc });
+                    found.candidates.push(canonical);
+                    if is_web { "a web folder" } else { "a share of another machine" }
+                }
+            }
+        }
+        Form::Device => {
+            found.remote = Some(Remote::Device);
+            found.candidates.push(path.to_owned());
+            "a device"
+        }
+        Form::Volume => {
+            found.candidates.push(paths::canonical(path));
+            "a path by device or volume, whose drive letter it does not say"
+        }
+        Form::Drive => {
+            found.candidates.push(paths::canonical(path));
+            if from_url.is_some() { "a file address" } else { "a full path" }
+        }
+        Form::DriveRelative => {
+            let same = drive.as_deref().is_some_and(|drive| drive.eq_ignore_ascii_case(&path[..2]));
+            match current_directory.filter(|_| same) {
+                Some(directory) => {
+                    found.candidates.push(paths::join(directory, &path[2..]));
+                    "relative to the current directory of its drive"
+                }
+                None => {
+                    found.incomplete = true;
+                    found.candidates.push(paths::canonical(&format!(r"{}\{}", &path[..2], &path[2..])));
+                    "relative to the current directory of another drive, which is not recorded; its root is assumed"
+                }
+            }
+        }
+        Form::Rooted => match &drive {
+            Some(drive) => {
+                found.candidates.push(paths::canonical(&format!("{drive}{path}")));
+                "relative to the root of the current drive"
+            }
+            None => {
+                found.incomplete = true;
+                found.candidates.push(paths::canonical(&format!("C:{path}")));
+                "relative to the root of the current drive, which is not recorded; C: is assumed"
+            }
+        },
+        Form::Relative => {
+            found.incomplete = current_directory.is_none();
+            found.candidates = search(tool, path, current_directory, image, cwd_after_system);
+            if found.candidates.first().is_some_and(|path| paths::form(path) == Form::Unc) {
+                found.remote = Some(Remote::Unc);
+            }
+            match (tool, current_directory.is_some()) {
+                (Tool::Regasm, true) => "relative to the current directory, then by Windows' search order",
+                (Tool::Regsvcs, true) => {
+                    "by Windows' search order: the tool's directory, the current directory, the system directories"
+                }
+                (_, false) => {
+                    "relative, and the current directory is not recorded; only fixed directories are candidates"
+                }
+            }
+        }
+    };
+    rule.clone_into(&mut found.rule);
+    found.stream = found.candidates.first().and_then(|path| paths::split_stream(path).1).map(str::to_owned);
+    if let Some(stream) = &found.stream {
+        found.rule.push_str(&format!("; the alternate data stream \"{stream}\""));
+    }
+    if argument.contains('~') {
+        found.rule.push_str("; short names cannot be resolved from text");
+    }
+    found
+}
+
+/// `Name, Version=…` or `Name, PublicKeyToken=…`, the text form of an assembly identity.
+pub(crate) fn is_display_name(text: &str) -> bool {
+    let mut parts = text.split(',');
+    let name = parts.next().unwrap_or_default();
+    let mut identity = parts.map(|part| part.trim().to_ascii_lowercase()).peekable();
+    let known = |part: &String| {
+        ["version=", "culture=", "publickeytoken=", "processorarchitecture=", "retargetable="]
+            .iter()
+            .any(|start| part.starts_with(start))
+    };
+    identity.peek().is_some() && !name.contains(['\\', '/', ':']) && identity.all(|part| known(&part))
+}
+
+/// `\\localhost\C$\a` and `\\127.0.0.1\C$\a` are files of this machine.
+fn local_share(path: &str) -> Option<String> {
+    let (host, rest) = path.strip_prefix(r"\\")?.split_once('\\')?;
+    let local = ["localhost", "127.0.0.1", "::1", "0--1.ipv6-literal.net", "."]
+        .iter()
+        .any(|name| host.eq_ignore_ascii_case(name));
+    let (share, file) = rest.split_once('\\')?;
+    match share.as_bytes() {
+        [letter, b'$'] if local && letter.is_ascii_alphabetic() => Some(format!("{}:\\{file}", *letter as char)),
+        _ => None,
+    }
+}
+
+fn search(
+    tool: Tool,
+    path: &str,
+    current_directory: Option<&str>,
+    image: Option<&str>,
+    cwd_after_system: bool,
+) -> Vec<String> {
+    let own = image.and_then(paths::directory).map(paths::canonical);
+    let windows = own
+        .as_deref()
+        .and_then(|directory| {
+            let at = directory.to_ascii_uppercase().find(r"\MICROSOFT.NET\FRAMEWORK")?;
+            // Only a drive path tells the Windows directory; a device path keeps its own volume.
+            Some(directory[..at].to_owned())
+        })
+        .unwrap_or_else(|| r"C:\Windows".to_owned());
+    // A 32-bit tool sees SysWOW64 where it asks for System32.
+    let is_32_bit = own.as_deref().is_some_and(|directory| directory.to_ascii_uppercase().contains(r"\FRAMEWORK\"));
+    let system: &[&str] = if is_32_bit { &["SysWOW64", "System32", "System"] } else { &["System32", "System"] };
+    let mut directories: Vec<String> = Vec::new();
+    let current = current_directory.map(str::to_owned);
+    if tool == Tool::Regasm {
+        directories.extend(current.clone());
+    }
+    directories.extend(own.clone());
+    if !cwd_after_system {
+        directories.extend(current.clone());
+    }
+    directories.extend(system.iter().map(|name| format!(r"{windows}\{name}")));
+    if cwd_after_system {
+        directories.extend(current);
+    }
+    directories.push(windows);
+    let mut candidates: Vec<String> = Vec::new();
+    for directory in directories {
+        let candidate = paths::join(&directory, path);
+        if !candidates.iter().any(|seen| paths::PathKey::new(seen) == paths::PathKey::new(&candidate)) {
+            candidates.push(candidate);
+        }
+    }
+    candidates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: &str = r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe";
+
+    fn first(argument: &str, directory: Option<&str>) -> (Option<String>, Option<Remote>, bool) {
+        let found = resolve(Tool::Regasm, argument, directory, Some(IMAGE), false);
+        (found.candidates.first().cloned(), found.remote, found.incomplete)
+    }
+
+    #[test]
+    fn every_form() {
+        let here = Some(r"C:\AtomicRedTeam\");
+        for (argument, directory, wanted, remote, incomplete) in [
+            ("T1121.dll", here, r"C:\AtomicRedTeam\T1121.dll", None, false),
+            (r"..\x.dll", here, r"C:\x.dll", None, false),
+            (r".\sub/../x.dll", here, r"C:\AtomicRedTeam\x.dll", None, false),
+            (r"D:\a\x.dll", here, r"D:\a\x.dll", None, false),
+            ("C:/a b/x.dll", None, r"C:\a b\x.dll", None, false),
+            ("C:x.dll", here, r"C:\AtomicRedTeam\x.dll", None, false),
+            ("D:x.dll", here, r"D:\x.dll", None, true),
+            (r"\tmp\x.dll", here, r"C:\tmp\x.dll", None, false),
+            (r"\tmp\x.dll", None, r"C:\tmp\x.dll", None, true),
+            ("file:///C:/a%20b/x.dll", here, r"C:\a b\x.dll", None, false),
+            (r"\\?\C:\a\x.dll", here, r"C:\a\x.dll", None, false),
+            (r"\??\C:\a\x.dll", here, r"C:\a\x.dll", None, false),
+            (r"C:\a\x.dll. ", here, r"C:\a\x.dll", None, false),
+            (r"C:\a\x.dll:s", here, r"C:\a\x.dll:s", None, false),
+            (r"\\10.20.5.77\c$\x\u.dll", here, r"\\10.20.5.77\c$\x\u.dll", Some(Remote::Unc), false),
+            (r"\\?\UNC\srv\share\u.dll", here, r"\\srv\share\u.dll", Some(Remote::Unc), false),
+            (r"\\localhost\c$\x\u.dll", here, r"c:\x\u.dll", None, false),
+            (r"\\h@SSL@443\DavWWWRoot\p\u.dll", here, r"\\h@SSL@443\DavWWWRoot\p\u.dll", Some(Remote::WebDav), false),
+            (r"\\h@8080\p\u.dll", here, r"\\h@8080\p\u.dll", Some(Remote::WebDav), false),
+            ("http://h/u.dll", here, "http://h/u.dll", Some(Remote::Url), false),
+            (r"\\.\pipe\u.dll", here, r"\\.\pipe\u.dll", Some(Remote::Device), false),
+            (r"\Device\HarddiskVolume3\a\u.dll", here, r"\Device\HarddiskVolume3\a\u.dll", None, false),
+            ("x.dll", Some(r"\\srv\share\d"), r"\\srv\share\d\x.dll", Some(Remote::Unc), false),
+        ] {
+            assert_eq!(first(argument, directory), (Some(wanted.to_owned()), remote, incomplete), "{argument}");
+        }
+        assert_eq!(first("", here), (None, None, false));
+    }
+
+    #[test]
+    fn search_order() {
+        let found = resolve(Tool::Regasm, "x.dll", Some(r"C:\w"), Some(IMAGE), false);
+        assert_eq!(
+            found.candidates,
+            [
+                r"C:\w\x.dll",
+                r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\x.dll",
+                r"C:\Windows\SysWOW64\x.dll",
+                r"C:\Windows\System32\x.dll",
+                r"C:\Windows\System\x.dll",
+                r"C:\Windows\x.dll"
+            ]
+        );
+        let image = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegSvcs.exe";
+        let found = resolve(Tool::Regsvcs, "x.dll", Some(r"C:\w"), Some(image), true);
+        assert_eq!(
+            found.candidates,
+            [
+                r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\x.dll",
+                r"C:\Windows\System32\x.dll",
+                r"C:\Windows\System\x.dll",
+                r"C:\w\x.dll",
+                r"C:\Windows\x.dll"
+            ]
+        );
+        let found = resolve(Tool::Regasm, "x.dll", None, None, false);
+        assert!(found.incomplete);
+        assert_eq!(found.candidates[0], r"C:\Windows\System32\x.dll");
+    }
+
+    #[test]
+    fn display_names() {
+        assert!(is_display_name("T1121, Version=0.0.0.0, Culture=neutral, PublicKeyToken=cb1364609f40a1dc"));
+        assert!(is_display_name("Foo,Version=1.0.0.0"));
+        assert!(!is_display_name("T1121.dll"));
+        assert!(!is_display_name(r"C:\a, b\x.dll"));
+        assert!(!is_display_name("a,b.dll"));
+        let found = resolve(Tool::Regsvcs, "Foo, Version=1.0.0.0", None, None, false);
+        assert!(found.display_name && found.candidates.is_empty());
+    }
+
+    #[test]
+    fn streams_are_said() {
+        let found = resolve(Tool::Regasm, r"a.txt:hidden", Some(r"C:\w"), None, false);
+        assert_eq!(found.stream.as_deref(), Some("hidden"));
+        assert_eq!(found.candidates[0], r"C:\w\a.txt:hidden");
+    }
+}

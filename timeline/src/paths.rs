@@ -1,0 +1,379 @@
+//! Windows paths as text: what form a path has, its canonical spelling, and when two spellings mean one file.
+//!
+//! Nothing here touches a file system. 8.3 names and junctions cannot be resolved from text alone, so two
+//! spellings that differ by one of them count as different files.
+//!
+//! Reference: Microsoft, *Naming Files, Paths, and Namespaces*; *Path format overview (.NET)*.
+
+/// The form of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Nothing at all.
+    Empty,
+    /// `C:\a`.
+    Drive,
+    /// `C:a`, relative to the directory of that drive.
+    DriveRelative,
+    /// `\a`, relative to the root of the current drive.
+    Rooted,
+    /// `a\b`.
+    Relative,
+    /// `\\server\share\a`, WebDAV (`\\host@SSL\DavWWWRoot\a`) included.
+    Unc,
+    /// `\Device\HarddiskVolume3\a`, `\VOLUME{…}\a`, `{volume-9A3C11F2}\a`, `\\?\Volume{…}\a`.
+    Volume,
+    /// `\\.\pipe\x` and other devices.
+    Device,
+    /// `http://…`.
+    Url,
+}
+
+/// Takes off `\\?\`, `\??\` and `\\.\` where a drive letter, UNC or volume follows, and turns `/` into `\`.
+fn without_prefix(path: &str) -> String {
+    let path = path.replace('/', "\\");
+    for prefix in [r"\\?\", r"\??\", r"\\.\", r"\\?\GLOBALROOT"] {
+        let Some(rest) = strip_prefix_any_case(&path, prefix) else { continue };
+        if let Some(share) = strip_prefix_any_case(rest, r"UNC\") {
+            return format!(r"\\{share}");
+        }
+        if has_drive(rest) {
+            return rest.to_owned();
+        }
+        if strip_prefix_any_case(rest, "Volume{").is_some() {
+            return format!(r"\{rest}");
+        }
+        if strip_prefix_any_case(rest, r"\Device\").is_some() {
+            return rest.to_owned();
+        }
+    }
+    path
+}
+
+fn has_drive(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
+}
+
+/// `text` without `prefix`, compared without regard to ASCII case.
+pub(crate) fn strip_prefix_any_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let head = text.get(..prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}
+
+/// `text` without `suffix`, compared without regard to ASCII case.
+pub(crate) fn strip_suffix_any_case<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
+    let at = text.len().checked_sub(suffix.len())?;
+    let tail = text.get(at..)?;
+    tail.eq_ignore_ascii_case(suffix).then(|| &text[..at])
+}
+
+/// The form of a path, after its namespace prefix.
+pub(crate) fn form(path: &str) -> Form {
+    let url = path.find("://").is_some_and(|at| at > 1 && path[..at].bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    if url && strip_prefix_any_case(path, "file:").is_none() {
+        return Form::Url;
+    }
+    let path = without_prefix(path);
+    let bytes = path.as_bytes();
+    match bytes {
+        [] => Form::Empty,
+        _ if has_drive(&path) && bytes.get(2) == Some(&b'\\') => Form::Drive,
+        _ if has_drive(&path) => Form::DriveRelative,
+        _ if split_volume(&path).is_some() => Form::Volume,
+        [b'\\', b'\\', b'.' | b'?', b'\\', ..] => Form::Device,
+        [b'\\', b'\\', ..] => Form::Unc,
+        [b'\\', ..] => Form::Rooted,
+        _ => Form::Relative,
+    }
+}
+
+/// Splits `\Device\HarddiskVolume3\a`, `\VOLUME{…}\a` or `{volume-…}\a` into volume and `\a`.
+fn split_volume(path: &str) -> Option<(&str, &str)> {
+    let end = if let Some(rest) = strip_prefix_any_case(path, r"\Device\") {
+        let name = rest.find('\\').unwrap_or(rest.len());
+        if !rest[..name].to_ascii_uppercase().starts_with("HARDDISKVOLUME") {
+            return None;
+        }
+        path.len() - rest.len() + name
+    } else if strip_prefix_any_case(path, r"\VOLUME{").is_some() || path.starts_with('{') {
+        path.find('}')? + 1
+    } else {
+        return None;
+    };
+    let rest = path.get(end..)?;
+    (rest.is_empty() || rest.starts_with('\\')).then(|| path.split_at(end))
+}
+
+/// One spelling for all of a path: backslashes, no `.`, `..` applied, no trailing dots or spaces of a
+/// component (Windows drops them unless the path has the `\\?\` prefix), namespace prefix taken off. Case
+/// and drive are kept; a relative path stays relative.
+pub(crate) fn canonical(path: &str) -> String {
+    let keeps_trailing = path.starts_with(r"\\?\");
+    let path = without_prefix(path);
+    let (root, rest) = root_of(&path);
+    let mut parts: Vec<&str> = Vec::new();
+    for part in rest.split('\\') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                let popped = parts.last().is_some_and(|last| *last != "..");
+                if popped {
+                    parts.pop();
+                } else if root.is_empty() {
+                    parts.push("..");
+                }
+            }
+            part if keeps_trailing => parts.push(part),
+            part => {
+                let trimmed = part.trim_end_matches(['.', ' ']);
+                if !trimmed.is_empty() {
+                    parts.push(trimmed);
+                }
+            }
+        }
+    }
+    format!("{root}{}", parts.join("\\"))
+}
+
+/// Root (with its backslash) and rest of a path without namespace prefix.
+fn root_of(path: &str) -> (&str, &str) {
+    let after = |at: usize| {
+        let at = if path.as_bytes().get(at) == Some(&b'\\') { at + 1 } else { at };
+        path.split_at(at)
+    };
+    match form(path) {
+        Form::Drive | Form::DriveRelative => after(2),
+        Form::Volume => after(split_volume(path).map_or(0, |(volume, _)| volume.len())),
+        Form::Unc => {
+            // Server and share are the root: `..` never leaves them.
+            let server = path[2..].find('\\').map_or(path.len(), |at| at + 2);
+            let share =
+                path.get(server + 1..).and_then(|rest| rest.find('\\')).map_or(path.len(), |at| server + 1 + at);
+            after(share)
+        }
+        Form::Device => after(3),
+        Form::Rooted => after(0),
+        Form::Relative | Form::Empty | Form::Url => ("", path),
+    }
+}
+
+/// A directory and a relative path as one canonical path.
+pub(crate) fn join(directory: &str, relative: &str) -> String {
+    canonical(&format!("{}\\{relative}", directory.trim_end_matches(['\\', '/'])))
+}
+
+/// The last component, without a stream name.
+pub(crate) fn file_name(path: &str) -> &str {
+    let name = path.rsplit(['\\', '/']).next().unwrap_or(path);
+    split_stream(name).0
+}
+
+/// The directory of a path, without its last backslash.
+pub(crate) fn directory(path: &str) -> Option<&str> {
+    path.rfind(['\\', '/']).map(|at| &path[..at])
+}
+
+/// The name without its extension, lower case; trailing dots and spaces do not count.
+pub(crate) fn stem(name: &str) -> String {
+    let name = file_name(name).trim_end_matches(['.', ' ']);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    stem.to_ascii_lowercase()
+}
+
+/// Path and stream name: `C:\a.dll:s` is the stream `s` of `C:\a.dll`. `:$DATA` alone names the file itself.
+pub(crate) fn split_stream(path: &str) -> (&str, Option<&str>) {
+    let name_at = path.rfind(['\\', '/']).map_or(0, |at| at + 1);
+    let skip = if name_at == 0 && has_drive(path) { 2 } else { 0 };
+    let Some(colon) = path.get(name_at + skip..).and_then(|name| name.find(':')).map(|at| at + name_at + skip) else {
+        return (path, None);
+    };
+    let stream = &path[colon + 1..];
+    let stream = strip_suffix_any_case(stream, ":$DATA").unwrap_or(stream);
+    (&path[..colon], (!stream.is_empty()).then_some(stream))
+}
+
+/// One character in upper case as NTFS does it: one unit stays one unit.
+fn upper(character: char) -> char {
+    let mut mapped = character.to_uppercase();
+    match (mapped.next(), mapped.next()) {
+        (Some(one), None) => one,
+        _ => character,
+    }
+}
+
+/// Upper case by [`upper`].
+pub(crate) fn fold(text: &str) -> String {
+    text.chars().map(upper).collect()
+}
+
+/// A path to compare with others: which volume, as far as its spelling tells, and the rest in upper case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PathKey {
+    /// `C:`, `\DEVICE\HARDDISKVOLUME3`, `\VOLUME{…}`, `\\SERVER\SHARE`, or empty.
+    pub(crate) volume: String,
+    /// `\WINDOWS\X.EXE`.
+    pub(crate) rest: String,
+}
+
+impl PathKey {
+    /// The key of a path; relative paths get an empty volume.
+    pub(crate) fn new(path: &str) -> Self {
+        let canonical = fold(&canonical(path));
+        let (root, rest) = root_of(&canonical);
+        PathKey { volume: root.trim_end_matches('\\').to_owned(), rest: format!("\\{rest}") }
+    }
+
+    /// Whether both can be the same file: the same rest, and volumes that do not exclude each other. Two
+    /// drive letters, two servers and two volume ids exclude each other; a letter and a device name do not,
+    /// since which device had which letter is not stored in the path.
+    pub(crate) fn same_file(&self, other: &PathKey) -> bool {
+        self.rest == other.rest && volumes_agree(&self.volume, &other.volume)
+    }
+}
+
+fn volumes_agree(a: &str, b: &str) -> bool {
+    let kind = |volume: &str| match volume.as_bytes() {
+        [] => 0,
+        [_, b':', ..] => 1,
+        [b'\\', b'\\', ..] => 2,
+        [b'{', ..] => 3,
+        [b'\\', b'V', ..] => 4,
+        _ => 5,
+    };
+    let (left, right) = (kind(a), kind(b));
+    if left == right {
+        return a == b;
+    }
+    // A file on a share is not a file of a local volume; everything else may be.
+    left != 2 && right != 2
+}
+
+/// The path that a `file:` URL names: `file:///C:/a%20b.dll` is `C:\a b.dll`, `file://server/share/x` a UNC
+/// path. `None` for other text.
+pub(crate) fn from_file_url(text: &str) -> Option<String> {
+    let rest = strip_prefix_any_case(text.trim(), "file:")?;
+    let decoded = percent_decoded(rest).replace('/', "\\");
+    let slashes = decoded.bytes().take_while(|byte| *byte == b'\\').count();
+    let path = &decoded[slashes..];
+    if has_drive(path) {
+        return Some(path.to_owned());
+    }
+    (!path.is_empty() && slashes >= 2).then(|| format!(r"\\{path}"))
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = |at: usize| bytes.get(at).and_then(|byte| (*byte as char).to_digit(16));
+        match (bytes[at], hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, ..) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        for (path, wanted) in [
+            ("", Form::Empty),
+            (r"C:\a", Form::Drive),
+            ("c:/a", Form::Drive),
+            (r"\\?\C:\a", Form::Drive),
+            (r"\??\C:\a", Form::Drive),
+            ("C:a", Form::DriveRelative),
+            (r"\a", Form::Rooted),
+            (r"a\b", Form::Relative),
+            (r"..\b", Form::Relative),
+            (r"\\s\h\a", Form::Unc),
+            ("//s/h/a", Form::Unc),
+            (r"\\?\UNC\s\h\a", Form::Unc),
+            (r"\\h@SSL@443\DavWWWRoot\p", Form::Unc),
+            (r"\Device\HarddiskVolume3\a", Form::Volume),
+            (r"\VOLUME{01d1217a9c4c6779-8c9f49ec}\A", Form::Volume),
+            (r"\\?\Volume{8a0e1c57-0000-0000-0000-100000000000}\a", Form::Volume),
+            (r"{volume-9A3C11F2}\a.dll", Form::Volume),
+            (r"\\.\pipe\x", Form::Device),
+            ("http://x/y", Form::Url),
+        ] {
+            assert_eq!(form(path), wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn canonical_spellings() {
+        for (path, wanted) in [
+            (r"C:\a\..\b\.\c.dll", r"C:\b\c.dll"),
+            (r"C:/a//b/c.dll. .", r"C:\a\b\c.dll"),
+            (r"C:\..\..\a", r"C:\a"),
+            (r"..\..\a", r"..\..\a"),
+            (r"\\s\h\..\..\a", r"\\s\h\a"),
+            (r"\\?\C:\a\x.dll", r"C:\a\x.dll"),
+            (r"\Device\HarddiskVolume3\..\a", r"\Device\HarddiskVolume3\a"),
+            (r"C:\a.dll:s", r"C:\a.dll:s"),
+            (r"\a\.\b", r"\a\b"),
+        ] {
+            assert_eq!(canonical(path), wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn streams_and_names() {
+        assert_eq!(split_stream(r"C:\a.dll:s"), (r"C:\a.dll", Some("s")));
+        assert_eq!(split_stream(r"C:\a.dll:s:$DATA"), (r"C:\a.dll", Some("s")));
+        assert_eq!(split_stream(r"C:\a.dll"), (r"C:\a.dll", None));
+        assert_eq!(split_stream("C:a.dll"), ("C:a.dll", None));
+        assert_eq!(split_stream("a.dll:s"), ("a.dll", Some("s")));
+        assert_eq!(stem(r"C:\Windows\RegAsm.EXE."), "regasm");
+        assert_eq!(stem("regasm"), "regasm");
+    }
+
+    #[test]
+    fn the_same_file_in_other_spellings() {
+        let key = PathKey::new(r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe");
+        for same in [
+            r"c:/windows/microsoft.net/framework/v4.0.30319/regasm.exe",
+            r"\device\harddiskvolume2\windows\microsoft.net\framework\v4.0.30319\regasm.exe",
+            r"\VOLUME{01da2f77-9a3c11f2}\WINDOWS\MICROSOFT.NET\FRAMEWORK\V4.0.30319\REGASM.EXE",
+            r"\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
+            r"{volume-9A3C11F2}\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
+        ] {
+            assert!(key.same_file(&PathKey::new(same)), "{same}");
+        }
+        for other in [
+            r"D:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
+            r"\\c\share\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
+            r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe",
+        ] {
+            assert!(!key.same_file(&PathKey::new(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn file_urls() {
+        for (url, wanted) in [
+            ("file:///C:/AtomicRedTeam/T1121.DLL", Some(r"C:\AtomicRedTeam\T1121.DLL")),
+            ("FILE:///c:/a%20b/%C3%A4.dll", Some(r"c:\a b\ä.dll")),
+            ("file://server/share/x.dll", Some(r"\\server\share\x.dll")),
+            (r"file:///C:\a\b.dll", Some(r"C:\a\b.dll")),
+            ("file:///", None),
+            ("http://x/y.dll", None),
+            ("T1121, Version=0.0.0.0", None),
+            ("file:///C:/100%", Some(r"C:\100%")),
+        ] {
+            assert_eq!(from_file_url(url).as_deref(), wanted, "{url}");
+        }
+    }
+}
