@@ -2,11 +2,15 @@
 //! and writes the report.
 
 pub mod command;
+mod correlate;
 mod event;
+mod host;
 mod leads;
 mod merge;
 mod paths;
 
+pub use correlate::{Correlation, Correlator};
 pub use event::{Event, EventSource};
+pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};

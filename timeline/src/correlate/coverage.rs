@@ -1,0 +1,224 @@
+//! How far each source reaches, so that a missing record is read for what it is.
+
+use super::source::{Places, Source};
+use crate::event::Event;
+use crate::host::Host;
+use evidence::{Coverage, Filetime, Item, ItemId, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Channels that tell of the tools, and what the absence of a record in them means.
+const CHANNELS: [(&str, &str); 6] = [
+    (
+        "Security",
+        "process starts stand in it only while the audit of process creation is on, which it is not by default, and \
+         their command lines only with a further policy",
+    ),
+    (
+        "Microsoft-Windows-Sysmon/Operational",
+        "Sysmon is an addition to Windows and records what its configuration asks for",
+    ),
+    ("System", "it tells when the machine ran and which services were installed"),
+    ("Application", "crashes of the tool and Windows Installer transactions stand in it"),
+    ("Microsoft-Windows-TaskScheduler/Operational", "this channel is off by default on many versions of Windows"),
+    (
+        "Microsoft-Windows-PowerShell/Operational",
+        "from version 5 on PowerShell logs scripts that look suspicious, and every script only with a policy",
+    ),
+];
+
+/// Artifacts that tell of the tools, and what the absence of a record in them means.
+const ARTIFACTS: [(&str, &str); 4] = [
+    (
+        "prefetch",
+        "Windows keeps the last eight starts of a program, drops the oldest files, and is set to keep none on servers",
+    ),
+    (
+        "com-registration",
+        "an unregistration or a failed registration leaves no key, and a deleted key may have been overwritten",
+    ),
+    ("mft", "a deleted file's record may have been reused"),
+    ("usn-journal", "the journal is a ring: what is older than its first record is not in it"),
+];
+
+#[derive(Default)]
+struct Reach {
+    records: u64,
+    first: Option<Filetime>,
+    last: Option<Filetime>,
+    items: BTreeSet<ItemId>,
+}
+
+#[derive(Clone)]
+struct Channel {
+    name: String,
+    item: ItemId,
+    records: u64,
+    first: Option<Filetime>,
+    last: Option<Filetime>,
+    gaps: Vec<String>,
+}
+
+/// What was seen of every source.
+#[derive(Default)]
+pub(super) struct Seen {
+    channels: Vec<Channel>,
+    artifacts: BTreeMap<&'static str, Reach>,
+    cleared: BTreeMap<String, Vec<Source>>,
+}
+
+impl Seen {
+    /// Counts a record.
+    pub(super) fn count(&mut self, event: &Event) {
+        let reach = self.artifacts.entry(event.record.artifact).or_default();
+        if event.is_first() {
+            reach.records += 1;
+            reach.items.insert(event.item);
+        }
+        if event.time.is_some() {
+            reach.first = min(reach.first, event.time);
+            reach.last = reach.last.max(event.time);
+        }
+    }
+
+    /// What one log file holds.
+    pub(super) fn channel(&mut self, event: &Event) {
+        const MOST: usize = 10_000;
+        let fields = &event.record.fields;
+        if self.channels.len() >= MOST || !event.is_first() {
+            return;
+        }
+        let time = |name: &str| {
+            let value = fields.get(name)?;
+            value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?))
+        };
+        let ranges = fields.get("MissingRecordIds").map(Value::items).unwrap_or_default();
+        self.channels.push(Channel {
+            name: fields.text("Channel").unwrap_or_default().to_owned(),
+            item: event.item,
+            records: fields.number("Records").unwrap_or(0),
+            first: time("First"),
+            last: time("Last"),
+            gaps: ranges
+                .iter()
+                .filter_map(Value::as_text)
+                .map(|range| format!("the records {range} are missing"))
+                .collect(),
+        });
+    }
+
+    /// A record that says that a log was cleared.
+    pub(super) fn cleared(&mut self, channel: String, source: Source) {
+        let sources = self.cleared.entry(channel).or_default();
+        if sources.len() < 100 {
+            sources.push(source);
+        }
+    }
+
+    pub(super) fn finish(mut self, items: &[Item], host: &Host, places: &Places) -> Vec<Coverage> {
+        let mut found = Vec::new();
+        self.channels.sort_by(|a, b| (&a.name, a.first, a.item).cmp(&(&b.name, b.first, b.item)));
+        let known: BTreeSet<String> = self.channels.iter().map(|channel| channel.name.to_lowercase()).collect();
+        let meaning =
+            |name: &str| CHANNELS.iter().find(|(channel, _)| channel.eq_ignore_ascii_case(name)).map(|(_, text)| *text);
+        for channel in &self.channels {
+            let cleared = self.cleared.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&channel.name));
+            let cleared: Vec<_> = cleared.flat_map(|(_, sources)| sources).map(|source| places.plain(source)).collect();
+            let mut text = match (channel.records, channel.first, channel.last) {
+                (0, ..) => "the log is empty: nothing can be concluded from a missing record".to_owned(),
+                (_, Some(first), Some(last)) => format!(
+                    "a missing record means something only from {first} to {last}, and only if the provider recorded such \
+                     events then"
+                ),
+                _ => "its times are not known, so a missing record means nothing".to_owned(),
+            };
+            if !cleared.is_empty() {
+                text.push_str("; the log was cleared, so what stood in it before is gone");
+            }
+            if let Some(more) = meaning(&channel.name) {
+                text.push_str(&format!("; {more}"));
+            }
+            found.push(Coverage {
+                source: channel.name.clone(),
+                present: channel.records > 0,
+                item: Some(places.path(channel.item).to_owned()),
+                records: channel.records,
+                first: channel.first,
+                last: channel.last,
+                gaps: channel.gaps.clone(),
+                cleared,
+                meaning: text,
+            });
+        }
+        let absent = |source: &str, more: &str, cleared: Vec<_>| Coverage {
+            source: source.to_owned(),
+            present: false,
+            item: None,
+            records: 0,
+            first: None,
+            last: None,
+            gaps: Vec::new(),
+            cleared,
+            meaning: format!("not in the evidence, so a missing record means nothing; {more}"),
+        };
+        for (name, more) in CHANNELS {
+            if !known.contains(&name.to_lowercase()) {
+                let cleared = self.cleared.get(name).into_iter().flatten().map(|source| places.plain(source)).collect();
+                found.push(absent(name, more, cleared));
+            }
+        }
+        for (name, sources) in &self.cleared {
+            let expected = CHANNELS.iter().any(|(channel, _)| channel.eq_ignore_ascii_case(name));
+            if !expected && !known.contains(&name.to_lowercase()) {
+                let cleared = sources.iter().map(|source| places.plain(source)).collect();
+                found.push(absent(name, "a record says that it was cleared", cleared));
+            }
+        }
+        for (artifact, more) in ARTIFACTS {
+            let reach = self.artifacts.remove(artifact).unwrap_or_default();
+            let mut collected: Vec<&str> = items
+                .iter()
+                .filter(|item| item.bundle_path.is_some() && item.wanted_by.iter().any(|id| id == artifact))
+                .map(|item| item.original_path.as_str())
+                .collect();
+            if collected.is_empty() {
+                collected.extend(reach.items.iter().map(|item| places.path(*item)));
+            }
+            let present = !collected.is_empty() || reach.records > 0;
+            if !present {
+                let setting = (artifact == "prefetch").then(|| host.setting("EnablePrefetcher")).flatten();
+                let setting = match setting {
+                    Some("0") => "; it is switched off on this host (EnablePrefetcher is 0)",
+                    Some(_) => "; it is switched on on this host (EnablePrefetcher), so files may have been deleted",
+                    None => "",
+                };
+                found.push(absent(artifact, &format!("{more}{setting}"), Vec::new()));
+                continue;
+            }
+            found.push(Coverage {
+                source: artifact.to_owned(),
+                present,
+                item: match collected.as_slice() {
+                    [only] => Some((*only).to_owned()),
+                    _ => None,
+                },
+                records: reach.records,
+                first: reach.first,
+                last: reach.last,
+                gaps: Vec::new(),
+                cleared: Vec::new(),
+                meaning: match collected.len() {
+                    1 => more.to_owned(),
+                    count => format!("{count} objects; {more}"),
+                },
+            });
+        }
+        found
+    }
+}
+
+fn min(one: Option<Filetime>, other: Option<Filetime>) -> Option<Filetime> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

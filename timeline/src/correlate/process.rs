@@ -1,0 +1,578 @@
+//! The processes of the evidence, one entry for each, whatever records tell of it.
+//!
+//! Process ids are reused quickly and mean something only until the machine restarts, so an entry is found
+//! by its id only while it is the newest one with that id on that computer in that boot.
+
+use super::log_event::{Activity, ActivityKind, Actor, Logon, Start, start_in_guid};
+use super::source::{Cited, Source};
+use crate::command::{self, Started};
+use crate::paths::{self, PathKey};
+use evidence::{Confidence, Filetime};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+/// Most entries that are kept at once. Processes of interest are kept beyond it.
+const MOST_ENTRIES: usize = 100_000;
+/// Most processes of interest.
+const MOST_PINNED: usize = 20_000;
+/// Most activities kept of one process.
+const MOST_ACTIVITIES: usize = 200;
+/// Sysmon's record and the audit's of one start are at most this far apart.
+const SAME_START: i64 = 2 * SECOND;
+const SECOND: i64 = 10_000_000;
+
+/// Number of an entry.
+pub(super) type ProcessId = u64;
+
+/// Why an entry is kept to the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is not.
+    Ordinary,
+    /// Its name or its version resource is that of the tool.
+    Tool,
+    /// A collected program lies at its path, which may turn out to be the tool under another name.
+    Suspect,
+    /// Its command line would start the tool.
+    Attempt(Started),
+}
+
+/// Something that a process did.
+#[derive(Clone, Debug)]
+pub(super) struct Note {
+    pub(super) at: Filetime,
+    pub(super) what: String,
+    pub(super) class: &'static str,
+    pub(super) cited: Cited,
+}
+
+/// What is known about one process.
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    pub(super) computer: String,
+    pub(super) pid: Option<u64>,
+    pub(super) start: Start,
+    pub(super) key: PathKey,
+    pub(super) started: Option<Filetime>,
+    pub(super) ended: Option<Filetime>,
+    pub(super) exit: Option<u64>,
+    pub(super) parent: Option<ProcessId>,
+    pub(super) parent_cited: Option<Cited>,
+    /// Directory of the parent, for relative names when the process itself has no record of its own.
+    pub(super) parent_directory: Option<String>,
+    pub(super) has_sysmon: bool,
+    pub(super) has_audit: bool,
+    /// Time of the audit's record, to know it again in a copy of the log.
+    audit_at: Option<Filetime>,
+    pub(super) role: Role,
+    pub(super) sources: Vec<Cited>,
+    pub(super) notes: Vec<Note>,
+    pub(super) notes_left_out: u64,
+    /// Images that it loaded.
+    pub(super) loaded: Vec<(PathKey, Cited)>,
+    /// The first child that is not part of Windows' own handling of consoles and crashes.
+    pub(super) child: Option<Note>,
+    /// The first connection that it opened.
+    pub(super) connection: Option<Note>,
+    /// The first sign that another process wrote into it.
+    pub(super) injected: Option<Note>,
+}
+
+impl Process {
+    /// Start for joins: recorded, or the whole second in the GUID.
+    pub(super) fn start_for_joins(&self) -> Option<Filetime> {
+        self.started.or_else(|| start_in_guid(self.start.guid.as_deref()?))
+    }
+
+    fn note(&mut self, note: Note) {
+        if self.notes.len() < MOST_ACTIVITIES {
+            self.notes.push(note);
+        } else {
+            self.notes_left_out += 1;
+        }
+    }
+
+    fn is_of_interest(&self) -> bool {
+        matches!(self.role, Role::Tool | Role::Suspect)
+    }
+}
+
+/// All processes.
+#[derive(Default)]
+pub(super) struct Processes {
+    entries: BTreeMap<ProcessId, Process>,
+    next: ProcessId,
+    by_guid: HashMap<String, ProcessId>,
+    by_pid: HashMap<(String, u64), ProcessId>,
+    sessions: HashMap<(String, String), (Logon, Cited, Filetime)>,
+    /// Ordinary entries in the order of their arrival, to forget the oldest first.
+    ordinary: VecDeque<ProcessId>,
+    pinned: usize,
+    /// Paths (without volume) at which programs were collected.
+    suspects: HashSet<String>,
+    /// Entries that were forgotten because there were too many.
+    pub(super) forgotten: u64,
+    /// Processes of interest that could not be kept.
+    pub(super) not_kept: u64,
+}
+
+impl Processes {
+    pub(super) fn new(suspects: HashSet<String>) -> Self {
+        Processes { suspects, ..Processes::default() }
+    }
+
+    pub(super) fn get(&self, id: ProcessId) -> Option<&Process> {
+        self.entries.get(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
+        self.entries.iter().map(|(id, process)| (*id, process))
+    }
+
+    /// Nothing is joined by process or logon id across a start of the machine.
+    pub(super) fn boot(&mut self, computer: &str) {
+        self.by_pid.retain(|(name, _), _| name != computer);
+        self.sessions.retain(|(name, _), _| name != computer);
+    }
+
+    /// A logon.
+    pub(super) fn logon(&mut self, computer: &str, logon: Logon, at: Filetime, source: Source) {
+        const MOST_SESSIONS: usize = 50_000;
+        if self.sessions.len() < MOST_SESSIONS {
+            let cited = source.by("J5", Confidence::Direct);
+            self.sessions.insert((computer.to_owned(), logon.logon_id.clone()), (logon, cited, at));
+        }
+    }
+
+    /// A process start.
+    pub(super) fn start(&mut self, computer: String, start: Start, at: Option<Filetime>, sources: Vec<Source>) {
+        let key = PathKey::new(&start.image);
+        if let Some(id) = self.same_start(&computer, &start, &key, at) {
+            self.merge(id, start, at, sources);
+            return;
+        }
+        let parent = self.parent_of(&computer, &start, at);
+        let parent_entry = parent.as_ref().and_then(|(id, ..)| self.entries.get(id));
+        let mut start = start;
+        let parent_directory = parent_entry.and_then(|parent| parent.start.current_directory.clone());
+        if let Some(parent) = parent_entry {
+            if start.parent_image.is_none() {
+                start.parent_image = Some(parent.start.image.clone());
+            }
+            if start.parent_command_line.is_none() {
+                start.parent_command_line.clone_from(&parent.start.command_line);
+            }
+        }
+        let parent_cited = parent.as_ref().and_then(|(id, rule, confidence)| {
+            let source = self.entries.get(id)?.sources.first()?.source.clone();
+            Some(source.by(rule, *confidence))
+        });
+        let is_sysmon = start.is_sysmon;
+        let mut process = Process {
+            computer,
+            pid: start.pid,
+            key,
+            started: at,
+            ended: None,
+            exit: None,
+            parent: parent.map(|(id, ..)| id),
+            parent_cited,
+            parent_directory,
+            has_sysmon: is_sysmon,
+            has_audit: !is_sysmon,
+            audit_at: at.filter(|_| !is_sysmon),
+            role: Role::Ordinary,
+            sources: cited(sources, "anchor", "J1"),
+            notes: Vec::new(),
+            notes_left_out: 0,
+            loaded: Vec::new(),
+            child: None,
+            connection: None,
+            injected: None,
+            start,
+        };
+        process.role = self.role_of(&process);
+        self.note_child(&process, at);
+        self.note_logon(&mut process, at);
+        self.insert(process);
+    }
+
+    /// The entry that the same start already made.
+    fn same_start(&self, computer: &str, start: &Start, key: &PathKey, at: Option<Filetime>) -> Option<ProcessId> {
+        if let Some(id) = start.guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
+            return Some(*id);
+        }
+        let id = *self.by_pid.get(&(computer.to_owned(), start.pid?))?;
+        let entry = self.entries.get(&id)?;
+        if !entry.key.same_file(key) {
+            return None;
+        }
+        let apart = at?.ticks_since(entry.started?).abs();
+        let other_kind = if start.is_sysmon { !entry.has_sysmon } else { !entry.has_audit };
+        // The same record may also stand in another copy of the log.
+        let same_record = !start.is_sysmon && entry.has_audit && entry.audit_at == at;
+        ((other_kind && apart <= SAME_START) || same_record).then_some(id)
+    }
+
+    fn merge(&mut self, id: ProcessId, start: Start, at: Option<Filetime>, sources: Vec<Source>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let is_trace = !entry.has_sysmon && !entry.has_audit;
+        let from_sysmon = start.is_sysmon;
+        if from_sysmon && !entry.has_sysmon {
+            // Sysmon's GUID is the strongest identity, so its record becomes the anchor.
+            for old in &mut entry.sources {
+                if old.rule == "anchor" {
+                    old.rule = if is_trace { "J1" } else { "J2" };
+                }
+            }
+            let old = std::mem::replace(&mut entry.start, start);
+            fill(&mut entry.start, old);
+            entry.started = at;
+            entry.sources.splice(0..0, cited(sources, "anchor", "J1"));
+            if let Some(guid) = entry.start.guid.clone() {
+                self.by_guid.insert(guid, id);
+            }
+        } else {
+            let rule = if from_sysmon { "J1" } else { "J2" };
+            for source in sources {
+                if !entry.sources.iter().any(|old| old.source == source) {
+                    entry.sources.push(source.by(rule, Confidence::Direct));
+                }
+            }
+            if entry.started.is_none() {
+                entry.started = at;
+            }
+            fill(&mut entry.start, start);
+        }
+        entry.has_sysmon |= from_sysmon;
+        if !from_sysmon {
+            entry.has_audit = true;
+            entry.audit_at = entry.audit_at.or(at);
+        }
+        let process = entry.clone();
+        if process.role == Role::Ordinary {
+            let role = self.role_of(&process);
+            if role != Role::Ordinary
+                && let Some(entry) = self.entries.get_mut(&id)
+            {
+                entry.role = role;
+                self.pinned += 1;
+            }
+        }
+    }
+
+    /// What makes a process worth keeping.
+    fn role_of(&self, process: &Process) -> Role {
+        let start = &process.start;
+        let named = command::tool_named(&start.image).is_some()
+            || start.original_file_name.as_deref().and_then(command::tool_named).is_some()
+            || start.description.as_deref().is_some_and(|text| super::identity::tool_described(text).is_some());
+        let role = if named {
+            Role::Tool
+        } else if self.suspects.contains(&process.key.rest) {
+            Role::Suspect
+        } else {
+            let line = start.command_line.as_deref().filter(|line| may_start_tool(line));
+            match line
+                .map(|line| command::started_tools(Some(&start.image), line))
+                .and_then(|mut starts| if starts.is_empty() { None } else { Some(starts.remove(0)) })
+            {
+                Some(start) => Role::Attempt(start),
+                None => Role::Ordinary,
+            }
+        };
+        role
+    }
+
+    fn insert(&mut self, mut process: Process) -> ProcessId {
+        if process.role != Role::Ordinary {
+            if self.pinned >= MOST_PINNED {
+                self.not_kept += 1;
+                process.role = Role::Ordinary;
+            } else {
+                self.pinned += 1;
+            }
+        }
+        let id = self.next;
+        self.next += 1;
+        if let Some(guid) = process.start.guid.clone() {
+            self.by_guid.insert(guid, id);
+        }
+        if let Some(pid) = process.pid
+            && let Some(replaced) = self.by_pid.insert((process.computer.clone(), pid), id)
+        {
+            self.forget(replaced);
+        }
+        let ordinary = process.role == Role::Ordinary;
+        self.entries.insert(id, process);
+        if ordinary {
+            self.ordinary.push_back(id);
+            // Ids of entries that were forgotten in passing stand in the queue until they come up.
+            while self.entries.len() > MOST_ENTRIES + self.pinned || self.ordinary.len() > 2 * MOST_ENTRIES {
+                let Some(oldest) = self.ordinary.pop_front() else { break };
+                if self.forget(oldest) {
+                    self.forgotten += 1;
+                }
+            }
+        }
+        id
+    }
+
+    /// Forgets an entry that nothing needs any more.
+    fn forget(&mut self, id: ProcessId) -> bool {
+        if self.entries.get(&id).is_none_or(|entry| entry.role != Role::Ordinary) {
+            return false;
+        }
+        let Some(entry) = self.entries.remove(&id) else { return false };
+        if let Some(guid) = &entry.start.guid
+            && self.by_guid.get(guid) == Some(&id)
+        {
+            self.by_guid.remove(guid);
+        }
+        if let Some(pid) = entry.pid {
+            let place = (entry.computer, pid);
+            if self.by_pid.get(&place) == Some(&id) {
+                self.by_pid.remove(&place);
+            }
+        }
+        true
+    }
+
+    /// The entry of the parent, the rule and how sure it is.
+    fn parent_of(
+        &self,
+        computer: &str,
+        start: &Start,
+        at: Option<Filetime>,
+    ) -> Option<(ProcessId, &'static str, Confidence)> {
+        if let Some(id) = start.parent_guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
+            return Some((*id, "J1", Confidence::Direct));
+        }
+        let id = *self.by_pid.get(&(computer.to_owned(), start.parent_pid?))?;
+        let parent = self.entries.get(&id)?;
+        let covers = parent.ended.is_none_or(|ended| at.is_none_or(|at| ended >= at));
+        let same_name = start
+            .parent_image
+            .as_deref()
+            .is_none_or(|image| paths::file_name(image).eq_ignore_ascii_case(paths::file_name(&parent.start.image)));
+        (covers && same_name).then_some((id, "J4", Confidence::Direct))
+    }
+
+    fn note_child(&mut self, child: &Process, at: Option<Filetime>) {
+        let (Some(parent), Some(at)) = (child.parent, at) else { return };
+        let Some(cited) = child.sources.first().cloned() else { return };
+        let rule = child.parent_cited.as_ref().map_or("J4", |cited| cited.rule);
+        let Some(entry) = self.entries.get_mut(&parent) else { return };
+        if !entry.is_of_interest() {
+            return;
+        }
+        let line = child.start.command_line.as_deref().map(|line| format!(": {line}")).unwrap_or_default();
+        let note = Note {
+            at,
+            what: format!("started {}{line}", child.start.image),
+            class: "process",
+            cited: cited.source.by(rule, Confidence::Direct),
+        };
+        const HANDLERS: [&str; 4] = ["conhost", "werfault", "wermgr", "dw20"];
+        if entry.child.is_none() && !HANDLERS.contains(&paths::stem(&child.start.image).as_str()) {
+            entry.child = Some(note.clone());
+        }
+        entry.note(note);
+    }
+
+    fn note_logon(&self, process: &mut Process, at: Option<Filetime>) {
+        if process.role == Role::Ordinary || at.is_none() {
+            return;
+        }
+        let Some(logon_id) = process.start.logon_id.clone() else { return };
+        let Some((logon, cited, since)) = self.sessions.get(&(process.computer.clone(), logon_id)) else { return };
+        let from = logon.address.as_deref().map(|address| format!(" from {address}")).unwrap_or_default();
+        let who = logon.user.as_deref().map(|user| format!("{user} ")).unwrap_or_default();
+        let kind = super::log_event::logon_kind(logon.kind);
+        process.note(Note {
+            at: *since,
+            what: format!("its session: {who}logged on {kind} (type {}){from}", logon.kind),
+            class: "logon",
+            cited: cited.clone(),
+        });
+    }
+
+    /// The entry of a process that a record names, and the rule by which it was found. A record of the tool
+    /// whose start was not recorded makes an entry of its own.
+    pub(super) fn find(
+        &mut self,
+        computer: &str,
+        actor: &Actor,
+        at: Option<Filetime>,
+        source: &Source,
+    ) -> Option<(ProcessId, bool)> {
+        if let Some(id) = actor.guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
+            return Some((*id, true));
+        }
+        let key = actor.image.as_deref().map(PathKey::new);
+        if let Some(id) = actor.pid.and_then(|pid| self.by_pid.get(&(computer.to_owned(), pid)))
+            && let Some(entry) = self.entries.get(id)
+        {
+            let same_image = key.as_ref().is_none_or(|key| key.same_file(&entry.key));
+            let alive = entry.ended.is_none_or(|ended| at.is_none_or(|at| at.ticks_since(ended) <= SAME_START));
+            let other_guid = actor.guid.is_some() && entry.start.guid.is_some();
+            if same_image && alive && !other_guid {
+                return Some((*id, false));
+            }
+        }
+        // A trace of the tool without a start record is a run all the same.
+        let image = actor.image.clone().filter(|image| command::tool_named(image).is_some())?;
+        if actor.pid.is_none() && actor.guid.is_none() {
+            return None;
+        }
+        let process = Process {
+            computer: computer.to_owned(),
+            pid: actor.pid,
+            key: PathKey::new(&image),
+            start: Start { pid: actor.pid, guid: actor.guid.clone(), image, ..Start::default() },
+            started: None,
+            ended: None,
+            exit: None,
+            parent: None,
+            parent_cited: None,
+            parent_directory: None,
+            has_sysmon: false,
+            has_audit: false,
+            audit_at: None,
+            role: Role::Tool,
+            sources: vec![source.clone().by("anchor", Confidence::Direct)],
+            notes: Vec::new(),
+            notes_left_out: 0,
+            loaded: Vec::new(),
+            child: None,
+            connection: None,
+            injected: None,
+        };
+        Some((self.insert(process), actor.guid.is_some()))
+    }
+
+    /// A process end.
+    pub(super) fn end(
+        &mut self,
+        computer: &str,
+        actor: &Actor,
+        exit: Option<u64>,
+        at: Option<Filetime>,
+        sources: Vec<Source>,
+    ) {
+        let Some(source) = sources.first() else { return };
+        let Some((id, by_guid)) = self.find(computer, actor, at, source) else { return };
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.ended.is_none() {
+            entry.ended = at;
+        }
+        if entry.exit.is_none() {
+            entry.exit = exit;
+        }
+        if entry.role != Role::Ordinary {
+            let rule = if by_guid { "J1" } else { "J3" };
+            for source in sources {
+                if !entry.sources.iter().any(|old| old.source == source) {
+                    entry.sources.push(source.by(rule, Confidence::Direct));
+                }
+            }
+        }
+    }
+
+    /// Something that a process did. Returns the entry for processes of interest.
+    pub(super) fn act(
+        &mut self,
+        computer: &str,
+        activity: &Activity,
+        at: Option<Filetime>,
+        source: &Source,
+    ) -> Option<ProcessId> {
+        let (id, by_guid) = self.find(computer, &activity.actor, at, source)?;
+        let entry = self.entries.get_mut(&id)?;
+        if !entry.is_of_interest() {
+            return None;
+        }
+        let rule = match activity.rule {
+            "J1" if !by_guid => "J2",
+            rule => rule,
+        };
+        let cited = source.clone().by(rule, Confidence::Direct);
+        if let ActivityKind::Loaded(image) = &activity.kind
+            && entry.loaded.len() < MOST_ACTIVITIES
+        {
+            entry.loaded.push((PathKey::new(image), cited.clone()));
+        }
+        let at = at?;
+        let note = Note { at, what: activity.what.clone(), class: activity.class, cited };
+        match activity.kind {
+            ActivityKind::Connected if entry.connection.is_none() => entry.connection = Some(note.clone()),
+            ActivityKind::Injected if entry.injected.is_none() => entry.injected = Some(note.clone()),
+            _ => {}
+        }
+        entry.note(note);
+        Some(id)
+    }
+
+    /// The task scheduler started a process.
+    pub(super) fn task(&mut self, computer: &str, actor: &Actor, task: &str, at: Option<Filetime>, source: &Source) {
+        let Some((id, _)) = self.find(computer, actor, at, source) else { return };
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let apart = at.zip(entry.started).map_or(0, |(at, started)| at.ticks_since(started).abs());
+        if !entry.is_of_interest() || apart > 3 * SECOND {
+            return;
+        }
+        if let Some(at) = at {
+            entry.note(Note {
+                at,
+                what: format!("started by the scheduled task {task}"),
+                class: "process",
+                cited: source.clone().by("J16", Confidence::Direct),
+            });
+        }
+    }
+}
+
+/// The first source by one rule, copies of the record by another.
+fn cited(sources: Vec<Source>, first: &'static str, copies: &'static str) -> Vec<Cited> {
+    sources
+        .into_iter()
+        .enumerate()
+        .map(|(at, source)| source.by(if at == 0 { first } else { copies }, Confidence::Direct))
+        .collect()
+}
+
+/// Takes over what one record has and the other lacks.
+fn fill(into: &mut Start, from: Start) {
+    fn take<T>(slot: &mut Option<T>, value: Option<T>) {
+        if slot.is_none() {
+            *slot = value;
+        }
+    }
+    take(&mut into.pid, from.pid);
+    take(&mut into.guid, from.guid);
+    take(&mut into.command_line, from.command_line);
+    take(&mut into.current_directory, from.current_directory);
+    take(&mut into.parent_pid, from.parent_pid);
+    take(&mut into.parent_guid, from.parent_guid);
+    take(&mut into.parent_image, from.parent_image);
+    take(&mut into.parent_command_line, from.parent_command_line);
+    take(&mut into.sid, from.sid);
+    take(&mut into.user, from.user);
+    take(&mut into.logon_id, from.logon_id);
+    take(&mut into.integrity, from.integrity);
+    take(&mut into.elevation, from.elevation);
+    take(&mut into.original_file_name, from.original_file_name);
+    take(&mut into.description, from.description);
+    take(&mut into.company, from.company);
+    take(&mut into.sha256, from.sha256);
+}
+
+/// A cheap look before the wrappers are taken apart: the tool's name must stand in the text once the
+/// characters that shells drop are left out, or the text may be encoded.
+fn may_start_tool(line: &str) -> bool {
+    let lower: String = line
+        .chars()
+        .filter(|character| !matches!(character, '^' | '`' | '"' | '\''))
+        .collect::<String>()
+        .to_ascii_lowercase();
+    lower.contains("regasm") || lower.contains("regsvcs") || lower.contains("powershell") || lower.contains("pwsh")
+}

@@ -1,0 +1,524 @@
+//! One run of the tool on its way into the report.
+
+use super::files::{self, Files};
+use super::identity;
+use super::prefetch::{PrefetchFile, Slot};
+use super::process::{Process, ProcessId};
+use super::source::{Cited, Places};
+use super::verdict::{self, Known};
+use crate::command::{self, Command, Resolution};
+use crate::host::Host;
+use crate::paths::{self, Form, PathKey};
+use evidence::{
+    Answer, AssemblyReference, AssemblyState, Confidence, Execution, Filetime, Identified, Identity, ItemId,
+    ItemStatus, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User, Value,
+};
+
+/// Most entries of a run's picture.
+const MOST_RELATED: usize = 300;
+const SECOND: i64 = 10_000_000;
+
+/// A run, before the registrations are tied to it.
+pub(super) struct Run {
+    pub(super) process: Option<ProcessId>,
+    pub(super) tool: Tool,
+    pub(super) identity: Identity,
+    /// Start for joins and for the order.
+    pub(super) start: Option<Filetime>,
+    pub(super) slots: Vec<Slot>,
+    /// Positions of runs that this anonymous one could be.
+    pub(super) could_be: Vec<usize>,
+    pub(super) command: Option<Command>,
+    pub(super) assembly: AssemblyReference,
+    pub(super) item: Option<ItemId>,
+    stream: Option<String>,
+    no_facts: String,
+    /// A registration that this run wrote.
+    pub(super) registered: Option<Cited>,
+    /// What the registration that it wrote says of the assembly's name.
+    pub(super) registered_name: Option<String>,
+    pub(super) registrations: Vec<Related>,
+}
+
+/// What runs need to be described.
+pub(super) struct Context<'a> {
+    pub(super) host: &'a Host,
+    pub(super) files: &'a Files,
+    pub(super) prefetch: &'a [PrefetchFile],
+    pub(super) places: &'a Places,
+}
+
+impl Run {
+    pub(super) fn of_process(
+        id: ProcessId,
+        process: &Process,
+        tool: Tool,
+        identity: Identity,
+        slots: Vec<Slot>,
+        context: &Context<'_>,
+    ) -> Self {
+        let mut line = process.start.command_line.clone();
+        if line.is_none()
+            && context.host.setting("ProcessCreationIncludeCmdLine_Enabled") == Some("1")
+            && process.has_audit
+        {
+            // With the policy on, an empty field is an empty command line.
+            line = Some(String::new());
+        }
+        let command = line.map(|line| command::read(tool, &line));
+        let mut run = Run {
+            process: Some(id),
+            tool,
+            identity,
+            start: process.start_for_joins(),
+            slots,
+            could_be: Vec::new(),
+            command,
+            assembly: unknown_assembly("the command line is not known"),
+            item: None,
+            stream: None,
+            no_facts: "The assembly was not collected".to_owned(),
+            registered: None,
+            registered_name: None,
+            registrations: Vec::new(),
+        };
+        run.find_assembly(Some(process), context);
+        run
+    }
+
+    pub(super) fn of_slot(slot: Slot, could_be: Vec<usize>, context: &Context<'_>) -> Self {
+        let mut run = Run {
+            process: None,
+            tool: slot.tool,
+            identity: slot.identity,
+            start: Some(slot.at),
+            slots: vec![slot],
+            could_be,
+            command: None,
+            assembly: unknown_assembly("the command line is not known"),
+            item: None,
+            stream: None,
+            no_facts: "The assembly is not known".to_owned(),
+            registered: None,
+            registered_name: None,
+            registrations: Vec::new(),
+        };
+        run.find_assembly(None, context);
+        run
+    }
+
+    fn find_assembly(&mut self, process: Option<&Process>, context: &Context<'_>) {
+        let Some(command) = &self.command else {
+            self.assembly_from_prefetch(context);
+            return;
+        };
+        let Some(argument) = command.assembly.clone() else {
+            self.assembly.resolution = "the command line names no assembly".to_owned();
+            return;
+        };
+        let own = process.and_then(|process| process.start.current_directory.clone());
+        let inherited = process.and_then(|process| process.parent_directory.clone()).filter(|_| own.is_none());
+        let directory = own.as_deref().or(inherited.as_deref());
+        let after_system = context.host.setting("SafeProcessSearchMode") == Some("1");
+        let image = process.map(|process| process.start.image.as_str());
+        let mut resolution = command::resolve(self.tool, &argument, directory, image, after_system);
+        if inherited.is_some() && paths::form(&argument) == Form::Relative {
+            resolution.rule.push_str(
+                "; the directory is that of the parent process, which a child inherits unless told otherwise",
+            );
+        }
+        self.stream.clone_from(&resolution.stream);
+        self.assembly = AssemblyReference {
+            argument: Some(argument.clone()),
+            resolved_path: None,
+            resolution: String::new(),
+            sha256: None,
+            state: AssemblyState::Unresolved,
+            candidates: Vec::new(),
+        };
+        self.choose(&argument, directory, &resolution, context);
+        self.assembly.resolution = format!("{}{}", resolution.rule, self.assembly.resolution);
+    }
+
+    /// Picks the candidate that exists, or else the likeliest one.
+    fn choose(&mut self, argument: &str, directory: Option<&str>, resolution: &Resolution, context: &Context<'_>) {
+        let files = context.files;
+        let assembly = &mut self.assembly;
+        let found = resolution.candidates.iter().find_map(|path| files.find(path).map(|found| (path, found)));
+        if let Some((path, found)) = found {
+            let others = resolution.candidates.iter().filter(|other| *other != path && files.find(other).is_some());
+            assembly.candidates = others.cloned().collect();
+            assembly.resolved_path = Some(path.clone());
+            let certain = PathKey::new(path).volume == PathKey::new(found.path).volume;
+            if !certain {
+                assembly.resolution.push_str("; that the volume is the same one is assumed");
+            }
+            self.take(found.item, found.sha256, found.status, found.recovery.is_some());
+            return;
+        }
+        if let Some(path) = resolution.candidates.iter().find(|path| files.traced(path) == Some(true)) {
+            assembly.resolved_path = Some(path.clone());
+            assembly.state = AssemblyState::Deleted;
+            self.no_facts = "The assembly was deleted and its content was not recovered".to_owned();
+            return;
+        }
+        if resolution.display_name {
+            self.no_facts =
+                "The assembly is named by its identity, which the evidence does not lead to a file".to_owned();
+            return;
+        }
+        if resolution.remote.is_some() {
+            assembly.resolved_path = resolution.candidates.first().cloned();
+            assembly.state = AssemblyState::Remote;
+            self.no_facts = "The assembly lies on another machine and was not collected".to_owned();
+            return;
+        }
+        if resolution.incomplete {
+            assembly.candidates = files.named(paths::file_name(argument));
+            assembly.candidates.extend(resolution.candidates.iter().cloned());
+            self.no_facts = "Which file the command line means is not known".to_owned();
+            return;
+        }
+        let in_directory = directory
+            .map(|directory| paths::join(directory, argument))
+            .filter(|_| paths::form(argument) == Form::Relative);
+        let likeliest = in_directory
+            .filter(|path| resolution.candidates.contains(path))
+            .or_else(|| resolution.candidates.first().cloned());
+        assembly.candidates =
+            resolution.candidates.iter().filter(|path| Some(*path) != likeliest.as_ref()).cloned().collect();
+        assembly.resolved_path = likeliest;
+        assembly.state = AssemblyState::Absent;
+        self.no_facts = "The assembly is not in the evidence".to_owned();
+    }
+
+    fn take(&mut self, item: ItemId, sha256: &str, status: ItemStatus, recovered: bool) {
+        self.item = Some(item);
+        self.assembly.state = match (status, recovered) {
+            (ItemStatus::Failed, _) => {
+                self.no_facts = "The assembly is there, but could not be read".to_owned();
+                self.assembly.resolution.push_str("; the file is there, but could not be read");
+                AssemblyState::Unknown
+            }
+            (_, true) => AssemblyState::Recovered,
+            (_, false) => AssemblyState::Present,
+        };
+        if status != ItemStatus::Failed {
+            self.assembly.sha256 = Some(sha256.to_owned());
+        }
+    }
+
+    /// Without a command line the list of the prefetch file may still tell what the tool opened.
+    fn assembly_from_prefetch(&mut self, context: &Context<'_>) {
+        let Some(file) = self.slots.first().and_then(|slot| context.prefetch.get(slot.file)) else { return };
+        let found = file.foreign_programs();
+        let shown = |path: &str| context.host.with_letter(path).map_or_else(|| path.to_owned(), |(path, _)| path);
+        match found.as_slice() {
+            [] => {}
+            [only] => {
+                self.assembly.resolution =
+                    "the only program outside Windows in the list of the prefetch file; in which of its runs it was opened is not recorded"
+                        .to_owned();
+                self.assembly.resolved_path = Some(shown(only));
+                self.assembly.state = AssemblyState::Absent;
+                self.no_facts = "The assembly is not in the evidence".to_owned();
+                if let Some(found) = context.files.find(only) {
+                    let (path, item, sha256) = (found.path.to_owned(), found.item, found.sha256.to_owned());
+                    let (status, recovered) = (found.status, found.recovery.is_some());
+                    self.assembly.resolved_path = Some(path);
+                    self.take(item, &sha256, status, recovered);
+                } else if context.files.traced(only) == Some(true) {
+                    self.assembly.state = AssemblyState::Deleted;
+                    self.no_facts = "The assembly was deleted and its content was not recovered".to_owned();
+                }
+            }
+            several => {
+                self.assembly.resolution =
+                    "the command line is not known; programs outside Windows in the list of the prefetch file"
+                        .to_owned();
+                self.assembly.candidates = several.iter().map(|path| shown(path)).collect();
+            }
+        }
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.command.as_ref().map_or(Mode::Unknown, |command| command.mode)
+    }
+
+    /// The window in which keys that the run wrote were last changed.
+    pub(super) fn wrote_between(&self, process: Option<&Process>) -> Option<(Filetime, Filetime)> {
+        let start = self.start?;
+        let until = match process.and_then(|process| process.ended) {
+            Some(ended) => ended.checked_add_ticks(5 * SECOND)?,
+            None => start.checked_add_ticks(60 * SECOND)?,
+        };
+        Some((start.checked_add_ticks(-SECOND)?, until))
+    }
+
+    /// The facts of its assembly.
+    pub(super) fn facts<'a>(&self, files: &'a Files) -> Option<&'a Value> {
+        files.facts_of(self.item?).map(|(facts, _)| facts)
+    }
+
+    /// The run as the report shows it.
+    pub(super) fn describe(&self, id: String, process: Option<&Process>, context: &Context<'_>) -> Execution {
+        let elevated = process.map_or_else(Reasoned::default, |process| elevation(process, context.places));
+        let loaded = self.loaded(process, context);
+        let (method, proof) = self.judge(process, &elevated, loaded.as_ref(), context);
+        let slot_image =
+            self.slots.first().and_then(|slot| context.prefetch.get(slot.file)).map(|file| file.path.clone());
+        let image = process.map(|process| process.start.image.clone()).or(slot_image).unwrap_or_default();
+        let mut sources: Vec<_> = process
+            .map(|process| process.sources.as_slice())
+            .unwrap_or_default()
+            .iter()
+            .map(|cited| context.places.cite(cited))
+            .collect();
+        for cited in self.slots.iter().flat_map(|slot| &slot.sources) {
+            let rule = if process.is_some() { "J7" } else { "anchor" };
+            sources.push(context.places.cite(&cited.source.clone().by(rule, Confidence::Strong)));
+        }
+        let started = process.map_or(self.start, |process| process.started);
+        let command = self.command.as_ref();
+        let mut warnings = command.map(|command| command.warnings.clone()).unwrap_or_default();
+        if let Some(reason) = command.and_then(|command| command.invalid.as_ref()) {
+            warnings.push(format!("invalid: {reason}"));
+        }
+        if let (Some(predicted), Some(exit)) =
+            (command.and_then(|command| command.predicted_exit), process.and_then(|process| process.exit))
+            && u64::from(predicted) != exit
+        {
+            warnings.push(format!(
+                "exit_status: by its command line it should have ended with {predicted}, and it ended with {exit}"
+            ));
+        }
+        if process.is_some_and(|process| !process.has_sysmon && !process.has_audit) {
+            warnings
+                .push("no_start_record: the start of this process is not recorded; other records of it are".to_owned());
+        }
+        Execution {
+            id,
+            tool: self.tool,
+            renamed: command::tool_named(&image).is_none(),
+            identity: self.identity,
+            identified: if process.is_some() { Identified::Full } else { Identified::Anonymous },
+            command_line: process.and_then(|process| process.start.command_line.clone()),
+            current_directory: process.and_then(|process| process.start.current_directory.clone()),
+            started,
+            started_corrected: None,
+            started_local: started.and_then(|at| context.host.local(at)),
+            ended: process.and_then(|process| process.ended),
+            exit_code: process.and_then(|process| process.exit),
+            pid: process.and_then(|process| process.pid),
+            process_guid: process.and_then(|process| process.start.guid.as_ref()).map(|guid| format!("{{{guid}}}")),
+            computer: process.map(|process| process.computer.clone()).filter(|name| !name.is_empty()),
+            parent: process.and_then(parent),
+            user: process.and_then(|process| user(process, elevated, context.host)),
+            mode: self.mode(),
+            options: command.map(|command| command.options.clone()).unwrap_or_default(),
+            warnings,
+            assembly: self.assembly.clone(),
+            method,
+            proof,
+            sources,
+            related: self.related(process, started, context),
+            confidence: match (self.identity, process) {
+                (Identity::ByName, _) => Confidence::Circumstantial,
+                (_, Some(_)) => Confidence::Direct,
+                (_, None) => Confidence::Strong,
+            },
+            merge_candidates: Vec::new(),
+            image,
+        }
+    }
+
+    /// What shows that the assembly was loaded, or at least opened.
+    fn loaded(&self, process: Option<&Process>, context: &Context<'_>) -> Option<Cited> {
+        let path = self.assembly.resolved_path.as_deref()?;
+        let key = PathKey::new(path);
+        let image = process.and_then(|process| process.loaded.iter().find(|(image, _)| image.same_file(&key)));
+        if let Some((_, cited)) = image {
+            return Some(cited.clone());
+        }
+        let file =
+            self.slots.iter().filter_map(|slot| context.prefetch.get(slot.file)).find(|file| file.lists(path))?;
+        // The list is that of the newest runs together. It proves the load in this run only if there was no other.
+        let confidence = if file.run_count == Some(1) { Confidence::Strong } else { Confidence::Circumstantial };
+        Some(file.source.clone().by("J7", confidence))
+    }
+
+    fn judge(
+        &self,
+        process: Option<&Process>,
+        elevated: &Reasoned,
+        loaded: Option<&Cited>,
+        context: &Context<'_>,
+    ) -> (MethodVerdict, Proof) {
+        let facts = self.item.and_then(|item| context.files.facts_of(item));
+        let mut doubt = None;
+        if let (Some(path), Some(start), Some(_)) = (self.assembly.resolved_path.as_deref(), self.start, facts.as_ref())
+            && context.files.find(path).is_some_and(|found| found.is_newer_than(start))
+        {
+            doubt = Some(
+                "The file that now lies at that path was made after the run, so what is in it says nothing certain about the run"
+                    .to_owned(),
+            );
+        }
+        if let (Some(registered), Some(own)) =
+            (&self.registered_name, facts.as_ref().and_then(|(facts, _)| files::assembly_name(facts)))
+            && !registered.eq_ignore_ascii_case(own)
+        {
+            doubt = Some(format!(
+                "The run registered the assembly {registered}, and the file that now lies at that path is {own}, another \
+                 assembly; so its methods are not those that ran"
+            ));
+        }
+        let image = process.map(|process| process.start.image.to_ascii_lowercase()).unwrap_or_default();
+        let clr = if image.contains(r"\v4.") {
+            Some(4)
+        } else if identity::in_framework(&PathKey::new(&image)) {
+            Some(2)
+        } else {
+            None
+        };
+        let zone = self.assembly.resolved_path.as_deref().and_then(|path| context.files.zone_of(path));
+        // A list of several runs does not show that this one loaded the file, so it takes no doubt away.
+        let certain_load = loaded.filter(|cited| cited.confidence != Confidence::Circumstantial);
+        let known = Known {
+            mode: self.mode(),
+            invalid: self.command.as_ref().and_then(|command| command.invalid.as_deref()),
+            elevated,
+            exit: process.and_then(|process| process.exit),
+            clr,
+            named: self.assembly.argument.is_some() && !matches!(self.mode(), Mode::Usage | Mode::Invalid),
+            facts: facts.as_ref().map(|(facts, _)| *facts),
+            facts_cited: facts.and_then(|(_, source)| source).map(|source| {
+                source.by("J10", if doubt.is_some() { Confidence::Circumstantial } else { Confidence::Strong })
+            }),
+            no_facts: &self.no_facts,
+            doubt,
+            zone: zone.map(|(zone, source)| (zone, source.by("J10", Confidence::Strong))),
+            stream: self.stream.as_deref(),
+            loaded: certain_load.filter(|cited| cited.source.artifact != "prefetch"),
+            registered: self.registered.as_ref(),
+            child: process.and_then(|process| process.child.as_ref()),
+            connection: process.and_then(|process| process.connection.as_ref()),
+            injected: process.and_then(|process| process.injected.as_ref()),
+        };
+        let method = verdict::method(&known, context.places);
+        let known = Known { loaded, ..known };
+        let proof = verdict::proof(&known, &method, self.identity != Identity::ByName);
+        (method, proof)
+    }
+
+    fn related(&self, process: Option<&Process>, started: Option<Filetime>, context: &Context<'_>) -> Vec<Related> {
+        let places = context.places;
+        let mut found: Vec<Related> = self.registrations.clone();
+        if let Some(process) = process {
+            found.extend(process.notes.iter().map(|note| Related {
+                at: note.at,
+                what: note.what.clone(),
+                class: note.class,
+                citation: places.cite(&note.cited),
+            }));
+            if let (Some(cited), Some(at)) = (&process.parent_cited, started) {
+                let image = process.start.parent_image.as_deref().unwrap_or("its parent");
+                found.push(Related {
+                    at,
+                    what: format!("started by {image}"),
+                    class: "process",
+                    citation: places.cite(cited),
+                });
+            }
+        }
+        if let (Some(path), Some(from)) = (self.assembly.resolved_path.as_deref(), self.start) {
+            let to = process.and_then(|process| process.ended).unwrap_or(from);
+            found.extend(context.files.around(path, from, to, places));
+        }
+        found.sort_by(|a, b| (a.at, a.class, &a.what, &a.citation).cmp(&(b.at, b.class, &b.what, &b.citation)));
+        found.dedup();
+        if found.len() > MOST_RELATED {
+            // What is nearest to the start is kept.
+            if let Some(from) = self.start {
+                found.sort_by_key(|one| one.at.ticks_since(from).unsigned_abs());
+            }
+            found.truncate(MOST_RELATED);
+            found.sort_by(|a, b| (a.at, a.class, &a.what, &a.citation).cmp(&(b.at, b.class, &b.what, &b.citation)));
+        }
+        found
+    }
+
+    /// How many entries of its picture are left out.
+    pub(super) fn left_out(process: Option<&Process>) -> u64 {
+        process.map_or(0, |process| process.notes_left_out)
+    }
+}
+
+fn unknown_assembly(because: &str) -> AssemblyReference {
+    AssemblyReference {
+        argument: None,
+        resolved_path: None,
+        resolution: because.to_owned(),
+        sha256: None,
+        state: AssemblyState::Unknown,
+        candidates: Vec::new(),
+    }
+}
+
+fn parent(process: &Process) -> Option<Parent> {
+    let start = &process.start;
+    let parent = Parent {
+        image: start.parent_image.clone(),
+        command_line: start.parent_command_line.clone(),
+        pid: start.parent_pid,
+    };
+    (parent != Parent::default()).then_some(parent)
+}
+
+fn user(process: &Process, elevated: Reasoned, host: &Host) -> Option<User> {
+    let start = &process.start;
+    let sid = start.sid.clone().or_else(|| start.user.as_deref().and_then(|name| host.sid_of(name)).map(str::to_owned));
+    let name = start.user.clone().or_else(|| sid.as_deref().and_then(|sid| host.user_name(sid)).map(str::to_owned));
+    if sid.is_none() && name.is_none() && start.integrity.is_none() && start.logon_id.is_none() {
+        return None;
+    }
+    Some(User {
+        sid,
+        name,
+        integrity: start.integrity.map(str::to_owned),
+        elevated,
+        logon_id: start.logon_id.clone(),
+        named_by: None,
+    })
+}
+
+/// Whether the token was elevated: the integrity label decides, the elevation type where there is none.
+fn elevation(process: &Process, places: &Places) -> Reasoned {
+    let start = &process.start;
+    let kind = start.elevation.as_deref();
+    let (state, mut because) = match start.integrity {
+        Some(level @ ("high" | "system")) => (Answer::Yes, format!("its integrity level was {level}")),
+        Some(level) => (Answer::No, format!("its integrity level was {level}")),
+        None => match (kind, start.sid.as_deref()) {
+            (Some("%%1937"), _) => (Answer::Yes, "its token was of the elevated type (%%1937)".to_owned()),
+            (Some("%%1938"), _) => (Answer::No, "its token was the limited half of a split one (%%1938)".to_owned()),
+            (_, Some("S-1-5-18")) => (Answer::Yes, "it ran as the system".to_owned()),
+            (Some("%%1936"), _) => (
+                Answer::Unknown,
+                "its token was of the default type (%%1936), which administrators without UAC, services and standard \
+                 users have alike, and no integrity level was recorded"
+                    .to_owned(),
+            ),
+            _ => return Reasoned::default(),
+        },
+    };
+    let contradicts = matches!(
+        (start.integrity, kind),
+        (Some("high" | "system"), Some("%%1938")) | (Some("low" | "medium"), Some("%%1937"))
+    );
+    if contradicts {
+        because.push_str(&format!("; the type of its token ({}) says otherwise", kind.unwrap_or_default()));
+    }
+    let citations = process.sources.first().map(|cited| places.cite(cited)).into_iter().collect();
+    Reasoned { state, because, citations }
+}

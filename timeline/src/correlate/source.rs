@@ -1,0 +1,91 @@
+//! Where a statement comes from, kept small until the report needs it.
+
+use crate::event::Event;
+use evidence::{Citation, Confidence, Item, ItemId, Locator};
+use std::collections::BTreeMap;
+
+/// A place in the evidence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Source {
+    pub(super) artifact: &'static str,
+    pub(super) item: ItemId,
+    pub(super) locator: Locator,
+}
+
+impl Source {
+    /// The record of an event; for a moment with its own place, that place.
+    pub(super) fn of(event: &Event) -> Self {
+        let exact = event
+            .record
+            .moments
+            .iter()
+            .find(|moment| moment.when.sort_key() == event.time && moment.meaning == event.meaning)
+            .and_then(|moment| moment.locator.clone());
+        Source {
+            artifact: event.record.artifact,
+            item: event.item,
+            locator: exact.unwrap_or_else(|| event.record.locator.clone()),
+        }
+    }
+
+    /// The record of an event wherever it stands.
+    pub(super) fn all_of(event: &Event) -> Vec<Self> {
+        /// A log that was archived many times would otherwise fill the report.
+        const MOST: usize = 4;
+        let others = event.other_sources.iter().map(|other| Source {
+            artifact: event.record.artifact,
+            item: other.item,
+            locator: other.locator.clone(),
+        });
+        std::iter::once(Source::of(event)).chain(others).take(MOST).collect()
+    }
+
+    pub(super) fn by(self, rule: &'static str, confidence: Confidence) -> Cited {
+        Cited { source: self, rule, confidence }
+    }
+}
+
+/// A place with the rule by which it was joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cited {
+    pub(super) source: Source,
+    pub(super) rule: &'static str,
+    pub(super) confidence: Confidence,
+}
+
+/// Original paths and hashes of the items, for citations.
+pub(super) struct Places {
+    items: BTreeMap<ItemId, (String, String)>,
+}
+
+impl Places {
+    pub(super) fn new(items: &[Item]) -> Self {
+        Places {
+            items: items.iter().map(|item| (item.id, (item.original_path.clone(), item.sha256.clone()))).collect(),
+        }
+    }
+
+    pub(super) fn path(&self, item: ItemId) -> &str {
+        self.items.get(&item).map_or("", |(path, _)| path)
+    }
+
+    pub(super) fn cite(&self, cited: &Cited) -> Citation {
+        let mut citation = self.plain(&cited.source);
+        citation.rule = Some(cited.rule.to_owned());
+        citation.confidence = Some(cited.confidence);
+        citation
+    }
+
+    /// A citation that no join led to.
+    pub(super) fn plain(&self, source: &Source) -> Citation {
+        let (item, sha256) = self.items.get(&source.item).cloned().unwrap_or_default();
+        Citation {
+            artifact: source.artifact.to_owned(),
+            item,
+            sha256,
+            locator: source.locator.clone(),
+            rule: None,
+            confidence: None,
+        }
+    }
+}

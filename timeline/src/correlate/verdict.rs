@@ -1,0 +1,416 @@
+//! Whether a method of the assembly is expected to have run, and how far the proof reaches.
+//!
+//! The rules follow the order in which the tools work: a type's keys are written before its register method
+//! is called, and removed after its unregister method was. Writing them needs an elevated token, so a plain
+//! registration by a standard user fails before the method, while an unregistration fails after it.
+//!
+//! Reference: Microsoft, *RegistrationServices class* (reference source), *ComRegisterFunctionAttribute*.
+
+use super::process::Note;
+use super::source::{Cited, Places};
+use evidence::{Answer, Citation, Confidence, MethodVerdict, Mode, Proof, Reasoned, Value};
+
+/// What is known about a run.
+pub(super) struct Known<'a> {
+    pub(super) mode: Mode,
+    /// Why the tool refuses the command line.
+    pub(super) invalid: Option<&'a str>,
+    pub(super) elevated: &'a Reasoned,
+    pub(super) exit: Option<u64>,
+    /// 2 or 4; `None` for a tool outside its directory.
+    pub(super) clr: Option<u32>,
+    /// Whether the command line names an assembly.
+    pub(super) named: bool,
+    /// What the reader of the collected assembly found.
+    pub(super) facts: Option<&'a Value>,
+    pub(super) facts_cited: Option<Cited>,
+    /// Why there are no facts.
+    pub(super) no_facts: &'a str,
+    /// Why the facts may not be those of the file that ran.
+    pub(super) doubt: Option<String>,
+    pub(super) zone: Option<(u32, Cited)>,
+    pub(super) stream: Option<&'a str>,
+    /// The assembly was among the loaded or opened files.
+    pub(super) loaded: Option<&'a Cited>,
+    /// Its registration was written by this run.
+    pub(super) registered: Option<&'a Cited>,
+    pub(super) child: Option<&'a Note>,
+    pub(super) connection: Option<&'a Note>,
+    pub(super) injected: Option<&'a Note>,
+}
+
+/// A hook of the assembly, as its reader found it.
+fn hook(facts: &Value, name: &str) -> (Answer, String) {
+    let Some(found) = facts.get(name) else {
+        return (Answer::Unknown, "the reader of the file does not say".to_owned());
+    };
+    let state = match found.get("State").and_then(Value::as_text) {
+        Some("yes") => Answer::Yes,
+        Some("no") => Answer::No,
+        _ => Answer::Unknown,
+    };
+    let because = match found.get("Because") {
+        Some(Value::List(items)) => items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join("; "),
+        Some(value) => value.as_text().unwrap_or_default().to_owned(),
+        None => String::new(),
+    };
+    (state, because)
+}
+
+/// What the rules say before anything observed is weighed.
+struct Prediction {
+    runs: Answer,
+    which: Option<&'static str>,
+    because: String,
+}
+
+impl Prediction {
+    fn new(runs: Answer, which: Option<&'static str>, because: impl Into<String>) -> Self {
+        Prediction { runs, which, because: because.into() }
+    }
+}
+
+fn predict(known: &Known<'_>) -> Prediction {
+    match known.mode {
+        Mode::Usage => Prediction::new(
+            Answer::No,
+            None,
+            "The command line names no assembly to work on or asks for help, so the tool prints its usage text and ends.",
+        ),
+        Mode::Invalid => {
+            let reason = known.invalid.unwrap_or("it is not valid");
+            Prediction::new(
+                Answer::No,
+                None,
+                format!("The tool refuses this command line before it loads an assembly: {reason}."),
+            )
+        }
+        Mode::Regfile => Prediction::new(
+            Answer::No,
+            None,
+            "With /regfile the tool loads the assembly for inspection only and writes a .reg file; no method of it runs.",
+        ),
+        Mode::Unknown => Prediction::new(
+            Answer::Unknown,
+            None,
+            "The command line is not known, so neither is the assembly or what was asked of it.",
+        ),
+        Mode::Register => register(known),
+        Mode::Unregister => unregister(known),
+        Mode::CoplusInstall => install(known),
+        Mode::CoplusUninstall => uninstall(known),
+    }
+}
+
+/// The hook of the assembly with every doubt about it; `Err` when the question ends there.
+fn expected(known: &Known<'_>, name: &str, which: &'static str) -> Result<String, Prediction> {
+    let Some(facts) = known.facts else {
+        let because = format!("{}, so whether it has a {which} method that can run is not known.", known.no_facts);
+        return Err(Prediction::new(Answer::Unknown, Some(which), because));
+    };
+    if let Some(doubt) = &known.doubt {
+        return Err(Prediction::new(Answer::Unknown, Some(which), format!("{doubt}.")));
+    }
+    match facts.get("Kind").and_then(Value::as_text) {
+        Some("managed") | None => {}
+        Some(kind) => {
+            let kind = if kind == "native" { "a native program" } else { "not a program" };
+            let because = format!("The file is {kind}, and the tool can load .NET assemblies only.");
+            return Err(Prediction::new(Answer::No, Some(which), because));
+        }
+    }
+    match hook(facts, name) {
+        (Answer::Yes, because) => Ok(because),
+        (answer, because) => {
+            let words = if answer == Answer::No { "No" } else { "It is not known whether any" };
+            let because = format!("{words} {which} method of the assembly can run in this mode: {because}.");
+            Err(Prediction::new(answer, Some(which), because))
+        }
+    }
+}
+
+/// Whether the load itself is doubtful, where nothing shows that it took place.
+fn load_doubt(known: &Known<'_>) -> Option<String> {
+    if known.loaded.is_some() || known.registered.is_some() {
+        return None;
+    }
+    if let Some((zone @ (3 | 4), _)) = &known.zone
+        && known.clr != Some(2)
+    {
+        return Some(format!(
+            "the file bears a Zone.Identifier of zone {zone}, and version 4 of the CLR may refuse to load it (0x80131515)"
+        ));
+    }
+    known.stream.map(|stream| {
+        format!(
+            "the assembly lies in the alternate data stream \"{stream}\", which most versions of .NET refuse to open"
+        )
+    })
+}
+
+fn yes_unless(doubt: Option<String>, which: &'static str, because: String) -> Prediction {
+    match doubt {
+        None => Prediction::new(Answer::Yes, Some(which), because),
+        Some(doubt) => Prediction::new(Answer::Unknown, Some(which), format!("{because} But {doubt}.")),
+    }
+}
+
+fn register(known: &Known<'_>) -> Prediction {
+    let which = "register";
+    let wrote = known.registered.is_some();
+    if known.elevated.state == Answer::No && !wrote {
+        if known.exit == Some(0) {
+            return Prediction::new(
+                Answer::Unknown,
+                Some(which),
+                "The token was not elevated, which normally stops a registration before the method; yet the tool ended \
+                 with success. The class keys may have existed below the user's own Software\\Classes, where such a \
+                 registration succeeds and the method runs.",
+            );
+        }
+        return Prediction::new(
+            Answer::No,
+            Some(which),
+            "The token was not elevated: writing the class keys fails for the first type, before its register method is \
+             reached. (A user who created the same keys below their own Software\\Classes beforehand is the exception.)",
+        );
+    }
+    let because = match expected(known, "ExecutesOnRegister", which) {
+        Ok(because) => because,
+        Err(prediction) => return prediction,
+    };
+    let because = format!("The assembly has a register method that can run ({because})");
+    match (known.elevated.state, known.exit) {
+        _ if wrote => yes_unless(
+            load_doubt(known),
+            which,
+            format!("{because}, and it is called after the class keys, which were written."),
+        ),
+        (Answer::Yes, Some(0)) => yes_unless(
+            load_doubt(known),
+            which,
+            format!("{because}, the token was elevated and the tool ended with success."),
+        ),
+        (Answer::Yes, None) => yes_unless(load_doubt(known), which, format!("{because}, and the token was elevated.")),
+        (_, Some(0)) => yes_unless(load_doubt(known), which, format!("{because}, and the tool ended with success.")),
+        (_, Some(exit)) => Prediction::new(
+            Answer::Unknown,
+            Some(which),
+            format!(
+                "{because}, but the tool ended with the error {exit}; whether it failed before or after is not recorded."
+            ),
+        ),
+        (_, None) => Prediction::new(
+            Answer::Unknown,
+            Some(which),
+            format!("{because}, but whether the token was elevated and how the tool ended is not recorded."),
+        ),
+    }
+}
+
+fn unregister(known: &Known<'_>) -> Prediction {
+    let which = "unregister";
+    let because = match expected(known, "ExecutesOnUnregister", which) {
+        Ok(because) => because,
+        Err(prediction) => return prediction,
+    };
+    let because = format!("The assembly has an unregister method that can run ({because})");
+    match (known.elevated.state, known.exit) {
+        (Answer::No, Some(0)) => {
+            yes_unless(load_doubt(known), which, format!("{because}, and it is called before any key is removed."))
+        }
+        (Answer::No | Answer::Unknown, Some(100)) => yes_unless(
+            load_doubt(known),
+            which,
+            format!(
+                "{because}. It is called before the keys are removed, so it is expected to have run although the tool \
+                 ended with the error 100: removing the keys is what a token without elevation is refused."
+            ),
+        ),
+        (Answer::Yes, Some(100)) => Prediction::new(
+            Answer::Unknown,
+            Some(which),
+            format!(
+                "{because}, but the tool ended with the error 100 although the token was elevated: it may have failed \
+                 before the method or in it."
+            ),
+        ),
+        _ => yes_unless(
+            load_doubt(known),
+            which,
+            format!(
+                "{because}, and it is called before any key is removed, whatever the token; no earlier registration is needed."
+            ),
+        ),
+    }
+}
+
+fn install(known: &Known<'_>) -> Prediction {
+    let wrote = known.registered.is_some();
+    match (known.elevated.state, wrote) {
+        (Answer::Yes, _) | (_, true) => {
+            let which = "register";
+            let because = match expected(known, "ExecutesForRegsvcs", which) {
+                Ok(because) => because,
+                Err(prediction) => return prediction,
+            };
+            let because = format!("The assembly meets what regsvcs asks for and has a register method ({because})");
+            match known.exit {
+                Some(exit) if exit != 0 && !wrote => Prediction::new(
+                    Answer::Unknown,
+                    Some(which),
+                    format!(
+                        "{because}, but the tool ended with the error {exit:#x}; a failure rolls back and may call the unregister method."
+                    ),
+                ),
+                _ => yes_unless(load_doubt(known), which, format!("{because}, and the token was elevated.")),
+            }
+        }
+        (Answer::No, false) => {
+            let which = "unregister";
+            let because = match expected(known, "ExecutesForRegsvcsRollback", which) {
+                Ok(because) => because,
+                Err(prediction) => return prediction,
+            };
+            let because = format!(
+                "The token was not elevated, so the registration is refused, and the rollback unregisters the assembly, \
+                 whose unregister method can run ({because})"
+            );
+            if known.exit == Some(0) {
+                let because = format!("{because}; yet the tool ended with success, which contradicts that.");
+                return Prediction::new(Answer::Unknown, Some(which), because);
+            }
+            yes_unless(load_doubt(known), which, format!("{because}. This follows the logic of the 2.0 generation."))
+        }
+        (Answer::Unknown, false) => match expected(known, "ExecutesForRegsvcs", "register") {
+            Err(prediction) if prediction.runs == Answer::No => Prediction { which: None, ..prediction },
+            _ => Prediction::new(
+                Answer::Unknown,
+                None,
+                "Whether the token was elevated is not recorded: with it the register method is called, without it the \
+                 rollback calls the unregister method.",
+            ),
+        },
+    }
+}
+
+fn uninstall(known: &Known<'_>) -> Prediction {
+    let which = "unregister";
+    let because = match expected(known, "ExecutesOnUnregister", which) {
+        Ok(because) => because,
+        Err(prediction) => return prediction,
+    };
+    let because = format!("The assembly has an unregister method that can run ({because})");
+    if known.exit == Some(0) {
+        return yes_unless(load_doubt(known), which, format!("{because}, and the tool ended with success."));
+    }
+    Prediction::new(
+        Answer::Unknown,
+        Some(which),
+        format!(
+            "{because}, but it is only called when the COM+ application existed, and the evidence does not show that; \
+             without the application the tool fails before it."
+        ),
+    )
+}
+
+/// Whether the mode can reach a method at all.
+fn can_run(mode: Mode) -> bool {
+    matches!(mode, Mode::Register | Mode::Unregister | Mode::CoplusInstall | Mode::CoplusUninstall)
+}
+
+/// The verdict: the prediction, unless an effect was observed.
+pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
+    let mut prediction = predict(known);
+    let mut citations: Vec<Citation> = known.elevated.citations.clone();
+    citations.extend(known.facts_cited.iter().map(|cited| places.cite(cited)));
+    citations.extend(known.zone.iter().map(|(_, cited)| places.cite(cited)));
+    citations.extend([known.loaded, known.registered].into_iter().flatten().map(|cited| places.cite(cited)));
+    let effect = known.child.or(known.connection);
+    if let Some(effect) = effect {
+        citations.push(places.cite(&effect.cited));
+        if can_run(known.mode) {
+            let observed = format!("The process {}", effect.what);
+            if prediction.runs == Answer::Yes {
+                prediction.because.push_str(&format!(" {observed}, which fits."));
+            } else {
+                prediction.because = format!(
+                    "{observed}, which the tool itself does not do. What would be expected without that: {}",
+                    prediction.because
+                );
+                prediction.runs = Answer::Yes;
+            }
+        } else {
+            prediction.because.push_str(&format!(
+                " Yet the process {}, which the tool itself does not do: another program's code ran in it.",
+                effect.what
+            ));
+        }
+    }
+    if let Some(injected) = known.injected {
+        citations.push(places.cite(&injected.cited));
+        prediction.because.push_str(&format!(" Code was put into the process from outside: {}.", injected.what));
+    }
+    if let Some((Answer::Yes, because)) = known.facts.map(|facts| hook(facts, "ExecutesOnLoad"))
+        && can_run(known.mode)
+    {
+        prediction.because.push_str(&format!(" Apart from that, code of the file runs when it is loaded ({because})."));
+    }
+    citations.dedup();
+    MethodVerdict { runs: prediction.runs, which: prediction.which, because: prediction.because, citations }
+}
+
+/// The step of the proof ladder.
+pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool) -> Proof {
+    let step =
+        |level: &'static str, statement: String, next: &str| Proof { level, statement, next_needs: next.to_owned() };
+    let effect = known.child.or(known.connection);
+    let ran = if identified { "The tool ran" } else { "The tool, or a program at this path, ran" };
+    if !known.named && known.loaded.is_none() {
+        let also = effect.map(|note| format!(" The process {}.", note.what)).unwrap_or_default();
+        let next = match known.mode {
+            Mode::Unknown => {
+                "the command line: process auditing with command lines, Sysmon, or the memory of the machine"
+            }
+            _ => "nothing: this command line names no assembly",
+        };
+        return step("L1", format!("{ran}.{also}"), next);
+    }
+    let executed = method.runs == Answer::Yes
+        && (effect.is_some()
+            || known.registered.is_some()
+            || known.exit.is_some_and(|exit| exit == 0 || exit == 100 || known.mode == Mode::CoplusInstall));
+    if executed && let Some(effect) = effect {
+        return step(
+            "L5",
+            format!("{ran} with this assembly, and an effect was recorded: the process {}.", effect.what),
+            "nothing",
+        );
+    }
+    if executed {
+        return step(
+            "L4",
+            format!(
+                "{ran} with this assembly, and its {} method is expected to have run; the recorded outcome agrees.",
+                method.which.unwrap_or("attributed")
+            ),
+            "a recorded effect of the method: a child process, a connection, a file, a registry value",
+        );
+    }
+    if let Some(loaded) = known.loaded.or(known.registered) {
+        let direct = if loaded.confidence == Confidence::Direct { "was loaded" } else { "was opened by it" };
+        return step(
+            "L3",
+            format!("{ran} and the assembly {direct}."),
+            match method.runs {
+                Answer::No => "nothing: no method of it is expected to run in this mode",
+                _ => "the assembly itself, the token, and how the process ended",
+            },
+        );
+    }
+    step(
+        "L2",
+        format!("{ran} with this assembly on its command line."),
+        "a record that the assembly was loaded: image loads in Sysmon, the prefetch list, the registry keys it writes",
+    )
+}

@@ -1,0 +1,308 @@
+//! The machine that the evidence describes: its name, its zone, its accounts and volumes.
+//!
+//! All of it is read from the evidence, never from the machine on which the analysis runs.
+
+mod zone;
+
+pub use zone::TimeZone;
+
+use crate::paths::{self, PathKey};
+use evidence::{Citation, Fields, Filetime, Item, Record};
+use serde::Serialize;
+
+/// The machine that the evidence describes. What no record tells is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Host {
+    /// Computer name.
+    pub name: Option<String>,
+    /// Domain, as the network settings name it.
+    pub domain: Option<String>,
+    /// Product name of Windows. Windows 11 calls itself Windows 10 here; the build tells them apart.
+    pub product: Option<String>,
+    /// Build number.
+    pub build: Option<String>,
+    /// Time zone with its rules.
+    pub time_zone: Option<TimeZone>,
+    /// Number of the control set that was in use.
+    pub control_set: Option<u64>,
+    /// When the machine ran, from the event logs.
+    pub boots: Vec<Boot>,
+    /// Accounts with a profile on the machine.
+    pub users: Vec<HostUser>,
+    /// Volumes with their names.
+    pub volumes: Vec<HostVolume>,
+    /// Settings that decide what the machine records and how it looks for files.
+    pub settings: Vec<Setting>,
+}
+
+/// One run of the machine, from start to shutdown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Boot {
+    /// Start, UTC.
+    pub started: Option<Filetime>,
+    /// Shutdown, UTC; absent while running and after an unclean end.
+    pub ended: Option<Filetime>,
+    /// True when no record says that the machine started, and something else implies it.
+    pub inferred: bool,
+    /// What says so, in words.
+    pub because: String,
+    /// The computer that the records name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computer: Option<String>,
+    /// The records.
+    pub sources: Vec<Citation>,
+}
+
+/// An account with a profile on the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostUser {
+    /// Security identifier.
+    pub sid: String,
+    /// Account name; where the record has none, the name of the profile folder, which may differ.
+    pub name: Option<String>,
+    /// Profile folder.
+    pub profile: Option<String>,
+}
+
+/// A volume and what it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostVolume {
+    /// `C:`, where it had a letter.
+    pub letter: Option<String>,
+    /// What identifies it: partition GUID, or disk signature and offset, or a device path.
+    pub identity: String,
+    /// `\Volume{…}` names.
+    pub names: Vec<String>,
+}
+
+/// A setting by the name of its registry value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Name of the value.
+    pub name: String,
+    /// The value as text.
+    pub value: String,
+}
+
+impl Host {
+    /// The host that these records describe. Where two records disagree the first one counts.
+    pub fn from_records(records: &[(Item, Record)]) -> Host {
+        let mut host = Host::default();
+        let mut zone = None;
+        let mut zones: Vec<&Fields> = Vec::new();
+        for (_, record) in records {
+            let fields = &record.fields;
+            match record.data_type {
+                "windows:host:system" => {
+                    keep(&mut host.name, text(fields, "ComputerName"));
+                    keep(&mut host.domain, text(fields, "Domain"));
+                    keep(&mut host.control_set, control_set(fields));
+                }
+                "windows:host:os" => {
+                    keep(&mut host.product, text(fields, "ProductName"));
+                    keep(&mut host.build, text(fields, "Build"));
+                }
+                "windows:host:time_zone" => keep(&mut zone, Some(fields)),
+                "windows:host:time_zone_rules" => zones.push(fields),
+                "windows:host:user" => host.add_user(fields),
+                "windows:host:volume" => host.add_volume(fields),
+                "windows:host:setting" => {
+                    if let (Some(name), Some(value)) = (text(fields, "Name"), text(fields, "Value"))
+                        && host.setting(&name).is_none()
+                    {
+                        host.settings.push(Setting { name, value });
+                    }
+                }
+                _ => {}
+            }
+        }
+        host.time_zone = zone.map(|setting| TimeZone::new(setting, &zones));
+        host.users.sort_by(|a, b| a.sid.cmp(&b.sid));
+        host.volumes.sort_by(|a, b| {
+            (a.letter.is_none(), &a.letter, &a.identity).cmp(&(b.letter.is_none(), &b.letter, &b.identity))
+        });
+        host.settings.sort_by(|a, b| a.name.cmp(&b.name));
+        host
+    }
+
+    fn add_user(&mut self, fields: &Fields) {
+        let Some(sid) = text(fields, "Sid") else { return };
+        let profile = text(fields, "ProfilePath");
+        let folder = profile.as_deref().map(paths::file_name).filter(|name| !name.is_empty()).map(str::to_owned);
+        let name = text(fields, "Name").or(folder);
+        match self.users.iter_mut().find(|user| user.sid == sid) {
+            Some(user) => {
+                keep(&mut user.profile, profile);
+                keep(&mut user.name, name);
+            }
+            None => self.users.push(HostUser { sid, name, profile }),
+        }
+    }
+
+    fn add_volume(&mut self, fields: &Fields) {
+        let Some(name) = text(fields, "Name") else { return };
+        let identity = if let Some(guid) = text(fields, "PartitionGuid") {
+            format!("partition {}", guid.to_uppercase())
+        } else if let (Some(signature), Some(offset)) = (text(fields, "DiskSignature"), text(fields, "Offset")) {
+            format!("disk {signature} offset {offset}")
+        } else if let Some(device) = text(fields, "Device") {
+            format!("device {device}")
+        } else {
+            format!("name {name}")
+        };
+        let at = match self.volumes.iter().position(|volume| volume.identity == identity) {
+            Some(at) => at,
+            None => {
+                self.volumes.push(HostVolume { letter: None, identity, names: Vec::new() });
+                self.volumes.len() - 1
+            }
+        };
+        let volume = &mut self.volumes[at];
+        if let Some(letter) = paths::strip_prefix_any_case(&name, r"\DosDevices\") {
+            keep(&mut volume.letter, Some(letter.to_uppercase()));
+        } else {
+            let name = name.trim_start_matches(r"\??").to_owned();
+            if !volume.names.contains(&name) {
+                volume.names.push(name);
+            }
+        }
+    }
+
+    /// The value of a setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings
+            .iter()
+            .find(|setting| setting.name.eq_ignore_ascii_case(name))
+            .map(|setting| setting.value.as_str())
+    }
+
+    /// Local civil time at a moment, with its offset, by the rule valid at that date; a reading that occurs
+    /// twice when the clock is set back says so. `None` where the zone is not known.
+    pub fn local(&self, at: Filetime) -> Option<String> {
+        self.time_zone.as_ref()?.local(at)
+    }
+
+    /// The account name of a SID.
+    pub fn user_name(&self, sid: &str) -> Option<&str> {
+        self.users.iter().find(|user| user.sid.eq_ignore_ascii_case(sid))?.name.as_deref()
+    }
+
+    /// The SID of a local account named `MACHINE\name`, if exactly one profile has that name.
+    pub(crate) fn sid_of(&self, name: &str) -> Option<&str> {
+        let (machine, account) = name.split_once('\\')?;
+        if !self.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(machine)) {
+            return None;
+        }
+        let mut found = self.users.iter().filter(|user| {
+            user.sid.starts_with("S-1-5-21-")
+                && user.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(account))
+        });
+        match (found.next(), found.next()) {
+            (Some(user), None) => Some(&user.sid),
+            _ => None,
+        }
+    }
+
+    /// The path with a drive letter in place of its volume, and whether that is certain. `\Volume{…}` names
+    /// are stored with their letters. Device numbers are not stored anywhere: with one lettered volume that
+    /// is not a drive for removable media, its letter is taken and called uncertain.
+    pub(crate) fn with_letter(&self, path: &str) -> Option<(String, bool)> {
+        let key = PathKey::new(path);
+        let canonical = paths::canonical(path);
+        let rest = || canonical.get(canonical.len().checked_sub(key.rest.len())?..).map(str::to_owned);
+        let by_name = self
+            .volumes
+            .iter()
+            .find(|volume| volume.letter.is_some() && volume.names.iter().any(|name| paths::fold(name) == key.volume));
+        if let Some(letter) = by_name.and_then(|volume| volume.letter.as_deref()) {
+            return Some((format!("{letter}{}", rest()?), true));
+        }
+        if !key.volume.starts_with(r"\DEVICE\HARDDISKVOLUME") && !key.volume.starts_with(r"\VOLUME{") {
+            return None;
+        }
+        let mut fixed = self.volumes.iter().filter(|volume| {
+            volume.letter.is_some() && (volume.identity.starts_with("partition") || volume.identity.starts_with("disk"))
+        });
+        match (fixed.next().and_then(|volume| volume.letter.as_deref()), fixed.next()) {
+            (Some(letter), None) => Some((format!("{letter}{}", rest()?), false)),
+            _ => None,
+        }
+    }
+}
+
+fn keep<T>(slot: &mut Option<T>, value: Option<T>) {
+    if slot.is_none() {
+        *slot = value;
+    }
+}
+
+/// A field as text; numbers in decimal.
+fn text(fields: &Fields, name: &str) -> Option<String> {
+    let value = fields.get(name)?;
+    let text = match value.as_text() {
+        Some(text) => text.trim_end_matches('\0').to_owned(),
+        None => value.as_number()?.to_string(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The control set's number, from `1` or `ControlSet001`.
+fn control_set(fields: &Fields) -> Option<u64> {
+    let value = fields.get("ControlSet")?;
+    value
+        .as_number()
+        .or_else(|| value.as_text()?.trim_start_matches(|character: char| !character.is_ascii_digit()).parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::builder::{item, record};
+
+    fn host(records: &[(&'static str, &[(&'static str, &str)])]) -> Host {
+        let records: Vec<_> = records
+            .iter()
+            .map(|(kind, fields)| (item(0, r"C:\Windows\System32\config\SYSTEM"), record("host", kind, fields)))
+            .collect();
+        Host::from_records(&records)
+    }
+
+    #[test]
+    fn what_the_hives_tell() {
+        let host = host(&[
+            (
+                "windows:host:system",
+                &[("ComputerName", "WS-FIN-07"), ("Domain", "corp.example"), ("ControlSet", "ControlSet001")],
+            ),
+            ("windows:host:os", &[("ProductName", "Windows 10 Pro"), ("Build", "19045")]),
+            ("windows:host:user", &[("Sid", "S-1-5-21-1-2-3-1104"), ("ProfilePath", r"C:\Users\jdoe")]),
+            ("windows:host:setting", &[("Name", "EnableLUA"), ("Value", "1")]),
+            (
+                "windows:host:volume",
+                &[("Name", r"\DosDevices\C:"), ("DiskSignature", "12345678"), ("Offset", "1048576")],
+            ),
+            (
+                "windows:host:volume",
+                &[
+                    ("Name", r"\??\Volume{8a0e1c57-0000-0000-0000-100000000000}"),
+                    ("DiskSignature", "12345678"),
+                    ("Offset", "1048576"),
+                ],
+            ),
+        ]);
+        assert_eq!(host.name.as_deref(), Some("WS-FIN-07"));
+        assert_eq!(host.control_set, Some(1));
+        assert_eq!(host.build.as_deref(), Some("19045"));
+        assert_eq!(host.user_name("S-1-5-21-1-2-3-1104"), Some("jdoe"));
+        assert_eq!(host.sid_of(r"WS-FIN-07\JDOE"), Some("S-1-5-21-1-2-3-1104"));
+        assert_eq!(host.sid_of(r"CORP\jdoe"), None, "another authority's jdoe is another account");
+        assert_eq!(host.setting("enablelua"), Some("1"));
+        assert_eq!(host.volumes.len(), 1);
+        assert_eq!(
+            host.with_letter(r"\\?\Volume{8A0E1C57-0000-0000-0000-100000000000}\a\b.dll"),
+            Some((r"C:\a\b.dll".to_owned(), true))
+        );
+        assert_eq!(host.with_letter(r"\device\harddiskvolume2\a\b.dll"), Some((r"C:\a\b.dll".to_owned(), false)));
+        assert_eq!(host.with_letter(r"C:\a"), None);
+    }
+}
