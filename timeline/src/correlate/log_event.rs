@@ -247,7 +247,7 @@ fn security(fields: &Fields, id: u64) -> LogEvent {
             }),
             None => LogEvent::Other,
         },
-        5156 | 5157 | 5158 => {
+        5156..=5158 => {
             let image = said(fields, "Application");
             let outbound = fields.text("Direction").is_some_and(|direction| direction.contains("14593"));
             let end = |address: &str, port: &str| {
@@ -323,7 +323,7 @@ fn sysmon(fields: &Fields, id: u64) -> LogEvent {
         11 => file("created", false),
         15 => file("created the stream", false),
         23 | 26 => file("deleted", true),
-        27 | 28 | 29 => file("wrote the program", false),
+        27..=29 => file("wrote the program", false),
         3 => {
             let place = said(fields, "DestinationIp").unwrap_or_else(|| "?".to_owned());
             let port = said(fields, "DestinationPort").unwrap_or_else(|| "?".to_owned());

@@ -498,7 +498,7 @@ fn attempts(
             },
         ));
     }
-    found.sort_by(|a, b| (a.0.is_none(), a.0, a.1).cmp(&(b.0.is_none(), b.0, b.1)));
+    found.sort_by_key(|a| (a.0.is_none(), a.0, a.1));
     found.into_iter().enumerate().map(|(at, (.., attempt))| Attempt { id: format!("A{}", at + 1), ..attempt }).collect()
 }
 

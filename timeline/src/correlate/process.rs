@@ -266,7 +266,8 @@ impl Processes {
         let named = command::tool_named(&start.image).is_some()
             || start.original_file_name.as_deref().and_then(command::tool_named).is_some()
             || start.description.as_deref().is_some_and(|text| super::identity::tool_described(text).is_some());
-        let role = if named {
+
+        if named {
             Role::Tool
         } else if self.suspects.contains(&process.key.rest) {
             Role::Suspect
@@ -279,8 +280,7 @@ impl Processes {
                 Some(start) => Role::Attempt(start),
                 None => Role::Ordinary,
             }
-        };
-        role
+        }
     }
 
     fn insert(&mut self, mut process: Process) -> ProcessId {
