@@ -5,7 +5,7 @@ use super::source::{Places, Source};
 use crate::event::Event;
 use crate::paths::{self, PathKey};
 use evidence::{AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Meaning, Recovery, Related, Value};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Most traces of files kept.
 const MOST_TRACES: usize = 200_000;
@@ -19,7 +19,6 @@ struct Trace {
     /// `None` where only the name is known.
     key: Option<PathKey>,
     what: String,
-    deleted: bool,
     source: Source,
 }
 
@@ -33,7 +32,15 @@ struct Collected {
     recovery: Option<Recovery>,
     /// Every time by which the file system says that it was made or changed.
     times: Vec<Filetime>,
-    wanted_by_lead: bool,
+}
+
+/// A small alternate stream.
+struct Stream {
+    /// The file that it belongs to.
+    file: PathKey,
+    name: Option<String>,
+    value: Value,
+    source: Source,
 }
 
 struct Facts {
@@ -47,9 +54,17 @@ pub(super) struct Files {
     collected: Vec<Collected>,
     by_rest: HashMap<String, Vec<usize>>,
     by_id: HashMap<ItemId, usize>,
+    /// Collected leads by file name.
+    leads: HashMap<String, Vec<usize>>,
     facts: BTreeMap<ItemId, Facts>,
-    streams: BTreeMap<ItemId, (String, Value, Source)>,
+    by_hash: HashMap<String, ItemId>,
+    /// Streams by the path of their file.
+    streams: HashMap<String, Vec<Stream>>,
+    stream_count: usize,
+    /// By file name, in the order of time, undated ones last.
     traces: HashMap<String, Vec<Trace>>,
+    /// Paths of which a trace tells, by volume, and whether one tells of the deletion.
+    known: HashMap<String, BTreeMap<String, bool>>,
     trace_count: usize,
     pub(super) traces_left_out: u64,
     pub(super) facts_left_out: u64,
@@ -80,9 +95,13 @@ impl Files {
             collected: Vec::new(),
             by_rest: HashMap::new(),
             by_id: HashMap::new(),
+            leads: HashMap::new(),
             facts: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            by_hash: HashMap::new(),
+            streams: HashMap::new(),
+            stream_count: 0,
             traces: HashMap::new(),
+            known: HashMap::new(),
             trace_count: 0,
             traces_left_out: 0,
             facts_left_out: 0,
@@ -93,6 +112,10 @@ impl Files {
             let key = PathKey::new(&item.original_path);
             files.by_rest.entry(key.rest.clone()).or_default().push(files.collected.len());
             files.by_id.insert(item.id, files.collected.len());
+            if is_lead(item) {
+                let name = paths::fold(paths::file_name(&item.original_path));
+                files.leads.entry(name).or_default().push(files.collected.len());
+            }
             files.collected.push(Collected {
                 id: item.id,
                 path: item.original_path.clone(),
@@ -101,7 +124,6 @@ impl Files {
                 status: item.status,
                 recovery: item.recovery,
                 times,
-                wanted_by_lead: item.wanted_by.iter().any(|id| id == "lead" || id == "assembly"),
             });
         }
         files
@@ -109,11 +131,7 @@ impl Files {
 
     /// Paths (without volume) of collected files that may be a renamed tool.
     pub(super) fn suspects(items: &[Item]) -> HashSet<String> {
-        items
-            .iter()
-            .filter(|item| item.wanted_by.iter().any(|id| id == "lead" || id == "assembly"))
-            .map(|item| PathKey::new(&item.original_path).rest)
-            .collect()
+        items.iter().filter(|item| is_lead(item)).map(|item| PathKey::new(&item.original_path).rest).collect()
     }
 
     /// The facts of a collected program. Every record is taken once.
@@ -129,23 +147,33 @@ impl Files {
             self.facts_left_out += 1;
             return;
         }
-        let members = event.record.fields.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
         let own = event.record.fields.text("Sha256").map(str::to_lowercase);
         let sha256 = own.or_else(|| self.collected_by_id(event.item).map(|one| one.sha256.clone())).unwrap_or_default();
-        self.facts.insert(event.item, Facts { sha256, value: Value::Map(members), sources: vec![source] });
+        self.by_hash.entry(sha256.clone()).or_insert(event.item);
+        self.facts.insert(event.item, Facts { sha256, value: as_map(event), sources: vec![source] });
     }
 
     /// The content of a small alternate stream.
     pub(super) fn add_stream(&mut self, event: &Event) {
-        if self.streams.len() >= MOST_FACTS {
+        if !event.is_first() {
+            return;
+        }
+        if self.stream_count >= MOST_FACTS {
             self.facts_left_out += 1;
             return;
         }
-        let path =
-            self.collected_by_id(event.item).map_or(event.record.subject.as_str(), |one| one.path.as_str()).to_owned();
-        let members: Vec<(String, Value)> =
-            event.record.fields.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        self.streams.insert(event.item, (path, Value::Map(members), Source::of(event)));
+        self.stream_count += 1;
+        let path = self.collected_by_id(event.item).map_or(event.record.subject.as_str(), |one| one.path.as_str());
+        let (file, name) = paths::split_stream(path);
+        let file = PathKey::new(file);
+        let name = name.or_else(|| event.record.fields.text("Name")).map(str::to_owned);
+        let value = as_map(event);
+        self.streams.entry(file.rest.clone()).or_default().push(Stream {
+            file,
+            name,
+            value,
+            source: Source::of(event),
+        });
     }
 
     /// A change journal record.
@@ -207,7 +235,11 @@ impl Files {
             return;
         }
         self.trace_count += 1;
-        let trace = Trace { at, key: path.map(PathKey::new), what, deleted, source };
+        let key = path.map(PathKey::new);
+        if let Some(key) = &key {
+            *self.known.entry(key.rest.clone()).or_default().entry(key.volume.clone()).or_default() |= deleted;
+        }
+        let trace = Trace { at, key, what, source };
         self.traces.entry(paths::fold(name)).or_default().push(trace);
     }
 
@@ -239,13 +271,8 @@ impl Files {
 
     /// Collected leads with this file name, wherever they lie.
     pub(super) fn named(&self, name: &str) -> Vec<String> {
-        let name = paths::fold(name);
-        let mut found: Vec<String> = self
-            .collected
-            .iter()
-            .filter(|one| one.wanted_by_lead && paths::fold(paths::file_name(&one.path)) == name)
-            .map(|one| one.path.clone())
-            .collect();
+        let found = self.leads.get(&paths::fold(name)).into_iter().flatten().filter_map(|at| self.collected.get(*at));
+        let mut found: Vec<String> = found.map(|one| one.path.clone()).collect();
         found.sort();
         found.truncate(20);
         found
@@ -254,17 +281,17 @@ impl Files {
     /// Whether a trace tells of a file at this path; `Some(true)` when one tells of its deletion.
     pub(super) fn traced(&self, path: &str) -> Option<bool> {
         let key = PathKey::new(paths::split_stream(path).0);
-        let traces = self.traces.get(&paths::fold(paths::file_name(path)))?;
-        let mut here =
-            traces.iter().filter(|trace| trace.key.as_ref().is_some_and(|one| one.same_file(&key))).peekable();
-        here.peek()?;
-        Some(here.any(|trace| trace.deleted))
+        let known = self.known.get(&key.rest)?.iter();
+        let here =
+            known.filter(|(volume, _)| PathKey { volume: (*volume).clone(), rest: key.rest.clone() }.same_file(&key));
+        here.map(|(_, deleted)| *deleted).max()
     }
 
     /// What happened to a file and to those beside it with the same name and another extension, within a
     /// window around a run.
     pub(super) fn around(&self, path: &str, from: Filetime, to: Filetime, places: &Places) -> Vec<Related> {
         const DAY: i64 = 24 * 3600 * 10_000_000;
+        const MOST_AROUND: usize = 300;
         let path = paths::split_stream(path).0;
         let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
         let siblings = ["tlb", "reg", "config", "pdb"].iter().map(|extension| format!("{stem}.{extension}"));
@@ -272,10 +299,11 @@ impl Files {
         for path in std::iter::once(path.to_owned()).chain(siblings).chain([format!("{path}.config")]) {
             let key = PathKey::new(&path);
             let Some(traces) = self.traces.get(&paths::fold(paths::file_name(&path))) else { continue };
-            for trace in traces {
-                let Some(at) = trace.at else { continue };
-                if from.ticks_since(at) > DAY || at.ticks_since(to) > DAY {
-                    continue;
+            let first = traces.partition_point(|trace| trace.at.is_some_and(|at| from.ticks_since(at) > DAY));
+            for trace in &traces[first..] {
+                let Some(at) = trace.at.filter(|at| at.ticks_since(to) <= DAY) else { break };
+                if found.len() >= MOST_AROUND {
+                    break;
                 }
                 let confidence = match &trace.key {
                     Some(one) if one.same_file(&key) => Confidence::Strong,
@@ -307,34 +335,35 @@ impl Files {
 
     /// The facts of any collected file with this hash.
     pub(super) fn facts_by_hash(&self, sha256: &str) -> Option<&Value> {
-        self.facts.values().find(|facts| facts.sha256 == sha256).map(|facts| &facts.value)
+        self.facts.get(self.by_hash.get(sha256)?).map(|facts| &facts.value)
+    }
+
+    /// The streams of the file at a path.
+    fn streams_of(&self, key: &PathKey) -> impl Iterator<Item = &Stream> {
+        self.streams.get(&key.rest).into_iter().flatten().filter(move |stream| stream.file.same_file(key))
     }
 
     /// The zone that a Zone.Identifier stream gives the file at a path.
     pub(super) fn zone_of(&self, path: &str) -> Option<(u32, Source)> {
         let key = PathKey::new(path);
-        self.streams.values().find_map(|(stream, value, source)| {
-            let (file, name) = paths::split_stream(stream);
-            let name = name.or_else(|| value.get("Name").and_then(Value::as_text))?;
-            if !name.eq_ignore_ascii_case("Zone.Identifier") || !PathKey::new(file).same_file(&key) {
+        self.streams_of(&key).find_map(|stream| {
+            if !stream.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("Zone.Identifier")) {
                 return None;
             }
-            let text = value.get("Text").and_then(Value::as_text)?;
+            let text = stream.value.get("Text").and_then(Value::as_text)?;
             let zone = text.lines().find_map(|line| paths::strip_prefix_any_case(line.trim(), "ZoneId="))?;
-            Some((zone.trim().parse().ok()?, source.clone()))
+            Some((zone.trim().parse().ok()?, stream.source.clone()))
         })
     }
 
-    /// Hashes of collected assemblies that have a type with this class id.
-    pub(super) fn with_clsid(&self, clsid: &str) -> Vec<String> {
-        let mut found: Vec<String> = self
-            .facts
-            .values()
-            .filter(|facts| clsids(&facts.value).any(|own| own.eq_ignore_ascii_case(clsid)))
-            .map(|facts| facts.sha256.clone())
-            .collect();
-        found.sort();
-        found.dedup();
+    /// Hashes of collected assemblies by the class ids of their types, upper case.
+    pub(super) fn by_clsid(&self) -> HashMap<String, BTreeSet<String>> {
+        let mut found: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for facts in self.facts.values() {
+            for clsid in clsids(&facts.value) {
+                found.entry(clsid.to_uppercase()).or_default().insert(facts.sha256.clone());
+            }
+        }
         found
     }
 
@@ -347,17 +376,13 @@ impl Files {
                 let collected = self.collected_by_id(*item);
                 let path = collected.map_or(places.path(*item), |one| one.path.as_str());
                 let key = PathKey::new(path);
-                let streams = self.streams.values().filter(|(stream, ..)| {
-                    let file = paths::split_stream(stream).0;
-                    PathKey::new(file).same_file(&key)
-                });
                 AssemblyFile {
                     path: path.to_owned(),
                     sha256: facts.sha256.clone(),
                     state: collected.map_or("complete", state_name).to_owned(),
                     facts: facts.value.clone(),
                     executions: executions(path, &facts.sha256),
-                    streams: streams.map(|(_, value, _)| value.clone()).collect(),
+                    streams: self.streams_of(&key).map(|stream| stream.value.clone()).collect(),
                     sources: facts.sources.iter().map(|source| places.plain(source)).collect(),
                 }
             })
@@ -365,6 +390,14 @@ impl Files {
         found.sort_by(|a, b| (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256)));
         found
     }
+}
+
+fn is_lead(item: &Item) -> bool {
+    item.wanted_by.iter().any(|id| id == "lead" || id == "assembly")
+}
+
+fn as_map(event: &Event) -> Value {
+    Value::Map(event.record.fields.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
 }
 
 fn state_name(one: &Collected) -> &'static str {

@@ -6,6 +6,9 @@
 use crate::paths;
 use evidence::{Fields, Filetime, Record};
 
+/// Sysmon's driver and service may be renamed, its provider keeps this id.
+const SYSMON_PROVIDER: &str = "5770385f-c22a-43e0-bf4c-06f5698ffbd9";
+
 /// A process start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Start {
@@ -169,35 +172,36 @@ pub(super) fn read(record: &Record) -> LogEvent {
     let fields = &record.fields;
     let provider = fields.text("System.Provider").unwrap_or_default();
     let Some(id) = fields.number("System.EventID") else { return LogEvent::Other };
-    let is_sysmon = provider.eq_ignore_ascii_case("Microsoft-Windows-Sysmon")
-        || guid(fields, "System.ProviderGuid").is_some_and(|guid| guid == "5770385F-C22A-43E0-BF4C-06F5698FFBD9");
+    let is = |name: &str| provider.eq_ignore_ascii_case(name);
+    let is_sysmon = is("Microsoft-Windows-Sysmon")
+        || fields
+            .text("System.ProviderGuid")
+            .is_some_and(|guid| guid.trim_matches(['{', '}']).eq_ignore_ascii_case(SYSMON_PROVIDER));
     if is_sysmon {
         return sysmon(fields, id);
     }
-    match provider.to_ascii_lowercase().as_str() {
-        "microsoft-windows-security-auditing" => security(fields, id),
-        "microsoft-windows-eventlog" => match id {
+    if is("Microsoft-Windows-Security-Auditing") {
+        return security(fields, id);
+    }
+    if is("Microsoft-Windows-Eventlog") {
+        return match id {
             1102 => LogEvent::Cleared("Security".to_owned()),
             104 => LogEvent::Cleared(said(fields, "Channel").unwrap_or_else(|| "an unnamed log".to_owned())),
             _ => LogEvent::Other,
-        },
-        "eventlog" => match id {
-            6005 => LogEvent::Boot(BootSign::LogStarted),
-            6006 => LogEvent::Boot(BootSign::Stopped),
-            6008 => LogEvent::Boot(BootSign::Unclean),
-            _ => LogEvent::Other,
-        },
-        "microsoft-windows-kernel-general" => match id {
-            12 => {
-                let text = fields.get("StartTime");
-                let start = text.and_then(|value| value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?)));
-                LogEvent::Boot(BootSign::Started(start))
-            }
-            13 => LogEvent::Boot(BootSign::Stopped),
-            _ => LogEvent::Other,
-        },
-        "microsoft-windows-kernel-power" if id == 41 => LogEvent::Boot(BootSign::Unclean),
-        "microsoft-windows-taskscheduler" if id == 129 => LogEvent::TaskStarted {
+        };
+    }
+    match id {
+        6005 if is("EventLog") => LogEvent::Boot(BootSign::LogStarted),
+        6006 if is("EventLog") => LogEvent::Boot(BootSign::Stopped),
+        6008 if is("EventLog") => LogEvent::Boot(BootSign::Unclean),
+        12 if is("Microsoft-Windows-Kernel-General") => {
+            let text = fields.get("StartTime");
+            let start = text.and_then(|value| value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?)));
+            LogEvent::Boot(BootSign::Started(start))
+        }
+        13 if is("Microsoft-Windows-Kernel-General") => LogEvent::Boot(BootSign::Stopped),
+        41 if is("Microsoft-Windows-Kernel-Power") => LogEvent::Boot(BootSign::Unclean),
+        129 if is("Microsoft-Windows-TaskScheduler") => LogEvent::TaskStarted {
             actor: Actor { pid: fields.number("ProcessID"), guid: None, image: said(fields, "Path") },
             task: said(fields, "TaskName").unwrap_or_default(),
         },

@@ -251,16 +251,16 @@ impl Correlator {
             executions.push(execution);
         }
         let attempts = attempts(&processes, &runs, &order, &executions, &places);
+        let mut by_hash: HashMap<&str, Vec<(PathKey, &str)>> = HashMap::new();
+        for one in &executions {
+            if let (Some(sha256), Some(path)) = (&one.assembly.sha256, &one.assembly.resolved_path) {
+                by_hash.entry(sha256).or_default().push((PathKey::new(path), &one.id));
+            }
+        }
         let named = |path: &str, sha256: &str| {
             let key = PathKey::new(path);
-            executions
-                .iter()
-                .filter(|one| {
-                    one.assembly.sha256.as_deref() == Some(sha256)
-                        && one.assembly.resolved_path.as_deref().is_some_and(|path| PathKey::new(path).same_file(&key))
-                })
-                .map(|one| one.id.clone())
-                .collect()
+            let found = by_hash.get(sha256).into_iter().flatten().filter(|(path, _)| path.same_file(&key));
+            found.map(|(_, id)| (*id).to_owned()).collect()
         };
         let assemblies = files.report(&places, &named);
         let coverage = seen.finish(&items, &host, &places);
@@ -363,10 +363,12 @@ fn tie(
             }
         }
     }
+    let of_assemblies = files.by_clsid();
     let mut found = Vec::with_capacity(drafts.len());
     for mut draft in drafts {
         let registration = &mut draft.registration;
-        registration.assemblies = files.with_clsid(&registration.clsid);
+        registration.assemblies =
+            of_assemblies.get(&registration.clsid.to_uppercase()).into_iter().flatten().cloned().collect();
         let name = registration
             .assembly
             .as_deref()
@@ -479,10 +481,18 @@ fn attempts(
             parent = process.parent;
         }
     }
+    let mut over_wmi: Vec<&Execution> = executions
+        .iter()
+        .filter(|one| {
+            let parent = one.parent.as_ref().and_then(|parent| parent.image.as_deref());
+            one.started.is_some() && parent.is_some_and(|image| paths::stem(image) == "wmiprvse")
+        })
+        .collect();
+    over_wmi.sort_by_key(|one| one.started);
     let mut found: Vec<(Option<Filetime>, ProcessId, Attempt)> = Vec::new();
     for (id, process) in processes.iter() {
         let Role::Attempt(start) = &process.role else { continue };
-        let led_to = led_to.get(&id).cloned().or_else(|| by_wmi(process, &start.command, executions));
+        let led_to = led_to.get(&id).cloned().or_else(|| by_wmi(process, &start.command, &over_wmi));
         found.push((
             process.started,
             id,
@@ -504,18 +514,14 @@ fn attempts(
 
 /// A process created over WMI is a child of the provider host, not of the one who asked: the same command
 /// within ten seconds is taken for it.
-fn by_wmi(process: &Process, command: &str, executions: &[Execution]) -> Option<String> {
+fn by_wmi(process: &Process, command: &str, over_wmi: &[&Execution]) -> Option<String> {
     const WINDOW: i64 = 10 * 10_000_000;
     let same = |one: &str| one.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let wanted = same(command);
     let at = process.started?;
-    executions
+    let from = over_wmi.partition_point(|one| one.started.is_some_and(|started| started < at));
+    over_wmi[from..]
         .iter()
-        .find(|one| {
-            let parent = one.parent.as_ref().and_then(|parent| parent.image.as_deref());
-            parent.is_some_and(|image| paths::stem(image) == "wmiprvse")
-                && one.command_line.as_deref().is_some_and(|line| same(line) == wanted)
-                && one.started.is_some_and(|started| (0..=WINDOW).contains(&started.ticks_since(at)))
-        })
+        .take_while(|one| one.started.is_some_and(|started| started.ticks_since(at) <= WINDOW))
+        .find(|one| one.command_line.as_deref().is_some_and(|line| same(line) == same(command)))
         .map(|one| one.id.clone())
 }

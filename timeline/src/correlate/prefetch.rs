@@ -10,7 +10,7 @@ use crate::command;
 use crate::event::Event;
 use crate::paths::{self, PathKey};
 use evidence::{Confidence, Filetime, Identity, Meaning, Tool, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SECOND: i64 = 10_000_000;
 /// A slot belongs to a process that started at most so long after it …
@@ -30,6 +30,7 @@ pub(super) struct PrefetchFile {
     pub(super) run_count: Option<u64>,
     /// Files in the list, verbatim.
     pub(super) files: Vec<String>,
+    keys: HashMap<String, Vec<String>>,
     pub(super) source: Source,
     slots: Vec<(Filetime, Source)>,
 }
@@ -38,7 +39,8 @@ impl PrefetchFile {
     /// Whether a file stands in its list.
     pub(super) fn lists(&self, path: &str) -> bool {
         let key = PathKey::new(paths::split_stream(path).0);
-        self.files.iter().any(|file| PathKey::new(file).same_file(&key))
+        let volumes = self.keys.get(&key.rest).into_iter().flatten();
+        volumes.cloned().any(|volume| PathKey { volume, rest: key.rest.clone() }.same_file(&key))
     }
 
     /// Programs in the list that do not belong to Windows: what the tool may have been given.
@@ -64,7 +66,7 @@ impl PrefetchFile {
 #[derive(Default)]
 pub(super) struct Prefetch {
     files: BTreeMap<Source, PrefetchFile>,
-    suspects: std::collections::HashSet<String>,
+    suspects: HashSet<String>,
     pub(super) left_out: u64,
 }
 
@@ -90,7 +92,7 @@ pub(super) enum Joined {
 }
 
 impl Prefetch {
-    pub(super) fn new(suspects: std::collections::HashSet<String>) -> Self {
+    pub(super) fn new(suspects: HashSet<String>) -> Self {
         Prefetch { suspects, ..Prefetch::default() }
     }
 
@@ -110,18 +112,22 @@ impl Prefetch {
             self.left_out += 1;
             return;
         }
-        let file = self.files.entry(whole.clone()).or_insert_with(|| PrefetchFile {
-            path: path.to_owned(),
-            run_count: fields.number("RunCount"),
-            files: fields
-                .get("Files")
-                .map(Value::items)
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|file| file.get("Path").and_then(Value::as_text).map(str::to_owned))
-                .collect(),
-            source: whole,
-            slots: Vec::new(),
+        let file = self.files.entry(whole.clone()).or_insert_with(|| {
+            let listed = fields.get("Files").map(Value::items).unwrap_or_default();
+            let files: Vec<String> =
+                listed.iter().filter_map(|file| file.get("Path").and_then(Value::as_text).map(str::to_owned)).collect();
+            let mut keys: HashMap<String, Vec<String>> = HashMap::new();
+            for key in files.iter().map(|file| PathKey::new(file)) {
+                keys.entry(key.rest).or_default().push(key.volume);
+            }
+            PrefetchFile {
+                path: path.to_owned(),
+                run_count: fields.number("RunCount"),
+                files,
+                keys,
+                source: whole,
+                slots: Vec::new(),
+            }
         });
         let is_run = event.meanings().any(|meaning| [Meaning::LAST_RUN, Meaning::PREVIOUS_RUN].contains(&meaning));
         if let Some(at) = event.time.filter(|_| is_run) {
