@@ -157,6 +157,11 @@ fn root_of(path: &str) -> (&str, &str) {
     }
 }
 
+/// The canonical path behind its volume, `\a\b`, in its own case.
+pub(crate) fn after_volume(path: &str) -> String {
+    format!("\\{}", root_of(&canonical(path)).1)
+}
+
 /// A directory and a relative path as one canonical path.
 pub(crate) fn join(directory: &str, relative: &str) -> String {
     canonical(&format!("{}\\{relative}", directory.trim_end_matches(['\\', '/'])))
@@ -358,6 +363,19 @@ mod tests {
             r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe",
         ] {
             assert!(!key.same_file(&PathKey::new(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn hostile_paths_do_not_panic() {
+        let pieces =
+            ["\\", "/", "?", "C:", ".", "..", "{", "}", "ä", "ı", "UNC", r"\Device\", "\0", ":", "file:///", "%", " "];
+        for number in 0..pieces.len().pow(4) {
+            let path: String = (0..4u32).map(|place| pieces[number / pieces.len().pow(place) % pieces.len()]).collect();
+            let canonical = canonical(&path);
+            let _ = (form(&path), PathKey::new(&path), split_stream(&path), from_file_url(&path), after_volume(&path));
+            assert_eq!(super::canonical(&canonical).is_empty(), canonical.is_empty(), "{path}");
+            let _ = crate::command::resolve(evidence::Tool::Regasm, &path, Some(r"C:\w"), Some(&path), false);
         }
     }
 

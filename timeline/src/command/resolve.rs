@@ -106,6 +106,7 @@ pub fn resolve(
             if from_url.is_some() { "a file address" } else { "a full path" }
         }
         Form::DriveRelative => {
+            let path = paths::canonical(path);
             let same = drive.as_deref().is_some_and(|drive| drive.eq_ignore_ascii_case(&path[..2]));
             match current_directory.filter(|_| same) {
                 Some(directory) => {

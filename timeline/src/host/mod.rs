@@ -208,14 +208,13 @@ impl Host {
     /// is not a drive for removable media, its letter is taken and called uncertain.
     pub(crate) fn with_letter(&self, path: &str) -> Option<(String, bool)> {
         let key = PathKey::new(path);
-        let canonical = paths::canonical(path);
-        let rest = || canonical.get(canonical.len().checked_sub(key.rest.len())?..).map(str::to_owned);
+        let rest = paths::after_volume(path);
         let by_name = self
             .volumes
             .iter()
             .find(|volume| volume.letter.is_some() && volume.names.iter().any(|name| paths::fold(name) == key.volume));
         if let Some(letter) = by_name.and_then(|volume| volume.letter.as_deref()) {
-            return Some((format!("{letter}{}", rest()?), true));
+            return Some((format!("{letter}{rest}"), true));
         }
         if !key.volume.starts_with(r"\DEVICE\HARDDISKVOLUME") && !key.volume.starts_with(r"\VOLUME{") {
             return None;
@@ -224,7 +223,7 @@ impl Host {
             volume.letter.is_some() && (volume.identity.starts_with("partition") || volume.identity.starts_with("disk"))
         });
         match (fixed.next().and_then(|volume| volume.letter.as_deref()), fixed.next()) {
-            (Some(letter), None) => Some((format!("{letter}{}", rest()?), false)),
+            (Some(letter), None) => Some((format!("{letter}{rest}"), false)),
             _ => None,
         }
     }
