@@ -105,7 +105,9 @@ fn every_citation_leads_to_bytes_of_the_bundle() {
     while let Some(value) = open.pop() {
         match value {
             Value::Object(members) => {
-                if let (Some(sha256), Some(_), Some(_)) = (members.get("sha256"), members.get("locator"), members.get("item")) {
+                if let (Some(sha256), Some(_), Some(_)) =
+                    (members.get("sha256"), members.get("locator"), members.get("item"))
+                {
                     citations += 1;
                     let sha256 = sha256.as_str().unwrap();
                     assert!(manifest.contains(sha256), "{value} cites a hash that the manifest does not have");
@@ -215,8 +217,7 @@ fn the_composite_host_has_two_executions_one_attempt_and_no_trap() {
         executions.iter().map(|one| (one["tool"].as_str().unwrap(), one["pid"].as_u64().unwrap_or(0))).collect();
     assert_eq!(seen, [("regasm", 6176), ("regsvcs", 1060)]);
     assert_eq!(
-        executions[0]["command_line"],
-        r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\regasm.exe  /U T1121.dll",
+        executions[0]["command_line"], r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\regasm.exe  /U T1121.dll",
         "both spaces are kept"
     );
     assert!(executions[0]["started"].as_str().unwrap().starts_with("2019-07-19T14:45:55.6992"));

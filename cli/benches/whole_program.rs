@@ -91,7 +91,10 @@ fn size_of(path: &Path) -> u64 {
 }
 
 fn on_path(program: &str) -> bool {
-    Command::new("bash").args(["-c", &format!("command -v {program}")]).output().is_ok_and(|output| output.status.success())
+    Command::new("bash")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
@@ -114,7 +117,9 @@ fn main() {
             &format!("{program} parse event-log {logs_quoted}/*.evtx > {out}/events.jsonl"),
             "evtx_dump -t 1 -o jsonl",
             on_path("evtx_dump")
-                .then(|| format!("for f in {logs_quoted}/*.evtx; do evtx_dump -t 1 -o jsonl \"$f\"; done > {out}/dump.jsonl"))
+                .then(|| {
+                    format!("for f in {logs_quoted}/*.evtx; do evtx_dump -t 1 -o jsonl \"$f\"; done > {out}/dump.jsonl")
+                })
                 .as_deref(),
         );
     }
@@ -125,7 +130,9 @@ fn main() {
             size_of(&mft),
             &format!("{program} parse mft {mft_quoted} > {out}/mft.jsonl"),
             "mft_dump -o jsonl",
-            on_path("mft_dump").then(|| format!("mft_dump --no-confirm-overwrite -o jsonl {mft_quoted} > {out}/mft_dump.jsonl")).as_deref(),
+            on_path("mft_dump")
+                .then(|| format!("mft_dump --no-confirm-overwrite -o jsonl {mft_quoted} > {out}/mft_dump.jsonl"))
+                .as_deref(),
         );
     }
     compare(
@@ -133,7 +140,11 @@ fn main() {
         size,
         &format!("rm -f {out}/b.zip; {program} collect {quoted} -o {out}/b.zip --quiet"),
         "acquire",
-        on_path("acquire").then(|| format!("rm -rf {out}/acq; mkdir {out}/acq; acquire --profile default -o {out}/acq --compress {quoted}")).as_deref(),
+        on_path("acquire")
+            .then(|| {
+                format!("rm -rf {out}/acq; mkdir {out}/acq; acquire --profile default -o {out}/acq --compress {quoted}")
+            })
+            .as_deref(),
     );
     compare(
         "P4",

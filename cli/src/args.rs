@@ -176,7 +176,9 @@ pub(crate) enum Command {
         files: Vec<PathBuf>,
     },
     /// List what is collected, from where, what it proves and what not.
-    #[command(after_help = "Examples:\n  comtrail artifacts\n  comtrail artifacts prefetch\n  comtrail artifacts --format markdown > docs/artifacts.md")]
+    #[command(
+        after_help = "Examples:\n  comtrail artifacts\n  comtrail artifacts prefetch\n  comtrail artifacts --format markdown > docs/artifacts.md"
+    )]
     Artifacts {
         /// Only this artifact.
         id: Option<String>,

@@ -47,7 +47,9 @@ fn places(artifact: &Artifact) -> Vec<String> {
             Location::Key { hive, key } => {
                 format!("{key} in {} and its transaction logs", hive.globs().join(", "))
             }
-            Location::Lead => "files that records name, with their alternate streams and sibling .tlb, .config, .pdb".into(),
+            Location::Lead => {
+                "files that records name, with their alternate streams and sibling .tlb, .config, .pdb".into()
+            }
         })
         .collect()
 }

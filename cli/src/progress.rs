@@ -75,7 +75,8 @@ impl Progress {
                 };
                 let style = indicatif::ProgressStyle::with_template(template)
                     .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
-                let bar = if total > 0 { indicatif::ProgressBar::new(total) } else { indicatif::ProgressBar::no_length() };
+                let bar =
+                    if total > 0 { indicatif::ProgressBar::new(total) } else { indicatif::ProgressBar::no_length() };
                 bar.set_style(style);
                 bar.set_message(phase);
                 state.bar = Some(bar);
