@@ -1,5 +1,7 @@
 //! On-disk layouts as typed values, without meaning: an artifact file says what they mean.
 
+pub mod cli;
 pub mod evtx;
 pub mod mam;
+pub mod pe;
 pub mod scca;
