@@ -1,0 +1,86 @@
+//! Names as NTFS stores them: UTF-16, little-endian, not necessarily valid.
+
+use std::fmt;
+
+/// A name borrowed from its record.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Name<'a>(&'a [u8]);
+
+impl<'a> Name<'a> {
+    /// From stored bytes; an odd last byte is left out.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Name(&bytes[..bytes.len() & !1])
+    }
+
+    /// The 16-bit units.
+    pub fn units(self) -> impl Iterator<Item = u16> + 'a {
+        self.0.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+    }
+
+    /// The stored bytes.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// How many 16-bit units there are.
+    pub fn len(self) -> usize {
+        self.0.len() / 2
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends the name; unpaired surrogates become U+FFFD.
+    pub fn push_to(self, text: &mut String) {
+        // Nearly every name is ASCII, and this runs once per file of a volume.
+        if self.0.chunks_exact(2).all(|pair| pair[1] == 0 && pair[0] < 0x80) {
+            text.extend(self.0.chunks_exact(2).map(|pair| pair[0] as char));
+        } else {
+            text.extend(char::decode_utf16(self.units()).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        }
+    }
+
+    /// Whether the name is this ASCII text, without regard to the case of its letters.
+    pub fn eq_ignore_ascii_case(self, text: &str) -> bool {
+        self.len() == text.len()
+            && self.units().zip(text.bytes()).all(|(unit, byte)| {
+                u8::try_from(unit).is_ok_and(|unit| unit.is_ascii() && unit.eq_ignore_ascii_case(&byte))
+            })
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(self.len());
+        self.push_to(&mut text);
+        f.pad(&text)
+    }
+}
+
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_not_valid_text_are_kept() {
+        assert_eq!(Name::new(&[b'a', 0, 0x00, 0xD8, b'b', 0, 9]).to_string(), "a\u{FFFD}b");
+        assert_eq!(Name::new(&[0x2E, 0x20]).to_string(), "\u{202E}");
+        assert!(Name::new(b"\0").is_empty());
+    }
+
+    #[test]
+    fn ascii_comparison() {
+        let name = Name::new(b"$\0J\0");
+        assert!(name.eq_ignore_ascii_case("$j"));
+        assert!(!name.eq_ignore_ascii_case("$"));
+        assert!(!Name::new(&[b'J', 1]).eq_ignore_ascii_case("j"));
+    }
+}
