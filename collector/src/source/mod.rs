@@ -1,6 +1,9 @@
 //! Where evidence comes from. A source is opened by its content, never by its file name, and offers volumes;
 //! each volume is a tree of files that can be looked up, listed and opened.
 
+pub mod ntfs;
+pub mod volume_kind;
+
 use evidence::{Bytes, FileTimes, Method, Problem, Recovery};
 use std::ops::Range;
 

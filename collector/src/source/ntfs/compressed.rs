@@ -1,0 +1,171 @@
+//! Content that NTFS compressed (LZNT1).
+//!
+//! The value is cut into units of 2^n clusters. A unit with all its clusters is stored as it is, one without
+//! any is zeros, and one with some holds LZNT1 chunks of up to 4096 bytes each.
+//!
+//! References: *[MS-XCA]* 2.5; Microsoft, *NTFS Compression* in the Win32 documentation.
+
+use super::placed::{Placed, merged};
+use crate::source::Content;
+use compcol::{Algorithm, Decoder, lznt1::Lznt1};
+use evidence::Bytes;
+use std::io;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// What an LZNT1 chunk holds when it is full.
+const CHUNK: usize = 4096;
+/// NTFS compresses units of at most 64 KiB.
+const MAX_UNIT: u64 = 1 << 20;
+
+/// A compressed value, decompressed as it is read.
+pub(crate) struct Compressed {
+    stored: Placed,
+    unit: u64,
+    /// The unit decompressed last: sequential readers with small buffers would decompress each one often.
+    last: Mutex<Option<(u64, Vec<u8>)>>,
+}
+
+/// What a unit holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Zeros,
+    Stored,
+    Packed { bytes: u64 },
+    Lost,
+}
+
+impl Compressed {
+    /// `exponent` is the power of two of clusters per unit.
+    pub(crate) fn new(stored: Placed, exponent: u8) -> Result<Self, String> {
+        let unit = 1u64.checked_shl(u32::from(exponent)).and_then(|clusters| clusters.checked_mul(stored.cluster_size));
+        match unit.filter(|unit| *unit <= MAX_UNIT) {
+            Some(unit) => Ok(Compressed { stored, unit, last: Mutex::default() }),
+            None => Err(format!("compression units of 2^{exponent} clusters are not defined")),
+        }
+    }
+
+    fn kind(&self, number: u64) -> Kind {
+        let clusters = self.unit / self.stored.cluster_size;
+        let (first, end) = (number * clusters, (number + 1) * clusters);
+        let (mut at, mut used) = (first, 0);
+        while at < end {
+            let Some(extent) = self.stored.extents.find(at) else {
+                // A value may end inside its last unit, but not before the content does.
+                let covered = at.saturating_mul(self.stored.cluster_size) >= self.stored.size;
+                if covered || used > 0 {
+                    break;
+                }
+                return Kind::Lost;
+            };
+            let stop = extent.end().min(end);
+            if extent.lcn.is_some() {
+                used += stop - at;
+            }
+            at = stop;
+        }
+        match used {
+            0 => Kind::Zeros,
+            used if used == clusters => Kind::Stored,
+            used => Kind::Packed { bytes: used * self.stored.cluster_size },
+        }
+    }
+
+    /// Decompresses one unit into `out`, which has the unit's length.
+    fn unpack(&self, number: u64, bytes: u64, out: &mut [u8]) -> io::Result<()> {
+        // The packed bytes are read past the content's own length, which counts unpacked ones.
+        let all = Placed { size: u64::MAX, initialized: u64::MAX, ..self.stored.clone() };
+        let mut packed = vec![0; bytes as usize];
+        let read = all.read_full_at(number * self.unit, &mut packed)?;
+        packed.truncate(read);
+        lznt1(&packed, out).map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))
+    }
+}
+
+/// Decompresses LZNT1 chunks. The part of `out` that no chunk fills becomes zeros.
+pub(crate) fn lznt1(packed: &[u8], out: &mut [u8]) -> Result<(), &'static str> {
+    let mut rest = packed;
+    let mut chunks = out.chunks_mut(CHUNK);
+    for chunk in chunks.by_ref() {
+        let header = match rest {
+            [] | [0, 0, ..] => {
+                chunk.fill(0);
+                break;
+            }
+            [low, high, ..] => u16::from_le_bytes([*low, *high]),
+            [_] => return Err("an LZNT1 chunk is cut short"),
+        };
+        let length = 2 + usize::from(header & 0x0FFF) + 1;
+        let own = rest.get(..length).ok_or("an LZNT1 chunk is cut short")?;
+        rest = &rest[length..];
+        let mut decoder = Lznt1::decoder();
+        let mut done = 0;
+        let (progress, _) = decoder.decode(own, chunk).map_err(|_| "an LZNT1 chunk is damaged")?;
+        done += progress.written;
+        // A chunk that unpacks to less than the rest of the value leaves zeros behind it.
+        chunk[done..].fill(0);
+    }
+    chunks.for_each(|chunk| chunk.fill(0));
+    Ok(())
+}
+
+impl Bytes for Compressed {
+    fn len(&self) -> u64 {
+        self.stored.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.len().saturating_sub(offset);
+        let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let valid = self.stored.initialized.min(self.len());
+        if offset >= valid {
+            buffer[..wanted].fill(0);
+            return Ok(wanted);
+        }
+        let (number, skip) = (offset / self.unit, (offset % self.unit) as usize);
+        let end = ((number + 1) * self.unit).min(valid);
+        let count = usize::try_from(end - offset).map_or(wanted, |count| count.min(wanted));
+        let buffer = &mut buffer[..count];
+        match self.kind(number) {
+            Kind::Zeros => buffer.fill(0),
+            Kind::Stored => return self.stored.read_at(offset, buffer),
+            Kind::Lost => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the data runs of this range are lost"));
+            }
+            Kind::Packed { bytes } if skip == 0 && count as u64 == self.unit => self.unpack(number, bytes, buffer)?,
+            Kind::Packed { bytes } => {
+                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                match &*last {
+                    Some((known, unit)) if *known == number => buffer.copy_from_slice(&unit[skip..skip + count]),
+                    _ => {
+                        let mut unit = vec![0; self.unit as usize];
+                        self.unpack(number, bytes, &mut unit)?;
+                        buffer.copy_from_slice(&unit[skip..skip + count]);
+                        *last = Some((number, unit));
+                    }
+                }
+            }
+        }
+        Ok(count)
+    }
+}
+
+impl Content for Compressed {
+    fn data_ranges(&self) -> Vec<Range<u64>> {
+        let end = self.len().min(self.stored.initialized);
+        let byte = |cluster: u64| cluster.saturating_mul(self.stored.cluster_size).min(end);
+        // Every unit with a cluster holds data; an extent may begin or end inside one.
+        let mut covered = 0;
+        let units = self.stored.extents.as_slice().iter().filter(|extent| extent.lcn.is_some()).map(move |extent| {
+            let start = byte(extent.vcn) / self.unit * self.unit;
+            let range = start.max(covered)..byte(extent.end()).next_multiple_of(self.unit);
+            covered = covered.max(range.end);
+            range
+        });
+        let lost = byte(self.stored.extents.end()).next_multiple_of(self.unit)..end;
+        merged(units.chain(std::iter::once(lost)), end)
+    }
+}

@@ -1,0 +1,52 @@
+//! The volume's own table of upper-case letters.
+
+/// How the volume compares names. Windows versions differ in a few letters, so the table is read from the
+/// volume; where that fails, Unicode's simple mapping stands in.
+pub(crate) struct Upcase(Vec<u16>);
+
+impl Upcase {
+    /// From the content of $UpCase, which has two bytes for each of 65,536 units.
+    pub(crate) fn new(content: &[u8]) -> Option<Self> {
+        (content.len() == 131_072)
+            .then(|| Upcase(content.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()))
+    }
+
+    /// Unicode's mapping of each unit to a single one.
+    pub(crate) fn unicode() -> Self {
+        let upper = |unit: u16| {
+            let mut upper = char::from_u32(u32::from(unit))?.to_uppercase();
+            let single = upper.next().filter(|_| upper.next().is_none())?;
+            u16::try_from(u32::from(single)).ok()
+        };
+        Upcase((0..=u16::MAX).map(|unit| upper(unit).unwrap_or(unit)).collect())
+    }
+
+    /// One unit in upper case.
+    pub(crate) fn unit(&self, unit: u16) -> u16 {
+        self.0[usize::from(unit)]
+    }
+
+    /// A name in upper case.
+    pub(crate) fn name(&self, name: &str) -> Vec<u16> {
+        name.encode_utf16().map(|unit| self.unit(unit)).collect()
+    }
+
+    /// Whether two names are the same to the volume.
+    pub(crate) fn equal(&self, a: &str, b: &str) -> bool {
+        a.encode_utf16().map(|unit| self.unit(unit)).eq(b.encode_utf16().map(|unit| self.unit(unit)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_case() {
+        let upcase = Upcase::unicode();
+        assert!(upcase.equal("Regasm.EXE", "REGASM.exe"));
+        assert!(upcase.equal("größe", "GRÖßE"), "a sharp s has no single upper-case letter");
+        assert!(!upcase.equal("a", "ab"));
+        assert!(Upcase::new(&[0; 100]).is_none());
+    }
+}
