@@ -12,6 +12,10 @@ mod folder;
 mod library;
 mod lzx;
 mod placed;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod upcase;
 mod volume;
 mod wof;
@@ -38,13 +42,20 @@ const VOLUME_FILE: u64 = 3;
 /// File record number of $UpCase.
 const UPCASE_FILE: u64 = 10;
 
+/// Folders read already, with the sum of their names.
+#[derive(Default)]
+struct KnownFolders {
+    folders: HashMap<FileReference, Arc<Vec<Entry>>>,
+    names: usize,
+}
+
 /// An NTFS volume as a tree of files.
 pub struct NtfsTree {
     volume: Volume,
     upcase: Upcase,
     library: Option<Library>,
     deleted: OnceLock<DeletedNames>,
-    folders: Mutex<(HashMap<FileReference, Arc<Vec<Entry>>>, usize)>,
+    folders: Mutex<KnownFolders>,
     label: Option<String>,
 }
 
@@ -147,8 +158,8 @@ impl NtfsTree {
 
     /// The names in a folder, 8.3 names included, ordered as the volume orders them.
     fn names_in(&self, path: &str, folder: &File) -> Arc<Vec<Entry>> {
-        let mut guard = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = guard.0.get(&folder.reference) {
+        let mut known_folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known_folders.folders.get(&folder.reference) {
             return known.clone();
         }
         let Folder { mut entries, faults } = Folder::read(&self.volume, folder);
@@ -163,14 +174,12 @@ impl NtfsTree {
         entries.sort_by_cached_key(|entry| (self.upcase.name(&entry.name), entry.name.clone(), entry.file));
         entries.dedup_by(|a, b| a.name == b.name && a.file == b.file);
         let entries = Arc::new(entries);
-        let (folders, names) = &mut *guard;
-        if *names + entries.len() > MAX_CACHED_NAMES {
-            folders.clear();
-            *names = 0;
+        if known_folders.names + entries.len() > MAX_CACHED_NAMES {
+            *known_folders = KnownFolders::default();
         }
         if entries.len() <= MAX_CACHED_NAMES {
-            *names += entries.len();
-            folders.insert(folder.reference, entries.clone());
+            known_folders.names += entries.len();
+            known_folders.folders.insert(folder.reference, entries.clone());
         }
         entries
     }
@@ -257,6 +266,14 @@ impl NtfsTree {
             let packed = packed.plain(&self.volume).map_err(|what| refuse(kind(), what, effect))?;
             let content = Wof::new(packed, value.size(), wof).map_err(|what| refuse(kind(), what, effect))?;
             return Ok(Box::new(content));
+        }
+        if let Body::Clusters { extents, .. } = &value.body {
+            let claimed = extents.as_slice().iter().filter(|extent| extent.lcn.is_some());
+            let claimed = claimed.fold(0u64, |sum, extent| sum.saturating_add(extent.clusters));
+            if claimed > self.volume.boot.clusters() {
+                let kind = ProblemKind::OutOfRange { raw: format!("{claimed} clusters") };
+                return Err(refuse(kind, "it claims more clusters than the volume has".into(), "it could not be read"));
+            }
         }
         if value.flags.encrypted() {
             self.volume.push(refuse(

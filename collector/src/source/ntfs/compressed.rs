@@ -156,16 +156,115 @@ impl Bytes for Compressed {
 impl Content for Compressed {
     fn data_ranges(&self) -> Vec<Range<u64>> {
         let end = self.len().min(self.stored.initialized);
-        let byte = |cluster: u64| cluster.saturating_mul(self.stored.cluster_size).min(end);
         // Every unit with a cluster holds data; an extent may begin or end inside one.
         let mut covered = 0;
-        let units = self.stored.extents.as_slice().iter().filter(|extent| extent.lcn.is_some()).map(move |extent| {
-            let start = byte(extent.vcn) / self.unit * self.unit;
-            let range = start.max(covered)..byte(extent.end()).next_multiple_of(self.unit);
+        let units = self.stored.present().map(move |range| {
+            let start = range.start.min(end) / self.unit * self.unit;
+            let range = start.max(covered)..range.end.min(end).next_multiple_of(self.unit);
             covered = covered.max(range.end);
             range
         });
-        let lost = byte(self.stored.extents.end()).next_multiple_of(self.unit)..end;
-        merged(units.chain(std::iter::once(lost)), end)
+        merged(units, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{CLUSTER, Clusters};
+    use super::*;
+    use compcol::vec::compress_to_vec;
+    use ntfs_layout::{Attribute, Extents, FileRecord, Form};
+    use std::sync::Arc;
+
+    /// The extents of an attribute made by hand.
+    fn extents(runs: &[(Option<u64>, u64)]) -> Extents {
+        let attribute = Clusters { kind: 0x80, runs, ..Clusters::default() }.build();
+        let mut record = super::super::testing::record(1, 1, None, &[attribute]);
+        let record = FileRecord::parse(0, &mut record).unwrap();
+        let Some(Ok(Attribute { form: Form::NonResident(place), .. })) = record.attributes().next() else { panic!() };
+        let mut extents = Extents::default();
+        extents.append(&place, 1 << 20).unwrap();
+        extents
+    }
+
+    fn text(length: usize) -> Vec<u8> {
+        (0..length).map(|n| b"regasm /U T1121.dll "[n % 20] ^ (n / 5000) as u8).collect()
+    }
+
+    #[test]
+    fn packed_stored_and_empty_units() {
+        const UNIT: usize = 16 * CLUSTER;
+        let content = text(3 * UNIT + 100);
+        let mut volume = vec![0; 80 * CLUSTER];
+        let packed = compress_to_vec::<Lznt1>(&content[..UNIT]).unwrap();
+        let clusters = packed.len().div_ceil(CLUSTER) as u64;
+        assert!(clusters < 16);
+        volume[CLUSTER..CLUSTER + packed.len()].copy_from_slice(&packed);
+        volume[20 * CLUSTER..36 * CLUSTER].copy_from_slice(&content[2 * UNIT..3 * UNIT]);
+        let tail = compress_to_vec::<Lznt1>(&content[3 * UNIT..]).unwrap();
+        volume[40 * CLUSTER..40 * CLUSTER + tail.len()].copy_from_slice(&tail);
+        let runs = [(Some(1), clusters), (None, 16 - clusters), (None, 16), (Some(20), 16), (Some(40), 1), (None, 15)];
+        let size = content.len() as u64;
+        let stored = |initialized| Placed {
+            volume: Arc::new(volume.clone()),
+            cluster_size: CLUSTER as u64,
+            extents: extents(&runs),
+            size,
+            initialized,
+        };
+        let compressed = Compressed::new(stored(size), 4).unwrap();
+        let mut expected = content.clone();
+        expected[UNIT..2 * UNIT].fill(0);
+        assert!(compressed.read_all(size).unwrap().unwrap() == expected);
+        let unit = UNIT as u64;
+        assert_eq!(compressed.data_ranges(), [0..unit, 2 * unit..size]);
+        for (offset, length) in [(0, 1), (UNIT - 1, 2), (2 * UNIT - 9, 5 * CLUSTER), (3 * UNIT + 99, 9)] {
+            let mut part = vec![0; length];
+            let read = compressed.read_full_at(offset as u64, &mut part).unwrap();
+            assert!(part[..read] == expected[offset..(offset + length).min(expected.len())], "{offset}");
+        }
+        let short = Compressed::new(stored(50), 4).unwrap();
+        let all = short.read_all(size).unwrap().unwrap();
+        assert!(all[..50] == content[..50] && all[50..].iter().all(|byte| *byte == 0));
+        assert!(Compressed::new(stored(size), 60).is_err());
+    }
+
+    #[test]
+    fn chunks_by_hand_and_damaged_ones() {
+        // "abcabcabc": three letters and a match of distance 3 and length 6, as [MS-XCA] 3.2 encodes it.
+        let mut out = [1; 5000];
+        lznt1(&[0x05, 0xB0, 0x08, b'a', b'b', b'c', 0x03, 0x20, 0, 0], &mut out).unwrap();
+        assert_eq!((&out[..9], out[9], out[4999]), (&b"abcabcabc"[..], 0, 0));
+        assert!(lznt1(&[0x05, 0xB0, 0x08], &mut out).is_err());
+        assert!(lznt1(&[0x05], &mut out).is_err());
+        assert!(lznt1(&[0x02, 0xB0, 0xFF, 0, 0], &mut out).is_err());
+        assert!(lznt1(&[0xFF; 9000], &mut out).is_err());
+        lznt1(&[], &mut out).unwrap();
+        assert_eq!(out, [0; 5000]);
+    }
+
+    #[test]
+    fn lost_runs_and_damaged_units_are_errors() {
+        let content = text(16 * CLUSTER);
+        let packed = compress_to_vec::<Lznt1>(&content).unwrap();
+        let mut volume = vec![0; 8 * CLUSTER];
+        volume[..packed.len()].copy_from_slice(&packed);
+        let mut value = Placed {
+            volume: Arc::new(volume.clone()),
+            cluster_size: CLUSTER as u64,
+            extents: extents(&[(Some(0), packed.len().div_ceil(CLUSTER) as u64)]),
+            size: 64 * CLUSTER as u64,
+            initialized: 64 * CLUSTER as u64,
+        };
+        let compressed = Compressed::new(value.clone(), 4).unwrap();
+        let mut buffer = vec![0; 16 * CLUSTER];
+        assert_eq!(compressed.read_full_at(0, &mut buffer).unwrap(), 16 * CLUSTER);
+        assert!(compressed.read_at(17 * CLUSTER as u64, &mut buffer).is_err());
+        // Of what is lost a unit is listed, so that reading it fails and the loss is seen.
+        let listed = compressed.data_ranges();
+        assert_eq!((listed.len(), listed[0].clone()), (1, 0..32 * CLUSTER as u64));
+        volume[1] = 0x10;
+        value.volume = Arc::new(volume);
+        assert!(Compressed::new(value, 4).unwrap().read_at(0, &mut buffer).is_err());
     }
 }

@@ -70,15 +70,29 @@ impl Bytes for Placed {
     }
 }
 
+/// How much of a range that cannot be read is listed as data. Some must be, so that reading it fails and the loss is
+/// seen; all of it could be more than any disk holds, because a damaged length says anything.
+const LOST_SHOWN: u64 = 64 << 10;
+
+impl Placed {
+    /// The ranges of the value that are in clusters, in order; of clusters that the image does not have, and of
+    /// clusters that the run list no longer names, only the beginning.
+    pub(crate) fn present(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let image = self.volume.len();
+        let extents = self.extents.as_slice().iter().filter_map(move |extent| {
+            let start = extent.vcn.saturating_mul(self.cluster_size);
+            let readable = image.saturating_sub(extent.lcn?.saturating_mul(self.cluster_size));
+            let length = extent.clusters.saturating_mul(self.cluster_size);
+            Some(start..start.saturating_add(length.min(readable.saturating_add(LOST_SHOWN))))
+        });
+        let known = self.known();
+        extents.chain(std::iter::once(known..self.valid().min(known.saturating_add(LOST_SHOWN))))
+    }
+}
+
 impl Content for Placed {
     fn data_ranges(&self) -> Vec<Range<u64>> {
-        let valid = self.valid();
-        let known = self.extents.as_slice().iter().filter(|extent| extent.lcn.is_some()).map(|extent| {
-            let start = extent.vcn.saturating_mul(self.cluster_size);
-            start..extent.end().saturating_mul(self.cluster_size)
-        });
-        let lost = std::iter::once(self.known()..valid);
-        merged(known.chain(lost), valid)
+        merged(self.present(), self.valid())
     }
 }
 

@@ -77,6 +77,12 @@ impl Volume {
             ));
         }
         volume.find_mft(&mut record);
+        let known = volume.mft.extents.end().saturating_mul(volume.mft.cluster_size);
+        let possible = known.min(volume.bytes.len());
+        if volume.mft.size > possible {
+            volume.damaged_mft(&format!("it claims {} bytes, of which {possible} can be there", volume.mft.size));
+            volume.mft.size = possible;
+        }
         if volume.mft.extents.end() == 0 {
             return Err(fatal(ProblemKind::ReadFailed, "the first record of $MFT does not say where $MFT lies"));
         }

@@ -73,9 +73,10 @@ impl Wof {
             return if read == length { Ok(()) } else { Err(bad("a chunk is cut short")) };
         }
         let mut packed = vec![0; length];
-        let read = self.stored.read_full_at(start, &mut packed)?;
-        let packed = &packed[..read];
-        if self.lzx { lzx::decompress(packed, out).map_err(bad) } else { xpress(packed, out).map_err(bad) }
+        if self.stored.read_full_at(start, &mut packed)? < length {
+            return Err(bad("a chunk is cut short"));
+        }
+        if self.lzx { lzx::decompress(&packed, out).map_err(bad) } else { xpress(&packed, out).map_err(bad) }
     }
 }
 
@@ -140,5 +141,121 @@ impl Bytes for Wof {
 impl Content for Wof {
     fn data_ranges(&self) -> Vec<Range<u64>> {
         merged(std::iter::once(0..self.size), self.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::placed::Resident;
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    /// The bytes that went into the vectors: words, code full of calls, zeros, noise, words, calls at the very end.
+    fn sample() -> Vec<u8> {
+        let mut state = 0x1234_5678u32;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        const WORDS: [&[u8]; 10] = [
+            b"regasm ",
+            b"regsvcs ",
+            b"assembly ",
+            b"codebase ",
+            b"the ",
+            b"of ",
+            b"register ",
+            b"\r\n",
+            b"0x",
+            b"class ",
+        ];
+        let mut out = Vec::new();
+        while out.len() < 30_000 {
+            out.extend(WORDS[random() as usize % 10]);
+        }
+        while out.len() < 50_000 {
+            out.extend(b"\x55\x8b\xec\xe8");
+            out.extend(((random() % 4000) as i32 - 2000).to_le_bytes());
+            out.extend([0x83, 0xC4, (random() % 32) as u8, 0xC3]);
+        }
+        out.resize(out.len() + 5000, 0);
+        while out.len() < 60_000 {
+            out.push((random() >> 24) as u8);
+        }
+        while out.len() < 69_990 {
+            out.extend(WORDS[random() as usize % 7]);
+        }
+        out.truncate(69_990);
+        out.extend(b"\xe8\x01\x02\x00\x00\xe8\x01\x02\x00\x00");
+        out
+    }
+
+    const VECTORS: [(&[u8], u32); 4] = [
+        (include_bytes!("vectors/xpress4k.bin"), 0),
+        (include_bytes!("vectors/lzx.bin"), 1),
+        (include_bytes!("vectors/xpress8k.bin"), 2),
+        (include_bytes!("vectors/xpress16k.bin"), 3),
+    ];
+
+    fn wof(stored: &[u8], algorithm: u32) -> Result<Wof, String> {
+        Wof::new(Box::new(Resident(stored.to_vec())), 70_000, WofFile { provider: 2, algorithm })
+    }
+
+    #[test]
+    fn what_another_program_compressed_unpacks_to_what_went_in() {
+        let sample = sample();
+        let hash: String = Sha256::digest(&sample).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, "90ed6de583b854edb10bf290715f14c1b5cb400036ff31a3e0823f5993958b1b");
+        for (stored, algorithm) in VECTORS {
+            let content = wof(stored, algorithm).unwrap();
+            assert!(content.read_all(70_000).unwrap().unwrap() == sample, "{algorithm}");
+            for (offset, length) in [(0, 1), (4095, 2), (32_767, 40_000), (69_999, 5), (70_000, 5)] {
+                let mut part = vec![0; length];
+                let read = content.read_full_at(offset, &mut part).unwrap();
+                let end = (offset as usize + length).min(70_000);
+                assert!(part[..read] == sample[offset as usize..end], "{algorithm} {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error_of_its_chunk() {
+        for (stored, algorithm) in VECTORS {
+            for length in [0, 1, 3, 8, 70, 600] {
+                if let Ok(content) = wof(&stored[..length], algorithm) {
+                    assert!(content.read_all(70_000).is_err(), "{algorithm} {length}");
+                }
+            }
+            let mut buffer = vec![0; 70_000];
+            for at in (0..stored.len()).step_by(97) {
+                let mut bytes = stored.to_vec();
+                bytes[at] ^= 0x55;
+                // It may be an error or other bytes, but it ends and does not panic.
+                let _ = wof(&bytes, algorithm).map(|content| content.read_full_at(0, &mut buffer).is_ok());
+            }
+        }
+        assert!(Wof::new(Box::new(Resident(vec![0; 9])), u64::MAX / 2, WofFile { provider: 2, algorithm: 0 }).is_err());
+        assert!(Wof::new(Box::new(Resident(vec![0; 9])), 9, WofFile { provider: 1, algorithm: 0 }).is_err());
+        assert!(Wof::new(Box::new(Resident(vec![0; 9])), 9, WofFile { provider: 2, algorithm: 4 }).is_err());
+        for fill in [0, 0xFF] {
+            let mut out = [0; 4096];
+            assert!(lzx::decompress(&[fill; 300], &mut out).is_err());
+            let _ = xpress(&[fill; 300], &mut out);
+        }
+    }
+
+    #[test]
+    fn stored_chunks_and_files_of_one_chunk() {
+        let stored =
+            [0x10, 0x10, 0, 0].into_iter().chain(std::iter::repeat_n(7, 4096)).chain([8, 9]).collect::<Vec<u8>>();
+        let mut table = stored.clone();
+        table[..4].copy_from_slice(&4096u32.to_le_bytes());
+        let content = Wof::new(Box::new(Resident(table)), 4098, WofFile { provider: 2, algorithm: 0 }).unwrap();
+        let all = content.read_all(9999).unwrap().unwrap();
+        assert_eq!((all.len(), all[4095], all[4096], all[4097]), (4098, 7, 8, 9));
+        let one = Wof::new(Box::new(Resident(vec![5; 10])), 10, WofFile { provider: 2, algorithm: 1 }).unwrap();
+        assert_eq!(one.read_all(10).unwrap().unwrap(), [5; 10]);
     }
 }
