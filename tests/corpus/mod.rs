@@ -4,6 +4,7 @@
 //! that they were skipped, and with `COMTRAIL_CORPUS_REQUIRED=1` a missing corpus is a failure.
 
 mod prefetch;
+mod registry;
 
 use std::path::{Path, PathBuf};
 
