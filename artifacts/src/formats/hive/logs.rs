@@ -87,7 +87,7 @@ pub(super) fn plan(hive: &[u8], base: Option<&BaseBlock>, logs: &[&[u8]], notes:
         }
     }
     sound.sort_by_key(|log| log.base.primary_sequence);
-    let old = sound.iter().find(|log| is_old_log_of(log, hive, trusted));
+    let old = sound.iter().find(|log| is_old_log_of(log, hive, base));
     let mut plan = match old {
         Some(log) => old_log(hive, log, notes)?,
         None => {
@@ -101,17 +101,13 @@ pub(super) fn plan(hive: &[u8], base: Option<&BaseBlock>, logs: &[&[u8]], notes:
     Some(plan)
 }
 
-fn is_old_log_of(log: &Log<'_>, hive: &[u8], trusted: Option<&BaseBlock>) -> bool {
-    if log.base.file_type != FileType::OldLog {
-        return false;
-    }
-    // The log belongs to this state of the hive if both carry the same time. A torn base block is replaced by
-    // the time of the first hive bin, which is written together with it.
-    let written = match trusted {
-        Some(base) => Some(base.last_written),
-        None => u64_at(hive, BASE_BLOCK_LENGTH + 20),
-    };
-    written == Some(log.base.last_written)
+/// Whether a log of the old generation belongs to this state of the hive: both then carry the same time. Where
+/// the base block is torn, that of the first hive bin counts as well, which is written together with it.
+fn is_old_log_of(log: &Log<'_>, hive: &[u8], base: Option<&BaseBlock>) -> bool {
+    let of_block = base.map(|base| base.last_written);
+    let torn = base.is_none_or(|base| !base.checksum_valid);
+    let of_first_bin = u64_at(hive, BASE_BLOCK_LENGTH + 20).filter(|_| torn);
+    log.base.file_type == FileType::OldLog && [of_block, of_first_bin].contains(&Some(log.base.last_written))
 }
 
 fn old_log(hive: &[u8], log: &Log<'_>, notes: &mut Vec<Note>) -> Option<Plan> {

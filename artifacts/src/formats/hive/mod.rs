@@ -142,6 +142,7 @@ impl<'a> HiveFile<'a> {
             && let Some(block) = log.get(..CHECKED_LENGTH)
         {
             bytes[..CHECKED_LENGTH].copy_from_slice(block);
+            self.minor_version = BaseBlock::fields(block).minor_version;
         }
         plan.apply(bytes, &slices);
         if let Some(length) = plan.bins_length.and_then(|length| u32::try_from(length).ok()) {
@@ -149,6 +150,11 @@ impl<'a> HiveFile<'a> {
         }
         self.logs.clear();
         self.make_clean(notes);
+    }
+
+    /// The bytes of the present state, with the base block of a cleanly closed hive.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// A reader of the present state.
