@@ -5,6 +5,7 @@
 
 mod ntfs;
 mod prefetch;
+mod registry;
 
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod evtx;
+pub mod hive;
 pub mod mam;
 pub mod pe;
 pub mod scca;

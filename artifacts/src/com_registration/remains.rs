@@ -1,0 +1,180 @@
+//! What is left of registrations that were deleted.
+
+use super::class::{Kind, Place, Registration, Server, State, Version};
+use super::{HiveKind, MANAGED_VALUES, VALUE};
+use crate::formats::hive::{DeletedKey, HiveFile};
+use evidence::{Claim, Fields, Integrity, Locator, ProblemKind, Record, Sink};
+use std::collections::BTreeMap;
+
+/// Gives a record for each class whose deleted keys show a managed registration that is not the current one,
+/// and one for each deleted value that only such registrations have and that no key claims.
+pub(super) fn read(
+    hive: &HiveFile<'_>,
+    kind: HiveKind,
+    current: &[Registration],
+    user: Option<&str>,
+    sink: &mut Sink<'_>,
+) {
+    let roots = kind.class_roots();
+    if roots.is_empty() {
+        return;
+    }
+    let recovered = hive.recovered();
+    if recovered.limit_reached {
+        sink.problem(
+            ProblemKind::LimitReached,
+            None,
+            "the hive has more deleted keys or values than are looked at",
+            "some deleted registrations may be missing",
+        );
+    }
+    // Keys of one class in path order; several deleted copies of one key may exist, by offset.
+    let mut classes: BTreeMap<String, Vec<(String, &DeletedKey<'_>)>> = BTreeMap::new();
+    for key in &recovered.keys {
+        let (path, _) = key.path();
+        if let Some(class) = class_path(&path) {
+            classes.entry(path[..class].to_uppercase()).or_default().push((path, key));
+        }
+    }
+    let mut by_id: BTreeMap<&str, Vec<&Registration>> = BTreeMap::new();
+    for registration in current {
+        by_id.entry(&registration.id).or_default().push(registration);
+    }
+    for keys in classes.into_values() {
+        for registration in registrations(&keys, &roots) {
+            // What is still there unchanged was only moved inside the hive.
+            if !by_id
+                .get(registration.id.as_str())
+                .is_some_and(|same| same.iter().any(|other| covers(other, &registration)))
+            {
+                sink.record(registration.record(State::Deleted, user.map(str::to_owned)));
+            }
+        }
+    }
+    for value in &recovered.values {
+        let value = value.value();
+        let Some(name) = MANAGED_VALUES.into_iter().find(|name| value.name.is(name)) else { continue };
+        let Some(text) = value.text().filter(|text| value.whole && !text.is_empty()) else { continue };
+        let mut fields = Fields::new();
+        fields.push("ValueName", name);
+        fields.push("Value", text.as_str());
+        fields.push("State", State::Deleted.name());
+        sink.record(Record {
+            artifact: super::ARTIFACT.id,
+            data_type: VALUE,
+            subject: text,
+            user: user.map(str::to_owned),
+            moments: Vec::new(),
+            fields,
+            claims: &[Claim::Installed, Claim::Deleted],
+            locator: Locator::ByteRange { offset: value.offset, length: 20 },
+            integrity: Integrity::Recovered,
+        });
+    }
+}
+
+/// How many bytes of a path lead to a class key, if it lies at or below one: `…CLSID\{…}`.
+fn class_path(path: &str) -> Option<usize> {
+    let mut start = 0;
+    let mut under_clsid = false;
+    for name in path.split('\\') {
+        let end = start + name.len();
+        if under_clsid && name.starts_with('{') {
+            return Some(end);
+        }
+        under_clsid = name.eq_ignore_ascii_case("CLSID");
+        start = end + 1;
+    }
+    None
+}
+
+/// A deleted `InprocServer32` with the version keys that were in it, or version keys of one that is not deleted.
+struct Remains {
+    place: Place,
+    server: Server,
+    versions: Vec<Version>,
+}
+
+/// The registrations that the deleted keys of one class show.
+fn registrations(keys: &[(String, &DeletedKey<'_>)], roots: &[(&'static str, &'static str)]) -> Vec<Registration> {
+    let Some(class) = keys.first().and_then(|(path, _)| path.get(..class_path(path)?)) else { return Vec::new() };
+    let below = |path: &str| path.get(class.len()..).unwrap_or_default().trim_start_matches('\\').to_uppercase();
+    let mut class_key = None;
+    // By the offset of InprocServer32.
+    let mut servers: BTreeMap<u64, Remains> = BTreeMap::new();
+    let place = |path: &str, key: &DeletedKey<'_>| Place {
+        path: path.to_owned(),
+        offset: key.offset(),
+        last_written: key.last_written(),
+    };
+    for (path, key) in keys {
+        match below(path).as_str() {
+            "" => class_key = Some(place(path, key)),
+            "INPROCSERVER32" => {
+                let server = Server::of(&key.values());
+                servers.insert(key.offset(), Remains { place: place(path, key), server, versions: Vec::new() });
+            }
+            _ => {}
+        }
+    }
+    for (path, key) in keys {
+        let below = below(path);
+        let Some(name) = below.strip_prefix("INPROCSERVER32\\").filter(|name| !name.contains('\\')) else { continue };
+        let server = Server::of(&key.values());
+        if server.managed.is_empty() && !is_version(name) {
+            continue;
+        }
+        let remains = servers.entry(key.parent_offset()).or_insert_with(|| Remains {
+            place: place(path, key),
+            server: Server::default(),
+            versions: Vec::new(),
+        });
+        remains.versions.push(Version { name: key.name().to_string(), last_written: key.last_written(), server });
+    }
+    let id = class.rsplit('\\').next().unwrap_or_default().to_uppercase();
+    let view = view_of(class, roots);
+    servers
+        .into_values()
+        .filter(|remains| remains.server.is_managed() || !remains.versions.is_empty())
+        .map(|remains| Registration {
+            kind: Kind::Class,
+            id: id.clone(),
+            view,
+            key: class.to_owned(),
+            places: std::iter::once(remains.place).chain(class_key.clone()).collect(),
+            server: remains.server,
+            versions: remains.versions,
+            surroundings: Vec::new(),
+            integrity: Integrity::Recovered,
+        })
+        .collect()
+}
+
+/// Whether a key's name is an assembly version, four numbers, as the framework names the keys below
+/// `InprocServer32` of a managed class.
+fn is_version(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('.').collect();
+    parts.len() == 4 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The view of a class key, by whether its path goes through `Wow6432Node`. The path may not reach the root.
+fn view_of(class: &str, roots: &[(&'static str, &'static str)]) -> &'static str {
+    let upper = class.to_uppercase();
+    let wow = upper.contains("WOW6432NODE\\");
+    let of_same_width = |(root, _): &&(&'static str, &'static str)| root.to_uppercase().contains("WOW6432NODE") == wow;
+    roots.iter().find(of_same_width).map_or("64", |(_, view)| *view)
+}
+
+/// Whether a live registration has everything that the deleted remains show.
+fn covers(current: &Registration, remains: &Registration) -> bool {
+    let has = |server: &Server, part: &Server| {
+        part.managed.iter().all(|value| server.managed.contains(value))
+            && (part.dll.is_none() || part.dll == server.dll)
+    };
+    current.id == remains.id
+        && current.view == remains.view
+        && has(&current.server, &remains.server)
+        && remains.versions.iter().all(|version| {
+            current.versions.iter().any(|other| other.name == version.name && has(&other.server, &version.server))
+        })
+}
