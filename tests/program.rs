@@ -98,7 +98,9 @@ fn every_citation_leads_to_bytes_of_the_bundle() {
     let (report, folder) = run(&fixture_host(), &[]);
     let bundle = std::fs::File::open(bundle_of(folder.path())).unwrap();
     let mut archive = zip::ZipArchive::new(bundle).unwrap();
-    let name = archive.file_names().find(|name| name.ends_with("/manifest-sha256.txt")).unwrap().to_owned();
+    let mut names = archive.file_names().map(|name| name.unwrap().into_owned());
+    let name = names.find(|name| name.ends_with("/manifest-sha256.txt")).unwrap();
+    drop(names);
     let manifest = std::io::read_to_string(archive.by_name(&name).unwrap()).unwrap();
     let mut citations = 0;
     let mut open = vec![&report];
