@@ -177,10 +177,34 @@ fn no_registration_outside_classes() {
 /// Dirty hives with their logs beside them: keys, values, sum of all last-written times and sum of the lengths of
 /// all data after replay, as the crate notatin 1.0.1 gives them (measured once; it pulls too much in to stay).
 const REPLAYED: &[(&str, u64, u64, u64, u64)] = &[
-    ("9154e260abdc4ac206ef9d872dd4e1add0150b869bda5b112944af2ff5ec39b4", 35_595, 78_901, 16_918_172_803_315_755_962, 4_409_637),
-    ("d8e1aca997c137fa2d14160c6c0f50dd13b0b277e65331de5cd8acca6152ba7a", 6_238, 12_531, 9_689_217_879_220_211_330, 1_086_380),
-    ("e47f18fb696e4f18ff7432348561e4393f20336b80d0dd88e9c134e5575ecae1", 3_105, 4_695, 2_586_560_609_536_673_293, 293_178),
-    ("3f97c692570fd5f40b973c13fb395042c3d948874fb874d46ffe251859c3ef75", 471, 10_961, 7_262_283_964_051_280_621, 393_872),
+    (
+        "9154e260abdc4ac206ef9d872dd4e1add0150b869bda5b112944af2ff5ec39b4",
+        35_595,
+        78_901,
+        16_918_172_803_315_755_962,
+        4_409_637,
+    ),
+    (
+        "d8e1aca997c137fa2d14160c6c0f50dd13b0b277e65331de5cd8acca6152ba7a",
+        6_238,
+        12_531,
+        9_689_217_879_220_211_330,
+        1_086_380,
+    ),
+    (
+        "e47f18fb696e4f18ff7432348561e4393f20336b80d0dd88e9c134e5575ecae1",
+        3_105,
+        4_695,
+        2_586_560_609_536_673_293,
+        293_178,
+    ),
+    (
+        "3f97c692570fd5f40b973c13fb395042c3d948874fb874d46ffe251859c3ef75",
+        471,
+        10_961,
+        7_262_283_964_051_280_621,
+        393_872,
+    ),
 ];
 
 #[test]

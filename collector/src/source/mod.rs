@@ -1,11 +1,25 @@
 //! Where evidence comes from. A source is opened by its content, never by its file name, and offers volumes;
 //! each volume is a tree of files that can be looked up, listed and opened.
 
+mod archive;
+#[cfg(test)]
+pub(crate) mod faulty;
+mod file_tree;
+mod folder;
+mod image;
 pub mod ntfs;
+mod open;
+mod partitions;
 pub mod volume_kind;
+mod volumes;
+
+pub(crate) use archive::inflated;
+pub(crate) use image::FileBytes;
+pub use open::open;
 
 use evidence::{Bytes, FileTimes, Method, Problem, Recovery};
 use std::ops::Range;
+use std::path::PathBuf;
 
 /// What a volume is. Only some kinds can be searched; the others are named, never taken for empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +40,22 @@ pub enum VolumeKind {
     ExFat,
     /// Nothing that we recognise.
     Unknown,
+}
+
+impl VolumeKind {
+    /// The stable name used in the bundle.
+    pub fn name(self) -> &'static str {
+        match self {
+            VolumeKind::Ntfs => "ntfs",
+            VolumeKind::Folder => "folder",
+            VolumeKind::Archive => "archive",
+            VolumeKind::BitLocker => "bitlocker",
+            VolumeKind::Refs => "refs",
+            VolumeKind::Fat => "fat",
+            VolumeKind::ExFat => "exfat",
+            VolumeKind::Unknown => "unknown",
+        }
+    }
 }
 
 /// One volume of a source.
@@ -111,6 +141,9 @@ pub trait Tree: Send + Sync {
     fn take_problems(&self) -> Vec<Problem>;
 }
 
+/// A volume with its tree, where it can be searched.
+pub type OpenedVolume = (Volume, Option<Box<dyn Tree>>);
+
 /// An opened source.
 pub struct Source {
     /// What it is, in words: `folder`, `zip archive`, `raw image`, `split raw image`, `E01 image`.
@@ -118,7 +151,9 @@ pub struct Source {
     /// What is known about the image as a whole: its partition scheme, the hashes that an E01 stores.
     pub facts: Vec<(String, String)>,
     /// Every volume, searched or only named, with its tree where it can be searched.
-    pub volumes: Vec<(Volume, Option<Box<dyn Tree>>)>,
+    pub volumes: Vec<OpenedVolume>,
     /// What went wrong on the way.
     pub problems: Vec<Problem>,
+    /// The files or the folder on the analysis machine that it consists of.
+    pub files: Vec<PathBuf>,
 }

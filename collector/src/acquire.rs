@@ -1,0 +1,377 @@
+//! Reads one object from front to back, once: the digests, the compressor and the counter of progress all see the
+//! same block while it is in the cache. Bytes that cannot be read are looked for sector by sector and stand as zeros.
+
+use crate::digest::{Digested, Digests};
+use crate::source::Content;
+use evidence::StoredRange;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bytes read at a time.
+const BLOCK: usize = 1 << 20;
+/// The unit in which unreadable parts are searched.
+const SECTOR: usize = 512;
+/// Sectors of one object that are given up singly; a medium that is gone would otherwise take days to say so.
+const MAX_BAD_SECTORS: u32 = 4096;
+/// Separate unreadable ranges of one object that are listed.
+const MAX_BAD_RANGES: usize = 1000;
+/// Holes are left out of the payload when they add up to this.
+const SPARSE_FROM: u64 = 1 << 20;
+/// Holes shorter than this are kept as zeros inside a stored range.
+const SHORT_HOLE: u64 = 1 << 16;
+
+/// An object that is being read.
+pub(crate) struct Reading<'a> {
+    content: &'a dyn Content,
+    /// What is still to be read.
+    ranges: std::vec::IntoIter<Range<u64>>,
+    current: Range<u64>,
+    stored_ranges: Vec<StoredRange>,
+    sparse: bool,
+    bad: Vec<Range<u64>>,
+    bad_sectors: u32,
+    bad_ranges_left_out: bool,
+    truncated_at: Option<u64>,
+    first: Vec<u8>,
+    stored: u64,
+}
+
+/// What came of reading an object.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) digested: Digested,
+    pub(crate) stored_size: u64,
+    /// Empty for a plain payload.
+    pub(crate) stored_ranges: Vec<StoredRange>,
+    /// Ranges of the original that could not be read.
+    pub(crate) bad: Vec<Range<u64>>,
+    /// Whether there are more of them than are listed.
+    pub(crate) more_bad: bool,
+    /// Where the object ended although it should not.
+    pub(crate) truncated_at: Option<u64>,
+    pub(crate) interrupted: bool,
+}
+
+/// The ranges to read: everything, or what holds data where the holes are worth leaving out.
+fn ranges_to_read(content: &dyn Content) -> (Vec<Range<u64>>, bool) {
+    let size = content.len();
+    let mut merged: Vec<Range<u64>> = Vec::new();
+    // Ranges out of order would make the arithmetic below wrong, so the object is then read as a whole.
+    let mut in_order = true;
+    for range in content.data_ranges() {
+        let range = range.start.min(size)..range.end.min(size);
+        match merged.last_mut() {
+            _ if range.is_empty() => {}
+            Some(last) if range.start < last.end.saturating_add(SHORT_HOLE) => {
+                in_order &= range.start >= last.end;
+                last.end = last.end.max(range.end);
+            }
+            _ => merged.push(range),
+        }
+    }
+    let data: u64 = merged.iter().map(|range| range.end - range.start).sum();
+    if in_order && size.saturating_sub(data) >= SPARSE_FROM {
+        (merged, true)
+    } else {
+        (std::iter::once(0..size).collect(), false)
+    }
+}
+
+/// Bytes that reading this object will store at most.
+pub(crate) fn bytes_to_store(content: &dyn Content) -> u64 {
+    ranges_to_read(content).0.iter().map(|range| range.end - range.start).sum()
+}
+
+impl<'a> Reading<'a> {
+    /// Reads the first block. An error means that nothing of the object can be read at all.
+    pub(crate) fn begin(content: &'a dyn Content) -> io::Result<Self> {
+        let (ranges, sparse) = ranges_to_read(content);
+        let mut reading = Reading {
+            content,
+            ranges: ranges.into_iter(),
+            current: 0..0,
+            stored_ranges: Vec::new(),
+            sparse,
+            bad: Vec::new(),
+            bad_sectors: 0,
+            bad_ranges_left_out: false,
+            truncated_at: None,
+            first: Vec::new(),
+            stored: 0,
+        };
+        let mut first = Vec::new();
+        reading.next(&mut first);
+        let all_bad =
+            !first.is_empty() && reading.bad.iter().map(|bad| bad.end - bad.start).sum::<u64>() >= first.len() as u64;
+        if all_bad && let Some(error) = reading.nothing_readable() {
+            return Err(error);
+        }
+        reading.first = first;
+        Ok(reading)
+    }
+
+    /// The error of every one of some places spread over the object, if all give one.
+    fn nothing_readable(&self) -> Option<io::Error> {
+        let length = self.content.len();
+        let mut last = None;
+        for part in 0..16 {
+            let mut sector = [0; SECTOR];
+            match self.content.read_at(length / 16 * part, &mut sector) {
+                Ok(_) => return None,
+                Err(error) => last = Some(error),
+            }
+        }
+        last
+    }
+
+    /// Whether it begins as a DOS or Windows program does.
+    pub(crate) fn is_program(&self) -> bool {
+        self.first.starts_with(b"MZ")
+    }
+
+    /// Whether compressing it would be in vain: it is tiny, or its bytes are spread as those of compressed or
+    /// encrypted data are.
+    pub(crate) fn is_incompressible(&self) -> bool {
+        const SAMPLE: usize = 1 << 16;
+        let sample = &self.first[..self.first.len().min(SAMPLE)];
+        if sample.len() < 2048 {
+            return sample.len() < 64;
+        }
+        let mut counts = [0u32; 256];
+        sample.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+        let length = sample.len() as f64;
+        let entropy: f64 = counts
+            .iter()
+            .filter(|count| **count > 0)
+            .map(|count| {
+                let share = f64::from(*count) / length;
+                -share * share.log2()
+            })
+            .sum();
+        // A finite sample of evenly spread bytes stays this much below 8 bits on average (Miller's correction).
+        entropy + 255.0 / (2.0 * std::f64::consts::LN_2 * length) > 7.97
+    }
+
+    fn mark_bad(&mut self, range: Range<u64>) {
+        let full = self.bad.len() >= MAX_BAD_RANGES;
+        match self.bad.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ if full => self.bad_ranges_left_out = true,
+            _ => self.bad.push(range),
+        }
+    }
+
+    /// Fills the buffer with the next block, empty at the end.
+    fn next(&mut self, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        if self.truncated_at.is_some() {
+            return;
+        }
+        while self.current.is_empty() {
+            match self.ranges.next() {
+                Some(range) => self.current = range,
+                None => return,
+            }
+            if self.sparse {
+                self.stored_ranges.push(StoredRange { offset: self.current.start, stored_at: self.stored, length: 0 });
+            }
+        }
+        let start = self.current.start;
+        let wanted = usize::try_from(self.current.end - start).unwrap_or(usize::MAX).min(BLOCK);
+        buffer.resize(wanted, 0);
+        let read = match self.content.read_full_at(start, buffer) {
+            Ok(read) => read,
+            Err(_) => self.read_sectors(start, buffer),
+        };
+        buffer.truncate(read);
+        if read < wanted {
+            self.truncated_at = Some(start + read as u64);
+        }
+        self.current.start += read as u64;
+        self.stored += read as u64;
+        if let Some(range) = self.stored_ranges.last_mut() {
+            range.length += read as u64;
+        }
+    }
+
+    /// Reads what can be read of a block, sector by sector. The rest stays zero.
+    fn read_sectors(&mut self, start: u64, buffer: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < buffer.len() {
+            let wanted = SECTOR.min(buffer.len() - done);
+            let at = start + done as u64;
+            if self.bad_sectors >= MAX_BAD_SECTORS {
+                buffer[done..].fill(0);
+                self.mark_bad(at..start + buffer.len() as u64);
+                return buffer.len();
+            }
+            match self.content.read_full_at(at, &mut buffer[done..done + wanted]) {
+                Ok(read) => {
+                    done += read;
+                    if read < wanted {
+                        return done;
+                    }
+                }
+                Err(_) => {
+                    buffer[done..done + wanted].fill(0);
+                    self.mark_bad(at..at + wanted as u64);
+                    self.bad_sectors += 1;
+                    done += wanted;
+                }
+            }
+        }
+        done
+    }
+
+    /// Reads to the end. An error is one of the sink, never one of the evidence.
+    pub(crate) fn pump(
+        mut self,
+        digests: Digests,
+        cancel: &AtomicBool,
+        sink: &mut (dyn Write + Send),
+        passed: &(dyn Fn(u64) + Sync),
+    ) -> io::Result<Outcome> {
+        let mut digests = digests;
+        let mut block = std::mem::take(&mut self.first);
+        let mut next = Vec::new();
+        let mut interrupted = false;
+        while !block.is_empty() {
+            // While one block is hashed and compressed, the next is read; an object of one block needs no threads.
+            let written = if self.is_done() {
+                digests.update(&block);
+                next.clear();
+                sink.write_all(&block)
+            } else if cancel.load(Ordering::Relaxed) {
+                interrupted = true;
+                next.clear();
+                digests.update(&block);
+                sink.write_all(&block)
+            } else {
+                let digest_and_write = || rayon::join(|| sink.write_all(&block), || digests.update(&block));
+                let ((written, ()), ()) = rayon::join(digest_and_write, || self.next(&mut next));
+                written
+            };
+            written?;
+            passed(block.len() as u64);
+            std::mem::swap(&mut block, &mut next);
+        }
+        if self.sparse && self.stored_ranges.is_empty() {
+            // Nothing but a hole; the empty range says that this is known, not forgotten.
+            self.stored_ranges.push(StoredRange { offset: self.content.len(), stored_at: 0, length: 0 });
+        }
+        Ok(Outcome {
+            digested: digests.finish(),
+            stored_size: self.stored,
+            stored_ranges: if self.sparse { self.stored_ranges } else { Vec::new() },
+            bad: self.bad,
+            more_bad: self.bad_ranges_left_out,
+            truncated_at: self.truncated_at,
+            interrupted,
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.truncated_at.is_some() || self.current.is_empty() && self.ranges.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::hex;
+    use crate::source::faulty::Faulty;
+    use sha2::{Digest, Sha256};
+
+    fn read(content: &dyn Content) -> (Outcome, Vec<u8>) {
+        let mut payload = Vec::new();
+        let cancel = AtomicBool::new(false);
+        let outcome =
+            Reading::begin(content).unwrap().pump(Digests::new(false), &cancel, &mut payload, &|_| ()).unwrap();
+        assert_eq!(outcome.stored_size, payload.len() as u64);
+        assert_eq!(hex(&outcome.digested.sha256), hex(&Sha256::digest(&payload)));
+        (outcome, payload)
+    }
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1u32;
+        (0..length)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect()
+    }
+
+    #[test]
+    fn plain_content_is_read_once_and_whole() {
+        for length in [0, 1, SECTOR, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7] {
+            let content = Faulty::new(noise(length));
+            let (outcome, payload) = read(&content);
+            assert_eq!(payload, noise(length), "{length}");
+            assert!(outcome.bad.is_empty() && outcome.truncated_at.is_none() && outcome.stored_ranges.is_empty());
+            assert_eq!(content.bytes_read(), length as u64, "{length}");
+        }
+    }
+
+    #[test]
+    fn bad_sectors_stand_as_zeros() {
+        let data = noise(2 * BLOCK + 100);
+        let bad = [1024..1536, BLOCK as u64..BLOCK as u64 + 1024, 2 * BLOCK as u64 + 90..2 * BLOCK as u64 + 91];
+        let (outcome, payload) = read(&Faulty::new(data.clone()).bad(&bad));
+        let expected_bad = [1024..1536, BLOCK as u64..BLOCK as u64 + 1024, 2 * BLOCK as u64..2 * BLOCK as u64 + 100];
+        assert_eq!(outcome.bad, expected_bad);
+        let mut expected = data;
+        for range in expected_bad {
+            expected[range.start as usize..range.end as usize].fill(0);
+        }
+        assert!(payload == expected);
+    }
+
+    #[test]
+    fn a_removed_device_ends_soon() {
+        let content = Faulty::new(noise(BLOCK * 20)).gone_after(3 * BLOCK as u64);
+        let (outcome, payload) = read(&content);
+        assert_eq!(payload.len(), BLOCK * 20);
+        assert_eq!(outcome.bad.last().unwrap().end, BLOCK as u64 * 20);
+        assert!(content.calls() < 20_000, "{}", content.calls());
+        let gone = Faulty::new(noise(BLOCK * 20)).gone_after(0);
+        assert!(Reading::begin(&gone).is_err());
+    }
+
+    #[test]
+    fn short_reads_and_an_early_end() {
+        let (outcome, payload) = read(&Faulty::new(noise(BLOCK * 2)).short(7777));
+        assert!(payload == noise(BLOCK * 2) && outcome.truncated_at.is_none());
+        let (outcome, payload) = read(&Faulty::new(noise(BLOCK * 2)).ends_at(BLOCK as u64 + 5));
+        assert_eq!((outcome.truncated_at, payload.len()), (Some(BLOCK as u64 + 5), BLOCK + 5));
+    }
+
+    #[test]
+    fn large_holes_are_left_out_and_small_ones_kept() {
+        let mut data = vec![0; 4 * BLOCK];
+        data[10] = 1;
+        data[3 * BLOCK..].fill(7);
+        let holes = Faulty::new(data.clone()).ranges(&[0..4096, 3 * BLOCK as u64..4 * BLOCK as u64]);
+        let (outcome, payload) = read(&holes);
+        assert_eq!(payload.len(), 4096 + BLOCK);
+        let ranges = [(0, 0, 4096), (3 * BLOCK as u64, 4096, BLOCK as u64)];
+        let got: Vec<_> = outcome.stored_ranges.iter().map(|r| (r.offset, r.stored_at, r.length)).collect();
+        assert_eq!(got, ranges);
+        let small = Faulty::new(data.clone()).ranges(&[0..4096, 8192..4 * BLOCK as u64]);
+        let (outcome, payload) = read(&small);
+        assert!(outcome.stored_ranges.is_empty() && payload == data);
+        // Nothing but holes, and ranges that lie.
+        let (outcome, payload) = read(&Faulty::new(data.clone()).ranges(&[]));
+        assert!(payload.is_empty() && outcome.stored_ranges.len() == 1 && outcome.truncated_at.is_none());
+        let (_, payload) = read(&Faulty::new(data.clone()).ranges(&[2 * BLOCK as u64..u64::MAX, 0..10]));
+        assert_eq!(payload.len(), data.len());
+    }
+
+    #[test]
+    fn compression_is_left_out_where_it_is_in_vain() {
+        let incompressible = |data: Vec<u8>| Reading::begin(&Faulty::new(data)).unwrap().is_incompressible();
+        assert!(incompressible(noise(BLOCK)) && incompressible(noise(4096)) && incompressible(vec![0; 10]));
+        assert!(!incompressible(vec![7; 10_000]) && !incompressible(b"text ".repeat(2000)));
+    }
+}

@@ -1,0 +1,132 @@
+//! Everything in the bag that is not payload: what it holds, what failed, what was done, on which host, with which
+//! program; and the manifests.
+
+use super::actions::ActionLog;
+use super::writer::Writer;
+use super::{ACTION_LOG_HASH, ACTIONS, FAILURES, HOST, OBJECTS, TOOL, failures};
+use crate::collect::CollectRequest;
+use evidence::{Item, ItemStatus, Problem};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// What is known when the bag is sealed.
+pub(crate) struct BagInfo<'a> {
+    pub(crate) request: &'a CollectRequest<'a>,
+    /// In the order of their ids.
+    pub(crate) items: &'a [Item],
+    pub(crate) problems: &'a [Problem],
+    pub(crate) interrupted: bool,
+}
+
+/// A value that cannot break out of its line of `bag-info.txt`.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
+fn host(request: &CollectRequest<'_>) -> Value {
+    let pairs = |pairs: &[(String, String)]| {
+        pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect::<serde_json::Map<_, _>>()
+    };
+    let volumes: Vec<Value> = request
+        .source
+        .volumes
+        .iter()
+        .map(|(volume, tree)| {
+            json!({
+                "id": volume.id,
+                "letter": volume.letter,
+                "kind": volume.kind.name(),
+                "label": volume.label,
+                "serial": volume.serial.map(|serial| format!("{serial:016X}")),
+                "offset": volume.offset,
+                "size": volume.size,
+                "cluster_size": volume.cluster_size,
+                "is_system": volume.is_system,
+                "searched": tree.is_some(),
+            })
+        })
+        .collect();
+    json!({
+        "name": request.name,
+        "facts": pairs(request.host),
+        "source": {
+            "kind": request.source.kind,
+            "facts": pairs(&request.source.facts),
+        },
+        "volumes": volumes,
+    })
+}
+
+fn tool(request: &CollectRequest<'_>) -> Value {
+    let tool = request.tool;
+    let limits = &request.limits;
+    json!({
+        "name": tool.name,
+        "version": tool.version,
+        "sha256": tool.sha256,
+        "features": tool.features,
+        "command_line": tool.command_line,
+        "source": request.source.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+        "started": request.started.to_string(),
+        "artifacts": request.artifacts.iter().map(|artifact| artifact.id).collect::<Vec<_>>(),
+        "limits": {
+            "max_object": limits.max_object,
+            "max_total": limits.max_total,
+            "max_items": limits.max_items,
+            "memory": limits.memory,
+            "max_rounds": limits.max_rounds,
+            "max_lead_files": limits.max_lead_files,
+            "max_lead_bytes": limits.max_lead_bytes,
+        },
+    })
+}
+
+fn json_line(sink: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *sink, value)?;
+    sink.write_all(b"\n")
+}
+
+/// Writes it all and ends the archive.
+pub(crate) fn seal(mut writer: Writer, bag: &BagInfo<'_>, log: &mut ActionLog) -> io::Result<()> {
+    let request = bag.request;
+    writer.tag(OBJECTS, |sink| bag.items.iter().try_for_each(|item| json_line(sink, item)))?;
+    writer.tag(FAILURES, |sink| {
+        bag.problems.iter().try_for_each(|problem| json_line(sink, &failures::to_json(problem)))
+    })?;
+    writer.tag(ACTIONS, |sink| log.write_to(sink))?;
+    for (path, value) in [(HOST, host(request)), (TOOL, tool(request))] {
+        writer.tag(path, |sink| {
+            serde_json::to_writer_pretty(&mut *sink, &value)?;
+            sink.write_all(b"\n")
+        })?;
+    }
+    let mut payload: Vec<(&str, &str, &str)> = bag
+        .items
+        .iter()
+        .filter_map(|item| Some((item.bundle_path.as_deref()?, item.sha256.as_str(), item.sha512.as_str())))
+        .collect();
+    payload.sort_unstable();
+    writer.manifests(&payload)?;
+    let octets: u64 = bag.items.iter().map(|item| item.stored_size).sum();
+    let failed = bag.items.iter().filter(|item| item.status != ItemStatus::Complete).count();
+    let ended = (request.now)().civil();
+    let source = request.source.files.first().and_then(|file| file.file_name()).unwrap_or_default();
+    let lines = [
+        ("Bagging-Date", format!("{:04}-{:02}-{:02}", ended.year, ended.month, ended.day)),
+        ("Bag-Software-Agent", format!("{} {}", request.tool.name, request.tool.version)),
+        ("External-Description", format!("Evidence collected from {}", request.name)),
+        ("Payload-Oxum", format!("{octets}.{}", payload.len())),
+        ("Collector-Started", request.started.to_string()),
+        ("Collector-Source-Kind", request.source.kind.to_owned()),
+        ("Collector-Source-Name", source.to_string_lossy().into_owned()),
+        ("Collector-Status", if bag.interrupted { "interrupted" } else { "complete" }.to_owned()),
+        ("Collector-Objects", bag.items.len().to_string()),
+        ("Collector-Objects-Not-Complete", failed.to_string()),
+        ("Collector-Problems", bag.problems.len().to_string()),
+        (ACTION_LOG_HASH, log.head().to_owned()),
+    ];
+    writer.tag("bag-info.txt", |sink| {
+        lines.iter().try_for_each(|(label, value)| writeln!(sink, "{label}: {}", one_line(value)))
+    })?;
+    writer.finish()
+}

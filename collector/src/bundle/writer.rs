@@ -1,0 +1,247 @@
+//! Writes the bag into its archive, front to back.
+//!
+//! Everything goes to `NAME.partial`, which is created anew, and gets its name only when it is complete, so that
+//! half a bundle is never taken for a whole one.
+
+use crate::Error;
+use crate::digest::{Digested, Digests, hex};
+use crate::zip_writer::{Packed, Packing, Streaming, ZipWriter};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// Where an archive can be written to.
+pub(crate) trait Output: Write + Seek + Send {}
+impl<T: Write + Seek + Send> Output for T {}
+
+/// Payloads from this size on are declared large beforehand, since compression can make them longer than 4 GiB.
+const LARGE_FROM: u64 = 0xF000_0000;
+
+/// The bag being written.
+pub(crate) struct Writer {
+    zip: ZipWriter<Box<dyn Output>>,
+    root: String,
+    tags: Vec<(String, Digested)>,
+}
+
+/// Digests what it writes.
+struct Digesting<W> {
+    inner: W,
+    digests: Digests,
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buffer)?;
+        self.digests.update(&buffer[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl Writer {
+    /// Begins a bag in the folder `root` of the archive.
+    pub(crate) fn new(output: Box<dyn Output>, root: &str) -> io::Result<Self> {
+        let mut writer = Writer { zip: ZipWriter::new(output), root: root.to_owned(), tags: Vec::new() };
+        writer.tag("bagit.txt", |sink| sink.write_all(b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"))?;
+        Ok(writer)
+    }
+
+    /// Starts a payload file in memory, to be written later with [`Writer::add`].
+    pub(crate) fn prepare(root: &str, bundle_path: &str, stored: bool) -> Packing {
+        Packing::new(format!("{root}/{bundle_path}"), stored)
+    }
+
+    /// Adds a prepared payload file.
+    pub(crate) fn add(&mut self, prepared: Packed) -> io::Result<()> {
+        self.zip.add(prepared)
+    }
+
+    /// Begins a payload file whose content is then written to what is returned.
+    pub(crate) fn stream(
+        &mut self,
+        bundle_path: &str,
+        size: u64,
+        stored: bool,
+    ) -> io::Result<Streaming<'_, Box<dyn Output>>> {
+        self.zip.stream(format!("{}/{bundle_path}", self.root), stored, size >= LARGE_FROM)
+    }
+
+    /// Writes a file that describes the bag.
+    pub(crate) fn tag(&mut self, path: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        // How long it becomes is not known yet, so there is room for more than 4 GiB.
+        let stream = self.zip.stream(format!("{}/{path}", self.root), false, true)?;
+        let mut sink = BufWriter::with_capacity(1 << 16, Digesting { inner: stream, digests: Digests::new(false) });
+        write(&mut sink)?;
+        let digesting = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+        digesting.inner.finish()?;
+        self.tags.push((path.to_owned(), digesting.digests.finish()));
+        Ok(())
+    }
+
+    /// Writes the manifests of the payload: path and digests in hexadecimal, in the order of the paths.
+    pub(crate) fn manifests(&mut self, payload: &[(&str, &str, &str)]) -> io::Result<()> {
+        self.tag("manifest-sha256.txt", |sink| {
+            payload.iter().try_for_each(|(path, sha256, _)| writeln!(sink, "{sha256}  {path}"))
+        })?;
+        self.tag("manifest-sha512.txt", |sink| {
+            payload.iter().try_for_each(|(path, _, sha512)| writeln!(sink, "{sha512}  {path}"))
+        })
+    }
+
+    /// Writes the manifests of everything but the payload, and ends the archive.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        let mut tags = std::mem::take(&mut self.tags);
+        tags.sort_by(|a, b| a.0.cmp(&b.0));
+        self.tag("tagmanifest-sha256.txt", |sink| {
+            tags.iter().try_for_each(|(path, digested)| writeln!(sink, "{}  {path}", hex(&digested.sha256)))
+        })?;
+        self.tag("tagmanifest-sha512.txt", |sink| {
+            tags.iter().try_for_each(|(path, digested)| writeln!(sink, "{}  {path}", hex(&digested.sha512)))
+        })?;
+        self.zip.finish().map(|_| ())
+    }
+}
+
+/// The file that a bundle is written to.
+pub(crate) struct Destination {
+    path: PathBuf,
+    partial: PathBuf,
+    sealed: bool,
+}
+
+impl Destination {
+    /// Creates `NAME.partial`. Refuses to overwrite, and to write onto the evidence.
+    pub(crate) fn create(path: &Path, evidence: &[PathBuf]) -> Result<(Destination, File), Error> {
+        let name = path
+            .file_name()
+            .ok_or_else(|| Error::write(path, io::Error::new(io::ErrorKind::InvalidInput, "it has no file name")))?;
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let real_folder = folder.canonicalize().map_err(|error| Error::write(folder, error))?;
+        let real = real_folder.join(name);
+        for source in evidence {
+            let Ok(source) = source.canonicalize() else { continue };
+            if real == source || source.is_dir() && real.starts_with(&source) {
+                return Err(Error::DestinationOnEvidence { path: path.to_owned(), source_path: source });
+            }
+        }
+        let mut partial = real.clone().into_os_string();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        if real.symlink_metadata().is_ok() {
+            return Err(Error::DestinationExists { path: path.to_owned() });
+        }
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&partial).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => Error::DestinationExists { path: partial.clone() },
+                _ => Error::write(&partial, error),
+            }
+        })?;
+        Ok((Destination { path: real, partial, sealed: false }, file))
+    }
+
+    /// Where the bundle lies until it is sealed.
+    pub(crate) fn partial(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Keeps the file under its preliminary name.
+    pub(crate) fn keep_partial(mut self) -> PathBuf {
+        self.sealed = true;
+        self.partial.clone()
+    }
+
+    /// Gives the bundle its name, without overwriting anything that came to be there meanwhile.
+    pub(crate) fn seal(mut self) -> Result<PathBuf, Error> {
+        let failed = |error| Error::write(&self.path, error);
+        let mut permissions = std::fs::metadata(&self.partial).map_err(failed)?.permissions();
+        permissions.set_readonly(true);
+        match std::fs::hard_link(&self.partial, &self.path) {
+            Ok(()) => std::fs::remove_file(&self.partial).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::DestinationExists { path: self.path.clone() });
+            }
+            // Not every file system has hard links. Between the look and the renaming there is a moment in which
+            // another program could create the name; that is as close as it gets.
+            Err(_) if self.path.symlink_metadata().is_ok() => {
+                return Err(Error::DestinationExists { path: self.path.clone() });
+            }
+            Err(_) => std::fs::rename(&self.partial, &self.path).map_err(failed)?,
+        }
+        self.sealed = true;
+        std::fs::set_permissions(&self.path, permissions).map_err(failed)?;
+        // The name is durable only when the folder is written out too. Not every system can do that to a folder.
+        if let Some(folder) = self.path.parent()
+            && let Ok(folder) = File::open(folder)
+        {
+            let _ = folder.sync_all();
+        }
+        Ok(self.path.clone())
+    }
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        if !self.sealed {
+            let _ = std::fs::remove_file(&self.partial);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::SeekFrom;
+
+    /// A medium that is full after so many bytes.
+    struct Full {
+        left: u64,
+        inner: io::Cursor<Vec<u8>>,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            if self.left < buffer.len() as u64 {
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+            self.left -= buffer.len() as u64;
+            self.inner.write(buffer)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for Full {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.inner.seek(to)
+        }
+    }
+
+    fn write(left: u64) -> io::Result<()> {
+        let output = Box::new(Full { left, inner: io::Cursor::new(Vec::new()) });
+        let mut writer = Writer::new(output, "bag")?;
+        let mut small = Writer::prepare("bag", "data/raw/C/small", true);
+        small.write_all(&[7; 1000])?;
+        writer.add(small.finish()?)?;
+        let mut large = writer.stream("data/raw/C/large", 1000, false)?;
+        large.write_all(&[7; 1000])?;
+        large.finish()?;
+        writer.manifests(&[("data/raw/C/large", "00", "00"), ("data/raw/C/small", "00", "00")])?;
+        writer.finish()
+    }
+
+    #[test]
+    fn a_full_medium_is_an_error_wherever_it_strikes() {
+        assert!(write(1 << 20).is_ok());
+        let needed = (0..1 << 20).step_by(64).find(|left| write(*left).is_ok()).unwrap();
+        assert!(needed > 1000, "{needed}");
+        for left in (0..needed - 64).step_by(17) {
+            assert_eq!(write(left).unwrap_err().kind(), io::ErrorKind::StorageFull, "{left}");
+        }
+    }
+}

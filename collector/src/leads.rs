@@ -1,0 +1,297 @@
+//! The leads loop: what the acquired objects name is evidence too.
+
+use crate::collect::{AcquiredItem, CollectRequest, Kept, Run};
+use crate::lead_path::{self, LeadPath};
+use crate::locate::{Key, Located, Wanted, local_path};
+use crate::source::{Content, Found, Source, Tree, Volume};
+use evidence::{Bytes, ItemStatus, Problem, ProblemKind, Stage};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+/// In `wanted_by`, for what a record names.
+const LEAD: &str = "lead";
+/// Names of records that are kept for one object.
+const MAX_NAMED_BY: usize = 20;
+/// Alternate streams of one file that are collected.
+const MAX_STREAMS: usize = 64;
+/// Deleted files of one path that are collected.
+const MAX_DELETED: usize = 8;
+
+/// Content that is opened when somebody asks for it; most objects are never asked.
+struct Lazy<'a> {
+    source: &'a Source,
+    kept: &'a Kept,
+    opened: OnceLock<Result<Box<dyn Content>, String>>,
+}
+
+impl<'a> Lazy<'a> {
+    fn new(source: &'a Source, kept: &'a Kept) -> Self {
+        Lazy { source, kept, opened: OnceLock::new() }
+    }
+
+    fn open(&self) -> Result<Box<dyn Content>, String> {
+        let (volume, tree) = &self.source.volumes[self.kept.volume];
+        let tree = tree.as_deref().ok_or("its volume cannot be read")?;
+        let found = match &self.kept.deleted {
+            Some(found) => (**found).clone(),
+            None => {
+                let path = local_path(volume, &self.kept.item.original_path);
+                tree.lookup(path).map_err(|problem| problem.what)?.ok_or("it is not there any more")?
+            }
+        };
+        tree.open(&found).map_err(|problem| problem.what)
+    }
+
+    fn content(&self) -> io::Result<&dyn Content> {
+        self.opened.get_or_init(|| self.open()).as_deref().map_err(|what| io::Error::other(what.clone()))
+    }
+}
+
+impl Bytes for Lazy<'_> {
+    fn len(&self) -> u64 {
+        self.kept.item.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.content()?.read_at(offset, buffer)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        self.content().ok()?.as_slice()
+    }
+}
+
+/// Paths in upper case with their first spelling, and what names them.
+pub(crate) type Named = BTreeMap<String, (String, BTreeSet<String>)>;
+
+/// Asks what the objects from this index on name.
+pub(crate) fn of_items(request: &CollectRequest<'_>, items: &[Kept], from: usize) -> Named {
+    let by_path: HashMap<&str, usize> =
+        items.iter().enumerate().map(|(index, kept)| (kept.item.original_path.as_str(), index)).collect();
+    let named: Vec<Vec<LeadPath>> = items[from..]
+        .par_iter()
+        .map(|kept| {
+            if kept.item.status == ItemStatus::Failed || request.cancel.load(Ordering::Relaxed) {
+                return Vec::new();
+            }
+            let lazy = Lazy::new(request.source, kept);
+            let companions: Vec<(&str, Lazy<'_>)> = kept
+                .item
+                .companions
+                .iter()
+                .filter_map(|path| by_path.get(path.as_str()).map(|index| (path.as_str(), *index)))
+                .map(|(path, index)| (path, Lazy::new(request.source, &items[index])))
+                .collect();
+            let companions = companions.iter().map(|(path, lazy)| (*path, lazy as &dyn Bytes)).collect();
+            (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions })
+        })
+        .collect();
+    let mut all = Named::new();
+    for lead in named.into_iter().flatten() {
+        let entry = all.entry(lead.path.to_uppercase()).or_insert_with(|| (lead.path, BTreeSet::new()));
+        entry.1.insert(lead.named_by);
+    }
+    all
+}
+
+fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
+    for name in more {
+        if names.len() >= MAX_NAMED_BY && !names.contains(name) {
+            names.insert("and more".to_owned());
+            return;
+        }
+        names.insert(name.clone());
+    }
+}
+
+/// The files, existing or deleted, that a path leads to, with what belongs to them; and in which words that is to be
+/// told: found where it was named, or elsewhere.
+fn find(run: &mut Run<'_>, path: &str) -> Result<Vec<(Located, String)>, Problem> {
+    let source = run.request.source;
+    let not_found = |what: String| {
+        Problem::new(
+            Stage::Locate,
+            ProblemKind::NotFound,
+            path,
+            what,
+            "what it holds is not known: it may have been deleted, renamed or never have been on this host",
+        )
+    };
+    let volumes: Vec<&Volume> = source.volumes.iter().map(|(volume, _)| volume).collect();
+    let places = lead_path::places(path, &volumes).map_err(|why| not_found(why.to_owned()))?;
+    let mut is_folder = false;
+    for index in &places.volumes {
+        let Some(tree) = source.volumes[*index].1.as_deref() else { continue };
+        match tree.lookup(&places.path) {
+            Ok(Some(found)) if !found.is_folder => return Ok(with_belongings(run, *index, tree, vec![found])),
+            Ok(Some(_)) => is_folder = true,
+            Ok(None) => {}
+            Err(problem) => run.problems.push(problem),
+        }
+    }
+    for index in &places.volumes {
+        let Some(tree) = source.volumes[*index].1.as_deref() else { continue };
+        let deleted = deleted(tree, &places.path);
+        if !deleted.is_empty() {
+            return Ok(with_belongings(run, *index, tree, deleted));
+        }
+    }
+    Err(not_found(match is_folder {
+        true => "a record names it, but it is a folder".to_owned(),
+        false => format!("a record names it, but it is not on {}, not even deleted", names(&volumes, &places.volumes)),
+    }))
+}
+
+fn names(volumes: &[&Volume], indexes: &[usize]) -> String {
+    indexes.iter().map(|index| volumes[*index].id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn deleted(tree: &dyn Tree, path: &str) -> Vec<Found> {
+    let mut deleted: Vec<Found> = tree.lookup_deleted(path).into_iter().filter(|found| !found.is_folder).collect();
+    deleted.truncate(MAX_DELETED);
+    deleted
+}
+
+fn with_belongings(run: &mut Run<'_>, volume: usize, tree: &dyn Tree, files: Vec<Found>) -> Vec<(Located, String)> {
+    let mut all = Vec::new();
+    for file in files {
+        let locate = |found: Found| Located { volume, found };
+        let own_path = locate(file.clone()).original_path(&run.request.source.volumes[volume].0);
+        let mut belongings: Vec<(Found, String)> = Vec::new();
+        match tree.streams(&file) {
+            Ok(streams) => belongings
+                .extend(streams.into_iter().take(MAX_STREAMS).map(|stream| (stream, format!("stream of {own_path}")))),
+            Err(problem) => run.problems.push(problem),
+        }
+        for sibling in lead_path::siblings(&file.path) {
+            let found = match tree.lookup(&sibling) {
+                Ok(Some(found)) if !found.is_folder => vec![found],
+                Ok(Some(_)) => Vec::new(),
+                Ok(None) => deleted(tree, &sibling),
+                Err(problem) => {
+                    run.problems.push(problem);
+                    Vec::new()
+                }
+            };
+            belongings.extend(found.into_iter().map(|found| (found, format!("belongs to {own_path}"))));
+        }
+        all.push((locate(file), String::new()));
+        all.extend(belongings.into_iter().map(|(found, why)| (locate(found), why)));
+    }
+    all
+}
+
+/// Turns named paths into objects to acquire. What is collected already only learns who else names it.
+pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>> {
+    let mut wanted: BTreeMap<Key, Wanted> = BTreeMap::new();
+    let mut left_out = 0u64;
+    for (upper, (path, named_by)) in named {
+        let keys = match run.resolved.get(&upper) {
+            Some(keys) => keys.clone(),
+            None => {
+                let keys = resolve(run, &path, &named_by, &mut wanted, &mut left_out)?;
+                run.resolved.insert(upper, keys.clone());
+                keys
+            }
+        };
+        // The first is the named file itself; what belongs to it says so on its own.
+        for key in keys {
+            if let Some(index) = run.by_key.get(&key) {
+                let item = &mut run.items[*index].item;
+                let mut names: BTreeSet<String> = item.named_by.drain(..).collect();
+                add_named_by(&mut names, &named_by);
+                item.named_by = names.into_iter().collect();
+                if !item.wanted_by.iter().any(|id| id == LEAD) {
+                    item.wanted_by.push(LEAD.to_owned());
+                    item.wanted_by.sort();
+                }
+            } else if let Some(wanted) = wanted.get_mut(&key) {
+                add_named_by(&mut wanted.named_by, &named_by);
+            }
+        }
+    }
+    if left_out > 0 {
+        let limits = &run.request.limits;
+        run.problems.push(Problem::new(
+            Stage::Acquire,
+            ProblemKind::LimitReached,
+            "",
+            format!(
+                "{left_out} files that records name are more than the limit of {} files or {} bytes",
+                limits.max_lead_files, limits.max_lead_bytes
+            ),
+            "they are not collected; raise the limit to have them",
+        ));
+    }
+    Ok(wanted.into_values().collect())
+}
+
+/// Looks for one path; gives the keys of the named files themselves.
+fn resolve(
+    run: &mut Run<'_>,
+    path: &str,
+    named_by: &BTreeSet<String>,
+    wanted: &mut BTreeMap<Key, Wanted>,
+    left_out: &mut u64,
+) -> io::Result<Vec<Key>> {
+    let by = named_by.iter().next().cloned().unwrap_or_default();
+    let found = match find(run, path) {
+        Ok(found) => found,
+        Err(mut problem) => {
+            problem.what = format!("{} (named by {by})", problem.what);
+            run.act(
+                "follow lead",
+                path,
+                "not found",
+                &[("named_by", by.into()), ("error", problem.what.clone().into())],
+            )?;
+            run.problems.push(problem);
+            return Ok(Vec::new());
+        }
+    };
+    let mut keys = Vec::new();
+    let first = found.first().map(|(located, _)| located.original_path(&run.request.source.volumes[located.volume].0));
+    let about = [("named_by", by.into()), ("found_as", first.into())];
+    run.act("follow lead", path, "found", &about)?;
+    let mut own_companions: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+    for (located, why) in found {
+        let mut new = Wanted::new(run.request.source, located);
+        let key = new.key();
+        if why.is_empty() {
+            keys.push(key.clone());
+        } else if let Some(owner) = keys.last() {
+            own_companions.entry(owner.clone()).or_default().insert(new.original_path.clone());
+        }
+        if run.by_key.contains_key(&key) || wanted.contains_key(&key) {
+            continue;
+        }
+        let size = new.located.found.size;
+        let limits = &run.request.limits;
+        if run.lead_files >= limits.max_lead_files || run.lead_bytes.saturating_add(size) > limits.max_lead_bytes {
+            *left_out += 1;
+            continue;
+        }
+        run.lead_files += 1;
+        run.lead_bytes += size;
+        new.wanted_by.push(LEAD);
+        new.as_program = true;
+        if !why.is_empty() {
+            new.named_by.insert(why);
+        }
+        wanted.insert(key, new);
+    }
+    for (owner, companions) in own_companions {
+        if let Some(wanted) = wanted.get_mut(&owner) {
+            wanted.companions.extend(companions);
+        } else if let Some(index) = run.by_key.get(&owner) {
+            let item = &mut run.items[*index].item;
+            let mut all: BTreeSet<String> = item.companions.drain(..).collect();
+            all.extend(companions);
+            item.companions = all.into_iter().collect();
+        }
+    }
+    Ok(keys)
+}

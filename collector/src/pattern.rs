@@ -1,0 +1,189 @@
+//! Path patterns of declared locations: `*` and `?` within a component, `**` over components, a stream after `:`.
+
+use crate::source::{Found, Tree};
+use evidence::{Problem, ProblemKind, Stage};
+
+/// A pattern below some folder of a volume.
+pub(crate) struct Pattern<'a> {
+    components: Vec<&'a str>,
+    stream: Option<&'a str>,
+}
+
+/// Folders below each other that `**` follows at most.
+const MAX_DEPTH: usize = 64;
+/// Names that one pattern looks at at most.
+const MAX_NAMES: u64 = 4_000_000;
+
+fn has_wildcard(component: &str) -> bool {
+    component.contains(['*', '?'])
+}
+
+/// Whether a name matches a component, without regard to case.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.to_uppercase().chars().collect();
+    let name: Vec<char> = name.to_uppercase().chars().collect();
+    let (mut p, mut n) = (0, 0);
+    // Where to go on when a star has to take one more character. One such place is enough: a later star makes
+    // the earlier ones irrelevant, so the time stays bounded by the product of the lengths.
+    let mut retry: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match retry {
+                Some((star, taken)) => {
+                    retry = Some((star, taken + 1));
+                    p = star + 1;
+                    n = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+impl<'a> Pattern<'a> {
+    /// Parses `\a\*\b.dll:stream`.
+    pub(crate) fn new(text: &'a str) -> Self {
+        let mut components: Vec<&str> = text.split('\\').filter(|component| !component.is_empty()).collect();
+        let stream = components.last().and_then(|last| last.split_once(':'));
+        let (stream, last) = (stream.map(|(_, stream)| stream), stream.map(|(name, _)| name));
+        if let (Some(slot), Some(last)) = (components.last_mut(), last) {
+            *slot = last;
+        }
+        Pattern { components, stream }
+    }
+
+    /// Every file or stream that matches below this folder. What could not be listed comes back as problems.
+    pub(crate) fn expand(&self, tree: &dyn Tree, base: &str, problems: &mut Vec<Problem>) -> Vec<Found> {
+        let mut walk = Walk { tree, pattern: self, problems, names: 0, found: Vec::new() };
+        walk.descend(base.trim_end_matches('\\'), &self.components, 0);
+        let mut found = walk.found;
+        found.sort_unstable_by(|a, b| (&a.path, &a.stream).cmp(&(&b.path, &b.stream)));
+        found.dedup_by(|a, b| (&a.path, &a.stream) == (&b.path, &b.stream));
+        found
+    }
+}
+
+struct Walk<'a, 'b> {
+    tree: &'b dyn Tree,
+    pattern: &'b Pattern<'a>,
+    problems: &'b mut Vec<Problem>,
+    names: u64,
+    found: Vec<Found>,
+}
+
+impl Walk<'_, '_> {
+    fn lookup(&mut self, path: &str) -> Option<Found> {
+        match self.tree.lookup(path) {
+            Ok(found) => found,
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn list(&mut self, folder: &str) -> Vec<Found> {
+        let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return Vec::new() };
+        let children = match self.tree.list(&folder) {
+            Ok(children) => children,
+            Err(problem) => {
+                self.problems.push(problem);
+                return Vec::new();
+            }
+        };
+        let before = self.names;
+        self.names = self.names.saturating_add(children.len() as u64);
+        if self.names > MAX_NAMES {
+            if before <= MAX_NAMES {
+                self.problems.push(Problem::new(
+                    Stage::Locate,
+                    ProblemKind::LimitReached,
+                    self.pattern.components.join("\\"),
+                    format!("more than {MAX_NAMES} names would have to be looked at"),
+                    "files that this pattern stands for may be missing",
+                ));
+            }
+            return Vec::new();
+        }
+        children
+    }
+
+    fn descend(&mut self, folder: &str, rest: &[&str], depth: usize) {
+        let [component, further @ ..] = rest else { return };
+        if depth > MAX_DEPTH {
+            self.problems.push(Problem::new(
+                Stage::Locate,
+                ProblemKind::LimitReached,
+                folder,
+                format!("folders are nested more than {MAX_DEPTH} deep"),
+                "what lies deeper is not searched",
+            ));
+            return;
+        }
+        if *component == "**" {
+            self.descend(folder, further, depth + 1);
+            let folders: Vec<Found> =
+                self.list(folder).into_iter().filter(|child| child.is_folder && child.stream.is_none()).collect();
+            for child in folders {
+                self.descend(&child.path, rest, depth + 1);
+            }
+        } else if has_wildcard(component) || further.is_empty() && self.pattern.stream.is_some_and(has_wildcard) {
+            for child in self.list(folder) {
+                let name = child.path.rsplit('\\').next().unwrap_or_default();
+                if !matches(component, name) {
+                    continue;
+                }
+                if !further.is_empty() {
+                    if child.is_folder && child.stream.is_none() {
+                        self.descend(&child.path, further, depth + 1);
+                    }
+                    continue;
+                }
+                let wanted = match (self.pattern.stream, &child.stream) {
+                    (None, None) => !child.is_folder,
+                    (Some(pattern), Some(stream)) => matches(pattern, stream),
+                    _ => false,
+                };
+                if wanted {
+                    self.found.push(child);
+                }
+            }
+        } else if further.is_empty() {
+            let path = match self.pattern.stream {
+                Some(stream) => format!("{folder}\\{component}:{stream}"),
+                None => format!("{folder}\\{component}"),
+            };
+            let found = self.lookup(&path).filter(|found| !found.is_folder || found.stream.is_some());
+            self.found.extend(found);
+        } else {
+            self.descend(&format!("{folder}\\{component}"), further, depth + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards() {
+        for (pattern, name) in
+            [("*", ""), ("*.evtx", "A.EVTX"), ("a?c", "ABC"), ("*a*a*", "banana"), ("x*", "X"), ("ä*", "Äx")]
+        {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("?", ""), ("*.evtx", "a.evt"), ("a?c", "ac"), ("*aa*", "banana"), ("", "x")] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+        assert!(!matches(&"*a".repeat(60), &"a".repeat(200).replace("aaaaa", "aaaab")), "ends in bounded time");
+    }
+}

@@ -1,0 +1,103 @@
+//! Content that fails as failing media do, for tests.
+
+use super::Content;
+use evidence::Bytes;
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes in memory with faults.
+pub(crate) struct Faulty {
+    data: Vec<u8>,
+    bad: Vec<Range<u64>>,
+    ranges: Vec<Range<u64>>,
+    gone_after: u64,
+    ends_at: u64,
+    most_at_once: usize,
+    read: AtomicU64,
+    calls: AtomicU64,
+}
+
+impl Faulty {
+    /// No faults yet.
+    pub(crate) fn new(data: Vec<u8>) -> Self {
+        Faulty {
+            ranges: std::iter::once(0..data.len() as u64).collect(),
+            data,
+            bad: Vec::new(),
+            gone_after: u64::MAX,
+            ends_at: u64::MAX,
+            most_at_once: usize::MAX,
+            read: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads that touch these ranges fail.
+    pub(crate) fn bad(mut self, bad: &[Range<u64>]) -> Self {
+        self.bad = bad.to_vec();
+        self
+    }
+
+    /// Everything fails once so many bytes were read.
+    pub(crate) fn gone_after(mut self, bytes: u64) -> Self {
+        self.gone_after = bytes;
+        self
+    }
+
+    /// There is nothing from here on, whatever the length says.
+    pub(crate) fn ends_at(mut self, at: u64) -> Self {
+        self.ends_at = at;
+        self
+    }
+
+    /// Gives at most so many bytes at once.
+    pub(crate) fn short(mut self, most: usize) -> Self {
+        self.most_at_once = most;
+        self
+    }
+
+    /// Only these ranges hold data.
+    pub(crate) fn ranges(mut self, ranges: &[Range<u64>]) -> Self {
+        self.ranges = ranges.to_vec();
+        self
+    }
+
+    /// Bytes given so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Reads asked for so far.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+impl Bytes for Faulty {
+    fn len(&self) -> u64 {
+        self.data.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let most = buffer.len().min(self.most_at_once);
+        let end = (offset + most as u64).min(self.ends_at).min(self.len());
+        if self.bytes_read() >= self.gone_after {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the device is gone"));
+        }
+        if self.bad.iter().any(|bad| bad.start < end && offset < bad.end) {
+            return Err(io::Error::other("bad sector"));
+        }
+        let count = end.saturating_sub(offset) as usize;
+        let read = self.data.as_slice().read_at(offset, &mut buffer[..count])?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Content for Faulty {
+    fn data_ranges(&self) -> Vec<Range<u64>> {
+        self.ranges.clone()
+    }
+}

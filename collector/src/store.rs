@@ -1,0 +1,220 @@
+//! From a located object to a payload in the bundle: opened, read, packed, and described.
+
+use crate::acquire::{Outcome, Reading, bytes_to_store};
+use crate::bundle::Writer;
+use crate::collect::{CollectRequest, Job, SMALL};
+use crate::digest::{Digests, hex};
+use crate::source::{Content, Source};
+use crate::zip_writer::Packed;
+use evidence::{Item, ItemId, ItemStatus, Locator, Problem, ProblemKind, Stage};
+use std::io;
+use std::sync::atomic::Ordering;
+
+/// What became of an object.
+pub(crate) struct Stored {
+    size: u64,
+    outcome: Option<Outcome>,
+    problem: Option<Problem>,
+}
+
+/// What became of a short object.
+pub(crate) enum Prepared {
+    /// To be written.
+    Ready(Packed, Stored),
+    /// Nothing was obtained.
+    Failed(Stored),
+    /// Longer than it was said to be.
+    TooLong,
+    /// Interrupted before.
+    NotReached,
+}
+
+fn open(request: &CollectRequest<'_>, job: &Job) -> Result<Box<dyn Content>, Problem> {
+    let found = &job.wanted.located.found;
+    let tree = request.source.volumes[job.wanted.located.volume].1.as_deref();
+    let opened = match tree {
+        Some(tree) => tree.open(found),
+        None => Err(Problem::new(
+            Stage::Acquire,
+            ProblemKind::NotFound,
+            "",
+            "its volume cannot be read",
+            "it is not collected",
+        )),
+    };
+    opened.map_err(|mut problem| {
+        problem.item.clone_from(&job.wanted.original_path);
+        problem
+    })
+}
+
+fn problem(job: &Job, kind: ProblemKind, what: impl Into<String>, effect: &str) -> Problem {
+    Problem::new(Stage::Acquire, kind, job.wanted.original_path.clone(), what, effect)
+}
+
+fn failed(size: u64, problem: Problem) -> Stored {
+    Stored { size, outcome: None, problem: Some(problem) }
+}
+
+/// An object for which there is no room any more.
+pub(crate) fn over_total(request: &CollectRequest<'_>, job: &Job) -> Stored {
+    let what = format!("the limit of {} bytes for the whole collection is reached", request.limits.max_total);
+    failed(job.wanted.located.found.size, problem(job, ProblemKind::LimitReached, what, "it is not collected"))
+}
+
+fn over_object(request: &CollectRequest<'_>, job: &Job, bytes: u64) -> Stored {
+    let what = format!("its {bytes} bytes are more than the limit of {} for one object", request.limits.max_object);
+    failed(job.wanted.located.found.size, problem(job, ProblemKind::LimitReached, what, "it is not collected"))
+}
+
+fn unreadable(job: &Job, size: u64, error: &io::Error) -> Stored {
+    let what = format!("nothing of it can be read: {error}");
+    failed(size, problem(job, ProblemKind::ReadFailed, what, "it is not collected, and what it holds is not known"))
+}
+
+fn digests(job: &Job, reading: &Reading<'_>) -> Digests {
+    Digests::new(job.wanted.as_program && reading.is_program())
+}
+
+/// Reads and packs a short object in memory. An error is one of packing, never one of the evidence.
+pub(crate) fn prepare(request: &CollectRequest<'_>, root: &str, job: &Job) -> io::Result<Prepared> {
+    if request.cancel.load(Ordering::Relaxed) {
+        return Ok(Prepared::NotReached);
+    }
+    let content = match open(request, job) {
+        Ok(content) => content,
+        Err(problem) => return Ok(Prepared::Failed(failed(job.wanted.located.found.size, problem))),
+    };
+    let bytes = bytes_to_store(content.as_ref());
+    if bytes > request.limits.max_object {
+        return Ok(Prepared::Failed(over_object(request, job, bytes)));
+    }
+    if bytes > SMALL {
+        return Ok(Prepared::TooLong);
+    }
+    let size = content.len();
+    let reading = match Reading::begin(content.as_ref()) {
+        Ok(reading) => reading,
+        Err(error) => return Ok(Prepared::Failed(unreadable(job, size, &error))),
+    };
+    let mut packing = Writer::prepare(root, &job.bundle_path, reading.is_incompressible());
+    let digests = digests(job, &reading);
+    // A short object is finished once it is begun, so it ignores the interruption.
+    let outcome = reading.pump(digests, &false.into(), &mut packing, &|_| ())?;
+    let packed = packing.finish()?;
+    Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem: None }))
+}
+
+/// Reads a long object into the bundle, of which there is `room` left. An error is one of writing.
+pub(crate) fn stream(
+    request: &CollectRequest<'_>,
+    writer: &mut Writer,
+    job: &Job,
+    room: u64,
+    passed: &(dyn Fn(u64) + Sync),
+) -> io::Result<Stored> {
+    let content = match open(request, job) {
+        Ok(content) => content,
+        Err(problem) => return Ok(failed(job.wanted.located.found.size, problem)),
+    };
+    let bytes = bytes_to_store(content.as_ref());
+    if bytes > request.limits.max_object {
+        return Ok(over_object(request, job, bytes));
+    }
+    if bytes > room {
+        return Ok(over_total(request, job));
+    }
+    let size = content.len();
+    let reading = match Reading::begin(content.as_ref()) {
+        Ok(reading) => reading,
+        Err(error) => return Ok(unreadable(job, size, &error)),
+    };
+    let digests = digests(job, &reading);
+    let mut sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
+    let outcome = reading.pump(digests, request.cancel, &mut sink, passed)?;
+    sink.finish()?;
+    Ok(Stored { size, outcome: Some(outcome), problem: None })
+}
+
+/// Unreadable ranges that get a problem of their own.
+const MAX_LISTED: usize = 16;
+
+impl Stored {
+    /// Bytes in the payload.
+    pub(crate) fn stored_size(&self) -> u64 {
+        self.outcome.as_ref().map_or(0, |outcome| outcome.stored_size)
+    }
+
+    fn problems(&self, job: &Job) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = self.problem.iter().cloned().collect();
+        let Some(outcome) = &self.outcome else { return problems };
+        for range in outcome.bad.iter().take(MAX_LISTED) {
+            let length = range.end - range.start;
+            let what = format!("{length} bytes at offset {} could not be read", range.start);
+            let effect = "they stand as zeros in the collected copy, and what was there is not known";
+            let locator = Locator::ByteRange { offset: range.start, length };
+            problems.push(problem(job, ProblemKind::ReadFailed, what, effect).at(locator));
+        }
+        if outcome.bad.len() > MAX_LISTED || outcome.more_bad {
+            let rest = outcome.bad.len().saturating_sub(MAX_LISTED);
+            let more = if outcome.more_bad { "at least " } else { "" };
+            let what = format!("{more}{rest} further ranges could not be read");
+            problems.push(problem(job, ProblemKind::ReadFailed, what, "they stand as zeros too"));
+        }
+        if let Some(offset) = outcome.truncated_at {
+            let expected = self.size.saturating_sub(offset);
+            let kind = ProblemKind::Truncated { offset, expected, actual: 0 };
+            problems.push(problem(job, kind, "it ends early", "its end is missing"));
+        }
+        if outcome.interrupted {
+            let effect = "its end is missing from the bundle, although it is on the host";
+            problems.push(problem(
+                job,
+                ProblemKind::Interrupted,
+                "the collection was interrupted while it was read",
+                effect,
+            ));
+        }
+        problems
+    }
+
+    /// The object as the bundle describes it, and what went wrong with it.
+    pub(crate) fn into_item(self, source: &Source, job: Job) -> (Item, Vec<Problem>) {
+        let problems = self.problems(&job);
+        let Job { wanted, bundle_path, round } = job;
+        let found = wanted.located.found;
+        let status = match &self.outcome {
+            None => ItemStatus::Failed,
+            Some(outcome) if outcome.bad.is_empty() && outcome.truncated_at.is_none() && !outcome.interrupted => {
+                ItemStatus::Complete
+            }
+            Some(_) => ItemStatus::Partial,
+        };
+        let outcome = self.outcome;
+        let digested = outcome.as_ref().map(|outcome| &outcome.digested);
+        let item = Item {
+            id: ItemId(0),
+            original_path: wanted.original_path,
+            bundle_path: outcome.is_some().then_some(bundle_path),
+            wanted_by: wanted.wanted_by.into_iter().map(str::to_owned).collect(),
+            round,
+            named_by: wanted.named_by.into_iter().collect(),
+            volume: source.volumes[wanted.located.volume].0.id.clone(),
+            mft_entry: found.mft.map(|(entry, _)| entry),
+            mft_sequence: found.mft.map(|(_, sequence)| sequence),
+            size: self.size,
+            stored_size: outcome.as_ref().map_or(0, |outcome| outcome.stored_size),
+            sha256: digested.map(|digested| hex(&digested.sha256)).unwrap_or_default(),
+            sha512: digested.map(|digested| hex(&digested.sha512)).unwrap_or_default(),
+            sha1: digested.and_then(|digested| digested.sha1).map(|sha1| hex(&sha1)),
+            md5: digested.and_then(|digested| digested.md5).map(|md5| hex(&md5)),
+            stored_ranges: outcome.map(|outcome| outcome.stored_ranges).unwrap_or_default(),
+            times: found.times,
+            method: found.method,
+            status,
+            recovery: found.recovery,
+            companions: wanted.companions.into_iter().collect(),
+        };
+        (item, problems)
+    }
+}

@@ -1,0 +1,515 @@
+//! Reads zip archives: the bundle itself and triage archives that serve as a source.
+//!
+//! One reader for both, and not the library that writes our bundles, because verifying must see what is really in
+//! the file: entries that occur twice, bytes between entries, names that differ between the two places where a zip
+//! archive keeps them. Such things are invisible through an interface that offers a map of names.
+//!
+//! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
+
+use evidence::{Bytes, Filetime, Macb};
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Read};
+
+const LOCAL_HEADER: u32 = 0x0403_4b50;
+const CENTRAL_HEADER: u32 = 0x0201_4b50;
+const END_RECORD: u32 = 0x0605_4b50;
+const ZIP64_END_RECORD: u32 = 0x0606_4b50;
+const ZIP64_LOCATOR: u32 = 0x0706_4b50;
+const DATA_DESCRIPTOR: u32 = 0x0807_4b50;
+
+/// Most entries that are listed; each costs memory before anything of it is needed.
+const MAX_ENTRIES: usize = 2_000_000;
+
+/// One entry of the central directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Name as stored; bytes that are not UTF-8 become U+FFFD.
+    pub(crate) name: String,
+    /// Length of the content in bytes, as declared.
+    pub(crate) size: u64,
+    /// Length of the stored form in bytes.
+    pub(crate) packed_size: u64,
+    /// Times, only where the entry keeps them in UTC.
+    pub(crate) times: Option<Macb>,
+    /// Unix file type says that it is a symbolic link.
+    pub(crate) is_link: bool,
+    method: u16,
+    flags: u16,
+    /// Modification time and date in the form of MS-DOS, which has no zone.
+    dos_time: u32,
+    /// The part of the archive that it claims to be in.
+    part: u16,
+    crc: u32,
+    header_offset: u64,
+    raw_name_hash: u64,
+}
+
+impl Entry {
+    /// Whether it names a folder.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.name.ends_with('/') || self.name.ends_with('\\')
+    }
+}
+
+/// The directory of an archive.
+pub(crate) struct Directory {
+    /// Entries in the order of the central directory.
+    pub(crate) entries: Vec<Entry>,
+    /// Where the central directory begins.
+    start: u64,
+    /// What is odd about the end of the archive, for [`Directory::oddities`].
+    odd_ends: Vec<String>,
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}
+
+fn damaged(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
+}
+
+/// Reads a range of some bytes from front to back.
+pub(crate) struct Section<'a> {
+    bytes: &'a dyn Bytes,
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Section<'a> {
+    pub(crate) fn new(bytes: &'a dyn Bytes, start: u64, length: u64) -> Self {
+        let end = start.saturating_add(length).min(bytes.len());
+        Section { bytes, at: start, end }
+    }
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        let read = if wanted == 0 { 0 } else { self.bytes.read_at(self.at, &mut buffer[..wanted])? };
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// The unsigned extra fields `(id, content)` of an entry.
+fn extra_fields(mut extra: &[u8]) -> Vec<(u16, &[u8])> {
+    let mut fields = Vec::new();
+    while extra.len() >= 4 {
+        let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
+        let Some(content) = extra.get(4..4 + length) else { break };
+        fields.push((id, content));
+        extra = &extra[4 + length..];
+    }
+    fields
+}
+
+fn times_of(fields: &[(u16, &[u8])]) -> Option<Macb> {
+    let mut times = Macb::default();
+    for (id, content) in fields {
+        match id {
+            // Extended timestamp: the central directory holds only the modification time.
+            0x5455 if content.len() >= 5 && content[0] & 1 != 0 => {
+                let seconds = u32_at(content, 1).cast_signed();
+                times.modified = times.modified.or(Filetime::from_unix_seconds(i64::from(seconds)));
+            }
+            // NTFS: a tag 1 with three FILETIMEs.
+            0x000a if content.len() >= 32 && u16_at(content, 4) == 1 => {
+                let time = |at| Some(Filetime(u64_at(content, at))).filter(|time| time.0 != 0);
+                times = Macb { modified: time(8), accessed: time(16), changed: None, born: time(24) };
+                break;
+            }
+            _ => {}
+        }
+    }
+    (times != Macb::default()).then_some(times)
+}
+
+fn hash_of(name: &[u8]) -> u64 {
+    use std::hash::Hasher;
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(name);
+    hasher.finish()
+}
+
+impl Directory {
+    /// Reads the central directory. An error says that this is not a zip archive or that it cannot be listed.
+    pub(crate) fn read(bytes: &dyn Bytes) -> io::Result<Directory> {
+        let tail_length = bytes.len().min(22 + 65_535 + 20);
+        let tail_start = bytes.len() - tail_length;
+        let mut tail = vec![0; tail_length as usize];
+        let read = bytes.read_full_at(tail_start, &mut tail)?;
+        tail.truncate(read);
+        let candidates = (0..tail.len().saturating_sub(21)).rev().filter(|&at| {
+            u32_at(&tail, at) == END_RECORD && at + 22 + usize::from(u16_at(&tail, at + 20)) <= tail.len()
+        });
+        // An end record whose comment reaches exactly the end of the file is the real one; without such a one
+        // the last that looks like one is taken, and the bytes after it are an oddity.
+        let mut fallback = None;
+        let mut exact = None;
+        for at in candidates {
+            fallback = fallback.or(Some(at));
+            if at + 22 + usize::from(u16_at(&tail, at + 20)) == tail.len() {
+                exact = Some(at);
+                break;
+            }
+        }
+        let at = exact.or(fallback).ok_or_else(|| damaged("no end record of a zip archive"))?;
+        let mut odd_ends = Vec::new();
+        if exact.is_none() {
+            odd_ends.push("bytes follow the end record".to_owned());
+        }
+        if u16_at(&tail, at + 20) != 0 {
+            odd_ends.push(format!("the end record has a comment of {} bytes", u16_at(&tail, at + 20)));
+        }
+        if u32_at(&tail, at + 4) != 0 || u16_at(&tail, at + 8) != u16_at(&tail, at + 10) {
+            odd_ends.push("the archive claims to be one of several parts".to_owned());
+        }
+        let end_at = tail_start + at as u64;
+        let mut count = u64::from(u16_at(&tail, at + 10));
+        let mut size = u64::from(u32_at(&tail, at + 12));
+        let mut start = u64::from(u32_at(&tail, at + 16));
+        let mut directory_end = end_at;
+        if at >= 20 && u32_at(&tail, at - 20) == ZIP64_LOCATOR {
+            let zip64_at = u64_at(&tail, at - 12);
+            let mut record = [0; 56];
+            if bytes.read_full_at(zip64_at, &mut record)? == 56 && u32_at(&record, 0) == ZIP64_END_RECORD {
+                let expected_end = zip64_at.checked_add(12).and_then(|end| end.checked_add(u64_at(&record, 4)));
+                if expected_end != Some(end_at - 20) {
+                    odd_ends.push("bytes lie between the ZIP64 end record and its locator".to_owned());
+                }
+                if u64_at(&record, 4) != 44 {
+                    odd_ends.push("the ZIP64 end record carries extra data".to_owned());
+                }
+                count = u64_at(&record, 32);
+                size = u64_at(&record, 40);
+                start = u64_at(&record, 48);
+                directory_end = zip64_at;
+            } else {
+                return Err(damaged("the ZIP64 end record is missing"));
+            }
+        }
+        // Something may stand before the archive; then every offset is off by its length.
+        let real_start = directory_end.checked_sub(size).ok_or_else(|| damaged("impossible directory size"))?;
+        let prefix = real_start.checked_sub(start).ok_or_else(|| damaged("impossible directory offset"))?;
+        if prefix != 0 {
+            odd_ends.push(format!("{prefix} bytes stand before the archive or its directory"));
+        }
+        let mut directory = Directory { entries: Vec::new(), start: real_start, odd_ends };
+        let mut reader = BufReader::with_capacity(1 << 16, Section::new(bytes, real_start, size));
+        let mut left = size;
+        while left > 0 {
+            let entry = Entry::read(&mut reader, &mut left, prefix)?;
+            if directory.entries.len() >= MAX_ENTRIES {
+                return Err(damaged(format!("more than {MAX_ENTRIES} entries")));
+            }
+            directory.entries.push(entry);
+        }
+        if count != directory.entries.len() as u64 {
+            directory
+                .odd_ends
+                .push(format!("the end record counts {count} entries, the directory has {}", directory.entries.len()));
+        }
+        Ok(directory)
+    }
+
+    /// Where the stored form of an entry lies, and the length of its local header.
+    fn data_start(&self, bytes: &dyn Bytes, entry: &Entry) -> io::Result<u64> {
+        let mut header = [0; 30];
+        if bytes.read_full_at(entry.header_offset, &mut header)? != 30 || u32_at(&header, 0) != LOCAL_HEADER {
+            return Err(damaged("no local header where the directory points"));
+        }
+        let names = u64::from(u16_at(&header, 26)) + u64::from(u16_at(&header, 28));
+        let start = entry.header_offset + 30 + names;
+        match start.checked_add(entry.packed_size) {
+            Some(end) if end <= self.start => Ok(start),
+            _ => Err(damaged("the entry reaches into the directory")),
+        }
+    }
+
+    /// The content of an entry, from front to back. Ends with an error when it is longer than declared, ends
+    /// early or does not match its CRC-32.
+    pub(crate) fn open<'a>(&self, bytes: &'a dyn Bytes, entry: &Entry) -> io::Result<Box<dyn Read + Send + 'a>> {
+        if entry.flags & 1 != 0 {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "the entry is encrypted"));
+        }
+        let stored = Section::new(bytes, self.data_start(bytes, entry)?, entry.packed_size);
+        let inner: Box<dyn Read + Send + 'a> = match entry.method {
+            0 => Box::new(stored),
+            8 => Box::new(flate2::bufread::DeflateDecoder::new(BufReader::with_capacity(1 << 16, stored))),
+            other => {
+                let what = format!("compression method {other} is not supported");
+                return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+            }
+        };
+        Ok(Box::new(Checked { inner, left: entry.size, crc: flate2::Crc::new(), expected: entry.crc }))
+    }
+
+    /// What is odd about the archive as a container: everything through which bytes could be hidden in it or
+    /// through which two programs could see two different contents. Each with the entry's name, or an empty one.
+    pub(crate) fn oddities(&self, bytes: &dyn Bytes) -> Vec<(String, String)> {
+        let mut odd: Vec<(String, String)> = self.odd_ends.iter().map(|what| (String::new(), what.clone())).collect();
+        let mut names: BTreeMap<&str, u64> = BTreeMap::new();
+        for entry in &self.entries {
+            *names.entry(&entry.name).or_default() += 1;
+        }
+        for (name, count) in names.into_iter().filter(|(_, count)| *count > 1) {
+            odd.push((name.to_owned(), format!("occurs {count} times in the archive")));
+        }
+        let mut order: Vec<&Entry> = self.entries.iter().collect();
+        order.sort_by_key(|entry| entry.header_offset);
+        let mut expected = 0;
+        for entry in order {
+            if entry.header_offset != expected {
+                odd.push((
+                    entry.name.clone(),
+                    format!(
+                        "begins at offset {}, where {expected} is due: bytes are hidden or shared",
+                        entry.header_offset
+                    ),
+                ));
+            }
+            match self.local_end(bytes, entry) {
+                Ok(end) => expected = end,
+                Err(error) => {
+                    odd.push((entry.name.clone(), error.to_string()));
+                    expected = entry.header_offset;
+                }
+            }
+        }
+        if expected != self.start {
+            odd.push((
+                String::new(),
+                format!("the directory begins at offset {}, where {expected} is due: bytes are hidden", self.start),
+            ));
+        }
+        odd
+    }
+
+    /// Where the local part of an entry ends, its data descriptor included; an error when the local header
+    /// says something else than the directory.
+    fn local_end(&self, bytes: &dyn Bytes, entry: &Entry) -> io::Result<u64> {
+        let mut header = [0; 30];
+        let data = self.data_start(bytes, entry)?;
+        bytes.read_full_at(entry.header_offset, &mut header)?;
+        let mut names = vec![0; (data - entry.header_offset - 30) as usize];
+        bytes.read_full_at(entry.header_offset + 30, &mut names)?;
+        let name_length = usize::from(u16_at(&header, 26)).min(names.len());
+        if hash_of(&names[..name_length]) != entry.raw_name_hash {
+            return Err(damaged("its local header has another name than the directory"));
+        }
+        if entry.part != 0 {
+            return Err(damaged("it claims to be in another part of the archive"));
+        }
+        let local = (u16_at(&header, 6), u16_at(&header, 8), u32_at(&header, 10));
+        if local != (entry.flags, entry.method, entry.dos_time) {
+            return Err(damaged("its local header has other flags, method or time than the directory"));
+        }
+        let end = data + entry.packed_size;
+        if entry.flags & 8 == 0 {
+            let fields = extra_fields(&names[name_length..]);
+            let (mut size, mut packed) = (u64::from(u32_at(&header, 22)), u64::from(u32_at(&header, 18)));
+            let zip64 = fields.iter().find(|(id, _)| *id == 1).map(|(_, content)| *content);
+            let mut zip64_at = 0;
+            for value in [&mut size, &mut packed] {
+                if *value == 0xffff_ffff
+                    && let Some(content) = zip64.filter(|content| content.len() >= zip64_at + 8)
+                {
+                    *value = u64_at(content, zip64_at);
+                    zip64_at += 8;
+                }
+            }
+            if (size, packed, u32_at(&header, 14)) != (entry.size, entry.packed_size, entry.crc) {
+                return Err(damaged("its local header has other sizes or another CRC than the directory"));
+            }
+            return Ok(end);
+        }
+        let mut descriptor = [0; 24];
+        bytes.read_full_at(end, &mut descriptor)?;
+        let signed = usize::from(u32_at(&descriptor, 0) == DATA_DESCRIPTOR) * 4;
+        let small = u32_at(&descriptor, signed) == entry.crc
+            && u64::from(u32_at(&descriptor, signed + 4)) == entry.packed_size
+            && u64::from(u32_at(&descriptor, signed + 8)) == entry.size;
+        let large = u32_at(&descriptor, signed) == entry.crc
+            && u64_at(&descriptor, signed + 4) == entry.packed_size
+            && u64_at(&descriptor, signed + 12) == entry.size;
+        // The long form is tried first: of an empty file the short form is its beginning.
+        match (large, small) {
+            (true, _) if entry.size != 0 => Ok(end + signed as u64 + 20),
+            (_, true) => Ok(end + signed as u64 + 12),
+            (true, _) => Ok(end + signed as u64 + 20),
+            _ => Err(damaged("its data descriptor does not match the directory")),
+        }
+    }
+}
+
+impl Entry {
+    fn read(reader: &mut impl Read, left: &mut u64, prefix: u64) -> io::Result<Entry> {
+        let mut header = [0; 46];
+        reader.read_exact(&mut header)?;
+        if u32_at(&header, 0) != CENTRAL_HEADER {
+            return Err(damaged("the directory is damaged"));
+        }
+        let lengths = [28, 30, 32].map(|at| usize::from(u16_at(&header, at)));
+        let mut rest = vec![0; lengths.iter().sum()];
+        reader.read_exact(&mut rest)?;
+        *left = left
+            .checked_sub(46 + rest.len() as u64)
+            .ok_or_else(|| damaged("the directory is longer than its size says"))?;
+        let (raw_name, after) = rest.split_at(lengths[0]);
+        let fields = extra_fields(&after[..lengths[1]]);
+        let mut size = u64::from(u32_at(&header, 24));
+        let mut packed_size = u64::from(u32_at(&header, 20));
+        let mut header_offset = u64::from(u32_at(&header, 42));
+        if let Some((_, content)) = fields.iter().find(|(id, _)| *id == 1) {
+            let mut at = 0;
+            for value in [&mut size, &mut packed_size, &mut header_offset] {
+                if *value == 0xffff_ffff && content.len() >= at + 8 {
+                    *value = u64_at(content, at);
+                    at += 8;
+                }
+            }
+        }
+        let unix = u16_at(&header, 4) >> 8 == 3;
+        Ok(Entry {
+            name: String::from_utf8_lossy(raw_name).into_owned(),
+            size,
+            packed_size,
+            times: times_of(&fields),
+            is_link: unix && u32_at(&header, 38) >> 28 == 0xA,
+            method: u16_at(&header, 10),
+            flags: u16_at(&header, 8),
+            dos_time: u32_at(&header, 12),
+            part: u16_at(&header, 34),
+            crc: u32_at(&header, 16),
+            header_offset: header_offset.checked_add(prefix).ok_or_else(|| damaged("impossible offset"))?,
+            raw_name_hash: hash_of(raw_name),
+        })
+    }
+}
+
+/// Never gives more bytes than declared, and says at the end whether they are the right ones.
+struct Checked<R> {
+    inner: R,
+    left: u64,
+    crc: flate2::Crc,
+    expected: u32,
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let read = self.inner.read(buffer)?;
+        if read as u64 > self.left {
+            return Err(damaged("the entry is longer than it says"));
+        }
+        self.left -= read as u64;
+        self.crc.update(&buffer[..read]);
+        if read == 0 && self.left > 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{} bytes are missing", self.left)));
+        }
+        if read == 0 && self.crc.sum() != self.expected {
+            return Err(damaged("the CRC-32 does not match"));
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Cursor, Write};
+
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in files {
+            zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(content).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn content(bytes: &[u8], directory: &Directory, index: usize) -> io::Result<Vec<u8>> {
+        let bytes = bytes.to_vec();
+        let mut all = Vec::new();
+        directory.open(&bytes, &directory.entries[index])?.read_to_end(&mut all)?;
+        Ok(all)
+    }
+
+    #[test]
+    fn reads_what_another_program_wrote() {
+        let long = b"abc".repeat(10_000);
+        let bytes = archive(&[("a/one.txt", b"one"), ("empty", b""), ("long", &long)]);
+        let directory = Directory::read(&bytes).unwrap();
+        assert_eq!(
+            directory.entries.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(),
+            ["a/one.txt", "empty", "long"]
+        );
+        assert_eq!(content(&bytes, &directory, 0).unwrap(), b"one");
+        assert_eq!(content(&bytes, &directory, 1).unwrap(), b"");
+        assert_eq!(content(&bytes, &directory, 2).unwrap(), long);
+        assert_eq!(directory.oddities(&bytes), []);
+    }
+
+    #[test]
+    fn bytes_before_between_and_after_are_odd() {
+        let good = archive(&[("a", b"one"), ("b", b"two")]);
+        let mut before = b"hidden".to_vec();
+        before.extend(&good);
+        assert!(!Directory::read(&before).unwrap().oddities(&before).is_empty());
+        let mut after = good.clone();
+        after.extend(b"hidden");
+        assert!(!Directory::read(&after).unwrap().oddities(&after).is_empty());
+        // A third entry whose directory line is cut out leaves its local part behind.
+        let three = archive(&[("a", b"one"), ("b", b"two"), ("c", b"six")]);
+        let cut = three.windows(4).rposition(|w| w == CENTRAL_HEADER.to_le_bytes()).unwrap();
+        let end = three.windows(4).rposition(|w| w == END_RECORD.to_le_bytes()).unwrap();
+        let mut hidden = three[..cut].to_vec();
+        hidden.extend(&three[end..]);
+        let end = hidden.len() - 22;
+        hidden[end + 8] = 2;
+        hidden[end + 10] = 2;
+        let size = u32_at(&hidden, end + 12) - (three.len() - 22 - cut) as u32;
+        hidden[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
+        let odd = Directory::read(&hidden).unwrap().oddities(&hidden);
+        assert!(odd.iter().any(|(_, what)| what.contains("hidden")), "{odd:?}");
+    }
+
+    #[test]
+    fn damage_is_an_error_and_never_a_panic() {
+        let good = archive(&[("a/one.txt", b"one"), ("long", &b"abc".repeat(1000))]);
+        for length in 0..good.len() {
+            let cut = good[..length].to_vec();
+            if let Ok(directory) = Directory::read(&cut) {
+                let _ = directory.oddities(&cut);
+            }
+        }
+        for at in 0..good.len() {
+            for value in [0, 0xff, good[at] ^ 1] {
+                let mut bad = good.clone();
+                bad[at] = value;
+                if let Ok(directory) = Directory::read(&bad) {
+                    let _ = directory.oddities(&bad);
+                    for index in 0..directory.entries.len() {
+                        let _ = content(&bad, &directory, index);
+                    }
+                }
+            }
+        }
+        let mut wrong = good.clone();
+        wrong[30 + 9] ^= 1;
+        let directory = Directory::read(&wrong).unwrap();
+        assert!(content(&wrong, &directory, 0).is_err());
+    }
+}

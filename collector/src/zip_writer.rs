@@ -1,0 +1,354 @@
+//! Writes a zip archive, front to back, with the ZIP64 records where they are needed.
+//!
+//! The usual library is not used for it: it ends the archive when it is dropped, also after a failure, so that half a
+//! bundle would look like a whole one, and it prints to standard error when even that fails.
+//!
+//! Times and permissions are fixed, so the same content gives the same bytes.
+//!
+//! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
+
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+use std::io::{self, Seek, SeekFrom, Write};
+
+/// What a 32-bit field holds when the number stands in a ZIP64 field.
+const IN_ZIP64: u32 = u32::MAX;
+/// 1980-01-01 00:00, the first date that the format can hold.
+const DATE: u16 = 0x0021;
+/// A plain file that its owner may write and everyone may read.
+const UNIX_MODE: u32 = 0o100_644;
+
+/// What compresses and counts.
+struct Body {
+    crc: Crc,
+    size: u64,
+    encoder: Encoder,
+}
+
+enum Encoder {
+    Stored(Vec<u8>),
+    Deflated(Box<DeflateEncoder<Vec<u8>>>),
+}
+
+impl Body {
+    fn new(stored: bool) -> Self {
+        let encoder = match stored {
+            true => Encoder::Stored(Vec::new()),
+            false => Encoder::Deflated(Box::new(DeflateEncoder::new(Vec::new(), Compression::new(1)))),
+        };
+        Body { crc: Crc::new(), size: 0, encoder }
+    }
+
+    fn method(&self) -> u16 {
+        match self.encoder {
+            Encoder::Stored(_) => 0,
+            Encoder::Deflated(_) => 8,
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.crc.update(bytes);
+        self.size += bytes.len() as u64;
+        match &mut self.encoder {
+            Encoder::Stored(out) => out.write_all(bytes),
+            Encoder::Deflated(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    /// What is ready to be written out.
+    fn out(&mut self) -> &mut Vec<u8> {
+        match &mut self.encoder {
+            Encoder::Stored(out) => out,
+            Encoder::Deflated(encoder) => encoder.get_mut(),
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        match &mut self.encoder {
+            Encoder::Stored(_) => Ok(()),
+            Encoder::Deflated(encoder) => encoder.try_finish(),
+        }
+    }
+}
+
+/// A file that is being compressed in memory, on any thread.
+pub(crate) struct Packing {
+    name: String,
+    body: Body,
+}
+
+/// A file that was compressed in memory and is written later.
+pub(crate) struct Packed {
+    name: String,
+    method: u16,
+    crc: u32,
+    size: u64,
+    data: Vec<u8>,
+}
+
+impl Packing {
+    /// Begins a file, compressed unless it is to be stored as it is.
+    pub(crate) fn new(name: String, stored: bool) -> Self {
+        Packing { name, body: Body::new(stored) }
+    }
+
+    /// Ends it. The compressor, which takes much more memory than a short file, goes.
+    pub(crate) fn finish(mut self) -> io::Result<Packed> {
+        self.body.end()?;
+        let mut data = std::mem::take(self.body.out());
+        data.shrink_to_fit();
+        let Packing { name, body } = self;
+        Ok(Packed { name, method: body.method(), crc: body.crc.sum(), size: body.size, data })
+    }
+}
+
+impl Write for Packing {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.body.write(buffer).map(|()| buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A line of the directory.
+struct Entry {
+    name: String,
+    method: u16,
+    crc: u32,
+    size: u64,
+    packed_size: u64,
+    offset: u64,
+    /// Whether the local header has room for sizes of 4 GiB and more.
+    large: bool,
+}
+
+impl Entry {
+    /// The part that local header and directory share, from the version that is needed on.
+    fn common(&self, large: bool, extra: usize) -> io::Result<Vec<u8>> {
+        let too_long = |_| io::Error::new(io::ErrorKind::InvalidInput, "the name is too long for a zip archive");
+        let name_length = u16::try_from(self.name.len()).map_err(too_long)?;
+        let small = |number: u64| match large {
+            true => IN_ZIP64,
+            false => u32::try_from(number).unwrap_or(IN_ZIP64),
+        };
+        // Bit 11 says that the name is UTF-8.
+        let flags: u16 = if self.name.is_ascii() { 0 } else { 1 << 11 };
+        let version: u16 =
+            if large || self.size.max(self.packed_size).max(self.offset) >= u64::from(IN_ZIP64) { 45 } else { 20 };
+        let mut bytes = Vec::new();
+        bytes.extend(version.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        bytes.extend(self.method.to_le_bytes());
+        bytes.extend([0; 2]);
+        bytes.extend(DATE.to_le_bytes());
+        bytes.extend(self.crc.to_le_bytes());
+        bytes.extend(small(self.packed_size).to_le_bytes());
+        bytes.extend(small(self.size).to_le_bytes());
+        bytes.extend(name_length.to_le_bytes());
+        bytes.extend((extra as u16).to_le_bytes());
+        Ok(bytes)
+    }
+
+    fn local_header(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = b"PK\x03\x04".to_vec();
+        bytes.extend(self.common(self.large, if self.large { 20 } else { 0 })?);
+        bytes.extend(self.name.as_bytes());
+        if self.large {
+            bytes.extend(zip64_field(&[self.size, self.packed_size]));
+        }
+        Ok(bytes)
+    }
+
+    fn directory_line(&self) -> io::Result<Vec<u8>> {
+        let large: Vec<u64> = [self.size, self.packed_size, self.offset]
+            .into_iter()
+            .filter(|number| *number >= u64::from(IN_ZIP64))
+            .collect();
+        let extra = if large.is_empty() { Vec::new() } else { zip64_field(&large) };
+        let mut bytes = b"PK\x01\x02".to_vec();
+        // Made by version 4.5 of the format on Unix, so that the permissions count.
+        bytes.extend([45, 3]);
+        bytes.extend(self.common(false, extra.len())?);
+        bytes.extend([0; 6]);
+        bytes.extend((UNIX_MODE << 16).to_le_bytes());
+        bytes.extend(u32::try_from(self.offset).unwrap_or(IN_ZIP64).to_le_bytes());
+        bytes.extend(self.name.as_bytes());
+        bytes.extend(extra);
+        Ok(bytes)
+    }
+}
+
+fn zip64_field(numbers: &[u64]) -> Vec<u8> {
+    let mut bytes = vec![1, 0];
+    bytes.extend((numbers.len() as u16 * 8).to_le_bytes());
+    numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+    bytes
+}
+
+/// An archive that is being written. Without [`ZipWriter::finish`] it is none.
+pub(crate) struct ZipWriter<W> {
+    output: W,
+    at: u64,
+    entries: Vec<Entry>,
+}
+
+impl<W: Write + Seek> ZipWriter<W> {
+    pub(crate) fn new(output: W) -> Self {
+        ZipWriter { output, at: 0, entries: Vec::new() }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.output.write_all(bytes)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes a file that is ready.
+    pub(crate) fn add(&mut self, packed: Packed) -> io::Result<()> {
+        let Packed { name, method, crc, size, data } = packed;
+        let packed_size = data.len() as u64;
+        let large = size.max(packed_size) >= u64::from(IN_ZIP64);
+        let entry = Entry { name, method, crc, size, packed_size, offset: self.at, large };
+        let header = entry.local_header()?;
+        self.put(&header)?;
+        self.put(&data)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Begins a file that is compressed while it is written. `large` gives room for 4 GiB and more.
+    pub(crate) fn stream(&mut self, name: String, stored: bool, large: bool) -> io::Result<Streaming<'_, W>> {
+        let body = Body::new(stored);
+        let entry = Entry { name, method: body.method(), crc: 0, size: 0, packed_size: 0, offset: self.at, large };
+        let header = entry.local_header()?;
+        self.put(&header)?;
+        let data_start = self.at;
+        Ok(Streaming { zip: self, entry, body, data_start })
+    }
+
+    /// Writes the directory and gives the output back.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        let start = self.at;
+        let entries = std::mem::take(&mut self.entries);
+        for entry in &entries {
+            let line = entry.directory_line()?;
+            self.put(&line)?;
+        }
+        let (end, size, count) = (self.at, self.at - start, entries.len() as u64);
+        if count >= u64::from(u16::MAX) || start >= u64::from(IN_ZIP64) || size >= u64::from(IN_ZIP64) {
+            let mut record = b"PK\x06\x06".to_vec();
+            record.extend(44u64.to_le_bytes());
+            record.extend([45, 3, 45, 0]);
+            record.extend([0; 8]);
+            [count, count, size, start].iter().for_each(|number| record.extend(number.to_le_bytes()));
+            record.extend(b"PK\x06\x07\0\0\0\0");
+            record.extend(end.to_le_bytes());
+            record.extend(1u32.to_le_bytes());
+            self.put(&record)?;
+        }
+        let short_count = u16::try_from(count).unwrap_or(u16::MAX);
+        let mut record = b"PK\x05\x06\0\0\0\0".to_vec();
+        record.extend(short_count.to_le_bytes());
+        record.extend(short_count.to_le_bytes());
+        record.extend(u32::try_from(size).unwrap_or(IN_ZIP64).to_le_bytes());
+        record.extend(u32::try_from(start).unwrap_or(IN_ZIP64).to_le_bytes());
+        record.extend([0; 2]);
+        self.put(&record)?;
+        self.output.flush()?;
+        Ok(self.output)
+    }
+}
+
+/// A file of the archive that is being written.
+pub(crate) struct Streaming<'a, W> {
+    zip: &'a mut ZipWriter<W>,
+    entry: Entry,
+    body: Body,
+    data_start: u64,
+}
+
+impl<W: Write + Seek> Streaming<'_, W> {
+    fn drain(&mut self) -> io::Result<()> {
+        let mut out = std::mem::take(self.body.out());
+        self.zip.put(&out)?;
+        out.clear();
+        *self.body.out() = out;
+        Ok(())
+    }
+
+    /// Ends the file and corrects its header.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.body.end()?;
+        self.drain()?;
+        self.entry.crc = self.body.crc.sum();
+        self.entry.size = self.body.size;
+        self.entry.packed_size = self.zip.at - self.data_start;
+        if !self.entry.large && self.entry.size.max(self.entry.packed_size) >= u64::from(IN_ZIP64) {
+            return Err(io::Error::other("the file became longer than it was said to be"));
+        }
+        let header = self.entry.local_header()?;
+        self.zip.output.seek(SeekFrom::Start(self.entry.offset))?;
+        self.zip.output.write_all(&header)?;
+        self.zip.output.seek(SeekFrom::Start(self.zip.at))?;
+        self.zip.entries.push(self.entry);
+        Ok(())
+    }
+}
+
+impl<W: Write + Seek> Write for Streaming<'_, W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.body.write(buffer)?;
+        self.drain()?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zip_reader::Directory;
+    use std::io::{Cursor, Read};
+
+    #[test]
+    fn another_reader_reads_it() {
+        let text = b"some text ".repeat(1000);
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let mut packing = Packing::new("dir/packed".to_owned(), false);
+        packing.write_all(&text).unwrap();
+        zip.add(packing.finish().unwrap()).unwrap();
+        for (name, stored, large) in [("stored", true, false), ("deflated", false, false), ("large", false, true)] {
+            let mut stream = zip.stream(name.to_owned(), stored, large).unwrap();
+            text.chunks(777).for_each(|part| stream.write_all(part).unwrap());
+            stream.finish().unwrap();
+        }
+        zip.add(Packing::new("empty".to_owned(), true).finish().unwrap()).unwrap();
+        let bytes = zip.finish().unwrap().into_inner();
+        let mut foreign = zip::ZipArchive::new(Cursor::new(bytes.clone())).unwrap();
+        assert_eq!(foreign.len(), 5);
+        for name in ["dir/packed", "stored", "deflated", "large"] {
+            let mut content = Vec::new();
+            foreign.by_name(name).unwrap().read_to_end(&mut content).unwrap();
+            assert!(content == text, "{name}");
+        }
+        assert_eq!(Directory::read(&bytes).unwrap().oddities(&bytes), []);
+    }
+
+    #[test]
+    fn more_entries_than_sixteen_bits_count() {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for number in 0..70_000 {
+            zip.add(Packing::new(number.to_string(), true).finish().unwrap()).unwrap();
+        }
+        let bytes = zip.finish().unwrap().into_inner();
+        assert_eq!(zip::ZipArchive::new(Cursor::new(bytes.clone())).unwrap().len(), 70_000);
+        let directory = Directory::read(&bytes).unwrap();
+        assert_eq!(directory.entries.len(), 70_000);
+        assert_eq!(directory.oddities(&bytes), []);
+    }
+}
