@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 /// Encoded bytes after which a batch ends with the next change of time.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 128 << 10;
 
 /// Encoded bytes after which a batch ends although the time goes on. Equal records in different batches
 /// are not found.
@@ -54,6 +54,11 @@ impl Sorted {
     /// The texts that batches refer to.
     pub(crate) fn names(&self) -> Names {
         self.names.clone()
+    }
+
+    /// The error for bytes that make no sense.
+    pub(crate) fn damaged(&self) -> MergeError {
+        MergeError::Damaged { folder: self.merged.folder().to_owned() }
     }
 
     /// How many events were joined to an equal one so far.
@@ -208,6 +213,6 @@ impl Iterator for Sorted {
         }
         let event = self.batch.event(self.next, &self.names).map(EventView::to_event);
         self.next += 1;
-        Some(event.ok_or_else(|| MergeError::Damaged { folder: self.merged.folder().to_owned() }))
+        Some(event.ok_or_else(|| self.damaged()))
     }
 }
