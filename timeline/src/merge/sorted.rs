@@ -1,7 +1,7 @@
 //! The merged events: equal ones joined, in batches for the writers or one by one.
 
 use super::MergeError;
-use super::codec::{EventView, RecordView};
+use super::codec::{EventView, MomentView, RecordView};
 use super::names::Names;
 use super::run::{Buffer, Merged, Run};
 use crate::event::Event;
@@ -128,17 +128,16 @@ impl Batch {
         self.slots.len()
     }
 
-    /// The event at a place of the batch; `None` if it is damaged.
-    pub(crate) fn event<'a>(&'a self, index: usize, names: &'a Names) -> Option<EventView<'a>> {
+    /// The event at a place of the batch; `None` if it is damaged. `moments` is space to be used again.
+    pub(crate) fn event<'a>(
+        &'a self,
+        index: usize,
+        names: &'a Names,
+        moments: &'a mut Vec<MomentView>,
+    ) -> Option<EventView<'a>> {
         let slot = self.slots.get(index)?;
-        let record = RecordView::new(self.bytes.get(slot.encoded.clone())?, names)?;
-        let dated = record.moments().any(|(_, when)| when.sort_key().is_some());
-        Some(EventView {
-            time: dated.then_some(evidence::Filetime(slot.time)),
-            record,
-            others: self.others.get(slot.others.clone())?,
-            bytes: &self.bytes,
-        })
+        let others = self.others.get(slot.others.clone())?;
+        EventView::new(slot.time, slot.encoded.clone(), others, &self.bytes, names, moments)
     }
 
     /// Joins the events from `first` on, which share a time, where the same record stands in several
@@ -211,7 +210,7 @@ impl Iterator for Sorted {
         if self.batch.is_empty() {
             return None;
         }
-        let event = self.batch.event(self.next, &self.names).map(EventView::to_event);
+        let event = self.batch.event(self.next, &self.names, &mut Vec::new()).map(EventView::to_event);
         self.next += 1;
         Some(event.ok_or_else(|| self.damaged()))
     }

@@ -1,7 +1,7 @@
 //! `timeline.jsonl`: one JSON object a row, with the field names that Timesketch expects.
 
 use super::{Row, text};
-use crate::merge::{FieldName, ValueView};
+use crate::merge::ValueView;
 use evidence::{Encoding, Integrity, Precision, When, Zone};
 use std::collections::HashSet;
 
@@ -96,8 +96,8 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
 
 /// What the stored time cannot tell, for times that are not simply a FILETIME in UTC.
 fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
-    let Some((_, _, when)) = row.event.moments().next() else { return };
-    let (bound, time) = match when {
+    let Some((_, _, when)) = row.event.moments.first() else { return };
+    let (bound, time) = match *when {
         When::Undated => return,
         When::At(time) => (None, time),
         When::Between(time, _) => (Some("between"), time),
@@ -107,7 +107,7 @@ fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
     if let Some(bound) = bound {
         member("time_bound", bound, out);
     }
-    if let When::Between(_, until) = when {
+    if let When::Between(_, until) = *when {
         member("datetime_until", &until.ticks.to_string(), out);
     }
     if time.encoding != Encoding::Filetime {
@@ -144,14 +144,19 @@ fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
 /// for each name and the artifacts do not agree on it; maps become JSON inside of the text.
 fn fields(row: &Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
-    let mut hashed = (record.field_count() > MANY_FIELDS).then(HashSet::new);
+    let mut few = [""; MANY_FIELDS];
+    let mut many = (record.field_count() > MANY_FIELDS).then(HashSet::new);
     for (index, (name, value)) in record.fields().enumerate() {
-        let seen = match &mut hashed {
-            Some(names) => !names.insert(name.as_str()),
-            None => record.fields().take(index).any(|(earlier, _)| same(earlier, name)),
+        let text = name.as_str();
+        let seen = match &mut many {
+            Some(names) => !names.insert(text),
+            None => {
+                let (earlier, rest) = few.split_at_mut(index);
+                rest[0] = text;
+                earlier.contains(&text)
+            }
         };
         out.extend_from_slice(b",\"");
-        let text = name.as_str();
         if is_ambiguous(text) {
             out.extend_from_slice(b"field_");
         }
@@ -183,13 +188,6 @@ fn is_ambiguous(name: &str) -> bool {
     // Nearly all names begin with a capital, and none of ours does.
     let capital = name.starts_with(|first: char| first.is_ascii_uppercase());
     name.is_empty() || (!capital && (name.starts_with("field_") || OWN.contains(&name))) || name.contains('#')
-}
-
-fn same(a: FieldName<'_>, b: FieldName<'_>) -> bool {
-    match (a, b) {
-        (FieldName::Static(a, _), FieldName::Static(b, _)) => a == b,
-        (a, b) => a.as_str() == b.as_str(),
-    }
 }
 
 /// A value as a JSON string.

@@ -166,7 +166,7 @@ struct Row<'a> {
 impl Row<'_> {
     /// Every meaning of the row's time.
     fn meanings(&self, out: &mut Vec<u8>) {
-        for (index, (_, meaning, _)) in self.event.moments().enumerate() {
+        for (index, (_, meaning, _)) in self.event.moments.iter().enumerate() {
             if index > 0 {
                 out.extend_from_slice(b"; ");
             }
@@ -180,11 +180,11 @@ impl Row<'_> {
 fn event_id(event: &EventView<'_>, item: &ItemText, scratch: &mut Vec<u8>) -> [u8; 32] {
     scratch.clear();
     scratch.push(b'\n');
-    let own = event.moments().next().and_then(|(index, _, _)| {
-        event.record.moment_places().find(|(there, _)| *there == index).map(|(_, place)| place)
+    let own = event.moments.first().and_then(|(index, _, _)| {
+        event.record.moment_places().find(|(there, _)| there == index).map(|(_, place)| place)
     });
     text::place(own.unwrap_or(event.record.place), scratch);
-    for (_, meaning, _) in event.moments() {
+    for (_, meaning, _) in event.moments {
         scratch.push(b'\n');
         scratch.extend_from_slice(meaning.0.as_bytes());
     }
@@ -288,9 +288,10 @@ impl Work {
         self.events.clear();
         self.rows.resize_with(formats.len(), Vec::new);
         self.rows.iter_mut().for_each(Vec::clear);
-        let (mut clock, mut scratch, mut message) = (Clock::default(), Vec::new(), String::new());
+        let (mut clock, mut scratch) = (Clock::default(), Vec::new());
+        let (mut message, mut moments) = (String::new(), Vec::new());
         for index in 0..self.batch.len() {
-            let Some(event) = self.batch.event(index, names) else {
+            let Some(event) = self.batch.event(index, names, &mut moments) else {
                 self.damaged = true;
                 return;
             };
