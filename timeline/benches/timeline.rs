@@ -19,7 +19,7 @@ fn main() {
     let mut say = |text: String| writeln!(out, "{text}").unwrap_or_default();
     say(format!("{files} file records with 8 times each give {events} rows"));
     for (name, formats) in [
-        ("merge alone", &[][..]),
+        ("merge without a file", &[][..]),
         ("merge and CSV", &[Format::Csv]),
         ("merge and body file", &[Format::Body]),
         ("merge and JSON Lines", &[Format::Jsonl]),

@@ -37,14 +37,15 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&names::number(record.data_type).to_le_bytes());
     out.extend_from_slice(&names::claims_number(record.claims).to_le_bytes());
     put_number(record.moments.len() as u64, out);
+    let mut before = Filetime(0);
     for moment in &record.moments {
         out.extend_from_slice(&names::number(moment.meaning.0).to_le_bytes());
         match moment.when {
             When::Undated => out.push(0),
-            When::At(time) => put_times(1, &[time], out),
-            When::Between(from, to) => put_times(2, &[from, to], out),
-            When::NotBefore(time) => put_times(3, &[time], out),
-            When::NotAfter(time) => put_times(4, &[time], out),
+            When::At(time) => put_times(1, &[time], &mut before, out),
+            When::Between(from, to) => put_times(2, &[from, to], &mut before, out),
+            When::NotBefore(time) => put_times(3, &[time], &mut before, out),
+            When::NotAfter(time) => put_times(4, &[time], &mut before, out),
         }
     }
     put_text(&record.subject, out);
@@ -64,9 +65,16 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
                 put_text(name, out);
             }
         }
-        put_value(value, out);
+        match value {
+            // Most subjects stand in a field as well.
+            Value::Text(text) if *text == record.subject => out.push(SUBJECT),
+            value => put_value(value, out),
+        }
     }
 }
+
+/// Tag of a field whose value is the subject.
+const SUBJECT: u8 = 8;
 
 /// LEB128.
 fn put_number(mut number: u64, out: &mut Vec<u8>) {
@@ -110,7 +118,8 @@ fn put_pair(tag: u8, first: u64, second: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&second.to_be_bytes());
 }
 
-fn put_times(tag: u8, times: &[Timestamp], out: &mut Vec<u8>) {
+/// Times are often equal to the one before, which then is not written again.
+fn put_times(tag: u8, times: &[Timestamp], before: &mut Filetime, out: &mut Vec<u8>) {
     out.push(tag);
     for time in times {
         let encoding = match time.encoding {
@@ -127,12 +136,17 @@ fn put_times(tag: u8, times: &[Timestamp], out: &mut Vec<u8>) {
             Precision::TwoSeconds => 3,
         };
         let local = u8::from(time.zone == Zone::LocalUnknown);
-        let same = u8::from(time.raw == time.ticks.0);
-        out.push(encoding | precision << 3 | local << 5 | same << 6);
-        out.extend_from_slice(&time.ticks.0.to_le_bytes());
-        if same == 0 {
+        let raw_is_ticks = time.raw == time.ticks.0;
+        let again = time.ticks == *before;
+        let flags = u8::from(raw_is_ticks) << 6 | u8::from(again) << 7;
+        out.push(encoding | precision << 3 | local << 5 | flags);
+        if !again {
+            out.extend_from_slice(&time.ticks.0.to_le_bytes());
+        }
+        if !raw_is_ticks {
             out.extend_from_slice(&time.raw.to_le_bytes());
         }
+        *before = time.ticks;
     }
 }
 
@@ -250,9 +264,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn timestamp(&mut self) -> Option<Timestamp> {
+    fn timestamp(&mut self, before: &mut Filetime) -> Option<Timestamp> {
         let packed = self.byte()?;
-        let ticks = self.le64()?;
+        let ticks = if packed & 0x80 != 0 { before.0 } else { self.le64()? };
+        *before = Filetime(ticks);
         Some(Timestamp {
             ticks: Filetime(ticks),
             encoding: match packed & 7 {
@@ -275,14 +290,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The number of a meaning, and a time.
-    fn moment(&mut self) -> Option<(u32, When)> {
+    fn moment(&mut self, before: &mut Filetime) -> Option<(u32, When)> {
         let meaning = self.le32()?;
         let when = match self.byte()? {
             0 => When::Undated,
-            1 => When::At(self.timestamp()?),
-            2 => When::Between(self.timestamp()?, self.timestamp()?),
-            3 => When::NotBefore(self.timestamp()?),
-            4 => When::NotAfter(self.timestamp()?),
+            1 => When::At(self.timestamp(before)?),
+            2 => When::Between(self.timestamp(before)?, self.timestamp(before)?),
+            3 => When::NotBefore(self.timestamp(before)?),
+            4 => When::NotAfter(self.timestamp(before)?),
             _ => return None,
         };
         Some((meaning, when))
@@ -455,8 +470,9 @@ impl<'a> RecordView<'a> {
         let claims = names.claims(reader.le32()?)?;
         let moment_count = reader.count()?;
         let moments = reader;
+        let mut before = Filetime(0);
         for index in 0..moment_count {
-            let (meaning, when) = reader.moment()?;
+            let (meaning, when) = reader.moment(&mut before)?;
             each(index, meaning, when)?;
         }
         let subject = reader.text()?;
@@ -494,8 +510,9 @@ impl<'a> RecordView<'a> {
     pub(crate) fn moments(&self) -> impl Iterator<Item = (Meaning, When)> + 'a {
         let mut reader = self.moments;
         let names = self.names;
+        let mut before = Filetime(0);
         (0..self.moment_count).map_while(move |_| {
-            let (meaning, when) = reader.moment()?;
+            let (meaning, when) = reader.moment(&mut before)?;
             Some((Meaning(names.text(meaning)?), when))
         })
     }
@@ -510,12 +527,16 @@ impl<'a> RecordView<'a> {
     /// Every field in stored order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (FieldName<'a>, ValueView<'a>)> + 'a {
         let mut reader = self.fields;
-        let names = self.names;
+        let (names, subject) = (self.names, self.subject);
         (0..self.field_count).map_while(move |_| {
             let name = match reader.le32()? {
                 NOT_STATIC => FieldName::Own(reader.text()?),
                 number => FieldName::Static(names.text(number)?),
             };
+            if let Some((&SUBJECT, rest)) = reader.0.split_first() {
+                reader.0 = rest;
+                return Some((name, ValueView::Text(subject)));
+            }
             Some((name, reader.value()?))
         })
     }

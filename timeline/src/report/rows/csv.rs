@@ -1,6 +1,7 @@
 //! `timeline.csv`: the same rows for spreadsheets, without the fields of the record.
 
 use super::{Row, text};
+use crate::merge::Place;
 
 /// The first line.
 pub(super) const HEADER: &[u8] = b"datetime,timestamp_desc,message,timestamp,data_type,artifact,event_id,user,\
@@ -32,13 +33,18 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     out.push(b',');
     text::cell(record.subject, out);
     out.extend_from_slice(&row.item.csv);
-    let mut words = std::mem::take(row.scratch);
-    words.clear();
-    text::place(record.place, &mut words);
-    text::cell(&String::from_utf8_lossy(&words), out);
+    if let Place::ByteRange { .. } = record.place {
+        // Its words have a comma.
+        out.push(b'"');
+        text::place(record.place, out);
+        out.push(b'"');
+    } else {
+        text::place_escaped(record.place, row.scratch, out, text::cell);
+    }
     out.push(b',');
     out.extend_from_slice(record.integrity.name().as_bytes());
     out.push(b',');
+    let mut words = std::mem::take(row.scratch);
     words.clear();
     for other in row.event.others() {
         if !words.is_empty() {

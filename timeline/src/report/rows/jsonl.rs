@@ -79,12 +79,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&row.item.json);
     start("locator", out);
-    // Registry locators hold text of the evidence, so the words are escaped like any other.
-    let mut words = std::mem::take(row.scratch);
-    words.clear();
-    text::place(record.place, &mut words);
-    text::json(&String::from_utf8_lossy(&words), out);
-    *row.scratch = words;
+    text::place_escaped(record.place, row.scratch, out, text::json);
     out.push(b'"');
     if record.integrity != Integrity::Intact {
         member("integrity", record.integrity.name(), out);
@@ -241,14 +236,14 @@ fn nested(value: ValueView<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn others(row: &Row<'_>, out: &mut Vec<u8>) {
+fn others(row: &mut Row<'_>, out: &mut Vec<u8>) {
     let mut separator: &[u8] = b",\"other_sources\":[{";
     for other in row.event.others() {
         out.extend_from_slice(separator);
         out.extend_from_slice(row.items.get(other.item).json.get(1..).unwrap_or_default());
-        let mut words = Vec::new();
-        text::place(other.place, &mut words);
-        member("locator", &String::from_utf8_lossy(&words), out);
+        start("locator", out);
+        text::place_escaped(other.place, row.scratch, out, text::json);
+        out.push(b'"');
         member("integrity", other.integrity.name(), out);
         separator = b"},{";
     }

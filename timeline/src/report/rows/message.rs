@@ -209,9 +209,7 @@ fn file(record: &RecordView<'_>, out: &mut String) {
 }
 
 fn push_number(number: u64, out: &mut String) {
-    let mut digits = Vec::with_capacity(20);
-    text::decimal(number, &mut digits);
-    out.extend(digits.into_iter().map(char::from));
+    text::Digits::of(number).as_bytes().iter().for_each(|digit| out.push(char::from(*digit)));
 }
 
 fn event_record(record: &RecordView<'_>, out: &mut String) {

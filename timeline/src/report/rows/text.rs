@@ -5,19 +5,51 @@ use crate::report::escape::is_deceptive;
 use evidence::Filetime;
 
 /// A decimal number.
-pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+pub(super) fn decimal(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(Digits::of(number).as_bytes());
 }
+
+/// The digits of a decimal number.
+pub(super) struct Digits {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Digits {
+    pub(super) fn of(mut number: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        while number >= 100 {
+            let pair = (number % 100) as usize;
+            number /= 100;
+            start -= 2;
+            digits[start..start + 2].copy_from_slice(&PAIRS[pair]);
+        }
+        let last = PAIRS[number as usize];
+        start -= 1;
+        digits[start] = last[1];
+        if number >= 10 {
+            start -= 1;
+            digits[start] = last[0];
+        }
+        Digits { digits, start }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+}
+
+/// The two digits of every number below a hundred.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 /// A decimal number with its sign.
 pub(super) fn signed(number: i64, out: &mut Vec<u8>) {
@@ -98,6 +130,22 @@ pub(super) fn place(place: Place<'_>, out: &mut Vec<u8>) {
     };
     out.extend_from_slice(b" at offset ");
     hexadecimal(offset, out);
+}
+
+/// The words of a place, with the text of the evidence in them escaped.
+pub(super) fn place_escaped(
+    of: Place<'_>,
+    scratch: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+    escape: impl FnOnce(&str, &mut Vec<u8>),
+) {
+    if !matches!(of, Place::RegistryKey { .. }) {
+        place(of, out);
+        return;
+    }
+    scratch.clear();
+    place(of, scratch);
+    escape(&String::from_utf8_lossy(scratch), out);
 }
 
 /// Dates and times; remembers the last second, because rows come in order.
