@@ -8,9 +8,11 @@ mod host;
 mod leads;
 mod merge;
 mod paths;
+mod report;
 
 pub use correlate::{Correlation, Correlator};
 pub use event::{Event, EventSource};
 pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
+pub use report::{Format, Output, TimelineError, TimelineSummary, write_timeline};

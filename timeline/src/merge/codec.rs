@@ -37,14 +37,15 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&names::number(record.data_type).to_le_bytes());
     out.extend_from_slice(&names::claims_number(record.claims).to_le_bytes());
     put_number(record.moments.len() as u64, out);
+    let mut before = Filetime(0);
     for moment in &record.moments {
         out.extend_from_slice(&names::number(moment.meaning.0).to_le_bytes());
         match moment.when {
             When::Undated => out.push(0),
-            When::At(time) => put_times(1, &[time], out),
-            When::Between(from, to) => put_times(2, &[from, to], out),
-            When::NotBefore(time) => put_times(3, &[time], out),
-            When::NotAfter(time) => put_times(4, &[time], out),
+            When::At(time) => put_times(1, &[time], &mut before, out),
+            When::Between(from, to) => put_times(2, &[from, to], &mut before, out),
+            When::NotBefore(time) => put_times(3, &[time], &mut before, out),
+            When::NotAfter(time) => put_times(4, &[time], &mut before, out),
         }
     }
     put_text(&record.subject, out);
@@ -64,9 +65,16 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
                 put_text(name, out);
             }
         }
-        put_value(value, out);
+        match value {
+            // Most subjects stand in a field as well.
+            Value::Text(text) if *text == record.subject => out.push(SUBJECT),
+            value => put_value(value, out),
+        }
     }
 }
+
+/// Tag of a field whose value is the subject.
+const SUBJECT: u8 = 8;
 
 /// LEB128.
 fn put_number(mut number: u64, out: &mut Vec<u8>) {
@@ -110,7 +118,8 @@ fn put_pair(tag: u8, first: u64, second: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&second.to_be_bytes());
 }
 
-fn put_times(tag: u8, times: &[Timestamp], out: &mut Vec<u8>) {
+/// Times are often equal to the one before, which then is not written again.
+fn put_times(tag: u8, times: &[Timestamp], before: &mut Filetime, out: &mut Vec<u8>) {
     out.push(tag);
     for time in times {
         let encoding = match time.encoding {
@@ -127,12 +136,17 @@ fn put_times(tag: u8, times: &[Timestamp], out: &mut Vec<u8>) {
             Precision::TwoSeconds => 3,
         };
         let local = u8::from(time.zone == Zone::LocalUnknown);
-        let same = u8::from(time.raw == time.ticks.0);
-        out.push(encoding | precision << 3 | local << 5 | same << 6);
-        out.extend_from_slice(&time.ticks.0.to_le_bytes());
-        if same == 0 {
+        let raw_is_ticks = time.raw == time.ticks.0;
+        let again = time.ticks == *before;
+        let flags = u8::from(raw_is_ticks) << 6 | u8::from(again) << 7;
+        out.push(encoding | precision << 3 | local << 5 | flags);
+        if !again {
+            out.extend_from_slice(&time.ticks.0.to_le_bytes());
+        }
+        if !raw_is_ticks {
             out.extend_from_slice(&time.raw.to_le_bytes());
         }
+        *before = time.ticks;
     }
 }
 
@@ -250,9 +264,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn timestamp(&mut self) -> Option<Timestamp> {
+    fn timestamp(&mut self, before: &mut Filetime) -> Option<Timestamp> {
         let packed = self.byte()?;
-        let ticks = self.le64()?;
+        let ticks = if packed & 0x80 != 0 { before.0 } else { self.le64()? };
+        *before = Filetime(ticks);
         Some(Timestamp {
             ticks: Filetime(ticks),
             encoding: match packed & 7 {
@@ -274,14 +289,15 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn moment(&mut self, names: &Names) -> Option<(Meaning, When)> {
-        let meaning = Meaning(names.text(self.le32()?)?);
+    /// The number of a meaning, and a time.
+    fn moment(&mut self, before: &mut Filetime) -> Option<(u32, When)> {
+        let meaning = self.le32()?;
         let when = match self.byte()? {
             0 => When::Undated,
-            1 => When::At(self.timestamp()?),
-            2 => When::Between(self.timestamp()?, self.timestamp()?),
-            3 => When::NotBefore(self.timestamp()?),
-            4 => When::NotAfter(self.timestamp()?),
+            1 => When::At(self.timestamp(before)?),
+            2 => When::Between(self.timestamp(before)?, self.timestamp(before)?),
+            3 => When::NotBefore(self.timestamp(before)?),
+            4 => When::NotAfter(self.timestamp(before)?),
             _ => return None,
         };
         Some((meaning, when))
@@ -427,8 +443,13 @@ pub(crate) struct RecordView<'a> {
 }
 
 impl<'a> RecordView<'a> {
-    /// Reads an encoded record; `None` if it is damaged.
-    pub(super) fn new(bytes: &'a [u8], names: &'a Names) -> Option<Self> {
+    /// Reads an encoded record, and hands over each moment's place, meaning and time on the way; `None` if
+    /// it is damaged.
+    fn with_moments(
+        bytes: &'a [u8],
+        names: &'a Names,
+        mut each: impl FnMut(usize, u32, When) -> Option<()>,
+    ) -> Option<Self> {
         let mut reader = Reader(bytes);
         let item = ItemId(u32::from_be_bytes(reader.array()?));
         let place = reader.place()?;
@@ -449,8 +470,10 @@ impl<'a> RecordView<'a> {
         let claims = names.claims(reader.le32()?)?;
         let moment_count = reader.count()?;
         let moments = reader;
-        for _ in 0..moment_count {
-            reader.moment(names)?;
+        let mut before = Filetime(0);
+        for index in 0..moment_count {
+            let (meaning, when) = reader.moment(&mut before)?;
+            each(index, meaning, when)?;
         }
         let subject = reader.text()?;
         let user = match reader.byte()? {
@@ -478,11 +501,20 @@ impl<'a> RecordView<'a> {
         })
     }
 
+    /// Reads an encoded record; `None` if it is damaged.
+    pub(super) fn new(bytes: &'a [u8], names: &'a Names) -> Option<Self> {
+        Self::with_moments(bytes, names, |_, _, _| Some(()))
+    }
+
     /// Every moment in stored order.
     pub(crate) fn moments(&self) -> impl Iterator<Item = (Meaning, When)> + 'a {
         let mut reader = self.moments;
         let names = self.names;
-        (0..self.moment_count).map_while(move |_| reader.moment(names))
+        let mut before = Filetime(0);
+        (0..self.moment_count).map_while(move |_| {
+            let (meaning, when) = reader.moment(&mut before)?;
+            Some((Meaning(names.text(meaning)?), when))
+        })
     }
 
     /// Locators of the moments that have their own.
@@ -492,15 +524,19 @@ impl<'a> RecordView<'a> {
         (0..count).map_while(move |_| Some((usize::try_from(reader.number()?).ok()?, reader.place()?)))
     }
 
-    /// Every field in stored order. Static names come with their number, which is unique.
+    /// Every field in stored order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (FieldName<'a>, ValueView<'a>)> + 'a {
         let mut reader = self.fields;
-        let names = self.names;
+        let (names, subject) = (self.names, self.subject);
         (0..self.field_count).map_while(move |_| {
             let name = match reader.le32()? {
                 NOT_STATIC => FieldName::Own(reader.text()?),
-                number => FieldName::Static(number, names.text(number)?),
+                number => FieldName::Static(names.text(number)?),
             };
+            if let Some((&SUBJECT, rest)) = reader.0.split_first() {
+                reader.0 = rest;
+                return Some((name, ValueView::Text(subject)));
+            }
             Some((name, reader.value()?))
         })
     }
@@ -540,7 +576,7 @@ impl<'a> RecordView<'a> {
         let mut fields = Fields::with_capacity(self.field_count);
         for (name, value) in self.fields() {
             match name {
-                FieldName::Static(_, name) => fields.push(name, value.to_value()),
+                FieldName::Static(name) => fields.push(name, value.to_value()),
                 FieldName::Own(name) => fields.push(name.to_owned(), value.to_value()),
             }
         }
@@ -562,7 +598,7 @@ impl<'a> RecordView<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum FieldName<'a> {
     /// One that the program knows.
-    Static(u32, &'static str),
+    Static(&'static str),
     /// One that the evidence gave.
     Own(&'a str),
 }
@@ -571,29 +607,54 @@ impl<'a> FieldName<'a> {
     /// The text.
     pub(crate) fn as_str(self) -> &'a str {
         match self {
-            FieldName::Static(_, name) => name,
+            FieldName::Static(name) => name,
             FieldName::Own(name) => name,
         }
     }
 }
 
+/// A moment of an event: its number in the record, meaning and time.
+pub(crate) type MomentView = (usize, Meaning, When);
+
 /// An event whose record is still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct EventView<'a> {
     pub(crate) time: Option<Filetime>,
+    /// The moments of this time in stored order; one [`Meaning::NOT_A_TIME`] for a record without any.
+    pub(crate) moments: &'a [MomentView],
     pub(crate) record: RecordView<'a>,
     /// Encoded records of the other places.
-    pub(super) others: &'a [std::ops::Range<usize>],
-    pub(super) bytes: &'a [u8],
+    others: &'a [std::ops::Range<usize>],
+    bytes: &'a [u8],
 }
 
 impl<'a> EventView<'a> {
-    /// The moments of this time in stored order, with their number in the record.
-    pub(crate) fn moments(&self) -> impl Iterator<Item = (usize, Meaning, When)> + 'a {
-        let time = self.time;
-        let none = (self.record.moment_count == 0).then_some((0, Meaning::NOT_A_TIME, When::Undated));
-        let moments = self.record.moments().enumerate().filter(move |(_, (_, when))| when.sort_key() == time);
-        none.into_iter().chain(moments.map(|(index, (meaning, when))| (index, meaning, when)))
+    /// Reads the event whose encoded record stands at `encoded` in `bytes`, as do the `others`. `moments` is
+    /// space to be used again.
+    pub(super) fn new(
+        time: u64,
+        encoded: std::ops::Range<usize>,
+        others: &'a [std::ops::Range<usize>],
+        bytes: &'a [u8],
+        names: &'a Names,
+        moments: &'a mut Vec<MomentView>,
+    ) -> Option<Self> {
+        moments.clear();
+        let mut dated = false;
+        let record = RecordView::with_moments(bytes.get(encoded)?, names, |index, meaning, when| {
+            let at = when.sort_key();
+            if at == Some(Filetime(time)) || (at.is_none() && !dated) {
+                moments.push((index, Meaning(names.text(meaning)?), when));
+            }
+            dated |= at.is_some();
+            Some(())
+        })?;
+        if dated {
+            moments.retain(|(_, _, when)| when.sort_key().is_some());
+        } else if moments.is_empty() {
+            moments.push((0, Meaning::NOT_A_TIME, When::Undated));
+        }
+        Some(EventView { time: dated.then_some(Filetime(time)), moments, record, others, bytes })
     }
 
     /// Other places of the same record.

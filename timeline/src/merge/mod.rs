@@ -10,7 +10,8 @@ mod names;
 mod run;
 mod sorted;
 
-pub(crate) use codec::{EventView, FieldName, Items, Members, Place, RecordView, ValueView};
+pub(crate) use codec::{EventView, Place, RecordView, ValueView};
+pub(crate) use names::Names;
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;
 
@@ -18,7 +19,6 @@ pub use sorted::Sorted;
 mod tests;
 
 use evidence::{ItemId, Record};
-use names::Names;
 use run::{Buffer, Run};
 use std::cell::RefCell;
 use std::io;

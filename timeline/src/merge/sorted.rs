@@ -1,7 +1,7 @@
 //! The merged events: equal ones joined, in batches for the writers or one by one.
 
 use super::MergeError;
-use super::codec::{EventView, RecordView};
+use super::codec::{EventView, MomentView, RecordView};
 use super::names::Names;
 use super::run::{Buffer, Merged, Run};
 use crate::event::Event;
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 /// Encoded bytes after which a batch ends with the next change of time.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 128 << 10;
 
 /// Encoded bytes after which a batch ends although the time goes on. Equal records in different batches
 /// are not found.
@@ -54,6 +54,11 @@ impl Sorted {
     /// The texts that batches refer to.
     pub(crate) fn names(&self) -> Names {
         self.names.clone()
+    }
+
+    /// The error for bytes that make no sense.
+    pub(crate) fn damaged(&self) -> MergeError {
+        MergeError::Damaged { folder: self.merged.folder().to_owned() }
     }
 
     /// How many events were joined to an equal one so far.
@@ -123,17 +128,16 @@ impl Batch {
         self.slots.len()
     }
 
-    /// The event at a place of the batch; `None` if it is damaged.
-    pub(crate) fn event<'a>(&'a self, index: usize, names: &'a Names) -> Option<EventView<'a>> {
+    /// The event at a place of the batch; `None` if it is damaged. `moments` is space to be used again.
+    pub(crate) fn event<'a>(
+        &'a self,
+        index: usize,
+        names: &'a Names,
+        moments: &'a mut Vec<MomentView>,
+    ) -> Option<EventView<'a>> {
         let slot = self.slots.get(index)?;
-        let record = RecordView::new(self.bytes.get(slot.encoded.clone())?, names)?;
-        let dated = record.moments().any(|(_, when)| when.sort_key().is_some());
-        Some(EventView {
-            time: dated.then_some(evidence::Filetime(slot.time)),
-            record,
-            others: self.others.get(slot.others.clone())?,
-            bytes: &self.bytes,
-        })
+        let others = self.others.get(slot.others.clone())?;
+        EventView::new(slot.time, slot.encoded.clone(), others, &self.bytes, names, moments)
     }
 
     /// Joins the events from `first` on, which share a time, where the same record stands in several
@@ -206,8 +210,8 @@ impl Iterator for Sorted {
         if self.batch.is_empty() {
             return None;
         }
-        let event = self.batch.event(self.next, &self.names).map(EventView::to_event);
+        let event = self.batch.event(self.next, &self.names, &mut Vec::new()).map(EventView::to_event);
         self.next += 1;
-        Some(event.ok_or_else(|| MergeError::Damaged { folder: self.merged.folder().to_owned() }))
+        Some(event.ok_or_else(|| self.damaged()))
     }
 }

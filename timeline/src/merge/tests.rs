@@ -30,14 +30,14 @@ fn file(numbers: &mut Numbers, entry: u64) -> Record {
     let mut fields = Fields::new();
     fields.push("Path", format!(r"\Users\x\file{entry}.dll"));
     fields.push("Entry", entry);
-    fields.push("InUse", entry % 2 == 0);
+    fields.push("InUse", entry.is_multiple_of(2));
     fields.push(format!("Given{}", entry % 5), Value::List(vec![Value::from("a"), Value::Signed(-4)]));
     let meanings = [Meaning::SI_CREATED, Meaning::SI_MODIFIED, Meaning::FN_CREATED];
     Record {
         artifact: "mft",
         data_type: "windows:ntfs:file",
         subject: format!(r"\Users\x\file{entry}.dll"),
-        user: (entry % 3 == 0).then(|| "S-1-5-18".to_owned()),
+        user: entry.is_multiple_of(3).then(|| "S-1-5-18".to_owned()),
         moments: meanings.map(|meaning| Moment::at(meaning, time(100 + numbers.below(40)))).to_vec(),
         fields,
         claims: &[Claim::Present],

@@ -1,0 +1,253 @@
+//! `timeline.jsonl`: one JSON object a row, with the field names that Timesketch expects.
+
+use super::{Row, text};
+use crate::merge::ValueView;
+use evidence::{Encoding, Integrity, Precision, When, Zone};
+use std::collections::HashSet;
+
+/// Names of the row itself; a field of the record that is called the same gets the prefix `field_`.
+const OWN: &[&str] = &[
+    "message",
+    "datetime",
+    "timestamp",
+    "timestamp_desc",
+    "data_type",
+    "artifact",
+    "event_id",
+    "datetime_exact",
+    "datetime_until",
+    "time_bound",
+    "time_encoding",
+    "time_raw",
+    "time_precision",
+    "time_zone",
+    "subject",
+    "user",
+    "item",
+    "item_sha256",
+    "locator",
+    "integrity",
+    "other_sources",
+];
+
+/// From how many fields on their names are compared by hashing.
+const MANY_FIELDS: usize = 64;
+
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    start(name, out);
+    text::json(value, out);
+    out.push(b'"');
+}
+
+/// `,"name":"`, for names that need no escaping.
+fn start(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":\"");
+}
+
+pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
+    let record = &row.event.record;
+    out.extend_from_slice(b"{\"message\":\"");
+    text::json(row.message, out);
+    out.extend_from_slice(b"\",\"datetime\":\"");
+    match row.event.time {
+        Some(time) => {
+            row.clock.micros(time, out);
+            out.extend_from_slice(b"\",\"timestamp\":");
+            text::signed(time.unix_micros(), out);
+        }
+        None => out.extend_from_slice(b"1970-01-01T00:00:00.000000+00:00\",\"timestamp\":0"),
+    }
+    start("timestamp_desc", out);
+    row.meanings(out);
+    out.push(b'"');
+    member("data_type", record.data_type, out);
+    member("artifact", record.artifact, out);
+    start("event_id", out);
+    out.extend_from_slice(&row.id);
+    out.push(b'"');
+    if let Some(time) = row.event.time {
+        start("datetime_exact", out);
+        row.clock.ticks(time, out);
+        out.push(b'"');
+    }
+    precision(row, out);
+    member("subject", record.subject, out);
+    if let Some(user) = record.user {
+        member("user", user, out);
+    }
+    out.extend_from_slice(&row.item.json);
+    start("locator", out);
+    text::place_escaped(record.place, row.scratch, out, text::json);
+    out.push(b'"');
+    if record.integrity != Integrity::Intact {
+        member("integrity", record.integrity.name(), out);
+    }
+    fields(row, out);
+    others(row, out);
+    out.extend_from_slice(b"}\n");
+}
+
+/// What the stored time cannot tell, for times that are not simply a FILETIME in UTC.
+fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
+    let Some((_, _, when)) = row.event.moments.first() else { return };
+    let (bound, time) = match *when {
+        When::Undated => return,
+        When::At(time) => (None, time),
+        When::Between(time, _) => (Some("between"), time),
+        When::NotBefore(time) => (Some("not before"), time),
+        When::NotAfter(time) => (Some("not after"), time),
+    };
+    if let Some(bound) = bound {
+        member("time_bound", bound, out);
+    }
+    if let When::Between(_, until) = *when {
+        member("datetime_until", &until.ticks.to_string(), out);
+    }
+    if time.encoding != Encoding::Filetime {
+        member(
+            "time_encoding",
+            match time.encoding {
+                Encoding::Filetime => "filetime",
+                Encoding::UnixSeconds => "unix seconds",
+                Encoding::Text => "text",
+                Encoding::Dos => "dos",
+                Encoding::Systemtime => "systemtime",
+            },
+            out,
+        );
+        start("time_raw", out);
+        text::decimal(time.raw, out);
+        out.push(b'"');
+    }
+    let step = match time.precision {
+        Precision::Ticks => None,
+        Precision::Millisecond => Some("1 ms"),
+        Precision::Second => Some("1 s"),
+        Precision::TwoSeconds => Some("2 s"),
+    };
+    if let Some(step) = step {
+        member("time_precision", step, out);
+    }
+    if time.zone == Zone::LocalUnknown {
+        member("time_zone", "local time of an unnamed zone", out);
+    }
+}
+
+/// Every field of the record. All values are texts or lists of texts, because a search index takes one type
+/// for each name and the artifacts do not agree on it; maps become JSON inside of the text.
+fn fields(row: &Row<'_>, out: &mut Vec<u8>) {
+    let record = &row.event.record;
+    let mut few = [""; MANY_FIELDS];
+    let mut many = (record.field_count() > MANY_FIELDS).then(HashSet::new);
+    for (index, (name, value)) in record.fields().enumerate() {
+        let text = name.as_str();
+        let seen = match &mut many {
+            Some(names) => !names.insert(text),
+            None => {
+                let (earlier, rest) = few.split_at_mut(index);
+                rest[0] = text;
+                earlier.contains(&text)
+            }
+        };
+        out.extend_from_slice(b",\"");
+        if is_ambiguous(text) {
+            out.extend_from_slice(b"field_");
+        }
+        text::json(text, out);
+        if seen {
+            // JSON readers keep one of several equal names; every value must stay.
+            out.push(b'#');
+            text::decimal(index as u64, out);
+        }
+        out.extend_from_slice(b"\":");
+        match value {
+            ValueView::List(items) => {
+                out.push(b'[');
+                for (index, item) in items.enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    string(item, out);
+                }
+                out.push(b']');
+            }
+            value => string(value, out),
+        }
+    }
+}
+
+/// Whether a field's name could be taken for one of the row's own or for a repeated one.
+fn is_ambiguous(name: &str) -> bool {
+    // Nearly all names begin with a capital, and none of ours does.
+    let capital = name.starts_with(|first: char| first.is_ascii_uppercase());
+    name.is_empty() || (!capital && (name.starts_with("field_") || OWN.contains(&name))) || name.contains('#')
+}
+
+/// A value as a JSON string.
+fn string(value: ValueView<'_>, out: &mut Vec<u8>) {
+    out.push(b'"');
+    match value {
+        ValueView::Text(text) => text::json(text, out),
+        ValueView::Unsigned(number) => text::decimal(number, out),
+        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Bool(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+        ValueView::Time(time) => out.extend_from_slice(time.to_string().as_bytes()),
+        ValueView::List(_) | ValueView::Map(_) => {
+            let mut inner = Vec::new();
+            nested(value, &mut inner);
+            text::json(&String::from_utf8_lossy(&inner), out);
+        }
+    }
+    out.push(b'"');
+}
+
+/// A value as JSON of its own.
+fn nested(value: ValueView<'_>, out: &mut Vec<u8>) {
+    match value {
+        ValueView::List(items) => {
+            out.push(b'[');
+            for (index, item) in items.enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                nested(item, out);
+            }
+            out.push(b']');
+        }
+        ValueView::Map(members) => {
+            out.push(b'{');
+            for (index, (name, value)) in members.enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                out.push(b'"');
+                text::json(name, out);
+                out.extend_from_slice(b"\":");
+                nested(value, out);
+            }
+            out.push(b'}');
+        }
+        ValueView::Unsigned(number) => text::decimal(number, out),
+        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Bool(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+        ValueView::Text(_) | ValueView::Time(_) => string(value, out),
+    }
+}
+
+fn others(row: &mut Row<'_>, out: &mut Vec<u8>) {
+    let mut separator: &[u8] = b",\"other_sources\":[{";
+    for other in row.event.others() {
+        out.extend_from_slice(separator);
+        out.extend_from_slice(row.items.get(other.item).json.get(1..).unwrap_or_default());
+        start("locator", out);
+        text::place_escaped(other.place, row.scratch, out, text::json);
+        out.push(b'"');
+        member("integrity", other.integrity.name(), out);
+        separator = b"},{";
+    }
+    if separator.starts_with(b"}") {
+        out.extend_from_slice(b"}]");
+    }
+}

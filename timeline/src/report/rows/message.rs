@@ -1,0 +1,349 @@
+//! The sentence of a row: what the record says, in words, without interpretation.
+//!
+//! A sentence is a pattern. `{Name}` is a field, `{A|B}` the first of several that has a value, `{Name:80}`
+//! at most so many characters of it, and what stands in `[…]` is left out when a field in it has no value.
+
+use super::text;
+use crate::merge::{EventView, Place, RecordView, ValueView};
+
+/// Patterns by data type, for all but event records.
+const BY_TYPE: &[(&str, &str)] = &[
+    (
+        "windows:evtx:channel",
+        "Event log {Channel}: {Records} records, {FirstRecordId} to {LastRecordId}[, from {First} to {Last}][, missing {MissingRecordIds}]",
+    ),
+    ("windows:prefetch:execution", "{Executable} ran, {RunCount} runs in all[, from {Path}][, prefetch hash {Hash}]"),
+    (
+        "windows:registry:com_class",
+        "COM class {Clsid} is registered[ with server {Server}][, class {Class}][ of assembly {Assembly}][, code base {CodeBase}][, ProgId {ProgId}][, state {State}]",
+    ),
+    ("windows:ntfs:usn", "{Path|Name}: {Reasons}"),
+    ("windows:ntfs:stream", "Alternate stream {Name} of {@subject}: {Text:300}"),
+    ("windows:pe:file", "{@subject}: {Kind} program file[, {Machine}][, SHA-256 {Sha256}]"),
+    ("windows:host:system", "The computer is {ComputerName}[ in domain {Domain}][, control set {ControlSet}]"),
+    ("windows:host:os", "The system is {ProductName}[ {DisplayVersion}][, build {Build}][.{Ubr}]"),
+    ("windows:host:time_zone", "The time zone is {Name}[, bias {ActiveTimeBias|Bias} minutes]"),
+    ("windows:host:time_zone_rules", "Rules of time zone {Name}"),
+    ("windows:host:user", "User {Sid}[ is {Name}][, profile {ProfilePath}]"),
+    (
+        "windows:host:volume",
+        "Volume {Name}[, disk signature {DiskSignature}][ at offset {Offset}][, partition {PartitionGuid}][, device {Device}]",
+    ),
+    ("windows:host:setting", "Setting {Name} is {Value}"),
+];
+
+/// Patterns of event records by the end of the provider's name and the event id.
+const BY_EVENT: &[(&str, &str, &str)] = &[
+    ("Security-Auditing", "4616", "The clock was changed from {PreviousTime} to {NewTime}[ by {ProcessName}]"),
+    (
+        "Security-Auditing",
+        "4624",
+        "{TargetDomainName}\\{TargetUserName} logged on, type {LogonType}, logon {TargetLogonId}[ from {IpAddress}]",
+    ),
+    ("Security-Auditing", "4634", "{TargetDomainName}\\{TargetUserName} logged off, logon {TargetLogonId}"),
+    ("Security-Auditing", "4647", "{TargetDomainName}\\{TargetUserName} asked to log off, logon {TargetLogonId}"),
+    (
+        "Security-Auditing",
+        "4648",
+        "{SubjectUserName} used the credentials of {TargetDomainName}\\{TargetUserName}[ in {ProcessName}][ for {TargetServerName}]",
+    ),
+    (
+        "Security-Auditing",
+        "4657",
+        "Registry value {ObjectValueName} of {ObjectName} was set[ by {ProcessName}][, process {ProcessId}]",
+    ),
+    ("Security-Auditing", "4663", "{ObjectName} was accessed[ by {ProcessName}][, process {ProcessId}]"),
+    (
+        "Security-Auditing",
+        "4672",
+        "Special privileges for {SubjectDomainName}\\{SubjectUserName}, logon {SubjectLogonId}",
+    ),
+    (
+        "Security-Auditing",
+        "4688",
+        "Process {NewProcessId} {NewProcessName} started[ by {SubjectDomainName}\\{SubjectUserName}][, parent {ProcessId}][ {ParentProcessName}][, command line: {CommandLine}]",
+    ),
+    ("Security-Auditing", "4689", "Process {ProcessId} {ProcessName} ended[ with status {Status}]"),
+    ("Security-Auditing", "4697", "Service {ServiceName} was installed: {ServiceFileName}"),
+    ("Security-Auditing", "4698", "Scheduled task {TaskName} was created[ by {SubjectUserName}]"),
+    ("Security-Auditing", "4699", "Scheduled task {TaskName} was deleted[ by {SubjectUserName}]"),
+    ("Security-Auditing", "4702", "Scheduled task {TaskName} was changed[ by {SubjectUserName}]"),
+    ("Security-Auditing", "4719", "The audit policy was changed[ by {SubjectUserName}][: {AuditPolicyChanges}]"),
+    (
+        "Security-Auditing",
+        "5156",
+        "Connection allowed for {Application}, process {ProcessID|ProcessId}, {SourceAddress}:{SourcePort} and {DestAddress}:{DestPort}",
+    ),
+    ("Security-Auditing", "5140", "Share {ShareName} was opened[ from {IpAddress}]"),
+    ("Security-Auditing", "5145", "{RelativeTargetName} of share {ShareName} was opened[ from {IpAddress}]"),
+    ("Windows-Eventlog", "1102", "The Security log was cleared[ by {SubjectDomainName}\\{SubjectUserName}]"),
+    ("Windows-Eventlog", "104", "The log {Channel} was cleared[ by {SubjectDomainName}\\{SubjectUserName}]"),
+    (
+        "Sysmon",
+        "1",
+        "Process {ProcessId} {Image} started[ by {User}][, parent {ParentProcessId}][ {ParentImage}][, command line: {CommandLine}]",
+    ),
+    (
+        "Sysmon",
+        "2",
+        "{Image}, process {ProcessId}, changed the creation time of {TargetFilename} from {PreviousCreationUtcTime} to {CreationUtcTime}",
+    ),
+    (
+        "Sysmon",
+        "3",
+        "{Image}, process {ProcessId}, connection {Protocol} {SourceIp}:{SourcePort} to {DestinationIp}:{DestinationPort}[ {DestinationHostname}]",
+    ),
+    ("Sysmon", "5", "Process {ProcessId} {Image} ended"),
+    ("Sysmon", "6", "Driver {ImageLoaded} was loaded"),
+    ("Sysmon", "7", "{Image}, process {ProcessId}, loaded {ImageLoaded}"),
+    (
+        "Sysmon",
+        "8",
+        "{SourceImage}, process {SourceProcessId}, started a thread in {TargetImage}, process {TargetProcessId}",
+    ),
+    ("Sysmon", "9", "{Image}, process {ProcessId}, read the disk {Device}"),
+    (
+        "Sysmon",
+        "10",
+        "{SourceImage}, process {SourceProcessId}, opened {TargetImage}, process {TargetProcessId}[, access {GrantedAccess}]",
+    ),
+    ("Sysmon", "11", "{Image}, process {ProcessId}, created {TargetFilename}"),
+    ("Sysmon", "12", "{Image}, process {ProcessId}: {EventType} {TargetObject}"),
+    ("Sysmon", "13", "{Image}, process {ProcessId}, set {TargetObject} to {Details:300}"),
+    ("Sysmon", "14", "{Image}, process {ProcessId}, renamed {TargetObject} to {NewName}"),
+    ("Sysmon", "15", "{Image}, process {ProcessId}, created the stream {TargetFilename}[: {Contents:300}]"),
+    ("Sysmon", "17", "{Image}, process {ProcessId}, created the pipe {PipeName}"),
+    ("Sysmon", "18", "{Image}, process {ProcessId}, connected to the pipe {PipeName}"),
+    ("Sysmon", "22", "{Image}, process {ProcessId}, looked up {QueryName}[: {QueryResults:300}]"),
+    ("Sysmon", "23", "{Image}, process {ProcessId}, deleted {TargetFilename}"),
+    ("Sysmon", "25", "{Image}, process {ProcessId}, was tampered with: {Type}"),
+    ("Sysmon", "26", "{Image}, process {ProcessId}, deleted {TargetFilename}"),
+    ("Sysmon", "29", "{Image}, process {ProcessId}, wrote the program {TargetFilename}"),
+    ("Sysmon", "4", "Sysmon is {State}"),
+    ("Sysmon", "16", "The configuration of Sysmon was changed: {Configuration}"),
+    ("Service Control Manager", "7045", "Service {ServiceName} was installed: {ImagePath}"),
+    ("Service Control Manager", "7036", "Service {param1} is now {param2}"),
+    ("Kernel-General", "1", "The clock was changed from {OldTime} to {NewTime}"),
+    ("Kernel-General", "12", "The system started[ at {StartTime}]"),
+    ("Kernel-General", "13", "The system stopped[ at {StopTime}]"),
+    ("EventLog", "6005", "The event log service started"),
+    ("EventLog", "6006", "The event log service stopped"),
+    ("EventLog", "6008", "The last shutdown was unexpected"),
+    (".NET Runtime", "1026", "A .NET program failed: {Data[0]:300}"),
+    (
+        "Application Error",
+        "1000",
+        "{AppName|Data[0]} failed in {ModuleName|Data[3]}, exception {ExceptionCode|Data[6]}",
+    ),
+    ("Windows Error Reporting", "1001", "Error report {EventName|Data[2]}: {P1|Data[5]}"),
+    ("TaskScheduler", "106", "Scheduled task {TaskName} was registered[ by {UserContext}]"),
+    ("TaskScheduler", "129", "Scheduled task {TaskName} started process {ProcessID} {Path}"),
+    ("TaskScheduler", "140", "Scheduled task {TaskName} was changed[ by {UserName}]"),
+    ("TaskScheduler", "141", "Scheduled task {TaskName} was deleted[ by {UserName}]"),
+    ("TaskScheduler", "200", "Scheduled task {TaskName} started the action {ActionName}"),
+    ("TaskScheduler", "201", "Scheduled task {TaskName} ended the action {ActionName}[ with {ResultCode}]"),
+    ("PowerShell", "400", "PowerShell started: {Data[2]:300}"),
+    ("PowerShell", "4103", "PowerShell ran: {Payload:300}"),
+    ("PowerShell", "4104", "PowerShell script[ {Path}], part {MessageNumber} of {MessageTotal}: {ScriptBlockText:300}"),
+    ("WMI-Activity", "5857", "WMI provider {ProviderName} was loaded from {ProviderPath}"),
+    ("WMI-Activity", "5861", "WMI binding {CONSUMER} in {Namespace}"),
+    ("Windows Defender", "1116", "Defender detected {Threat Name} in {Path}[, process {Process Name}]"),
+    ("Windows Defender", "1117", "Defender acted on {Threat Name} in {Path}: {Action Name}"),
+    ("Windows Defender", "1121", "Defender blocked {Path} by rule {ID}[, process {Process Name}]"),
+    ("Windows Defender", "5007", "The configuration of Defender was changed to {New Value}"),
+    ("DNS-Client", "3006", "Name lookup of {QueryName}"),
+    ("DNS-Client", "3008", "Name lookup of {QueryName} ended with {QueryStatus}[: {QueryResults}]"),
+    ("LocalSessionManager", "21", "{User} logged on to session {SessionID}[ from {Address}]"),
+    ("LocalSessionManager", "24", "{User} disconnected session {SessionID}[ from {Address}]"),
+    ("LocalSessionManager", "25", "{User} reconnected session {SessionID}[ from {Address}]"),
+    ("RemoteConnectionManager", "1149", "Remote desktop authentication of {Param2}\\{Param1} from {Param3}"),
+];
+
+/// Shown where a sentence needs a value that the record does not have.
+const MISSING: &str = "(not recorded)";
+
+/// Writes the sentence of an event.
+pub(super) fn write(event: &EventView<'_>, out: &mut String) {
+    let record = &event.record;
+    match record.data_type {
+        "windows:ntfs:file" => file(record, out),
+        "windows:evtx:record" => event_record(record, out),
+        data_type => match BY_TYPE.iter().find(|(there, _)| *there == data_type) {
+            Some((_, pattern)) => fill(pattern, record, out),
+            None => out.push_str(record.subject),
+        },
+    }
+}
+
+/// File records are by far the most, so their sentence is made in one pass over the fields.
+fn file(record: &RecordView<'_>, out: &mut String) {
+    out.push_str(record.subject);
+    let (mut directory, mut in_use, mut certain, mut size) = (false, true, true, None);
+    for (name, value) in record.fields() {
+        match (name.as_str(), value) {
+            ("InUse", ValueView::Bool(flag)) => in_use = flag,
+            ("Directory", ValueView::Bool(flag)) => directory = flag,
+            ("PathCertain", ValueView::Bool(flag)) => certain = flag,
+            ("Size", ValueView::Unsigned(bytes)) => size = Some(bytes),
+            _ => {}
+        }
+    }
+    out.push_str(match (in_use, directory) {
+        (true, true) => " (folder",
+        (true, false) => " (file",
+        (false, true) => " (deleted folder",
+        (false, false) => " (deleted file",
+    });
+    if let (false, Some(size)) = (directory, size) {
+        out.push_str(", ");
+        push_number(size, out);
+        out.push_str(" bytes");
+    }
+    if let Place::MftEntry { entry, sequence, .. } = record.place {
+        out.push_str(", MFT record ");
+        push_number(entry, out);
+        out.push('-');
+        push_number(u64::from(sequence), out);
+    }
+    out.push_str(if certain { ")" } else { ", path not certain)" });
+}
+
+fn push_number(number: u64, out: &mut String) {
+    text::Digits::of(number).as_bytes().iter().for_each(|digit| out.push(char::from(*digit)));
+}
+
+fn event_record(record: &RecordView<'_>, out: &mut String) {
+    let provider = record.text("System.Provider").unwrap_or("unknown provider");
+    let id = record.text("System.EventID").unwrap_or("?");
+    let known = BY_EVENT.iter().find(|(end, number, _)| *number == id && provider.ends_with(end));
+    if let Some((_, _, pattern)) = known {
+        fill(pattern, record, out);
+        return;
+    }
+    out.push_str(provider);
+    out.push_str(" event ");
+    out.push_str(id);
+    let mut separator = ": ";
+    for (name, value) in record.fields() {
+        if name.as_str().starts_with("System.") {
+            continue;
+        }
+        out.push_str(separator);
+        out.push_str(name.as_str());
+        out.push('=');
+        push_value(value, 120, out);
+        separator = ", ";
+        if out.len() > 600 {
+            out.push_str(", …");
+            break;
+        }
+    }
+}
+
+/// Fills a pattern.
+fn fill(pattern: &str, record: &RecordView<'_>, out: &mut String) {
+    // Outside of a group, and at most one group deep.
+    let mut rest = pattern;
+    while let Some(at) = rest.find(['[', '{']) {
+        out.push_str(&rest[..at]);
+        if rest[at..].starts_with('{') {
+            rest = field(&rest[at..], record, out).unwrap_or_else(|after| {
+                out.push_str(MISSING);
+                after
+            });
+            continue;
+        }
+        let group = &rest[at + 1..];
+        let end = group_end(group);
+        let before = out.len();
+        let mut inside = &group[..end];
+        while let Some(at) = inside.find('{') {
+            out.push_str(&inside[..at]);
+            match field(&inside[at..], record, out) {
+                Ok(after) => inside = after,
+                Err(_) => {
+                    out.truncate(before);
+                    inside = "";
+                }
+            }
+        }
+        out.push_str(inside);
+        rest = group.get(end + 1..).unwrap_or("");
+    }
+    out.push_str(rest);
+}
+
+/// Where a group ends; brackets inside of `{…}` belong to field names.
+fn group_end(group: &str) -> usize {
+    let mut in_field = false;
+    for (at, byte) in group.bytes().enumerate() {
+        match byte {
+            b'{' => in_field = true,
+            b'}' => in_field = false,
+            b']' if !in_field => return at,
+            _ => {}
+        }
+    }
+    group.len()
+}
+
+/// Writes the field that a pattern starts with; gives the rest of the pattern, as an error when the field
+/// has no value.
+fn field<'a>(pattern: &'a str, record: &RecordView<'_>, out: &mut String) -> Result<&'a str, &'a str> {
+    let end = pattern.find('}').unwrap_or(pattern.len());
+    let rest = pattern.get(end + 1..).unwrap_or("");
+    let name = pattern.get(1..end).unwrap_or("");
+    let (names, limit) = match name.rsplit_once(':') {
+        Some((names, limit)) => (names, limit.parse().unwrap_or(usize::MAX)),
+        None => (name, usize::MAX),
+    };
+    for name in names.split('|') {
+        let value = match name {
+            "@subject" => Some(ValueView::Text(record.subject)),
+            name => record.get(name),
+        };
+        match value {
+            None | Some(ValueView::Text("" | "-")) => {}
+            Some(value) => {
+                push_value(value, limit, out);
+                return Ok(rest);
+            }
+        }
+    }
+    Err(rest)
+}
+
+/// A value as people read it, at most `limit` characters of a text.
+fn push_value(value: ValueView<'_>, limit: usize, out: &mut String) {
+    match value {
+        ValueView::Text(text) => match text.char_indices().nth(limit) {
+            None => out.push_str(text),
+            Some((end, _)) => {
+                out.push_str(&text[..end]);
+                out.push('…');
+            }
+        },
+        ValueView::Unsigned(number) => push_number(number, out),
+        ValueView::Signed(number) => out.push_str(&number.to_string()),
+        ValueView::Bool(flag) => out.push_str(if flag { "yes" } else { "no" }),
+        ValueView::Time(time) => out.push_str(&time.to_string()),
+        ValueView::List(items) => {
+            for (index, item) in items.enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                push_value(item, limit, out);
+            }
+        }
+        ValueView::Map(members) => {
+            for (index, (name, value)) in members.enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                out.push_str(name);
+                out.push(' ');
+                push_value(value, limit, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The timeline's files, written row by row while the merge goes on.
+
+mod body;
+mod csv;
+mod jsonl;
+mod message;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::event::Event;
+use crate::merge::{Batch, EventView, MergeError, Sorted};
+use evidence::{Item, ItemId, Problem};
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use text::Clock;
+
+/// A file format of the timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// JSON Lines in Timesketch's field names, with every field of the record.
+    Jsonl,
+    /// CSV in Timesketch's column names, safe to open in a spreadsheet.
+    Csv,
+    /// mactime's body file.
+    Body,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Format; 3] = [Format::Jsonl, Format::Csv, Format::Body];
+
+    /// Name of the file that an analysis writes.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Format::Jsonl => "timeline.jsonl",
+            Format::Csv => "timeline.csv",
+            Format::Body => "timeline.body",
+        }
+    }
+
+    fn write(self, row: &mut Row<'_>, out: &mut Vec<u8>) {
+        match self {
+            Format::Jsonl => jsonl::write(row, out),
+            Format::Csv => csv::write(row, out),
+            Format::Body => body::write(row, out),
+        }
+    }
+}
+
+/// Why the timeline's files could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum TimelineError {
+    /// The merge failed.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// A file could not be written, mostly because the disk is full.
+    #[error("cannot write {name}: {source}")]
+    Write {
+        /// Name or path of the file.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Where one format goes.
+pub struct Output<W> {
+    /// The format.
+    pub format: Format,
+    /// Name for error messages.
+    pub name: String,
+    /// Takes the rows, in pieces of several hundred kilobytes.
+    pub to: W,
+}
+
+impl Output<File> {
+    /// Creates the format's file in a folder; a file that is there already is an error.
+    pub fn create(folder: &Path, format: Format) -> Result<Self, TimelineError> {
+        let path: PathBuf = folder.join(format.file_name());
+        let name = path.display().to_string();
+        match File::create_new(&path) {
+            Ok(to) => Ok(Output { format, name, to }),
+            Err(source) => Err(TimelineError::Write { name, source }),
+        }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimelineSummary {
+    /// Rows.
+    pub events: u64,
+    /// Events that stand as another source in the row of an equal one.
+    pub joined: u64,
+    /// What limits of ours cost.
+    pub problems: Vec<Problem>,
+}
+
+/// What the rows need to know of an item, ready for each format.
+struct ItemText {
+    path: String,
+    /// `,"item":"…","item_sha256":"…"`.
+    json: Vec<u8>,
+    /// `,"path",sha256,`.
+    csv: Vec<u8>,
+    /// SHA-256 over the item's own in hexadecimal, to be continued for each event.
+    id: Sha256,
+}
+
+impl ItemText {
+    fn new(path: &str, sha256: &str) -> Self {
+        let mut json = b",\"item\":\"".to_vec();
+        text::json(path, &mut json);
+        json.extend_from_slice(b"\",\"item_sha256\":\"");
+        text::json(sha256, &mut json);
+        json.push(b'"');
+        let mut csv = vec![b','];
+        text::cell(path, &mut csv);
+        csv.push(b',');
+        text::cell(sha256, &mut csv);
+        csv.push(b',');
+        ItemText { path: path.to_owned(), json, csv, id: Sha256::new().chain_update(sha256) }
+    }
+}
+
+struct Items {
+    known: Vec<ItemText>,
+    unknown: ItemText,
+}
+
+impl Items {
+    fn new(items: &[Item]) -> Self {
+        let mut items: Vec<&Item> = items.iter().collect();
+        items.sort_by_key(|item| item.id);
+        let mut known = Vec::with_capacity(items.len());
+        for item in items {
+            // Ids are indexes; a gap would only come from a damaged bundle.
+            if item.id.0 as usize == known.len() {
+                known.push(ItemText::new(&item.original_path, &item.sha256));
+            }
+        }
+        Items { known, unknown: ItemText::new("(unknown item)", "") }
+    }
+
+    fn get(&self, id: ItemId) -> &ItemText {
+        self.known.get(id.0 as usize).unwrap_or(&self.unknown)
+    }
+}
+
+/// A row of the timeline, before it has a format.
+struct Row<'a> {
+    event: &'a EventView<'a>,
+    items: &'a Items,
+    item: &'a ItemText,
+    message: &'a str,
+    /// Hexadecimal digits.
+    id: [u8; 32],
+    clock: &'a mut Clock,
+    scratch: &'a mut Vec<u8>,
+}
+
+impl Row<'_> {
+    /// Every meaning of the row's time.
+    fn meanings(&self, out: &mut Vec<u8>) {
+        for (index, (_, meaning, _)) in self.event.moments.iter().enumerate() {
+            if index > 0 {
+                out.extend_from_slice(b"; ");
+            }
+            out.extend_from_slice(meaning.0.as_bytes());
+        }
+    }
+}
+
+/// The id of an event: the first 128 bits of SHA-256 over the item's SHA-256 in hexadecimal, the words of
+/// the place, each meaning and the time in FILETIME ticks, separated by line feeds.
+fn event_id(event: &EventView<'_>, item: &ItemText, scratch: &mut Vec<u8>) -> [u8; 32] {
+    scratch.clear();
+    scratch.push(b'\n');
+    let own = event.moments.first().and_then(|(index, _, _)| {
+        event.record.moment_places().find(|(there, _)| there == index).map(|(_, place)| place)
+    });
+    text::place(own.unwrap_or(event.record.place), scratch);
+    for (_, meaning, _) in event.moments {
+        scratch.push(b'\n');
+        scratch.extend_from_slice(meaning.0.as_bytes());
+    }
+    scratch.push(b'\n');
+    if let Some(time) = event.time {
+        text::decimal(time.0, scratch);
+    }
+    let digest = item.id.clone().chain_update(&scratch).finalize();
+    let mut id = [0; 32];
+    for (pair, byte) in id.chunks_exact_mut(2).zip(digest.iter()) {
+        pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+        pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+    }
+    id
+}
+
+/// A batch on its way through the writers.
+#[derive(Default)]
+struct Work {
+    batch: Batch,
+    /// Rows, a buffer for each output.
+    rows: Vec<Vec<u8>>,
+    /// Events that the observer wants.
+    events: Vec<Event>,
+    damaged: bool,
+}
+
+/// Most batches that are rendered at once, so that memory does not grow with the cores.
+const MOST_BATCHES: usize = 16;
+
+/// Writes every event to every output in the order of time, and shows `observe` those whose data type
+/// `wants` names. Rendering runs on all threads; the bytes do not depend on their number.
+pub fn write_timeline<W: Write + Send>(
+    mut sorted: Sorted,
+    items: &[Item],
+    outputs: &mut [Output<W>],
+    wants: &(dyn Fn(&str) -> bool + Sync),
+    observe: &mut (dyn FnMut(Event) + Send),
+) -> Result<TimelineSummary, TimelineError> {
+    let items = Items::new(items);
+    let names = sorted.names();
+    let formats: Vec<Format> = outputs.iter().map(|output| output.format).collect();
+    for output in outputs.iter_mut().filter(|output| output.format == Format::Csv) {
+        write_to(output, csv::HEADER)?;
+    }
+    let width = (rayon::current_num_threads() * 2).min(MOST_BATCHES);
+    let fresh = || (0..width).map(|_| Work::default()).collect::<Vec<_>>();
+    let (mut rendering, mut finished) = (fresh(), fresh());
+    let mut summary = TimelineSummary::default();
+    read(&mut sorted, &mut rendering)?;
+    loop {
+        // While one set of batches is rendered, the set before it is written and used again for reading.
+        let ((), written) = rayon::join(
+            || {
+                rendering.par_iter_mut().for_each(|work| work.render(&names, &items, &formats, wants));
+            },
+            || -> Result<(), TimelineError> {
+                for work in &mut finished {
+                    if work.damaged {
+                        return Err(sorted.damaged().into());
+                    }
+                    summary.events += work.batch.len() as u64;
+                    for (output, rows) in outputs.iter_mut().zip(&work.rows) {
+                        write_to(output, rows)?;
+                    }
+                    work.events.drain(..).for_each(&mut *observe);
+                }
+                Ok(read(&mut sorted, &mut finished)?)
+            },
+        );
+        written?;
+        if rendering.iter().all(|work| work.batch.is_empty()) {
+            break;
+        }
+        std::mem::swap(&mut rendering, &mut finished);
+    }
+    for output in outputs {
+        output.to.flush().map_err(|source| TimelineError::Write { name: output.name.clone(), source })?;
+    }
+    summary.joined = sorted.joined();
+    summary.problems = sorted.problems();
+    Ok(summary)
+}
+
+fn write_to<W: Write>(output: &mut Output<W>, bytes: &[u8]) -> Result<(), TimelineError> {
+    output.to.write_all(bytes).map_err(|source| TimelineError::Write { name: output.name.clone(), source })
+}
+
+fn read(sorted: &mut Sorted, set: &mut [Work]) -> Result<(), MergeError> {
+    set.iter_mut().try_for_each(|work| sorted.next_batch(&mut work.batch))
+}
+
+impl Work {
+    fn render(
+        &mut self,
+        names: &crate::merge::Names,
+        items: &Items,
+        formats: &[Format],
+        wants: &(dyn Fn(&str) -> bool + Sync),
+    ) {
+        self.events.clear();
+        self.rows.resize_with(formats.len(), Vec::new);
+        self.rows.iter_mut().for_each(Vec::clear);
+        let (mut clock, mut scratch) = (Clock::default(), Vec::new());
+        let (mut message, mut moments) = (String::new(), Vec::new());
+        for index in 0..self.batch.len() {
+            let Some(event) = self.batch.event(index, names, &mut moments) else {
+                self.damaged = true;
+                return;
+            };
+            message.clear();
+            message::write(&event, &mut message);
+            let item = items.get(event.record.item);
+            let id = event_id(&event, item, &mut scratch);
+            let mut row =
+                Row { event: &event, items, item, message: &message, id, clock: &mut clock, scratch: &mut scratch };
+            for (format, out) in formats.iter().zip(&mut self.rows) {
+                format.write(&mut row, out);
+            }
+            if wants(event.record.data_type) {
+                self.events.push(event.to_event());
+            }
+        }
+    }
+}
