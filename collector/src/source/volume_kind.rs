@@ -66,7 +66,10 @@ fn is_fat(sector: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn sector(parts: &[(usize, &[u8])]) -> Vec<u8> {
+    /// Bytes and where they stand.
+    type Parts<'a> = &'a [(usize, &'a [u8])];
+
+    fn sector(parts: Parts<'_>) -> Vec<u8> {
         let mut bytes = vec![0; 1 << 16];
         for (offset, part) in parts {
             bytes[*offset..*offset + part.len()].copy_from_slice(part);
@@ -76,11 +79,11 @@ mod tests {
 
     #[test]
     fn each_kind_by_its_bytes() {
-        let fat: &[(usize, &[u8])] =
+        let fat: Parts<'_> =
             &[(0, &[0xEB, 0x3C, 0x90]), (11, &[0, 2, 4, 1, 0, 2]), (21, &[0xF8]), (510, &[0x55, 0xAA])];
         let mut to_go = fat.to_vec();
         to_go.push((424, &BITLOCKER_TO_GO));
-        let cases: [(&[(usize, &[u8])], VolumeKind); 8] = [
+        let cases: [(Parts<'_>, VolumeKind); 8] = [
             (&[(3, b"NTFS    ")], VolumeKind::Ntfs),
             (&[(3, b"-FVE-FS-")], VolumeKind::BitLocker),
             (&to_go, VolumeKind::BitLocker),
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_backup_boot_sector_is_enough() {
-        let parts: &[(usize, &[u8])] =
+        let parts: Parts<'_> =
             &[(0, b"NTFS    "), (8, &[0, 2, 8]), (37, &[127]), (45, &[4]), (61, &[0xF6]), (65, &[1])];
         let at_end: Vec<_> = parts.iter().map(|(offset, part)| ((1 << 16) - 512 + 3 + offset, *part)).collect();
         let volume = sector(&at_end);
