@@ -1,10 +1,17 @@
 //! The program `comtrail`: the one place that sees every crate, prints, reads the clock and exits.
 
+mod analyze;
 mod args;
 mod catalogue;
+mod collect;
+mod focus;
+mod inspect;
+mod memory;
 mod parse;
 mod progress;
+mod say;
 
+use anyhow::Context;
 use args::{Cli, Command, ListFormat};
 use clap::{CommandFactory, Parser};
 use progress::printable;
@@ -83,13 +90,60 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             write_man_pages(folder)?;
             Ok(Outcome::Complete)
         }
-        _ => anyhow::bail!("not there yet"),
+        Command::Run { source, output, words, limits, scope } => {
+            let opened = collect::open(source)?;
+            std::fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
+            let started = collect::now();
+            let bundle = output.join(bundle_name(&opened.name, started));
+            let collected = collect::collect(&opened, &bundle, started, words, limits, &cli.common)?;
+            drop(opened);
+            anyhow::ensure!(
+                collected.verified.is_right(),
+                "what was read back from {} is not what was written; it is kept for examination, nothing was analysed",
+                collected.path.display()
+            );
+            let analyzed = analyze::analyze(&collected.path, output, scope.full_timeline, &cli.common)?;
+            say::analyzed(&analyzed.report, Some(&collected), output, &cli.common, &mut out)
+        }
+        Command::Collect { source, output, words, limits } => {
+            let opened = collect::open(source)?;
+            let collected = collect::collect(&opened, output, collect::now(), words, limits, &cli.common)?;
+            say::collected(&collected, &cli.common, &mut out)
+        }
+        Command::Verify { bundle } => {
+            let shown = collect::Shown::new(progress::Progress::new(progress::Style::choose(
+                cli.common.quiet,
+                cli.common.json,
+            )));
+            let cancel = collect::cancel_on_interrupt();
+            let report = collector::verify(bundle, collect::threads(&cli.common), cancel, &shown);
+            shown.progress.finish();
+            say::verified(&report?, bundle, &cli.common, &mut out)
+        }
+        Command::Analyze { bundle, output, scope } => {
+            let analyzed = analyze::analyze(bundle, output, scope.full_timeline, &cli.common)?;
+            say::analyzed(&analyzed.report, None, output, &cli.common, &mut out)
+        }
+        Command::Inspect { files } => {
+            let whole = inspect::run(files, cli.common.json, &mut out)?;
+            Ok(if whole { Outcome::Complete } else { Outcome::WithProblems })
+        }
     }
+}
+
+/// `WS-FIN-07-20260304T141233Z.zip`, with the characters of a host name that every file system takes.
+fn bundle_name(host: &str, started: evidence::Filetime) -> String {
+    let plain: String = host
+        .chars()
+        .take(64)
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' })
+        .collect();
+    let t = started.civil();
+    format!("{plain}-{:04}{:02}{:02}T{:02}{:02}{:02}Z.zip", t.year, t.month, t.day, t.hour, t.minute, t.second)
 }
 
 /// One page for the program and one for each command.
 fn write_man_pages(folder: &Path) -> anyhow::Result<()> {
-    use anyhow::Context;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     clap_mangen::generate_to(Cli::command(), folder)
         .with_context(|| format!("cannot write the man pages into {}", folder.display()))?;

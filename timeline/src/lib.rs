@@ -15,4 +15,6 @@ pub use event::{Event, EventSource};
 pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
-pub use report::{Format, Output, TimelineError, TimelineSummary, write_timeline};
+pub use report::{
+    BundleName, Format, Output, Report, SCHEMA, TimelineError, TimelineSummary, ToolName, write_timeline,
+};

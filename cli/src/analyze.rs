@@ -1,0 +1,181 @@
+//! `comtrail analyze`: from a bundle to the timeline and the report.
+//!
+//! The host first, then every independent artifact in parallel, then the artifacts that describe only what the others
+//! are about, then one pass over the merged events.
+
+use crate::args::Common;
+use crate::collect::{threads, wanting};
+use crate::focus;
+use crate::memory::Ceiling;
+use crate::parse::parse;
+use crate::progress::{Progress, Style};
+use anyhow::Context;
+use collector::BundleReader;
+use evidence::{Artifact, Bytes, Focus, Input, Item, Phase, Problem, ProblemKind, Record, Stage};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+use timeline::{BundleName, Correlator, Format, Host, Merger, Output, Report, ToolName};
+
+/// What the analysis came to.
+pub(crate) struct Analyzed {
+    pub(crate) report: Report,
+}
+
+/// Analyses a bundle into a folder.
+pub(crate) fn analyze(bundle: &Path, folder: &Path, full_timeline: bool, common: &Common) -> anyhow::Result<Analyzed> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for name in ["report.html", "report.json"].into_iter().chain(Format::ALL.map(Format::file_name)) {
+        let path = folder.join(name);
+        anyhow::ensure!(!path.exists(), "{} is there already; choose another folder", path.display());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(common)).build()?;
+    pool.install(|| analyze_here(bundle, folder, full_timeline, common))
+}
+
+fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Common) -> anyhow::Result<Analyzed> {
+    let reader = BundleReader::open(bundle)?;
+    let temp = tempfile::Builder::new()
+        .prefix(".comtrail-")
+        .tempdir_in(folder)
+        .with_context(|| format!("cannot write into {}", folder.display()))?;
+    let analysis = Analysis {
+        reader: &reader,
+        temp: temp.path(),
+        by_path: reader.items().iter().map(|item| (item.original_path.to_uppercase(), item)).collect(),
+        ceiling: Ceiling::new(common.memory / 2),
+        progress: Progress::new(Style::choose(common.quiet, common.json)),
+        problems: Mutex::new(reader.failures().to_vec()),
+    };
+    let host = analysis.host();
+    let merger = Merger::new(temp.path(), usize::try_from(common.memory / 8).unwrap_or(32 << 20));
+    let focus = Mutex::new(focus::on_the_tools());
+    analysis.run(Phase::Independent, "parsing", &Focus::default(), &|artifact, item, record| {
+        for path in focus::lead_paths(artifact, &record) {
+            focus::add_path(&mut lock(&focus), &path);
+        }
+        merger.add(item.id, &record);
+    });
+    let mut focus = focus.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    focus::add_items(&mut focus, reader.items());
+    focus.everything = full_timeline;
+    analysis.run(Phase::Focused, "parsing the file system", &focus, &|_, item, record| merger.add(item.id, &record));
+
+    analysis.progress.phase("merging and correlating", 0);
+    let mut correlator = Correlator::new(host.clone(), reader.items());
+    let mut outputs =
+        Format::ALL.into_iter().map(|format| Output::create(folder, format)).collect::<Result<Vec<_>, _>>()?;
+    let summary = timeline::write_timeline(merger.finish()?, reader.items(), &mut outputs, &|_| true, &mut |event| {
+        correlator.observe(&event);
+    })?;
+    let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    problems.extend(summary.problems);
+    analysis.progress.finish();
+
+    let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let bundle = BundleName {
+        bag: reader.bag().to_owned(),
+        objects: reader.items().len() as u64,
+        events: summary.events,
+        full_timeline,
+    };
+    let report = Report::new(tool, bundle, host, correlator.finish(), problems);
+    write(folder, "report.json", &report.to_json()?)?;
+    write(folder, "report.html", report.to_html().as_bytes())?;
+    Ok(Analyzed { report })
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+struct Analysis<'a> {
+    reader: &'a BundleReader,
+    temp: &'a Path,
+    by_path: HashMap<String, &'a Item>,
+    ceiling: Ceiling,
+    progress: Progress,
+    problems: Mutex<Vec<Problem>>,
+}
+
+impl Analysis<'_> {
+    /// The host as its own hives describe it.
+    fn host(&self) -> Host {
+        let mut records = Vec::new();
+        for item in self.reader.items() {
+            for artifact in wanting(&item.wanted_by).into_iter().filter(|artifact| artifact.id == "host") {
+                self.parse_item(artifact, item, &Focus::default(), &mut |record| records.push((item.clone(), record)));
+            }
+        }
+        Host::from_records(&records)
+    }
+
+    /// Parses every object for the artifacts of one phase.
+    fn run(&self, phase: Phase, name: &'static str, focus: &Focus, take: &(dyn Fn(&Artifact, &Item, Record) + Sync)) {
+        let mut work: Vec<(&Artifact, &Item)> = Vec::new();
+        for item in self.reader.items() {
+            let chosen = wanting(&item.wanted_by).into_iter().filter(|one| one.phase == phase && one.id != "host");
+            work.extend(chosen.map(|artifact| (artifact, item)));
+        }
+        // The largest first, so that the threads end together.
+        work.sort_by_key(|(artifact, item)| (std::cmp::Reverse(item.stored_size), item.id, artifact.id));
+        self.progress.phase(name, work.iter().map(|(_, item)| item.stored_size).sum());
+        work.par_iter().with_max_len(1).for_each(|(artifact, item)| {
+            self.parse_item(artifact, item, focus, &mut |record| take(artifact, item, record));
+            self.progress.advance(item.stored_size, &item.original_path);
+        });
+    }
+
+    fn parse_item(&self, artifact: &Artifact, item: &Item, focus: &Focus, on_record: &mut dyn FnMut(Record)) {
+        if item.bundle_path.is_none() {
+            return;
+        }
+        let _room = self.ceiling.enter(item.stored_size.min(64 << 20));
+        let Some(bytes) = self.open(item) else { return };
+        let mut companions: Vec<(&str, Box<dyn Bytes>)> = Vec::new();
+        for path in &item.companions {
+            if let Some(companion) = self.by_path.get(&path.to_uppercase()).filter(|one| one.bundle_path.is_some()) {
+                companions.extend(self.open(companion).map(|bytes| (path.as_str(), bytes)));
+            }
+        }
+        // A change journal names parents by record number only; the file records of its volume have their paths.
+        if artifact.phase == Phase::Focused && !item.original_path.ends_with("$MFT") {
+            let mft = self
+                .reader
+                .items()
+                .iter()
+                .find(|one| one.volume == item.volume && one.original_path.ends_with(r"\$MFT"));
+            companions.extend(mft.and_then(|mft| Some((mft.original_path.as_str(), self.open(mft)?))));
+        }
+        let input = Input {
+            original_path: &item.original_path,
+            bytes: &*bytes,
+            companions: companions.iter().map(|(path, bytes)| (*path, &**bytes)).collect(),
+            focus,
+        };
+        let problems = parse(artifact, &input, on_record);
+        lock(&self.problems).extend(problems);
+    }
+
+    fn open(&self, item: &Item) -> Option<Box<dyn Bytes>> {
+        match self.reader.open_item(item, self.temp) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                lock(&self.problems).push(Problem::new(
+                    Stage::Bundle,
+                    ProblemKind::ReadFailed,
+                    item.original_path.clone(),
+                    error.to_string(),
+                    "nothing of this object is analysed",
+                ));
+                None
+            }
+        }
+    }
+}

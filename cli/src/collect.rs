@@ -1,0 +1,213 @@
+//! `comtrail collect`: opens the source, names the host, and collects with the leads that the artifacts and the grammar
+//! of the tools give.
+
+use crate::args::{CaseWords, CollectLimits, Common};
+use crate::focus;
+use crate::parse::parse;
+use crate::progress::{Progress, Style};
+use anyhow::Context;
+use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Step, ToolFacts};
+use evidence::{Artifact, Filetime, Focus, Input};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by Ctrl-C. What was collected is then sealed and says that it was interrupted.
+static CANCEL: AtomicBool = AtomicBool::new(false);
+
+/// Lets Ctrl-C end a collection cleanly; a second one ends the program.
+pub(crate) fn cancel_on_interrupt() -> &'static AtomicBool {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        // Without a handler Ctrl-C ends the program at once, which loses the unsealed bundle but harms nothing.
+        let _ = ctrlc::set_handler(|| {
+            if CANCEL.swap(true, Ordering::SeqCst) {
+                std::process::exit(1);
+            }
+        });
+    });
+    &CANCEL
+}
+
+/// The time now; before 1601 a clock is broken and everything else fails too.
+pub(crate) fn now() -> Filetime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let start = Filetime::from_unix_seconds(0).unwrap_or_default();
+    start.checked_add_ticks(i64::try_from(since.as_nanos() / 100).unwrap_or(0)).unwrap_or(start)
+}
+
+/// Number of threads that the options ask for.
+pub(crate) fn threads(common: &Common) -> usize {
+    if common.threads > 0 { common.threads } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+/// An opened source and what it is called.
+pub(crate) struct Opened {
+    source: collector::source::Source,
+    /// Name of the host, or of the source where no hive tells.
+    pub(crate) name: String,
+    facts: Vec<(String, String)>,
+}
+
+/// Opens the source and reads the host's name from it, because the bundle is named after the host.
+pub(crate) fn open(path: &Path) -> anyhow::Result<Opened> {
+    let source = collector::source::open(path)?;
+    let facts = host_facts(&source);
+    let named = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());
+    let name = named.unwrap_or_else(|| {
+        let name = path.file_stem().or_else(|| path.file_name()).and_then(|name| name.to_str());
+        name.filter(|name| !name.is_empty()).unwrap_or("source").to_owned()
+    });
+    Ok(Opened { source, name, facts })
+}
+
+/// Facts of the system volume's SYSTEM hive that describe the bundle. The analysis reads them again, with citations.
+fn host_facts(source: &collector::source::Source) -> Vec<(String, String)> {
+    let mut facts = Vec::new();
+    let Some(artifact) = artifacts::by_id("host") else { return facts };
+    for (volume, tree) in &source.volumes {
+        let Some(tree) = tree.as_ref().filter(|_| volume.is_system) else { continue };
+        for path in [r"\Windows\System32\config\SYSTEM", r"\Windows\System32\config\SOFTWARE"] {
+            let Ok(Some(found)) = tree.lookup(path) else { continue };
+            let Ok(content) = tree.open(&found) else { continue };
+            let input =
+                Input { original_path: path, bytes: &*content, companions: Vec::new(), focus: &Focus::default() };
+            parse(artifact, &input, &mut |record| {
+                for name in ["ComputerName", "Domain", "ProductName", "Build"] {
+                    if let Some(value) = record.fields.text(name) {
+                        facts.push((name.to_owned(), value.to_owned()));
+                    }
+                }
+            });
+        }
+    }
+    facts
+}
+
+/// Collects into `destination`.
+pub(crate) fn collect(
+    opened: &Opened,
+    destination: &Path,
+    started: Filetime,
+    words: &CaseWords,
+    limits: &CollectLimits,
+    common: &Common,
+) -> anyhow::Result<Collected> {
+    let mut host = opened.facts.clone();
+    for (name, value) in
+        [("CaseId", &words.case_id), ("Examiner", &words.examiner), ("Organization", &words.organization)]
+    {
+        host.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    let tool = ToolFacts {
+        name: "comtrail".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sha256: own_hash(),
+        features: Vec::new(),
+        command_line: std::env::args().collect(),
+    };
+    let shown = Shown { progress: Progress::new(Style::choose(common.quiet, common.json)), last: Default::default() };
+    let request = CollectRequest {
+        source: &opened.source,
+        artifacts: artifacts::ALL,
+        leads: &leads_of,
+        destination,
+        name: &opened.name,
+        host: &host,
+        tool: &tool,
+        started,
+        now: &now,
+        limits: Limits {
+            max_object: limits.max_object,
+            max_lead_files: limits.max_leads,
+            memory: common.memory / 2,
+            ..Limits::default()
+        },
+        threads: threads(common),
+        cancel: cancel_on_interrupt(),
+        observer: &shown,
+    };
+    let collected = collector::collect(&request);
+    shown.progress.finish();
+    collected.with_context(|| format!("cannot collect into {}", destination.display()))
+}
+
+/// SHA-256 of this program's own file, as an examiner would compute it.
+fn own_hash() -> Option<String> {
+    use sha2::Digest;
+    let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
+    Some(sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What an acquired object names: its records, through the leads of its artifacts and the grammar of the tools.
+fn leads_of(acquired: &AcquiredItem<'_>) -> Vec<LeadPath> {
+    let item = acquired.item;
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for artifact in wanting(&item.wanted_by) {
+        if artifact.leads as usize == evidence::no_leads as fn(&evidence::Record) -> Vec<evidence::Lead> as usize {
+            continue;
+        }
+        let focus = Focus::default();
+        let input = Input {
+            original_path: &item.original_path,
+            bytes: acquired.bytes,
+            companions: acquired.companions.clone(),
+            focus: &focus,
+        };
+        // Problems of this reading are not lost: the analysis parses the same bytes again and reports them.
+        parse(artifact, &input, &mut |record| {
+            for path in focus::lead_paths(artifact, &record) {
+                named.entry(path).or_insert_with(|| format!("{}, {}", item.original_path, record.locator));
+            }
+        });
+    }
+    named.into_iter().map(|(path, named_by)| LeadPath { path, named_by }).collect()
+}
+
+/// The artifacts that asked for an object. A file that a record names is described as an assembly.
+pub(crate) fn wanting(wanted_by: &[String]) -> Vec<&'static Artifact> {
+    let asks = |artifact: &Artifact| {
+        wanted_by
+            .iter()
+            .any(|id| id == artifact.id || (id == "lead" && artifact.locations.contains(&evidence::Location::Lead)))
+    };
+    artifacts::ALL.iter().copied().filter(|artifact| asks(artifact)).collect()
+}
+
+/// Shows what the collector tells.
+pub(crate) struct Shown {
+    pub(crate) progress: Progress,
+    last: std::sync::Mutex<Option<(Step, u64, u64)>>,
+}
+
+impl Shown {
+    pub(crate) fn new(progress: Progress) -> Self {
+        Shown { progress, last: Default::default() }
+    }
+}
+
+impl Observer for Shown {
+    fn event(&self, now: collector::Progress<'_>) {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (done, total) = match *last {
+            Some((step, was, known)) if step == now.step => (was, known),
+            _ => {
+                let phase = match now.step {
+                    Step::Locate => "locating",
+                    Step::Acquire => "collecting",
+                    Step::Leads => "following leads",
+                    Step::Seal => "sealing",
+                    Step::Verify => "verifying",
+                };
+                self.progress.phase(phase, now.bytes_total);
+                (0, now.bytes_total)
+            }
+        };
+        if now.bytes_total != total {
+            self.progress.total(now.bytes_total);
+        }
+        self.progress.advance(now.bytes_done.saturating_sub(done), now.path);
+        *last = Some((now.step, now.bytes_done.max(done), now.bytes_total));
+    }
+}

@@ -1,0 +1,142 @@
+//! What a command says at its end, to people or to programs.
+
+use crate::Outcome;
+use crate::args::Common;
+use crate::progress::printable;
+use collector::{Collected, VerifyReport};
+use evidence::{Problem, ProblemKind};
+use std::io::Write;
+use std::path::Path;
+use timeline::Report;
+
+/// Problems that change the exit status. Something that is simply not on the host is listed, but is no failure.
+fn count_real(problems: &[Problem]) -> usize {
+    problems.iter().filter(|problem| problem.kind != ProblemKind::NotFound).count()
+}
+
+fn outcome(problems: &[Problem]) -> Outcome {
+    if count_real(problems) == 0 { Outcome::Complete } else { Outcome::WithProblems }
+}
+
+fn list(problems: &[Problem], common: &Common, out: &mut dyn Write) -> std::io::Result<()> {
+    let real = count_real(problems);
+    let absent = problems.len() - real;
+    if common.verbose {
+        for problem in problems {
+            writeln!(
+                out,
+                "  {}: {}: {}. {}",
+                problem.kind.name(),
+                printable(&problem.item),
+                printable(&problem.what),
+                printable(&problem.effect)
+            )?;
+        }
+    }
+    writeln!(out, "problems     {real}, and {absent} locations where nothing was")
+}
+
+/// After a collection.
+pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let bytes: u64 = collected.items.iter().map(|item| item.stored_size).sum();
+    if common.json {
+        let result = serde_json::json!({
+            "bundle": collected.path, "objects": collected.items.len(), "bytes": bytes, "rounds": collected.rounds,
+            "interrupted": collected.interrupted, "verified": collected.verified.is_right(),
+            "action_log_hash": collected.action_log_hash, "problems": collected.problems,
+        });
+        writeln!(out, "{result}")?;
+    } else if !common.quiet {
+        writeln!(out, "bundle       {}", collected.path.display())?;
+        writeln!(out, "collected    {} objects, {bytes} bytes, in {} rounds", collected.items.len(), collected.rounds)?;
+        writeln!(
+            out,
+            "verified     {}",
+            if collected.verified.is_right() { "complete and valid" } else { "NOT VALID" }
+        )?;
+        writeln!(out, "action log   {}", collected.action_log_hash)?;
+        if collected.interrupted {
+            writeln!(out, "interrupted  what was collected until then is sealed")?;
+        }
+        list(&collected.problems, common, out)?;
+    }
+    if !collected.verified.is_right() {
+        return Ok(Outcome::NotValid);
+    }
+    Ok(if collected.interrupted { Outcome::WithProblems } else { outcome(&collected.problems) })
+}
+
+/// After a verification.
+pub(crate) fn verified(
+    report: &VerifyReport,
+    bundle: &Path,
+    common: &Common,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
+    let right = report.is_right() && !report.interrupted;
+    if common.json {
+        let wrong: Vec<String> = report.wrong.iter().map(ToString::to_string).collect();
+        let result = serde_json::json!({
+            "bundle": bundle, "right": right, "files": report.files, "bytes": report.bytes, "wrong": wrong,
+        });
+        writeln!(out, "{result}")?;
+    } else if !right || !common.quiet {
+        if right {
+            writeln!(
+                out,
+                "{}: complete and valid, {} payload files, {} bytes",
+                bundle.display(),
+                report.files,
+                report.bytes
+            )?;
+        } else {
+            writeln!(out, "{}: NOT complete and valid", bundle.display())?;
+            for wrong in &report.wrong {
+                writeln!(out, "  {}", printable(&wrong.to_string()))?;
+            }
+        }
+    }
+    Ok(if right { Outcome::Complete } else { Outcome::NotValid })
+}
+
+/// After an analysis.
+pub(crate) fn analyzed(
+    report: &Report,
+    collected: Option<&Collected>,
+    folder: &Path,
+    common: &Common,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
+    if common.json {
+        let result = serde_json::json!({
+            "bundle": collected.map(|collected| &collected.path), "report": folder.join("report.html"),
+            "executions": report.executions.len(), "attempts": report.attempts.len(),
+            "registrations": report.registrations.len(), "events": report.bundle.events, "summary": report.summary,
+            "problems": report.problems.len(),
+        });
+        writeln!(out, "{result}")?;
+    } else if !common.quiet {
+        for sentence in &report.summary {
+            writeln!(out, "{}", printable(sentence))?;
+        }
+        writeln!(out)?;
+        for one in &report.executions {
+            writeln!(
+                out,
+                "{:<4} {}  {}  {}",
+                one.id,
+                one.started.map_or_else(|| "time not recorded".to_owned(), |at| at.to_string()),
+                one.pid.map_or_else(|| "no pid".to_owned(), |pid| format!("pid {pid}")),
+                printable(one.command_line.as_deref().unwrap_or(&one.image))
+            )?;
+        }
+        if let Some(collected) = collected {
+            writeln!(out, "\nbundle       {}", collected.path.display())?;
+        }
+        writeln!(out, "report       {}", folder.join("report.html").display())?;
+        writeln!(out, "timeline     {} events", report.bundle.events)?;
+        list(&report.problems, common, out)?;
+    }
+    let interrupted = collected.is_some_and(|collected| collected.interrupted);
+    Ok(if interrupted { Outcome::WithProblems } else { outcome(&report.problems) })
+}
