@@ -46,6 +46,8 @@
 
 mod class;
 mod remains;
+#[cfg(test)]
+mod tests;
 
 use crate::formats::hive::{HiveFile, Key, Note, Reader};
 use class::{Registration, State};
@@ -121,9 +123,11 @@ fn read(mut hive: HiveFile<'_>, notes: &mut Vec<Note>, sink: &mut Sink<'_>) {
     let later_keys = by_key(&after);
     let earlier_keys = by_key(before.as_deref().unwrap_or_default());
     for registration in &after {
-        let earlier = before.as_ref().map(|before| Some(&before[*earlier_keys.get(&registration.key.to_uppercase())?]));
-        emit(registration, if earlier == Some(None) { State::LogOnly } else { State::Current });
-        if let Some(Some(earlier)) = earlier.filter(|earlier| *earlier != Some(registration)) {
+        let earlier = earlier_keys.get(&registration.key.to_uppercase());
+        let earlier = earlier.and_then(|index| before.as_ref()?.get(*index));
+        let is_new = before.is_some() && earlier.is_none();
+        emit(registration, if is_new { State::LogOnly } else { State::Current });
+        if let Some(earlier) = earlier.filter(|earlier| !earlier.unchanged_from(registration)) {
             emit(earlier, State::BeforeLog);
         }
     }

@@ -37,6 +37,8 @@
 mod security;
 mod software;
 mod system;
+#[cfg(test)]
+mod tests;
 
 use crate::com_registration::hive_logs;
 use crate::formats::hive::{HiveFile, Key, Reader};

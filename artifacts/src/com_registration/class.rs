@@ -232,6 +232,12 @@ impl Registration {
             && self.surroundings == other.surroundings
     }
 
+    /// Whether this is the other one in another state of the hive, in which cells may lie elsewhere.
+    pub(super) fn unchanged_from(&self, other: &Registration) -> bool {
+        let times = |one: &Registration| one.places.iter().map(|place| place.last_written).collect::<Vec<_>>();
+        self.key == other.key && self.repeats(other) && times(self) == times(other)
+    }
+
     /// The record of it.
     pub(super) fn record(&self, state: State, user: Option<String>) -> Record {
         let mut fields = Fields::new();

@@ -20,6 +20,10 @@ mod deleted;
 mod logs;
 mod marvin32;
 mod reader;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod writer;
 
 pub use base_block::{BaseBlock, FileType};
 pub use cells::Name;
