@@ -40,7 +40,7 @@ fn paths(hive: &HiveFile<'_>) -> Vec<String> {
 }
 
 /// File offset of the node of the key at this path.
-fn offset_of(bytes: &Vec<u8>, path: &str) -> usize {
+fn offset_of(bytes: &dyn Bytes, path: &str) -> usize {
     open(bytes, &[]).0.reader().key(path).unwrap().offset() as usize
 }
 
