@@ -8,7 +8,7 @@ use evidence::{Bytes, Filetime};
 use ntfs::attribute_value::NtfsAttributeValue;
 use ntfs::structured_values::NtfsFileNamespace;
 use ntfs::{Ntfs, NtfsAttributeFlags, NtfsAttributeType, NtfsError, NtfsReadSeek};
-use ntfs_layout::{FileName, MftReader, RecordFault, UsnReader, kind, reason_names};
+use ntfs_layout::{FileName, MftReader, Paths, RecordFault, UsnReader, kind, reason_names};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -232,7 +232,12 @@ fn walk_of_the_oracle(bytes: &[u8]) -> (Walked, Vec<String>) {
     (walked, refused)
 }
 
+/// Our walk along the folders. Each path is also rebuilt from $MFT alone, which must give the same.
 fn our_walk(tree: &NtfsTree, wanted: &Walked) -> Walked {
+    let mft = tree.open(&tree.lookup(r"\$MFT").unwrap().unwrap()).unwrap();
+    let records = MftReader::new(&*mft);
+    let mut paths = Paths::new(&records);
+    let mut buffer = Vec::new();
     let mut walked = Walked::new();
     let mut folders = vec![tree.lookup("\\").unwrap().unwrap()];
     while let Some(folder) = folders.pop() {
@@ -245,6 +250,10 @@ fn our_walk(tree: &NtfsTree, wanted: &Walked) -> Walked {
                 _ => None,
             };
             let (number, sequence) = found.mft.unwrap();
+            let record = records.record(number, &mut buffer).unwrap();
+            if let (Some(name), 1) = (record.long_name(), record.link_count()) {
+                assert_eq!(paths.path(name.parent, name.name), (found.path.clone(), true));
+            }
             walked.insert(path, (number, sequence, found.size, content));
             if found.is_folder {
                 folders.push(found);

@@ -126,21 +126,10 @@ impl NtfsTree {
         self.volume.boot.size()
     }
 
-    fn problem_at(
-        &self,
-        stage: Stage,
-        kind: ProblemKind,
-        item: &str,
-        what: impl Into<String>,
-        effect: &str,
-    ) -> Problem {
-        Problem::new(stage, kind, item, what, effect)
-    }
-
     /// The file that a found object is, if its record still says so.
     fn file_of(&self, found: &Found) -> Result<File, Problem> {
         let gone = |kind, what: String| {
-            self.problem_at(Stage::Acquire, kind, &found.full_path(), what, "the object could not be read")
+            Problem::new(Stage::Acquire, kind, &found.full_path(), what, "the object could not be read")
         };
         let Some((entry, sequence)) = found.mft else {
             return Err(gone(ProblemKind::NotFound, "it does not name a file record".into()));
@@ -191,13 +180,22 @@ impl NtfsTree {
             let file = self.volume.file_at(reference)?;
             Some((file, spelling, namespace))
         });
-        let (file, spelling, namespace) = match found {
+        // In a folder that minds case, the tree leads to one of several names; the exact one is meant.
+        let exact = match &found {
+            Some((_, spelling, Namespace::Posix)) if spelling != name => {
+                let entries = self.names_in(path, folder);
+                let same = entries.iter().find(|entry| entry.name == name);
+                same.and_then(|entry| Some((self.volume.file_at(entry.file)?, entry.name.clone(), entry.namespace)))
+            }
+            _ => None,
+        };
+        let (file, spelling, namespace) = match exact.or(found) {
             Some(found) => found,
             // What the tree does not lead to may still be there; absence is only said after reading all of it.
             None => {
                 let entries = self.names_in(path, folder);
-                let mut same = entries.iter().filter(|entry| self.upcase.equal(&entry.name, name));
-                same.find_map(|entry| {
+                let exact = entries.iter().filter(|entry| entry.name == name);
+                exact.chain(entries.iter().filter(|entry| self.upcase.equal(&entry.name, name))).find_map(|entry| {
                     let file = self.volume.file_at(entry.file)?;
                     Some((file, entry.name.clone(), entry.namespace))
                 })?
@@ -252,7 +250,7 @@ impl NtfsTree {
 
     fn content(&self, found: &Found, file: &File) -> Result<Box<dyn Content>, Problem> {
         let item = found.full_path();
-        let refuse = |kind, what: String, effect| self.problem_at(Stage::Acquire, kind, &item, what, effect);
+        let refuse = |kind, what: String, effect| Problem::new(Stage::Acquire, kind, &item, what, effect);
         let stream = found.stream.as_deref().unwrap_or("");
         let Some(value) = self.stream_of(file, stream) else {
             return Err(refuse(ProblemKind::NotFound, "it has no such content".into(), "there is nothing to collect"));
@@ -365,7 +363,7 @@ impl Tree for NtfsTree {
         let root = FileReference::ROOT_ENTRY;
         let mut file = self.volume.file(root).map_err(|fault| {
             let what = format!("the root folder: {fault}");
-            self.problem_at(Stage::Locate, fault_kind(&fault), path, what, "no file of this volume can be looked up")
+            Problem::new(Stage::Locate, fault_kind(&fault), path, what, "no file of this volume can be looked up")
         })?;
         let (mut at, mut folder) = (String::new(), None);
         for component in components {
