@@ -262,6 +262,9 @@ fn describe(data: &[u8], path: &str, fields: &mut Fields, moments: &mut Vec<Mome
             }
             fields.push("Malformed", malformed);
             fields.push("Cli", cli(&metadata, &declared));
+            for (name, answer) in outlook(&metadata, &declared) {
+                fields.push(name, answer);
+            }
         }
         None if pe.directory(Directory::Cli).is_some() => {
             fields.push("Malformed", vec!["the CLI header leads to no metadata".to_owned()]);
@@ -370,7 +373,6 @@ fn cli(metadata: &Metadata<'_>, declared: &Declared) -> Value {
     }
     let listed = declared.types.iter().filter(|one| one.is_registrable() || one.has_hook()).take(MAX_LISTED);
     members.push(("Types", Value::List(listed.map(Type::as_value).collect())));
-    members.extend(outlook(metadata, declared));
     map(members)
 }
 
