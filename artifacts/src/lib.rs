@@ -14,6 +14,7 @@ mod host;
 mod mft;
 mod prefetch;
 mod usn_journal;
+mod wanted;
 
 /// Every artifact that comtrail knows, in the order in which people see them.
 pub static ALL: &[&Artifact] = &[

@@ -6,6 +6,7 @@
 mod ntfs;
 mod prefetch;
 mod registry;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 

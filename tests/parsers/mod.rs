@@ -109,7 +109,7 @@ fn case(artifact: &'static Artifact, folder: PathBuf) -> Case {
 }
 
 /// What an artifact's parser gives for these bytes.
-fn parse(
+pub(crate) fn parse(
     artifact: &Artifact,
     original_path: &str,
     bytes: &[u8],

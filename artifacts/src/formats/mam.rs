@@ -129,16 +129,11 @@ fn decode(stream: &[u8], size: u32) -> Option<Vec<u8>> {
     (content.len() == size).then_some(content)
 }
 
-/// CRC-32 of ISO 3309 (polynomial 0xEDB88320 reflected) over the parts in order.
+/// CRC-32 of ISO 3309 over the parts in order.
 fn crc32(parts: [&[u8]; 3]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in parts.into_iter().flatten() {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-        }
-    }
-    !crc
+    let mut hasher = crc32fast::Hasher::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finalize()
 }
 
 #[cfg(test)]
