@@ -128,11 +128,9 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
 
 fn report_fault(sink: &mut Sink<'_>, number: u64, offset: u64, size: usize, fault: &RecordFault) {
     let kind = match fault {
-        RecordFault::BadSignature(found) => ProblemKind::BadSignature {
-            offset,
-            expected: "FILE".to_owned(),
-            actual: found.escape_ascii().to_string(),
-        },
+        RecordFault::BadSignature(found) => {
+            ProblemKind::BadSignature { offset, expected: "FILE".to_owned(), actual: found.escape_ascii().to_string() }
+        }
         RecordFault::Truncated { expected, actual } => ProblemKind::Truncated {
             offset: offset + *actual as u64,
             expected: (*expected).saturating_sub(*actual) as u64,

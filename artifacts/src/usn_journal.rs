@@ -120,10 +120,8 @@ fn report(reader: &UsnReader<'_>, first: Option<u64>, sink: &mut Sink<'_>) {
         sink.problem(ProblemKind::ReadFailed, Some(locator), what, EFFECT);
     }
     let Some(first) = first else {
-        let kind = ProblemKind::Inconsistent {
-            a: "this is a change journal".to_owned(),
-            b: "it holds no record".to_owned(),
-        };
+        let kind =
+            ProblemKind::Inconsistent { a: "this is a change journal".to_owned(), b: "it holds no record".to_owned() };
         return sink.problem(kind, None, "no record in the change journal", "changes of files are not known");
     };
     // What stands before the first record is the rest of one that Windows gave up.
@@ -328,10 +326,8 @@ mod tests {
 
     #[test]
     fn the_journal_itself() {
-        let max: Vec<u8> = [0x200_0000u64, 0x80_0000, 134_171_071_530_000_000, 4096]
-            .into_iter()
-            .flat_map(u64::to_le_bytes)
-            .collect();
+        let max: Vec<u8> =
+            [0x200_0000u64, 0x80_0000, 134_171_071_530_000_000, 4096].into_iter().flat_map(u64::to_le_bytes).collect();
         let (records, problems) = read(r"C:\$Extend\$UsnJrnl:$Max", &max, None, &Focus::default());
         assert_eq!((records.len(), problems.len()), (1, 0));
         assert_eq!(records[0].fields.number("LowestValidUsn"), Some(4096));

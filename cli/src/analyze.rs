@@ -91,6 +91,12 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Whether a path is that of a hive's transaction log, which is read with its hive.
+fn is_log(path: &str) -> bool {
+    let upper = path.to_uppercase();
+    [".LOG", ".LOG1", ".LOG2"].iter().any(|ending| upper.ends_with(ending))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -108,7 +114,7 @@ impl Analysis<'_> {
     /// The host as its own hives describe it.
     fn host(&self) -> Host {
         let mut records = Vec::new();
-        for item in self.reader.items() {
+        for item in self.reader.items().iter().filter(|item| !is_log(&item.original_path)) {
             for artifact in wanting(&item.wanted_by).into_iter().filter(|artifact| artifact.id == "host") {
                 self.parse_item(artifact, item, &Focus::default(), &mut |record| records.push((item.clone(), record)));
             }
@@ -120,7 +126,9 @@ impl Analysis<'_> {
     fn run(&self, phase: Phase, name: &'static str, focus: &Focus, take: &(dyn Fn(&Artifact, &Item, Record) + Sync)) {
         let mut work: Vec<(&Artifact, &Item)> = Vec::new();
         for item in self.reader.items() {
-            let chosen = wanting(&item.wanted_by).into_iter().filter(|one| one.phase == phase && one.id != "host");
+            let chosen = wanting(&item.wanted_by).into_iter().filter(|one| {
+                one.phase == phase && one.id != "host" && (one.id == "assembly" || !is_log(&item.original_path))
+            });
             work.extend(chosen.map(|artifact| (artifact, item)));
         }
         // The largest first, so that the threads end together.

@@ -250,6 +250,35 @@ fn ewf_paths(path: &Path) -> Vec<PathBuf> {
     if found.is_empty() { own } else { found }
 }
 
+/// Whether the sections of this segment file end with the one that ends an image; `None` where the sections are of the
+/// second version of the format, which are not followed here.
+fn ends_with_done(segment: &Path) -> Option<bool> {
+    let file = FileBytes::open(segment).ok()?;
+    let mut start = [0; 8];
+    file.read_full_at(0, &mut start).ok()?;
+    if start != *EWF_SIGNATURES[0] {
+        return None;
+    }
+    let mut at = 13;
+    loop {
+        let mut section = [0; 76];
+        if file.read_full_at(at, &mut section).ok()? < section.len() {
+            return Some(false);
+        }
+        if section.starts_with(b"done\0") {
+            return Some(true);
+        }
+        let mut next = [0; 8];
+        next.copy_from_slice(&section[16..24]);
+        let next = u64::from_le_bytes(next);
+        // The chain only ever leads forward, so it has an end.
+        if next <= at {
+            return Some(false);
+        }
+        at = next;
+    }
+}
+
 fn open_ewf(path: &Path) -> Result<Image, String> {
     let paths = ewf_paths(path);
     let reader = catch_unwind(AssertUnwindSafe(|| ewf::EwfReader::open_segments(&paths)))
@@ -279,7 +308,7 @@ fn open_ewf(path: &Path) -> Result<Image, String> {
             facts.push((name.to_owned(), value.clone()));
         }
     }
-    let problems = reader
+    let mut problems: Vec<Problem> = reader
         .acquisition_errors()
         .iter()
         .take(100)
@@ -296,6 +325,25 @@ fn open_ewf(path: &Path) -> Result<Image, String> {
             )
         })
         .collect();
+    let expected = reader.total_size();
+    let actual = (reader.chunk_count() as u64).saturating_mul(reader.chunk_size());
+    if actual < expected {
+        problems.push(Problem::new(
+            Stage::Source,
+            ProblemKind::Truncated { offset: actual, expected: expected - actual, actual: 0 },
+            path.display().to_string(),
+            "the image ends early: it says that it is longer than what its tables describe",
+            "nothing in the missing part can be read; a later segment file may be missing, or the copy be cut off",
+        ));
+    } else if paths.last().is_some_and(|last| ends_with_done(last) == Some(false)) {
+        problems.push(Problem::new(
+            Stage::Source,
+            ProblemKind::NotFound,
+            path.display().to_string(),
+            "the last segment does not end as an E01 does",
+            "it may have been cut off, or a later segment file may be missing",
+        ));
+    }
     Ok(Image { kind: "E01 image", bytes: Arc::new(Ewf(reader)), facts, problems, files: paths })
 }
 

@@ -1,29 +1,25 @@
 //! What stands at a place of a disk: recognises the volume, opens it where we can, and says what is not seen
 //! where we cannot.
 
+use super::image::Slice;
 use super::ntfs::NtfsTree;
-use super::volume_kind::probe;
-use super::{OpenedVolume, Volume, VolumeKind};
+use super::{OpenedVolume, Volume, VolumeKind, volume_kind};
 use evidence::{Bytes, Problem, ProblemKind, Stage};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// The kind of the volume whose first sector stands here. Unlike [`probe`] it does not look for a backup boot sector
-/// at the end, because the end of a disk is not the end of a volume.
+/// The kind of the volume that begins at this place, by its first sector alone: of a whole disk, the last sector can
+/// be the last one of its last volume.
 pub(crate) fn kind_at(disk: &Arc<dyn Bytes>, offset: u64) -> VolumeKind {
-    let mut boot = vec![0; 512];
-    match disk.read_full_at(offset, &mut boot) {
-        Ok(512) => probe(&boot),
-        _ => VolumeKind::Unknown,
-    }
+    volume_kind::probe(&Slice::new(disk.clone(), offset, 512))
 }
 
 /// Opens what can be opened. The volume has no id yet, since that depends on which one is the system volume.
-pub(crate) fn open(volume: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mut Vec<Problem>) -> OpenedVolume {
-    let kind = probe(&*volume);
-    let mut about = Volume {
+pub(crate) fn open(bytes: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mut Vec<Problem>) -> OpenedVolume {
+    let mut volume = Volume {
         id: format!("volume-at-{offset}"),
         letter: None,
-        kind,
+        kind: volume_kind::probe(bytes.as_ref()),
         label: None,
         serial: None,
         offset,
@@ -31,22 +27,21 @@ pub(crate) fn open(volume: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mu
         cluster_size: 0,
         is_system: false,
     };
-    if kind == VolumeKind::Ntfs {
-        match NtfsTree::open(volume) {
+    let (what, effect) = match volume.kind {
+        VolumeKind::Ntfs => match open_ntfs(bytes) {
             Ok(tree) => {
-                about.label = tree.label().map(str::to_owned);
-                about.serial = Some(tree.serial());
-                about.size = tree.size();
-                about.cluster_size = tree.cluster_size();
-                return (about, Some(Box::new(tree)));
+                volume.label = tree.label().map(str::to_owned);
+                volume.serial = Some(tree.serial());
+                volume.size = tree.size();
+                volume.cluster_size = tree.cluster_size();
+                return (volume, Some(Box::new(tree)));
             }
-            Err(problem) => {
+            Err(mut problem) => {
+                problem.item = format!("NTFS volume at byte {offset}");
                 problems.push(problem);
-                return (about, None);
+                return (volume, None);
             }
-        }
-    }
-    let (what, effect) = match kind {
+        },
         VolumeKind::BitLocker => (
             "it is encrypted with BitLocker",
             "nothing on it is seen; decrypt the image, or make one of the unlocked volume",
@@ -54,14 +49,28 @@ pub(crate) fn open(volume: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mu
         VolumeKind::Refs => ("it is a ReFS volume, which is not read", "nothing on it is seen"),
         VolumeKind::Fat => ("it is a FAT volume, which is not read", "nothing on it is seen"),
         VolumeKind::ExFat => ("it is an exFAT volume, which is not read", "nothing on it is seen"),
-        _ => ("its file system is not recognised", "nothing on it is seen; it may also be damaged or encrypted"),
+        VolumeKind::Folder | VolumeKind::Archive | VolumeKind::Unknown => {
+            ("its file system is not recognised", "nothing on it is seen; it may also be damaged or encrypted")
+        }
     };
     problems.push(Problem::new(
         Stage::Source,
-        ProblemKind::UnsupportedVersion { found: format!("{kind:?}") },
+        ProblemKind::UnsupportedVersion { found: volume.kind.name().to_owned() },
         format!("volume at byte {offset}"),
         what,
         effect,
     ));
-    (about, None)
+    (volume, None)
+}
+
+fn open_ntfs(bytes: Arc<dyn Bytes>) -> Result<NtfsTree, Problem> {
+    catch_unwind(AssertUnwindSafe(|| NtfsTree::open(bytes))).unwrap_or_else(|_| {
+        Err(Problem::new(
+            Stage::Source,
+            ProblemKind::ParserPanicked,
+            "",
+            "reading the file system panicked",
+            "nothing on this volume is seen; this is an error of ours that should be reported",
+        ))
+    })
 }
