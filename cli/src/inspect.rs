@@ -67,7 +67,7 @@ fn write_text(path: &str, record: Option<&Record>, problems: &[Problem], out: &m
     if let Some(record) = record {
         let fields = &record.fields;
         let cli = fields.get("Cli");
-        if let Some(cli) = cli {
+        if cli.is_some() {
             for (label, key) in [
                 ("regasm runs code", "ExecutesOnRegister"),
                 ("regasm /u runs code", "ExecutesOnUnregister"),
@@ -75,7 +75,7 @@ fn write_text(path: &str, record: Option<&Record>, problems: &[Problem], out: &m
                 ("its rollback runs code", "ExecutesForRegsvcsRollback"),
                 ("loading runs code", "ExecutesOnLoad"),
             ] {
-                if let Some(outlook) = cli.get(key) {
+                if let Some(outlook) = fields.get(key) {
                     let part = |name: &str| outlook.get(name).and_then(Value::as_text).unwrap_or("");
                     line(label, &format!("{}: {}", part("State"), part("Because")))?;
                 }
