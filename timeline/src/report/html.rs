@@ -397,7 +397,7 @@ impl<'a> Page<'a> {
                 ("On its rollback", "ExecutesForRegsvcsRollback"),
                 ("On loading", "ExecutesOnLoad"),
             ] {
-                if let Some(outlook) = cli.get(key) {
+                if let Some(outlook) = one.facts.get(key) {
                     let part = |name: &str| outlook.get(name).and_then(Value::as_text).unwrap_or("");
                     self.row(
                         label,
