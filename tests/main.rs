@@ -1,7 +1,12 @@
 //! Tests of the whole program and of the parsers on real evidence.
 
+#[cfg(test)]
 mod bundle;
+#[cfg(test)]
 mod corpus;
+#[cfg(test)]
 mod parsers;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
 mod tidy;

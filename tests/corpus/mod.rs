@@ -11,7 +11,7 @@ mod volumes;
 use std::path::{Path, PathBuf};
 
 /// The corpus folder, or `None` after saying that the test is skipped.
-pub fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     match std::env::var_os("COMTRAIL_CORPUS") {
         Some(path) => Some(PathBuf::from(path)),
         None => {
@@ -23,7 +23,7 @@ pub fn folder() -> Option<PathBuf> {
 }
 
 /// Every line of every ground truth file of this name, wherever it lies below `ground_truth/`.
-pub fn ground_truth(corpus: &Path, name: &str) -> Vec<serde_json::Value> {
+pub(crate) fn ground_truth(corpus: &Path, name: &str) -> Vec<serde_json::Value> {
     fn visit(folder: &Path, name: &str, lines: &mut Vec<serde_json::Value>) {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
@@ -44,7 +44,7 @@ pub fn ground_truth(corpus: &Path, name: &str) -> Vec<serde_json::Value> {
 }
 
 /// The evidence file that a ground truth line names. `archive.7z!member` was unpacked to `archive.7z.d/member`.
-pub fn evidence_file(corpus: &Path, line: &serde_json::Value) -> PathBuf {
+pub(crate) fn evidence_file(corpus: &Path, line: &serde_json::Value) -> PathBuf {
     let name = line["file"].as_str().unwrap();
     corpus.join(name.replace('!', ".d/"))
 }

@@ -70,7 +70,7 @@ fn file(number: u64) -> Record {
     fields.push("Sequence", 3u64);
     fields.push("ParentEntry", number / 7);
     fields.push("ParentSequence", 1u64);
-    fields.push("InUse", number % 20 != 0);
+    fields.push("InUse", !number.is_multiple_of(20));
     fields.push("Directory", false);
     fields.push("Size", number * 37 % 1_000_000);
     fields.push("PathCertain", true);

@@ -124,7 +124,7 @@ pub(super) fn claims(provider: &str, sysmon: bool, event_id: u64) -> &'static [C
         ("Microsoft-Windows-WMI-Activity", 5861) => &[Claim::Persisted],
         ("Microsoft-Windows-DNS-Client", _) => &[Claim::Connected],
         ("Microsoft-Windows-Bits-Client", 3 | 59) => &[Claim::Downloaded],
-        ("Microsoft-Windows-TerminalServices-LocalSessionManager", 21 | 22 | 23 | 24 | 25) => &[Claim::LoggedOn],
+        ("Microsoft-Windows-TerminalServices-LocalSessionManager", 21..=25) => &[Claim::LoggedOn],
         ("Microsoft-Windows-TerminalServices-RemoteConnectionManager", 1149) => &[Claim::LoggedOn],
         ("Application Error", 1000) | (".NET Runtime", 1026) => &[Claim::Executed],
         _ => &[],

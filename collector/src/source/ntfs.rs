@@ -129,7 +129,7 @@ impl NtfsTree {
     /// The file that a found object is, if its record still says so.
     fn file_of(&self, found: &Found) -> Result<File, Problem> {
         let gone = |kind, what: String| {
-            Problem::new(Stage::Acquire, kind, &found.full_path(), what, "the object could not be read")
+            Problem::new(Stage::Acquire, kind, found.full_path(), what, "the object could not be read")
         };
         let Some((entry, sequence)) = found.mft else {
             return Err(gone(ProblemKind::NotFound, "it does not name a file record".into()));

@@ -81,6 +81,9 @@ impl Place {
     }
 }
 
+/// Takes a value: the path of element names to it, the `Name` attribute of a `Data` element, and the text.
+pub type OnValue<'a> = dyn FnMut(&[Rc<str>], Option<&str>, String) + 'a;
+
 /// A definition and where the values that decide stand.
 #[derive(Debug)]
 struct Template {
@@ -178,12 +181,7 @@ impl<'a> Templates<'a> {
 
     /// Walks the whole record: calls `on_value` with the path of element names, the `Name` attribute of the innermost
     /// element where it has one, and the text; attributes come with their own name as the last of the path, after `@`.
-    pub fn render(
-        &mut self,
-        from: usize,
-        to: usize,
-        on_value: &mut dyn FnMut(&[Rc<str>], Option<&str>, String),
-    ) -> Result<(), RenderError> {
+    pub fn render(&mut self, from: usize, to: usize, on_value: &mut OnValue<'_>) -> Result<(), RenderError> {
         let instance = self.instance(from, to, 0)?;
         let mut path = Vec::new();
         let mut budget = MAX_TEXT;
@@ -197,7 +195,7 @@ impl<'a> Templates<'a> {
         depth: u32,
         path: &mut Vec<Rc<str>>,
         budget: &mut usize,
-        on_value: &mut dyn FnMut(&[Rc<str>], Option<&str>, String),
+        on_value: &mut OnValue<'_>,
     ) -> Result<(), RenderError> {
         if depth > MAX_DEPTH {
             return Err(RenderError::TooLarge);
@@ -245,7 +243,7 @@ impl<'a> Templates<'a> {
         depth: u32,
         path: &mut Vec<Rc<str>>,
         budget: &mut usize,
-        on_value: &mut dyn FnMut(&[Rc<str>], Option<&str>, String),
+        on_value: &mut OnValue<'_>,
     ) -> Result<(), RenderError> {
         let instance = self.instance(value.offset, value.offset + value.data.len(), depth)?;
         self.walk(&instance.template.root.clone(), &instance.values, depth + 1, path, budget, on_value)
@@ -269,7 +267,12 @@ impl<'a> Templates<'a> {
             let root = Rc::new(reader.element()?);
             return Ok(Instance { template: Rc::new(Template::new(root)), values: Vec::new() });
         }
+        let identity = u32_at(self.data, at + 2);
         let definition = u32_at(self.data, at + 6).ok_or(malformed(at))?;
+        // In slack the place of a definition is often overwritten; it begins with the identity that the instance names.
+        if identity.is_none() || u32_at(self.data, definition as usize + 4) != identity {
+            return Err(malformed(at));
+        }
         at += 10;
         // The definition itself follows where it is used for the first time.
         if definition as usize == at {
@@ -372,6 +375,12 @@ impl Reader<'_> {
         let offset = self.long()? as usize;
         let length = usize::from(u16_at(self.data, offset + 6).ok_or(self.malformed())?);
         let text = self.data.get(offset + 8..offset + 8 + length * 2).ok_or(self.malformed())?;
+        let hash = text.chunks_exact(2).fold(0u32, |hash, unit| {
+            hash.wrapping_mul(65_599).wrapping_add(u32::from(u16::from_le_bytes([unit[0], unit[1]])))
+        });
+        if u16_at(self.data, offset + 4) != Some((hash & 0xFFFF) as u16) {
+            return Err(self.malformed());
+        }
         if offset == self.at {
             self.skip(10 + length * 2)?;
         }

@@ -145,7 +145,7 @@ impl<'a> Chunk<'a> {
         }
         let size = u32_at(self.data, at + 4)? as usize;
         let end = at.checked_add(size)?;
-        if size < RECORD_OVERHEAD || size % 4 != 0 || end > self.data.len() {
+        if size < RECORD_OVERHEAD || !size.is_multiple_of(4) || end > self.data.len() {
             return None;
         }
         // In slack the copy of the size tells a record from stray bytes; a live record with a wrong copy is still read.

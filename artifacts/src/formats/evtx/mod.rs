@@ -6,6 +6,6 @@ mod binxml;
 mod chunk;
 mod value;
 
-pub use binxml::{Element, Node, RenderError, SystemValues, Templates};
+pub use binxml::{Element, Node, OnValue, RenderError, SystemValues, Templates};
 pub use chunk::{CHUNK_SIZE, Chunk, FileHeader, RawRecord};
 pub use value::RawValue;
