@@ -16,7 +16,10 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
+                // Files of tests only, by their names.
+                if !matches!(path.file_stem().and_then(|name| name.to_str()), Some("tests" | "testing" | "faulty")) {
+                    files.push(path);
+                }
             }
         }
     }

@@ -45,7 +45,8 @@ fn every_named_file_record_is_described_once() {
 
 /// Extension records (those with a base record) that bear a name, by the bytes of their headers.
 fn named_extensions(mft: &[u8]) -> u64 {
-    let reader = ntfs_layout::MftReader::new(mft);
+    let mft = mft.to_vec();
+    let reader = ntfs_layout::MftReader::new(&mft);
     let mut pass = reader.pass();
     let mut count = 0;
     while let Some(entry) = pass.next_record() {
