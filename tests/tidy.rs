@@ -66,7 +66,7 @@ fn parsers_neither_print_nor_open_nor_read_the_clock() {
                 "eprintln!",
                 "std::fs",
                 "File::open",
-                "SystemTime",
+                "SystemTime::",
                 "std::env::",
                 "thread::spawn",
                 "process::exit",

@@ -259,27 +259,30 @@ fn parse_record(
     sink: &mut Sink<'_>,
 ) {
     let locator = Locator::EvtxRecord { record_id: record.number, offset: at + record.offset as u64 };
-    let system = templates.system(record.body, record.end);
-    if integrity != Integrity::Recovered {
+    let is_live = integrity != Integrity::Recovered;
+    let read = match templates.system(record.body, record.end) {
+        Ok(system) => Ok((system, None)),
+        Err(error) if is_live => {
+            second_reader(data, record).map(|(system, fields)| (system, Some(fields))).ok_or(Some(error))
+        }
+        // Slack is full of fragments that only look like records.
+        Err(_) => Err(None),
+    };
+    if is_live {
         summary.live += 1;
         summary.number(record.number);
-        summary.time(system.as_ref().ok().and_then(|system| system.time).unwrap_or(record.written));
-    } else if system.is_ok() {
+        summary.time(read.as_ref().ok().and_then(|(system, _)| system.time).unwrap_or(record.written));
+    } else if read.is_ok() {
         summary.recovered += 1;
-    } else {
-        // Slack is full of fragments that only look like records.
-        return;
     }
-    let (system, fallback) = match system {
-        Ok(system) => (system, None),
-        Err(error) => match second_reader(data, record) {
-            Some((system, fields)) => (system, Some(fields)),
-            None => {
-                summary.undecodable += 1;
-                undecodable(sink, locator, error);
-                return;
-            }
-        },
+    let (system, fallback) = match read {
+        Ok(read) => read,
+        Err(None) => return,
+        Err(Some(error)) => {
+            summary.undecodable += 1;
+            undecodable(sink, locator, error);
+            return;
+        }
     };
     if !system.channel.is_empty() && integrity != Integrity::Recovered {
         match summary.channels.get_mut(&system.channel) {

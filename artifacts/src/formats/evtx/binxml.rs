@@ -6,6 +6,7 @@
 
 use super::chunk::{u16_at, u32_at};
 use super::value::{BINXML, RawValue, push_text};
+use evidence::Filetime;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -74,8 +75,12 @@ enum Place {
 impl Place {
     fn of(nodes: Option<&[Node]>) -> Place {
         match nodes {
-            Some([Node::Text(text)]) => Place::Literal(text.clone()),
             Some([Node::Substitution(index)]) => Place::Value(*index),
+            Some(nodes) if !nodes.is_empty() => nodes
+                .iter()
+                .map(|node| if let Node::Text(text) = node { Some(text.as_str()) } else { None })
+                .collect::<Option<String>>()
+                .map_or(Place::Nowhere, Place::Literal),
             _ => Place::Nowhere,
         }
     }
@@ -166,10 +171,12 @@ impl<'a> Templates<'a> {
             Place::Literal(text) => text.trim().parse().ok(),
             Place::Nowhere => None,
         };
+        // A forwarded event can carry its time as text.
         let time = match &template.time {
             Place::Value(index) => instance.values.get(usize::from(*index)).and_then(RawValue::filetime),
             _ => None,
         };
+        let time = time.or_else(|| Filetime::parse_utc(&text(&template.time)).map(|time| time.0));
         Ok(SystemValues {
             event_id: event_id.ok_or(RenderError::Malformed { offset: from })?,
             provider: text(&template.provider),
@@ -263,7 +270,7 @@ impl<'a> Templates<'a> {
             return Err(malformed(at));
         }
         if self.data.get(at) != Some(&0x0C) {
-            let mut reader = Reader { data: self.data, at, end: to, depth };
+            let mut reader = Reader { data: self.data, at, end: to, depth, in_template: false };
             let root = Rc::new(reader.element()?);
             return Ok(Instance { template: Rc::new(Template::new(root)), values: Vec::new() });
         }
@@ -309,7 +316,7 @@ impl<'a> Templates<'a> {
         while self.data.get(start) == Some(&0x0F) {
             start += 4;
         }
-        let mut reader = Reader { data: self.data, at: start, end, depth };
+        let mut reader = Reader { data: self.data, at: start, end, depth, in_template: true };
         let template = Rc::new(Template::new(Rc::new(reader.element()?)));
         self.known.insert(offset, template.clone());
         Ok(template)
@@ -340,6 +347,8 @@ struct Reader<'a> {
     at: usize,
     end: usize,
     depth: u32,
+    /// Elements of a definition say which value they depend on; those of a record that uses none do not.
+    in_template: bool,
 }
 
 impl Reader<'_> {
@@ -397,7 +406,9 @@ impl Reader<'_> {
         if token & 0x0F != 0x01 {
             return Err(self.malformed());
         }
-        self.skip(2)?;
+        if self.in_template {
+            self.skip(2)?;
+        }
         let size = self.long()? as usize;
         let end = self.at.checked_add(size).filter(|end| *end <= self.end).ok_or(self.malformed())?;
         let mut element = Element { name: self.name()?, attributes: Vec::new(), content: Vec::new() };
