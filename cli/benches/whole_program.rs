@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p comtrail` with, as far as they are there:
 //! - `COMTRAIL_BENCH_IMAGE` a disk image (default: the fixture host), for P3, P4, P7;
-//! - `COMTRAIL_BENCH_LOGS` a folder of event logs, for P1 beside `evtx_dump` (`cargo install evtx`);
-//! - `COMTRAIL_BENCH_MFT` an extracted $MFT, for P5 beside `mft_dump` (`cargo install mft`);
+//! - `COMTRAIL_BENCH_LOGS` a triage folder with event logs in `C/Windows/System32/winevt/Logs`, for P1 beside
+//!   `evtx_dump` (`cargo install evtx`); ours includes inflating the bundle, merging and writing three timelines;
 //! - `acquire` and `log2timeline` (PyPI: acquire, plaso) on the PATH, for P3 and P4.
 //!
 //! CPU seconds and peak memory come from GNU time (`/usr/bin/time`, Debian package time). Programs are interleaved and
@@ -109,29 +109,19 @@ fn main() {
         .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01"));
     let (quoted, size) = (format!("'{}'", image.display()), size_of(&image));
 
-    if let Some(logs) = variable("COMTRAIL_BENCH_LOGS") {
-        let logs_quoted = format!("'{}'", logs.display());
+    if let Some(tree) = variable("COMTRAIL_BENCH_LOGS") {
+        let quoted = format!("'{}'", tree.display());
+        let bundle = format!("{program} collect {quoted} -o {out}/logs.zip --quiet --threads 1");
+        let _ = cost(&bundle);
         compare(
             "P1",
-            size_of(&logs),
-            &format!("{program} parse event-log {logs_quoted}/*.evtx > {out}/events.jsonl"),
+            size_of(&tree),
+            &format!("rm -rf {out}/logs; {program} analyze {out}/logs.zip -o {out}/logs --quiet --threads 1"),
             "evtx_dump -t 1 -o jsonl",
             on_path("evtx_dump")
                 .then(|| {
-                    format!("for f in {logs_quoted}/*.evtx; do evtx_dump -t 1 -o jsonl \"$f\"; done > {out}/dump.jsonl")
+                    format!("for f in {quoted}/C/Windows/System32/winevt/Logs/*; do evtx_dump -t 1 -o jsonl $f; done > {out}/dump.jsonl")
                 })
-                .as_deref(),
-        );
-    }
-    if let Some(mft) = variable("COMTRAIL_BENCH_MFT") {
-        let mft_quoted = format!("'{}'", mft.display());
-        compare(
-            "P5",
-            size_of(&mft),
-            &format!("{program} parse mft {mft_quoted} > {out}/mft.jsonl"),
-            "mft_dump -o jsonl",
-            on_path("mft_dump")
-                .then(|| format!("mft_dump --no-confirm-overwrite -o jsonl {mft_quoted} > {out}/mft_dump.jsonl"))
                 .as_deref(),
         );
     }

@@ -227,7 +227,9 @@ impl<'a> Page<'a> {
         self.cite(&one.method.citations);
         self.put("</p>");
         let picture = svg::picture(one);
+        self.put("<div class=scroll>");
         self.put(&picture);
+        self.put("</div>");
         self.put("<dl>");
         self.row("Command line", &or_none(one.command_line.as_deref()));
         self.row("Asks to", mode_words(one.mode));

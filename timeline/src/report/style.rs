@@ -30,7 +30,8 @@ td code,td time{font-size:.92em}
 details{margin:.5rem 0}summary{cursor:pointer;overflow-wrap:anywhere}
 .events{padding-left:1.6rem}.events li,.citations li{margin:.2rem 0;overflow-wrap:anywhere}
 .class{color:var(--soft);font-variant:small-caps}
-svg{display:block;width:100%;height:auto;margin:.8rem 0}
+td time{white-space:nowrap}
+svg{display:block;width:100%;min-width:40rem;height:auto;margin:.8rem 0}
 svg text{fill:var(--ink);font:12px system-ui,sans-serif}svg .soft{fill:var(--soft)}svg .axis{stroke:var(--line)}
 svg .bar{fill:var(--link)}svg .mark{fill:var(--yes)}
 @media (max-width:40rem){dl{grid-template-columns:1fr;gap:0}dt{margin-top:.5rem;font-size:.85rem}h1{font-size:1.5rem}header,main{padding:0 .8rem}header{padding-top:1rem}}
