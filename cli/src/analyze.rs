@@ -74,8 +74,13 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     analysis.progress.finish();
 
     let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let collecting = |name: &str| reader.tool().get(name).cloned().unwrap_or_default();
     let bundle = BundleName {
+        file: bundle.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         bag: reader.bag().to_owned(),
+        sha256: reader.tag_manifest_sha256()?,
+        source: serde_json::from_value(collecting("source")).unwrap_or_default(),
+        collected: serde_json::from_value(collecting("started")).ok(),
         objects: reader.items().len() as u64,
         events: summary.events,
         full_timeline,

@@ -116,8 +116,8 @@ pub(crate) fn analyzed(
         });
         writeln!(out, "{result}")?;
     } else if !common.quiet {
-        for sentence in &report.summary {
-            writeln!(out, "{}", printable(sentence))?;
+        for sentence in report.summary.sentences() {
+            writeln!(out, "{}", printable(&sentence))?;
         }
         writeln!(out)?;
         for one in &report.executions {

@@ -16,5 +16,6 @@ pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
 pub use report::{
-    BundleName, Format, Output, Report, SCHEMA, TimelineError, TimelineSummary, ToolName, write_timeline,
+    BundleName, Format, Output, Report, SCHEMA, Statement, StatementKind, Summary, TimelineError, TimelineSummary,
+    ToolName, write_timeline,
 };

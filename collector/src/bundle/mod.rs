@@ -23,6 +23,7 @@ const FAILURES: &str = "metadata/failures.jsonl";
 const ACTIONS: &str = "metadata/actions.jsonl";
 const HOST: &str = "metadata/host.json";
 const TOOL: &str = "metadata/tool.json";
+const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 
 /// The member of `bag-info.txt` with the last hash of the action log.
 const ACTION_LOG_HASH: &str = "Collector-Action-Log-SHA256";

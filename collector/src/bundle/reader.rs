@@ -1,7 +1,7 @@
 //! Reads a bundle back, for the analysis.
 
 use super::verify::root_of;
-use super::{FAILURES, HOST, OBJECTS, TOOL, failures};
+use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL, failures};
 use crate::Error;
 use crate::digest::hex;
 use crate::source::{FileBytes, inflated};
@@ -101,6 +101,14 @@ impl BundleReader {
     /// `metadata/tool.json`: the program that collected.
     pub fn tool(&self) -> &serde_json::Value {
         &self.tool
+    }
+
+    /// SHA-256 of `tagmanifest-sha256.txt` in lower-case hexadecimal: it covers the manifest and so every object.
+    pub fn tag_manifest_sha256(&self) -> Result<String, Error> {
+        let mut bytes = Vec::new();
+        let mut reader = self.read(TAG_MANIFEST)?.take(MAX_DOCUMENT);
+        reader.read_to_end(&mut bytes).map_err(|error| self.damaged(TAG_MANIFEST, error))?;
+        Ok(hex(&Sha256::digest(&bytes)))
     }
 
     fn damaged(&self, item: &str, why: impl ToString) -> Error {

@@ -1,12 +1,14 @@
 //! What an analysis hands over: the timeline's files, `report.json` and `report.html`.
 
+mod answer;
 pub(crate) mod escape;
 mod html;
 mod model;
 mod rows;
-mod style;
-mod summary;
-mod svg;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
 
-pub use model::{BundleName, Report, SCHEMA, ToolName};
+pub use model::{BundleName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName};
 pub use rows::{Format, Output, TimelineError, TimelineSummary, write_timeline};

@@ -1,27 +1,37 @@
-//! `report.json`: the published answer. Its schema is docs/report.schema.json.
+//! The model of a report: everything that `report.json` holds and `report.html` shows.
 
 use crate::correlate::Correlation;
 use crate::host::Host;
-use evidence::{AssemblyFile, Attempt, Coverage, Execution, Lookalike, Problem, Registration};
+use crate::report::answer;
+use evidence::{AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Lookalike, Problem, Registration};
 use serde::Serialize;
 
-/// Name and version of the schema.
+/// Name and version of the published shape, `docs/report.schema.json`. The version changes when a reader of the old
+/// shape could go wrong, not when fields are added.
 pub const SCHEMA: &str = "comtrail-report/1";
 
-/// The program that wrote the report.
+/// The program that made the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ToolName {
-    /// Name.
+    /// `comtrail`.
     pub name: String,
-    /// Version.
+    /// Version of the program.
     pub version: String,
 }
 
 /// The bundle that was analysed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BundleName {
+    /// File name, without the folder.
+    pub file: String,
     /// Name of the bag, which is the top folder in the bundle.
     pub bag: String,
+    /// SHA-256 of the bundle's `tagmanifest-sha256.txt`, which stands for every file in it.
+    pub sha256: String,
+    /// What it was collected from, as the bundle itself says.
+    pub source: Vec<String>,
+    /// When the collection began, UTC, by the clock of the collecting machine.
+    pub collected: Option<Filetime>,
     /// Collected objects.
     pub objects: u64,
     /// Events in the timeline.
@@ -30,22 +40,60 @@ pub struct BundleName {
     pub full_timeline: bool,
 }
 
-/// The report.
+/// The plain answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// How many runs of which tool, in a sentence.
+    pub answer: String,
+    /// What is known, what stands against it and what is not known, most important first.
+    pub statements: Vec<Statement>,
+}
+
+/// One sentence of the summary.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Statement {
+    /// What kind of sentence.
+    pub kind: StatementKind,
+    /// The run or attempt that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The sentence.
+    pub text: String,
+    /// What supports it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
+}
+
+/// What a sentence of the summary is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatementKind {
+    /// What the evidence says.
+    Finding,
+    /// Whether a method ran.
+    Method,
+    /// What speaks against a finding or weakens it.
+    Against,
+    /// What is not known, and why.
+    Unknown,
+}
+
+/// Everything that an analysis found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Name and version of the schema.
+    /// [`SCHEMA`].
     pub schema: &'static str,
     /// The program.
     pub tool: ToolName,
     /// The bundle.
     pub bundle: BundleName,
-    /// The answer in a few sentences.
-    pub summary: Vec<String>,
-    /// The host, as the evidence describes it.
+    /// The host that the evidence describes.
     pub host: Host,
-    /// Runs of the tools.
+    /// The plain answer.
+    pub summary: Summary,
+    /// Runs of the tools, in the order of time.
     pub executions: Vec<Execution>,
-    /// Commands of other programs that would start a tool.
+    /// Processes of other programs whose command would start a tool, in the order of time.
     pub attempts: Vec<Attempt>,
     /// Programs that bear a tool's name and are something else.
     pub lookalikes: Vec<Lookalike>,
@@ -55,19 +103,20 @@ pub struct Report {
     pub assemblies: Vec<AssemblyFile>,
     /// How far every source reaches.
     pub coverage: Vec<Coverage>,
-    /// What went wrong and what it costs.
+    /// Everything that went wrong, with what it costs.
     pub problems: Vec<Problem>,
 }
 
 impl Report {
-    /// Puts the report together. `problems` are those of collection and parsing; they are sorted and each stands once.
+    /// Puts the report together. `problems` are those of collecting, reading and parsing; those of `correlation`
+    /// are added, and all are ordered and stand once, so that the same findings give the same report.
     pub fn new(
         tool: ToolName,
         bundle: BundleName,
         mut host: Host,
         correlation: Correlation,
         mut problems: Vec<Problem>,
-    ) -> Self {
+    ) -> Report {
         host.boots = correlation.boots;
         problems.extend(correlation.problems);
         problems.sort();
@@ -76,8 +125,8 @@ impl Report {
             schema: SCHEMA,
             tool,
             bundle,
-            summary: Vec::new(),
             host,
+            summary: Summary { answer: String::new(), statements: Vec::new() },
             executions: correlation.executions,
             attempts: correlation.attempts,
             lookalikes: correlation.lookalikes,
@@ -86,14 +135,27 @@ impl Report {
             coverage: correlation.coverage,
             problems,
         };
-        report.summary = super::summary::sentences(&report);
+        report.summary = answer::summarize(&report);
         report
     }
 
-    /// `report.json`, with the same bytes for the same report.
+    /// `report.json`: the same bytes for the same report. Text of the evidence stays as it is, apart from what JSON
+    /// escapes.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         let mut out = serde_json::to_vec_pretty(self)?;
         out.push(b'\n');
         Ok(out)
+    }
+}
+
+impl Summary {
+    /// The answer and what limits it, for a terminal; the findings themselves are listed there by run.
+    pub fn sentences(&self) -> impl Iterator<Item = String> + '_ {
+        let rest =
+            self.statements.iter().filter(|one| one.kind != StatementKind::Finding).map(|one| match &one.about {
+                Some(about) => format!("{about}: {}", one.text),
+                None => one.text.clone(),
+            });
+        std::iter::once(self.answer.clone()).chain(rest)
     }
 }

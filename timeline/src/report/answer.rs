@@ -1,0 +1,332 @@
+//! The plain answer: what ran, by whom, when, whether a method ran, what stands against it, what is unknown.
+
+use super::model::{Report, Statement, StatementKind, Summary};
+use evidence::{
+    Answer, AssemblyState, Attempt, Citation, Confidence, Execution, Filetime, Identified, Identity, Lookalike, Mode,
+    ProblemKind, Tool,
+};
+
+/// Most runs that are described one by one; the others are counted.
+const MOST_DESCRIBED: usize = 25;
+
+/// The fixed phrase of a confidence class, so that the same words always mean the same strength.
+pub(super) fn phrase(confidence: Confidence, sources: &[Citation]) -> String {
+    let mut artifacts: Vec<&str> = sources.iter().map(|source| source.artifact.as_str()).collect();
+    artifacts.sort_unstable();
+    artifacts.dedup();
+    match confidence {
+        Confidence::Direct => "Recorded".to_owned(),
+        Confidence::Strong if artifacts.is_empty() => "Established".to_owned(),
+        Confidence::Strong => format!("Established by {}", list(&artifacts)),
+        Confidence::Circumstantial => "Consistent with".to_owned(),
+        Confidence::Presence => "Present on the system".to_owned(),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn list(items: &[&str]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// The name of a tool's file.
+pub(super) fn tool_name(tool: Tool) -> &'static str {
+    match tool {
+        Tool::Regasm => "regasm",
+        Tool::Regsvcs => "regsvcs",
+    }
+}
+
+/// What a command line asks for.
+pub(super) fn mode_words(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Register => "register",
+        Mode::Unregister => "unregister",
+        Mode::Regfile => "write a .reg file for",
+        Mode::Usage => "print its usage text",
+        Mode::Invalid => "do something that it refuses",
+        Mode::CoplusInstall => "install into COM+",
+        Mode::CoplusUninstall => "remove from COM+",
+        Mode::Unknown => "do something that is not known",
+    }
+}
+
+/// `2019-07-19 14:45:55.699 UTC`: the full precision stands beside the facts of each run.
+pub(super) fn moment(at: Filetime) -> String {
+    let c = at.civil();
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03} UTC",
+        c.year,
+        c.month,
+        c.day,
+        c.hour,
+        c.minute,
+        c.second,
+        c.ticks / 10_000
+    )
+}
+
+/// One, two, … in words up to twelve.
+pub(super) fn count(number: usize) -> String {
+    const WORDS: [&str; 13] =
+        ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    WORDS.get(number).map_or_else(|| number.to_string(), |word| (*word).to_owned())
+}
+
+/// `one file`, `13 files`.
+pub(super) fn plural(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// The first letter as a capital.
+pub(super) fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// The last part of a path.
+pub(super) fn file_name(path: &str) -> &str {
+    path.rsplit(['\\', '/']).next().unwrap_or(path)
+}
+
+pub(super) fn summarize(report: &Report) -> Summary {
+    let mut statements = Vec::new();
+    for execution in report.executions.iter().take(MOST_DESCRIBED) {
+        describe(execution, &mut statements);
+    }
+    if let Some(more @ 1..) = report.executions.len().checked_sub(MOST_DESCRIBED) {
+        let text = format!("{} are described below.", plural(more, "more run", "more runs"));
+        statements.push(statement(StatementKind::Finding, None, capital(&text), &[]));
+    }
+    for attempt in report.attempts.iter().take(MOST_DESCRIBED) {
+        statements.push(describe_attempt(attempt));
+    }
+    for lookalike in report.lookalikes.iter().take(MOST_DESCRIBED) {
+        statements.push(describe_lookalike(lookalike));
+    }
+    for source in &report.coverage {
+        if let Some(cleared) = source.cleared.first() {
+            let text = format!(
+                "The event log {} was cleared: what it held before is gone, so runs before that can be missing.",
+                source.source
+            );
+            statements.push(statement(StatementKind::Against, None, text, std::slice::from_ref(cleared)));
+        }
+    }
+    if report.problems.iter().any(|problem| problem.kind == ProblemKind::Interrupted) {
+        let text = "The collection was interrupted: objects are missing that could hold further traces.";
+        statements.push(statement(StatementKind::Unknown, None, text.to_owned(), &[]));
+    }
+    let missing: Vec<&str> =
+        report.coverage.iter().filter(|source| !source.present).map(|source| source.source.as_str()).collect();
+    if !missing.is_empty() {
+        let text = format!(
+            "Nothing was there of {}, so what only {} would record is not known.",
+            list(&missing),
+            if missing.len() == 1 { "it" } else { "they" }
+        );
+        statements.push(statement(StatementKind::Unknown, None, text, &[]));
+    }
+    if !report.problems.is_empty() {
+        let text = format!(
+            "{} while the evidence was read; what each costs stands under Problems.",
+            plural(report.problems.len(), "problem arose", "problems arose")
+        );
+        statements.push(statement(StatementKind::Unknown, None, capital(&text), &[]));
+    }
+    Summary { answer: answer(report), statements }
+}
+
+fn answer(report: &Report) -> String {
+    let runs = report.executions.len();
+    let mut text = if runs == 0 {
+        "No run of regasm or regsvcs was found in the evidence.".to_owned()
+    } else {
+        let of = |tool| report.executions.iter().filter(|execution| execution.tool == tool).count();
+        let parts: Vec<String> = [Tool::Regasm, Tool::Regsvcs]
+            .into_iter()
+            .filter(|tool| of(*tool) > 0)
+            .map(|tool| format!("{} of {}", count(of(tool)), tool_name(tool)))
+            .collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        capital(&format!("{} found: {}.", plural(runs, "run was", "runs were"), list(&parts)))
+    };
+    let led = report.attempts.iter().filter(|attempt| attempt.led_to.is_some()).count();
+    match report.attempts.len() {
+        0 => {}
+        1 if led == 1 => text.push_str(" One process of another program asked to start one, and a run followed."),
+        1 => text.push_str(" One process of another program asked to start one; no run that followed is recorded."),
+        attempts => text.push_str(&format!(
+            " {} processes of other programs asked to start one; runs that followed are recorded for {}.",
+            capital(&count(attempts)),
+            if led == 0 { "none".to_owned() } else { count(led) }
+        )),
+    }
+    if runs == 0 {
+        text.push_str(
+            " That is no proof that none took place: the section Coverage says what each source could have \
+             recorded, and when.",
+        );
+    }
+    text
+}
+
+fn statement(kind: StatementKind, about: Option<&str>, text: String, citations: &[Citation]) -> Statement {
+    Statement { kind, about: about.map(str::to_owned), text, citations: citations.to_vec() }
+}
+
+fn describe(execution: &Execution, out: &mut Vec<Statement>) {
+    let id = Some(execution.id.as_str());
+    out.push(statement(StatementKind::Finding, id, finding(execution), &execution.sources));
+    out.push(statement(StatementKind::Method, id, method(execution), &execution.method.citations));
+    let mut against = Vec::new();
+    match execution.identity {
+        Identity::Proven => {}
+        Identity::ByPath => {
+            against.push("That the program is the tool rests on its folder and name alone.".to_owned());
+        }
+        Identity::ByName => against
+            .push("That the program is the tool rests on its file name alone; its identity is not proven.".to_owned()),
+    }
+    if !execution.merge_candidates.is_empty() {
+        let others: Vec<&str> = execution.merge_candidates.iter().map(String::as_str).collect();
+        against.push(format!("It may be the same run as {}.", list(&others)));
+    }
+    if execution.confidence >= Confidence::Circumstantial {
+        against.push("The traces allow other explanations than a run of the tool.".to_owned());
+    }
+    if !against.is_empty() {
+        out.push(statement(StatementKind::Against, id, against.join(" "), &[]));
+    }
+    let unknown = unknowns(execution);
+    if !unknown.is_empty() {
+        out.push(statement(StatementKind::Unknown, id, unknown.join(" "), &[]));
+    }
+}
+
+fn finding(execution: &Execution) -> String {
+    let mut text = format!(
+        "{}: {}",
+        phrase(execution.confidence, &execution.sources),
+        if execution.confidence == Confidence::Circumstantial { "a run of " } else { "" }
+    );
+    text.push_str(tool_name(execution.tool));
+    if execution.renamed {
+        text.push_str(&format!(" under the name {}", file_name(&execution.image)));
+    }
+    if execution.confidence != Confidence::Circumstantial {
+        text.push_str(" ran");
+    }
+    if let Some(pid) = execution.pid {
+        text.push_str(&format!(" as process {pid}"));
+    }
+    match execution.started {
+        Some(at) => text.push_str(&format!(" on {}", moment(at))),
+        None => text.push_str(" at a time that is not recorded"),
+    }
+    if let Some(local) = &execution.started_local {
+        text.push_str(&format!(" ({local} on the host)"));
+    }
+    if let Some(computer) = &execution.computer {
+        text.push_str(&format!(", on {computer}"));
+    }
+    if let Some(user) = &execution.user
+        && let Some(name) = user.name.as_ref().or(user.sid.as_ref())
+    {
+        text.push_str(&format!(", as {name}"));
+        match (&user.integrity, user.elevated.state) {
+            (_, Answer::Yes) => text.push_str(" with administrator rights"),
+            (_, Answer::No) => text.push_str(" without administrator rights"),
+            (Some(integrity), Answer::Unknown) => text.push_str(&format!(" with {integrity} integrity")),
+            (None, Answer::Unknown) => {}
+        }
+    }
+    if let Some(parent) = &execution.parent
+        && let Some(image) = &parent.image
+    {
+        text.push_str(&format!(", started by {}", file_name(image)));
+    }
+    match (&execution.assembly.argument, execution.mode) {
+        (_, Mode::Unknown) => text.push_str("; its command line is not known"),
+        (Some(argument), mode @ (Mode::Register | Mode::Unregister | Mode::Regfile)) => {
+            text.push_str(&format!(", to {} {argument}", mode_words(mode)));
+        }
+        (Some(argument), Mode::CoplusInstall) => text.push_str(&format!(", to install {argument} into COM+")),
+        (Some(argument), Mode::CoplusUninstall) => text.push_str(&format!(", to remove {argument} from COM+")),
+        (_, mode) => text.push_str(&format!(", to {}", mode_words(mode))),
+    }
+    text.push('.');
+    text
+}
+
+/// The verdict on a method in one line.
+pub(super) fn method_line(execution: &Execution) -> &'static str {
+    match (execution.method.runs, execution.method.which) {
+        (Answer::Yes, Some("unregister")) => "An unregister method of the assembly is expected to have run",
+        (Answer::Yes, Some(_)) => "A register method of the assembly is expected to have run",
+        (Answer::Yes, None) => "A method of the assembly is expected to have run",
+        (Answer::No, _) => "No method of the assembly is expected to have run",
+        (Answer::Unknown, _) => "Whether a method of the assembly ran is not known",
+    }
+}
+
+fn method(execution: &Execution) -> String {
+    let because = execution.method.because.trim();
+    if because.is_empty() {
+        format!("{}.", method_line(execution))
+    } else {
+        format!("{}. {because}", method_line(execution))
+    }
+}
+
+fn unknowns(execution: &Execution) -> Vec<String> {
+    let mut unknown = Vec::new();
+    if execution.identified == Identified::Anonymous {
+        unknown
+            .push("No process record belongs to it, so its process, parent and command line are not known.".to_owned());
+    } else if execution.command_line.is_none() {
+        unknown.push("Its command line was not recorded.".to_owned());
+    }
+    if execution.user.is_none() {
+        unknown.push("No record names its account.".to_owned());
+    }
+    let state = match execution.assembly.state {
+        AssemblyState::Present | AssemblyState::Recovered => None,
+        AssemblyState::Deleted => Some("The assembly was deleted and its content was not obtained."),
+        AssemblyState::Absent => Some("The assembly was not where the command line points."),
+        AssemblyState::Remote => Some("The assembly lies on another machine and was not collected."),
+        AssemblyState::Unresolved => Some("Which file the command line means is not certain."),
+        AssemblyState::Unknown if execution.command_line.is_some() => Some("Which assembly it was is not known."),
+        AssemblyState::Unknown => None,
+    };
+    unknown.extend(state.map(str::to_owned));
+    if execution.ended.is_none() {
+        unknown.push("When it ended was not recorded.".to_owned());
+    }
+    unknown
+}
+
+fn describe_attempt(attempt: &Attempt) -> Statement {
+    let mut text = format!("Recorded: {}", file_name(&attempt.image));
+    if let Some(pid) = attempt.pid {
+        text.push_str(&format!(", process {pid},"));
+    }
+    text.push_str(&format!(" was told to run {}", attempt.command));
+    if let Some(at) = attempt.started {
+        text.push_str(&format!(" on {}", moment(at)));
+    }
+    text.push_str(&match &attempt.led_to {
+        Some(run) => format!(". The run {run} followed."),
+        None => ". No run that followed is recorded. It is an attempt, not a run.".to_owned(),
+    });
+    statement(StatementKind::Finding, Some(&attempt.id), text, &attempt.sources)
+}
+
+fn describe_lookalike(lookalike: &Lookalike) -> Statement {
+    let mut text = format!("{} ran and is not the tool: {}", lookalike.image, lookalike.because.trim_end_matches('.'));
+    text.push('.');
+    statement(StatementKind::Finding, None, text, &lookalike.sources)
+}

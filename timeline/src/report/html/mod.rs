@@ -1,0 +1,354 @@
+//! `report.html`: one file without scripts or outside resources, for people and for paper.
+
+mod objects;
+mod page;
+mod picture;
+mod runs;
+
+use super::answer::{capital, plural};
+use super::model::{Report, StatementKind};
+use evidence::Problem;
+use page::Page;
+use std::collections::BTreeMap;
+
+/// Most entries of a list that are shown; the file says how many more there are and that `report.json`
+/// has them all, so that a page of a host with much damage can still be opened.
+struct Limits;
+
+impl Limits {
+    const RUNS: usize = 200;
+    const ATTEMPTS: usize = 200;
+    const LOOKALIKES: usize = 100;
+    const RELATED: usize = 150;
+    const SOURCES: usize = 60;
+    const ASSEMBLIES: usize = 100;
+    const TYPES: usize = 60;
+    const REGISTRATIONS: usize = 300;
+    const REGISTRATION_GROUPS: usize = 300;
+    const COVERAGE: usize = 500;
+    const PROBLEM_GROUPS: usize = 150;
+    const PROBLEMS_OF_A_GROUP: usize = 20;
+}
+
+impl Report {
+    /// `report.html`: one page without scripts or outside resources.
+    pub fn to_html(&self) -> String {
+        html(self)
+    }
+}
+
+fn html(report: &Report) -> String {
+    let runs = report.executions.iter().take(Limits::RUNS).map(|one| one.id.clone());
+    let attempts = report.attempts.iter().take(Limits::ATTEMPTS).map(|one| one.id.clone());
+    let files = objects::shown(report).map(|one| objects::target(&one.sha256));
+    let mut page = Page::new(runs.chain(attempts).chain(files));
+    head(&mut page, report);
+    page.raw("<main>");
+    answer(&mut page, report);
+    runs::attempts(&mut page, report);
+    runs::executions(&mut page, report);
+    runs::lookalikes(&mut page, report);
+    objects::assemblies(&mut page, report);
+    objects::registrations(&mut page, report);
+    coverage(&mut page, report);
+    problems(&mut page, report);
+    host(&mut page, report);
+    check(&mut page, report);
+    citations(&mut page);
+    page.raw("</main><footer><p>Made by ").text(&report.tool.name).raw(" ").text(&report.tool.version);
+    page.raw(" from ").code(&report.bundle.file).raw(". Schema of the data beside it: ").text(report.schema);
+    page.raw(".</p></footer></body></html>\n");
+    page.finish()
+}
+
+fn host_name(report: &Report) -> &str {
+    report.host.name.as_deref().unwrap_or("a host without a name")
+}
+
+fn head(page: &mut Page, report: &Report) {
+    page.raw(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+         <meta name=\"referrer\" content=\"no-referrer\"><title>regasm and regsvcs on ",
+    );
+    page.plain(host_name(report)).raw("</title><style>").raw(include_str!("style.css"));
+    page.raw("</style></head><body><header><h1>Runs of regasm and regsvcs on ").text(host_name(report));
+    page.raw("</h1><p class=\"soft\">A report on MITRE ATT&amp;CK T1218.009, drawn from collected evidence</p>");
+    page.raw("<dl class=\"facts\">").fact("Evidence").code(&report.bundle.file).raw("<br><span class=\"small soft\">");
+    page.show(report.bundle.objects).raw(" objects; SHA-256 of its tag manifest</span> <code class=\"small\">");
+    page.text(&report.bundle.sha256).raw("</code></dd>");
+    for source in report.bundle.source.iter().take(20) {
+        page.code_fact("Collected from", Some(source));
+    }
+    if let Some(at) = report.bundle.collected {
+        page.fact("Collected")
+            .time(at)
+            .raw(" <span class=\"soft small\">by the collecting machine's clock</span></dd>");
+    }
+    page.fact("System");
+    let host = &report.host;
+    page.text(host.product.as_deref().unwrap_or("not recorded"));
+    if let Some(build) = &host.build {
+        page.raw(", build ").text(build);
+    }
+    if let Some(domain) = &host.domain {
+        page.raw(", domain ").text(domain);
+    }
+    page.raw("</dd>").fact("Time zone");
+    match host.time_zone.as_ref().and_then(|zone| zone.name.as_deref()) {
+        Some(name) => page.text(name).raw("; times are UTC unless said otherwise"),
+        None => page.raw("not known, so times are given in UTC only"),
+    };
+    page.raw("</dd>").fact("Made by").text(&report.tool.name).raw(" ").text(&report.tool.version);
+    page.raw("</dd></dl><nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#attempts\">Attempts</a><a href=\"#runs\">Runs</a><a href=\"#assemblies\">Assemblies</a><a href=\"#registrations\">Registrations</a><a href=\"#coverage\">Coverage</a><a href=\"#problems\">Problems</a><a href=\"#host\">Host</a><a href=\"#check\">How to check</a><a href=\"#citations\">Citations</a></nav></header>");
+}
+
+fn answer(page: &mut Page, report: &Report) {
+    page.raw("<section class=\"answer\" id=\"answer\"><p>").text(&report.summary.answer).raw("</p>");
+    page.raw("<ul class=\"statements\">");
+    for statement in &report.summary.statements {
+        page.raw("<li><span class=\"kind\">");
+        page.raw(match statement.kind {
+            StatementKind::Finding => "",
+            StatementKind::Method => "Method",
+            StatementKind::Against => "Against",
+            StatementKind::Unknown => "Not known",
+        });
+        if let (StatementKind::Finding, Some(about)) = (statement.kind, &statement.about) {
+            page.link(about, about);
+        }
+        page.raw("</span>").text(&statement.text).cite(&statement.citations, 4).raw("</li>");
+    }
+    page.raw("</ul><p class=\"small soft\">The words are fixed. “Recorded”: a record of the system says so. “Established by … and …”: independent traces agree. “Consistent with”: it fits, and other explanations are possible. “Present on the system”: it was there, and no more is known. Numbers in brackets lead to the place in the evidence.</p></section>");
+}
+
+fn coverage(page: &mut Page, report: &Report) {
+    page.raw("<section id=\"coverage\"><h2>Coverage</h2><p>What each source could have recorded, and when. Only within these times, and only for what the source records at all, does a missing record say anything.</p>");
+    if report.coverage.is_empty() {
+        page.raw("<p>No source was found in the evidence.</p></section>");
+        return;
+    }
+    page.raw("<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Source</th><th class=\"n\">Records</th><th>First to last</th><th>What a missing record means</th></tr></thead><tbody>");
+    for source in report.coverage.iter().take(Limits::COVERAGE) {
+        page.raw("<tr><td><strong>").text(&source.source).raw("</strong>");
+        if let Some(item) = &source.item {
+            page.raw("<br><code class=\"small soft\">").text(item).raw("</code>");
+        }
+        page.raw("</td><td class=\"n\" data-th=\"Records\">");
+        if source.present {
+            page.show(source.records);
+        } else {
+            page.raw("none");
+        }
+        page.raw("</td><td data-th=\"Times\">");
+        match (source.first, source.last) {
+            (Some(first), Some(last)) => page.time(first).raw(" to ").time(last),
+            (Some(one), None) | (None, Some(one)) => page.time(one),
+            (None, None) => page.raw(""),
+        };
+        page.raw("</td><td data-th=\"Meaning\">").text(&source.meaning);
+        for gap in source.gaps.iter().take(8) {
+            page.raw("<br><span class=\"small\">Gap: ").text(gap).raw("</span>");
+        }
+        if source.gaps.len() > 8 {
+            page.raw("<br><span class=\"small soft\">and ").show(source.gaps.len() - 8).raw(" more gaps</span>");
+        }
+        if !source.cleared.is_empty() {
+            page.raw("<br><strong>The log was cleared.</strong>").cite(&source.cleared, 5);
+        }
+        page.raw("</td></tr>");
+    }
+    page.raw("</tbody></table></div>");
+    more(page, report.coverage.len(), Limits::COVERAGE);
+    page.raw("</section>");
+}
+
+/// Says how many entries a limit left out.
+fn more(page: &mut Page, all: usize, shown: usize) {
+    if all > shown {
+        page.raw("<p class=\"soft\">").show(all - shown);
+        page.raw(" more are not shown here; report.json has every one.</p>");
+    }
+}
+
+fn problems(page: &mut Page, report: &Report) {
+    page.raw("<section id=\"problems\"><h2>Problems</h2>");
+    if report.problems.is_empty() {
+        page.raw("<p>No problem arose while the evidence was collected and read.</p></section>");
+        return;
+    }
+    let mut groups: BTreeMap<(&str, &str, &str), Vec<&Problem>> = BTreeMap::new();
+    for problem in &report.problems {
+        groups.entry((problem.effect.as_str(), problem.kind.name(), problem.stage.name())).or_default().push(problem);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    // Those of which there are few are the ones that a long list would hide.
+    groups.sort_by_key(|(_, problems)| problems.len());
+    page.raw("<p>").text(&capital(&plural(report.problems.len(), "problem", "problems"))).raw(" of ");
+    page.text(&plural(groups.len(), "kind", "kinds"));
+    page.raw(". Each says what it costs the conclusions; everything else was read.</p><ul class=\"cards\">");
+    for ((effect, kind, stage), problems) in groups.iter().take(Limits::PROBLEM_GROUPS) {
+        page.raw("<li><strong>")
+            .text(effect)
+            .raw("</strong> <span class=\"soft small\">(")
+            .text(&kind.replace('_', " "));
+        page.raw(", step ").text(stage).raw(", ");
+        page.text(&plural(problems.len(), "problem", "problems")).raw(")</span>");
+        let few = problems.len() <= 3;
+        if !few {
+            page.raw("<details><summary>The objects</summary>");
+        }
+        page.raw("<ul class=\"small\">");
+        for problem in problems.iter().take(Limits::PROBLEMS_OF_A_GROUP) {
+            page.raw("<li>");
+            if !problem.item.is_empty() {
+                page.code(&problem.item).raw(": ");
+            }
+            page.text(&problem.what);
+            let particulars = problem.kind.particulars();
+            if !particulars.is_empty() {
+                page.raw(" (").text(&particulars).raw(")");
+            }
+            if let Some(locator) = &problem.locator {
+                page.raw(", ").show(locator);
+            }
+            page.raw("</li>");
+        }
+        page.raw("</ul>");
+        more(page, problems.len(), Limits::PROBLEMS_OF_A_GROUP);
+        if !few {
+            page.raw("</details>");
+        }
+        page.raw("</li>");
+    }
+    page.raw("</ul>");
+    more(page, groups.len(), Limits::PROBLEM_GROUPS);
+    page.raw("</section>");
+}
+
+fn host(page: &mut Page, report: &Report) {
+    let host = &report.host;
+    page.raw("<section id=\"host\"><h2>Host</h2><dl class=\"facts\">");
+    page.code_fact("Name", host.name.as_deref());
+    page.code_fact("Domain", host.domain.as_deref());
+    if let Some(zone) = &host.time_zone {
+        page.fact("Time zone").text(zone.name.as_deref().unwrap_or("not named"));
+        page.raw(" <span class=\"soft small\">").text(&zone.rules_from).raw("</span></dd>");
+    }
+    if let Some(number) = host.control_set {
+        page.fact("Control set").show(number).raw("</dd>");
+    }
+    if !host.users.is_empty() {
+        page.fact("Accounts");
+        for user in host.users.iter().take(100) {
+            page.raw("<div>").text(user.name.as_deref().unwrap_or("without a name")).raw(" ");
+            page.raw("<code class=\"small soft\">").text(&user.sid).raw("</code></div>");
+        }
+        more(page, host.users.len(), 100);
+        page.raw("</dd>");
+    }
+    if !host.volumes.is_empty() {
+        page.fact("Volumes");
+        for volume in host.volumes.iter().take(60) {
+            page.raw("<div>").text(volume.letter.as_deref().unwrap_or("without a letter")).raw(" ");
+            page.raw("<code class=\"small soft\">").text(&volume.identity).raw("</code></div>");
+        }
+        more(page, host.volumes.len(), 60);
+        page.raw("</dd>");
+    }
+    page.raw("</dl>");
+    if !host.boots.is_empty() {
+        page.raw("<details><summary>When the machine ran (")
+            .show(host.boots.len())
+            .raw(")</summary><ul class=\"small\">");
+        for boot in host.boots.iter().take(200) {
+            page.raw("<li>");
+            match boot.started {
+                Some(at) => page.time(at),
+                None => page.raw("start not recorded"),
+            };
+            page.raw(" to ");
+            match boot.ended {
+                Some(at) => page.time(at),
+                None => page.raw("an end that is not recorded"),
+            };
+            page.raw(", ").text(&boot.because);
+            if boot.inferred {
+                page.raw(" (inferred)");
+            }
+            page.cite(&boot.sources, 2).raw("</li>");
+        }
+        page.raw("</ul>");
+        more(page, host.boots.len(), 200);
+        page.raw("</details>");
+    }
+    if !host.settings.is_empty() {
+        page.raw("<details><summary>Settings that decide what is recorded</summary><ul class=\"small\">");
+        for setting in host.settings.iter().take(100) {
+            page.raw("<li><code>")
+                .text(&setting.name)
+                .raw("</code> is <code>")
+                .text(&setting.value)
+                .raw("</code></li>");
+        }
+        page.raw("</ul></details>");
+    }
+    page.raw("</section>");
+}
+
+fn check(page: &mut Page, report: &Report) {
+    page.raw("<section id=\"check\"><h2>How to check this report</h2><ol>");
+    page.raw("<li><strong>The evidence is unchanged.</strong> <code>comtrail verify ").text(&report.bundle.file);
+    page.raw("</code> recomputes every hash and says what is missing or was added. The bundle is a BagIt bag in a zip file, so any BagIt program can do the same. The SHA-256 of <code>tagmanifest-sha256.txt</code> has to be <code>").text(&report.bundle.sha256).raw("</code>.</li>");
+    page.raw("<li><strong>Each statement.</strong> Follow its number to the citation. Take the object out of the bundle (the file <code>metadata/objects.jsonl</code> says where it lies), compare its SHA-256, and open the place with another program: an event log reader shows records by their number, a hex editor any offset. Offsets of a registry key count in the hive after its transaction logs were applied.</li>");
+    page.raw("<li><strong>The analysis.</strong> The same version of the program gives the same bytes for the same bundle, on any machine and with any number of threads.</li>");
+    page.raw("<li><strong>The times.</strong> UTC as recorded, in steps of 100 ns where the source has them; the clock of the host may have been wrong, and changes of it stand in the timeline. Host time is computed by the rule of its time zone that was valid at that date.</li>");
+    page.raw("<li><strong>Completeness.</strong> <a href=\"#coverage\">Coverage</a> says what could have been recorded, <a href=\"#problems\">Problems</a> what could not be read. What is in neither was not collected.</li>");
+    page.raw("<li><strong>The conclusions.</strong> Each run has a proof ladder that says how far the evidence reaches and what the next step would need. Whether a method ran is a conclusion from the command line, the rights of the process and the program's own metadata, unless an effect was recorded.</li>");
+    page.raw("<li><strong>The context.</strong> The merged timeline beside this file (<code>timeline.jsonl</code>, <code>timeline.csv</code>, <code>timeline.body</code>) has ");
+    page.show(report.bundle.events).raw(" rows");
+    page.raw(if report.bundle.full_timeline {
+        ", with every file of the volumes"
+    } else {
+        "; of the file system it describes only the files around the findings"
+    });
+    page.raw(".</li></ol></section>");
+}
+
+fn citations(page: &mut Page) {
+    page.raw("<section id=\"citations\"><h2>Citations</h2>");
+    let mut objects: Vec<Object> = Vec::new();
+    for (object, places) in page.cited() {
+        objects.push(Object {
+            artifact: object.artifact.clone(),
+            item: object.item.clone(),
+            sha256: object.sha256.clone(),
+            places: places.into_iter().map(|(number, place)| (number, place.locator.to_string())).collect(),
+        });
+    }
+    if objects.is_empty() {
+        page.raw("<p>No place in the evidence is cited.</p></section>");
+        return;
+    }
+    page.raw("<p>Objects of the bundle by their path on the host, with the SHA-256 of the stored bytes and the places in them that are cited.</p><ul class=\"cards\">");
+    for object in objects {
+        page.raw("<li><code>").text(&object.item).raw("</code> <span class=\"soft small\">").text(&object.artifact);
+        page.raw("</span><br><code class=\"small soft\">SHA-256 ")
+            .text(&object.sha256)
+            .raw("</code><ul class=\"small\">");
+        for (number, place) in &object.places {
+            page.raw("<li id=\"c").show(number).raw("\">[").show(number).raw("] ").text(place).raw("</li>");
+        }
+        page.raw("</ul></li>");
+    }
+    page.raw("</ul></section>");
+}
+
+/// A cited object, apart from the page that is written to.
+struct Object {
+    artifact: String,
+    item: String,
+    sha256: String,
+    places: Vec<(usize, String)>,
+}

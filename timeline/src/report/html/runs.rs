@@ -1,0 +1,339 @@
+//! Attempts, runs and programs that only bear a tool's name.
+
+use super::objects::target;
+use super::page::Page;
+use super::{Limits, more, picture};
+use crate::report::answer::{method_line, mode_words, moment, phrase, tool_name};
+use crate::report::model::Report;
+use evidence::{Answer, AssemblyState, Citation, Confidence, Execution, Identified, Identity, Related, User};
+
+pub(super) fn attempts(page: &mut Page, report: &Report) {
+    page.raw("<section id=\"attempts\"><h2>Attempts</h2>");
+    if report.attempts.is_empty() {
+        page.raw(
+            "<p>No process of another program was found whose command would start one of the tools.</p></section>",
+        );
+        return;
+    }
+    page.raw("<p>Processes of other programs that were told to start a tool. An attempt is not a run.</p><ul class=\"cards\">");
+    for attempt in report.attempts.iter().take(Limits::ATTEMPTS) {
+        page.raw("<li").anchor(&attempt.id).raw("><strong>").text(&attempt.id).raw("</strong> ");
+        if let Some(at) = attempt.started {
+            page.time(at);
+        }
+        page.raw("<dl class=\"facts\">");
+        page.code_fact("Program", Some(&attempt.image));
+        if let Some(pid) = attempt.pid {
+            page.fact("Process").show(pid).raw("</dd>");
+        }
+        page.code_fact("Command line", Some(&attempt.command_line));
+        page.code_fact("What it would start", Some(&attempt.command));
+        page.fact("Led to");
+        match &attempt.led_to {
+            Some(run) => page.link(run, run),
+            None => page.raw("no run that is recorded"),
+        };
+        page.raw("</dd>").fact("Recorded in").cite(&attempt.sources, Limits::SOURCES).raw("</dd></dl></li>");
+    }
+    page.raw("</ul>");
+    more(page, report.attempts.len(), Limits::ATTEMPTS);
+    page.raw("</section>");
+}
+
+pub(super) fn lookalikes(page: &mut Page, report: &Report) {
+    if report.lookalikes.is_empty() {
+        return;
+    }
+    page.raw("<section id=\"lookalikes\"><h2>Programs that only bear the name</h2><p>They ran under the name of a tool and are something else. They are no runs of the tools, and deserve a look of their own.</p><ul class=\"cards\">");
+    for lookalike in report.lookalikes.iter().take(Limits::LOOKALIKES) {
+        page.raw("<li><code>").text(&lookalike.image).raw("</code><dl class=\"facts\">");
+        if let Some(at) = lookalike.started {
+            page.fact("Started").time(at).raw("</dd>");
+        }
+        if let Some(pid) = lookalike.pid {
+            page.fact("Process").show(pid).raw("</dd>");
+        }
+        page.code_fact("Command line", lookalike.command_line.as_deref());
+        page.fact("Not the tool").text(&lookalike.because).raw("</dd>");
+        page.fact("Recorded in").cite(&lookalike.sources, Limits::SOURCES).raw("</dd></dl></li>");
+    }
+    page.raw("</ul>");
+    more(page, report.lookalikes.len(), Limits::LOOKALIKES);
+    page.raw("</section>");
+}
+
+pub(super) fn executions(page: &mut Page, report: &Report) {
+    page.raw("<section id=\"runs\"><h2>Runs</h2>");
+    if report.executions.is_empty() {
+        page.raw("<p>No run of regasm or regsvcs was found. What could have recorded one stands under <a href=\"#coverage\">Coverage</a>; what could not be read, under <a href=\"#problems\">Problems</a>.</p>");
+    }
+    for execution in report.executions.iter().take(Limits::RUNS) {
+        run(page, execution);
+    }
+    more(page, report.executions.len(), Limits::RUNS);
+    page.raw("</section>");
+}
+
+fn run(page: &mut Page, execution: &Execution) {
+    page.raw("<article class=\"run\"").anchor(&execution.id).raw("><h3>").text(&execution.id).raw(" · ");
+    page.text(tool_name(execution.tool));
+    if let Some(at) = execution.started {
+        page.raw(" · ").text(&moment(at));
+    }
+    page.raw("</h3><p>").text(&phrase(execution.confidence, &execution.sources)).raw(match execution.confidence {
+        Confidence::Circumstantial => " a run.",
+        _ => ".",
+    });
+    page.cite(&execution.sources, 4);
+    page.raw(" <span class=\"verdict ").raw(answer_class(execution.method.runs)).raw("\">");
+    page.text(method_line(execution)).raw(".</span></p>");
+    facts(page, execution);
+    method(page, execution);
+    ladder(page, execution);
+
+    let mut related: Vec<Related> = execution.related.clone();
+    related.sort_by(|a, b| a.at.cmp(&b.at));
+    related.truncate(Limits::RELATED);
+    page.raw("<h4>What happened around it</h4>");
+    picture::draw(page, execution, &related);
+    if related.is_empty() {
+        page.raw("<p>No other event is tied to this run.</p>");
+    } else {
+        page.raw(
+            "<table class=\"stack\"><thead><tr><th class=\"n\">No.</th><th>Time</th><th>What</th><th>Tie</th></tr></thead><tbody>",
+        );
+        for (index, one) in related.iter().enumerate() {
+            page.raw("<tr><td class=\"n\">").show(index + 1).raw("</td><td class=\"n\">").time(one.at).raw("</td><td>");
+            page.text(&one.what).cite(std::slice::from_ref(&one.citation), 1).raw("</td><td data-th=\"Tie\">");
+            tie(page, &one.citation);
+            page.raw("</td></tr>");
+        }
+        page.raw("</tbody></table>");
+        more(page, execution.related.len(), Limits::RELATED);
+    }
+
+    page.raw("<h4>Sources</h4><ul class=\"small\">");
+    for source in execution.sources.iter().take(Limits::SOURCES) {
+        page.raw("<li>").text(&source.artifact).raw(", <code>").text(&source.item).raw("</code>, ");
+        page.show(&source.locator).cite(std::slice::from_ref(source), 1).raw(" <span class=\"soft\">");
+        tie(page, source);
+        page.raw("</span></li>");
+    }
+    page.raw("</ul>");
+    more(page, execution.sources.len(), Limits::SOURCES);
+    page.raw("</article>");
+}
+
+pub(super) fn answer_class(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "yes",
+        Answer::No => "no",
+        Answer::Unknown => "unknown",
+    }
+}
+
+fn answer_words(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "yes",
+        Answer::No => "no",
+        Answer::Unknown => "not known",
+    }
+}
+
+/// The rule by which something was tied to the run, and how sure that is.
+fn tie(page: &mut Page, citation: &Citation) {
+    match citation.rule.as_deref() {
+        Some("anchor") => page.raw("the record that identified it"),
+        Some(rule) => page.raw("rule ").text(rule),
+        None => page.raw(""),
+    };
+    if let (Some(confidence), true) = (citation.confidence, citation.rule.as_deref() != Some("anchor")) {
+        page.raw(match confidence {
+            Confidence::Direct => ", direct",
+            Confidence::Strong => ", strong",
+            Confidence::Circumstantial => ", circumstantial",
+            Confidence::Presence => ", presence only",
+        });
+    }
+}
+
+fn facts(page: &mut Page, execution: &Execution) {
+    page.raw("<dl class=\"facts\">");
+    page.fact("Program").code(&execution.image).raw("<br><span class=\"small soft\">");
+    page.raw(match execution.identity {
+        Identity::Proven => "it is the tool: proven by what the file says of itself",
+        Identity::ByPath => "the tool by its folder and name",
+        Identity::ByName => "the tool by its file name only; not proven",
+    });
+    if execution.renamed {
+        page.raw(", under another name");
+    }
+    page.raw("</span></dd>").fact("Command line");
+    match &execution.command_line {
+        Some(line) if line.is_empty() => page.raw("recorded as empty"),
+        Some(line) => page.code(line),
+        None => page.raw("not recorded"),
+    };
+    page.raw("</dd>");
+    page.code_fact("Working folder", execution.current_directory.as_deref());
+    page.fact("Asked to").text(mode_words(execution.mode));
+    if !execution.options.is_empty() {
+        page.raw("<br><span class=\"small\">");
+        for (index, option) in execution.options.iter().take(40).enumerate() {
+            page.raw(if index > 0 { "; " } else { "" }).text(option);
+        }
+        page.raw("</span>");
+    }
+    for warning in execution.warnings.iter().take(40) {
+        page.raw("<br><span class=\"small\">Odd: ").text(warning).raw("</span>");
+    }
+    page.raw("</dd>");
+    times(page, execution);
+    page.fact("Process");
+    match (execution.pid, execution.identified) {
+        (Some(pid), _) => page.show(pid),
+        (None, Identified::Anonymous) => page.raw("not recorded: the trace names none"),
+        (None, Identified::Full) => page.raw("not recorded"),
+    };
+    if let Some(guid) = &execution.process_guid {
+        page.raw(" <code class=\"small soft\">").text(guid).raw("</code>");
+    }
+    if let Some(computer) = &execution.computer {
+        page.raw(" on ").text(computer);
+    }
+    page.raw("</dd>").fact("Started by");
+    match &execution.parent {
+        None => {
+            page.raw("not recorded");
+        }
+        Some(parent) => {
+            match &parent.image {
+                Some(image) => page.code(image),
+                None => page.raw("a process whose name is not recorded"),
+            };
+            if let Some(pid) = parent.pid {
+                page.raw(", process ").show(pid);
+            }
+            if let Some(line) = &parent.command_line {
+                page.raw("<br>").code(line);
+            }
+        }
+    }
+    page.raw("</dd>").fact("Account");
+    match &execution.user {
+        Some(account) => user(page, account),
+        None => {
+            page.raw("no record names it");
+        }
+    }
+    page.raw("</dd>");
+    assembly(page, execution);
+    if !execution.merge_candidates.is_empty() {
+        page.fact("May be the same as");
+        for other in &execution.merge_candidates {
+            page.link(other, other).raw(" ");
+        }
+        page.raw("</dd>");
+    }
+    page.raw("</dl>");
+}
+
+fn times(page: &mut Page, execution: &Execution) {
+    page.fact("Started");
+    match execution.started {
+        Some(at) => page.time(at),
+        None => page.raw("not recorded"),
+    };
+    if let Some(local) = &execution.started_local {
+        page.raw("<br><span class=\"mono\">").text(local).raw("</span> <span class=\"soft small\">host time</span>");
+    }
+    if let Some(at) = execution.started_corrected {
+        page.raw("<br>").time(at).raw(" <span class=\"soft small\">corrected for changes of the clock</span>");
+    }
+    page.raw("</dd>").fact("Ended");
+    match execution.ended {
+        Some(at) => page.time(at),
+        None => page.raw("not recorded"),
+    };
+    if let Some(code) = execution.exit_code {
+        page.raw(", exit status ").show(code);
+    }
+    page.raw("</dd>");
+}
+
+fn user(page: &mut Page, user: &User) {
+    page.text(user.name.as_deref().unwrap_or("without a name"));
+    if let Some(sid) = &user.sid {
+        page.raw(" <code class=\"small soft\">").text(sid).raw("</code>");
+    }
+    if let Some(integrity) = &user.integrity {
+        page.raw("<br>Integrity ").text(&integrity.replace('_', " "));
+    }
+    page.raw("<br>Administrator rights: ").raw(answer_words(user.elevated.state)).raw(", because ");
+    page.text(user.elevated.because.trim_end_matches('.')).cite(&user.elevated.citations, 3);
+    if let Some(logon) = &user.logon_id {
+        page.raw("<br><span class=\"small soft\">Logon session ").text(logon).raw("</span>");
+    }
+    if let Some(artifact) = &user.named_by {
+        page.raw("<br><span class=\"small soft\">Named by ").text(artifact).raw("</span>");
+    }
+}
+
+fn assembly(page: &mut Page, execution: &Execution) {
+    let assembly = &execution.assembly;
+    page.fact("Assembly");
+    match &assembly.argument {
+        Some(argument) => page.code(argument),
+        None => page.raw("not known"),
+    };
+    if let Some(path) = &assembly.resolved_path {
+        page.raw("<br>").code(path);
+    }
+    page.raw("<br><span class=\"small soft\">").text(&assembly.resolution).raw("; ").raw(match assembly.state {
+        AssemblyState::Present => "collected as it was",
+        AssemblyState::Deleted => "deleted, content not obtained",
+        AssemblyState::Recovered => "deleted and recovered",
+        AssemblyState::Absent => "not where the command line points",
+        AssemblyState::Remote => "on another machine, not collected",
+        AssemblyState::Unresolved => "which file is meant is not certain",
+        AssemblyState::Unknown => "not known",
+    });
+    page.raw("</span>");
+    if let Some(sha256) = &assembly.sha256 {
+        page.raw("<br><span class=\"mono small\">SHA-256 ").link(&target(sha256), sha256).raw("</span>");
+    }
+    for candidate in assembly.candidates.iter().take(20) {
+        page.raw("<br><span class=\"small\">Could be </span><code class=\"small\">").text(candidate).raw("</code>");
+    }
+    page.raw("</dd>");
+}
+
+fn method(page: &mut Page, execution: &Execution) {
+    page.raw("<h4>Did a method of the assembly run?</h4><p><span class=\"verdict ");
+    page.raw(answer_class(execution.method.runs)).raw("\">").text(method_line(execution)).raw(".</span> ");
+    page.text(&execution.method.because).cite(&execution.method.citations, 6).raw("</p>");
+}
+
+const STEPS: [&str; 6] = [
+    "The tool is present",
+    "The tool ran",
+    "It ran with this assembly",
+    "The assembly was loaded",
+    "A method of the assembly was executed",
+    "An effect of it was observed",
+];
+
+fn ladder(page: &mut Page, execution: &Execution) {
+    let reached = execution.proof.level.strip_prefix('L').and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
+    page.raw("<h4>How far the proof reaches</h4><ol class=\"ladder\">");
+    for (step, words) in STEPS.iter().enumerate() {
+        page.raw(if step <= reached { "<li class=\"reached\">" } else { "<li>" });
+        page.raw("L").show(step).raw(" ").raw(words);
+        page.raw(if step <= reached { "" } else { " <span class=\"small\">(not reached)</span>" }).raw("</li>");
+    }
+    page.raw("</ol><p>").text(&execution.proof.statement);
+    if !execution.proof.next_needs.is_empty() {
+        page.raw(" <span class=\"soft\">The next step needs: ").text(&execution.proof.next_needs).raw("</span>");
+    }
+    page.raw("</p>");
+}

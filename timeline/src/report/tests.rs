@@ -1,0 +1,322 @@
+use super::sample::{self, framework_registration, host, names, problem};
+use super::*;
+use crate::correlate::Correlation;
+use evidence::{Confidence, Coverage};
+use serde_json::Value as Json;
+
+/// Writes the sample pages, to be looked at, where `COMTRAIL_SAMPLE_REPORTS` names a folder.
+fn keep(name: &str, html: &str) {
+    if let Some(folder) = std::env::var_os("COMTRAIL_SAMPLE_REPORTS") {
+        std::fs::write(std::path::Path::new(&folder).join(name), html).unwrap();
+    }
+}
+
+/// Markup that is open at the end, or closed without being open. Void elements and the doctype are left out.
+fn unbalanced(html: &str) -> Vec<String> {
+    const VOID: [&str; 7] = ["!DOCTYPE", "meta", "br", "rect", "line", "link", "img"];
+    let mut open: Vec<String> = Vec::new();
+    let mut wrong = Vec::new();
+    let body = html.replace(include_str!("html/style.css"), "");
+    for tag in body.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap_or_default();
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap_or_default();
+        if VOID.contains(&name) {
+            continue;
+        }
+        if tag.starts_with('/') {
+            match open.pop() {
+                Some(last) if last == name => {}
+                other => wrong.push(format!("</{name}> closes {other:?}")),
+            }
+        } else {
+            open.push(name.to_owned());
+        }
+    }
+    wrong.extend(open);
+    wrong
+}
+
+fn check_page(html: &str) {
+    assert_eq!(unbalanced(html), Vec::<String>::new());
+    for outside in ["<script", "http://", "https://", "src=", "url(", "@import", "javascript:", " on"] {
+        let found = html.to_lowercase().match_indices(outside).map(|(at, _)| at).collect::<Vec<_>>();
+        // " on" is looked for as the start of an attribute only.
+        let found: Vec<usize> = found
+            .into_iter()
+            .filter(|at| {
+                outside != " on" || {
+                    let rest = &html[*at..];
+                    rest.split(['=', '>', '<', ' '])
+                        .nth(1)
+                        .is_some_and(|name| rest[1 + name.len()..].starts_with("=\""))
+                }
+            })
+            .collect();
+        assert!(found.is_empty(), "{outside} at {found:?}");
+    }
+    let ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let mut unique = ids.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), ids.len(), "ids are unique");
+    for target in html.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(unique.binary_search(&target).is_ok(), "#{target} leads nowhere");
+    }
+}
+
+#[test]
+fn the_page_says_everything_and_every_link_leads_somewhere() {
+    let html = sample::report().to_html();
+    keep("full.html", &html);
+    check_page(&html);
+    for text in [
+        "Two runs were found: one of regasm and one of regsvcs.",
+        "Recorded: regasm ran as process 6176 on 2019-07-19 14:45:55.699 UTC (2019-07-19 07:45:55.699 -07:00 on the host), \
+         on MSEDGEWIN10, as MSEDGEWIN10\\IEUser with administrator rights, started by cmd.exe, to unregister T1121.dll.",
+        "regasm.exe  /U T1121.dll",
+        "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}",
+        "file:///C:/AtomicRedTeam/T1121.DLL",
+        "12 others, of one assembly, counted",
+        "A1",
+        "5f7c5f7c",
+        "ZoneId=3",
+        "events of the missing part are not in the timeline",
+        "record 43 at offset 0xfb28",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_host_without_a_run_says_what_cannot_be_known() {
+    let (tool, bundle) = names();
+    let sources = sample::correlation().coverage;
+    let correlation = Correlation { coverage: sources, ..Correlation::default() };
+    let report = Report::new(tool, bundle, host(), correlation, Vec::new());
+    let html = report.to_html();
+    keep("empty.html", &html);
+    check_page(&html);
+    for text in [
+        "No run of regasm or regsvcs was found in the evidence. That is no proof that none took place",
+        "Nothing was there of Security and prefetch",
+        "The event log Microsoft-Windows-Sysmon/Operational was cleared",
+        "No problem arose",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    let (tool, bundle) = names();
+    check_page(&Report::new(tool, bundle, Default::default(), Correlation::default(), Vec::new()).to_html());
+}
+
+#[test]
+fn a_huge_report_stays_bounded_and_says_what_it_leaves_out() {
+    let (tool, bundle) = names();
+    let mut correlation = sample::correlation();
+    correlation.registrations.extend((100..5100).map(|number| {
+        let mut registration = framework_registration(number);
+        if number % 2 == 0 {
+            registration.code_base = Some("file:///C:/x.dll".to_owned());
+        }
+        registration
+    }));
+    let run = correlation.executions[0].clone();
+    correlation.executions.extend((3..1003).map(|number| {
+        let mut run = run.clone();
+        run.id = format!("E{number}");
+        run.merge_candidates = vec![format!("E{}", number + 100)];
+        run
+    }));
+    correlation.assemblies.push(correlation.assemblies[0].clone());
+    let problems = (0..2000)
+        .map(|number| {
+            let mut problem = problem(number);
+            problem.effect = format!("effect {}", number % 400);
+            problem
+        })
+        .collect();
+    let report = Report::new(tool, bundle, host(), correlation, problems);
+    let html = report.to_html();
+    keep("huge.html", &html);
+    check_page(&html);
+    assert!(html.len() < 4 << 20, "{}", html.len());
+    assert!(html.contains("802 more are not shown here; report.json has every one."));
+    let json: Json = serde_json::from_slice(&report.to_json().unwrap()).unwrap();
+    assert_eq!(json["registrations"].as_array().unwrap().len(), 5013);
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let evil = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'\u{202e}\u{0}&amp;";
+    let (tool, mut bundle) = names();
+    bundle.file = evil.to_owned();
+    bundle.source = vec![evil.to_owned()];
+    let mut host = host();
+    host.name = Some(evil.to_owned());
+    let mut correlation = sample::correlation();
+    for run in &mut correlation.executions {
+        run.image = evil.to_owned();
+        run.command_line = Some(evil.to_owned());
+        run.computer = Some(evil.to_owned());
+        run.method.because = evil.to_owned();
+        run.related.iter_mut().for_each(|one| one.what = evil.to_owned());
+        run.sources.iter_mut().for_each(|source| source.item = evil.to_owned());
+    }
+    correlation.coverage.push(Coverage { source: evil.to_owned(), ..correlation.coverage[0].clone() });
+    correlation.registrations[0].class = Some(evil.to_owned());
+    correlation.assemblies[0].path = evil.to_owned();
+    correlation.attempts[0].command = evil.to_owned();
+    let report = Report::new(tool, bundle, host, correlation, Vec::new());
+    let html = report.to_html();
+    assert_eq!(unbalanced(&html), Vec::<String>::new());
+    assert!(!html.contains("<script") && !html.contains("<img") && !html.contains('\u{202e}') && !html.contains('\0'));
+    assert!(html.contains(r"\u{202e}"));
+    let json: Json = serde_json::from_slice(&report.to_json().unwrap()).unwrap();
+    assert_eq!(json["executions"][0]["image"], evil, "JSON keeps the text as it is");
+}
+
+#[test]
+fn the_words_of_each_confidence_are_fixed() {
+    let sources = sample::report().executions[0].sources.clone();
+    let mut both = sources.clone();
+    both[1].artifact = "prefetch".to_owned();
+    assert_eq!(answer::phrase(Confidence::Direct, &sources), "Recorded");
+    assert_eq!(answer::phrase(Confidence::Strong, &both), "Established by event-log and prefetch");
+    assert_eq!(answer::phrase(Confidence::Circumstantial, &sources), "Consistent with");
+    assert_eq!(answer::phrase(Confidence::Presence, &sources), "Present on the system");
+}
+
+#[test]
+fn the_same_findings_give_the_same_bytes() {
+    let (one, other) = (sample::report(), sample::report());
+    assert_eq!(one.to_json().unwrap(), other.to_json().unwrap());
+    assert_eq!(one.to_html(), other.to_html());
+}
+
+fn schema() -> Json {
+    serde_json::from_str(include_str!("../../../docs/report.schema.json")).unwrap()
+}
+
+/// Where a value departs from the published schema: the keywords that the schema uses, and on top of JSON Schema that no
+/// member is left undescribed. A foreign validator judges as well, where there is one.
+fn departures(root: &Json, schema: &Json, value: &Json, at: &str, wrong: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let target = &root["$defs"][name.rsplit('/').next().unwrap()];
+        assert!(target.is_object(), "{name} is not defined");
+        return departures(root, target, value, at, wrong);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = |choice: &&Json| {
+            let mut found = Vec::new();
+            departures(root, choice, value, at, &mut found);
+            found.is_empty()
+        };
+        // The departures of the first choice say more than that none fits.
+        if choices.iter().find(fits).is_none() {
+            departures(root, &choices[0], value, at, wrong);
+        }
+        return;
+    }
+    let kind = match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let allowed: Vec<&str> = match &schema["type"] {
+        Json::String(one) => vec![one],
+        Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if !allowed.is_empty() && !allowed.contains(&kind) {
+        wrong.push(format!("{at} is {kind}, not {allowed:?}"));
+    }
+    if schema["enum"].as_array().is_some_and(|choices| !choices.contains(value)) {
+        wrong.push(format!("{at} is {value}, which is not listed"));
+    }
+    if schema.get("const").is_some_and(|wanted| wanted != value) {
+        wrong.push(format!("{at} is {value}"));
+    }
+    if let (Json::Array(values), Some(items)) = (value, schema.get("items")) {
+        for (index, value) in values.iter().enumerate() {
+            departures(root, items, value, &format!("{at}[{index}]"), wrong);
+        }
+    }
+    if let (Json::Object(members), Some(properties)) = (value, schema["properties"].as_object()) {
+        for (name, value) in members {
+            match properties.get(name) {
+                Some(schema) => departures(root, schema, value, &format!("{at}.{name}"), wrong),
+                None => wrong.push(format!("{at}.{name} is not described")),
+            }
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+            if !members.contains_key(name) {
+                wrong.push(format!("{at}.{name} is missing"));
+            }
+        }
+    }
+}
+
+fn sample_json() -> Json {
+    serde_json::from_slice(&sample::report().to_json().unwrap()).unwrap()
+}
+
+#[test]
+fn the_schema_describes_every_member() {
+    let schema = schema();
+    let check = |value: &Json| {
+        let mut wrong = Vec::new();
+        departures(&schema, &schema, value, "report", &mut wrong);
+        wrong
+    };
+    let mut report = sample_json();
+    assert_eq!(check(&report), Vec::<String>::new());
+    report["executions"][0]["mode"] = Json::from("sleep");
+    report["executions"][1]["pid"] = Json::from("1060");
+    report["attempts"][0].as_object_mut().unwrap().remove("command_line");
+    report["host"]["secret"] = Json::from(1);
+    assert_eq!(
+        check(&report),
+        [
+            "report.host.secret is not described",
+            "report.executions[0].mode is \"sleep\", which is not listed",
+            "report.executions[1].pid is string, not [\"integer\", \"null\"]",
+            "report.attempts[0].command_line is missing",
+        ]
+    );
+}
+
+/// Python's jsonschema, which knows nothing of this program.
+#[test]
+fn a_foreign_validator_accepts_the_report() {
+    let python = |code: &str, arguments: &[&std::path::Path]| {
+        std::process::Command::new("python3").arg("-c").arg(code).args(arguments).output()
+    };
+    if !python("import jsonschema", &[]).is_ok_and(|output| output.status.success()) {
+        println!("skipped: python3 with jsonschema is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (schema, report) = (folder.path().join("schema.json"), folder.path().join("report.json"));
+    std::fs::write(&schema, include_str!("../../../docs/report.schema.json")).unwrap();
+    std::fs::write(&report, sample::report().to_json().unwrap()).unwrap();
+    let code = "import json, sys, jsonschema\n\
+                schema, report = (json.load(open(path, encoding='utf-8')) for path in sys.argv[1:])\n\
+                jsonschema.Draft202012Validator.check_schema(schema)\n\
+                jsonschema.Draft202012Validator(schema).validate(report)\n";
+    let output = python(code, &[&schema, &report]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// `UPDATE_EXPECT=1` writes the file anew; the change is then looked at.
+#[test]
+fn the_shape_is_the_published_one() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/sample.json");
+    let report = sample::report().to_json().unwrap();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, &report).unwrap();
+    }
+    let expected = std::fs::read(&path).unwrap();
+    assert!(report == expected, "report.json has another shape than src/report/sample.json");
+}
