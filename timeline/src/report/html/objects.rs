@@ -6,7 +6,7 @@ use super::{Limits, more};
 use crate::report::answer::{capital, count, plural};
 use crate::report::model::Report;
 use evidence::{Answer, AssemblyFile, Registration, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn assemblies(page: &mut Page, report: &Report) {
     page.raw("<section id=\"assemblies\"><h2>Assemblies</h2>");
@@ -15,8 +15,9 @@ pub(super) fn assemblies(page: &mut Page, report: &Report) {
         return;
     }
     page.raw("<p>Collected files that a run or a registration is about.</p>");
+    let mut seen = BTreeSet::new();
     for assembly in shown(report) {
-        file(page, assembly);
+        file(page, assembly, seen.insert(&assembly.sha256));
     }
     more(page, report.assemblies.len(), Limits::ASSEMBLIES);
     page.raw("</section>");
@@ -33,12 +34,13 @@ pub(super) fn target(sha256: &str) -> String {
     format!("a{sha256}")
 }
 
-fn file(page: &mut Page, assembly: &AssemblyFile) {
-    page.raw("<h3 id=\"a")
-        .plain(&assembly.sha256)
-        .raw("\"><code>")
-        .text(&assembly.path)
-        .raw("</code></h3><dl class=\"facts\">");
+/// The same content can lie under two paths; links lead to the first.
+fn file(page: &mut Page, assembly: &AssemblyFile, is_first: bool) {
+    page.raw("<h3");
+    if is_first {
+        page.raw(" id=\"a").plain(&assembly.sha256).raw("\"");
+    }
+    page.raw("><code>").text(&assembly.path).raw("</code></h3><dl class=\"facts\">");
     page.fact("Obtained").text(&assembly.state.replace('_', " ")).cite(&assembly.sources, 6).raw("</dd>");
     if !assembly.executions.is_empty() {
         page.fact("Named by").raw("");
