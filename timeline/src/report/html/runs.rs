@@ -92,7 +92,7 @@ fn run(page: &mut Page, execution: &Execution) {
     ladder(page, execution);
 
     let mut related: Vec<Related> = execution.related.clone();
-    related.sort_by(|a, b| a.at.cmp(&b.at));
+    related.sort_by_key(|one| one.at);
     related.truncate(Limits::RELATED);
     page.raw("<h4>What happened around it</h4>");
     picture::draw(page, execution, &related);
