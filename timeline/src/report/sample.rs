@@ -248,13 +248,13 @@ fn map(members: &[(&str, Value)]) -> Value {
 }
 
 fn state(state: &str, because: &str) -> Value {
-    map(&[("State", Value::from(state)), ("Because", Value::List(vec![Value::from(because)]))])
+    map(&[("State", Value::from(state)), ("Because", Value::from(because))])
 }
 
 fn assembly() -> AssemblyFile {
     let method = |token: u64, name: &str| {
         map(&[
-            ("Token", Value::Unsigned(token)),
+            ("Token", Value::from(format!("{token:#010x}"))),
             ("Method", Value::from(name)),
             ("DeclaredBy", Value::from("regsvcser.Bypass")),
             ("Runs", Value::from("yes")),
@@ -263,11 +263,11 @@ fn assembly() -> AssemblyFile {
     };
     let bypass = map(&[
         ("Name", Value::from("regsvcser.Bypass")),
-        ("Token", Value::Unsigned(0x0200_0002)),
+        ("Token", Value::from("0x02000002")),
         ("Registrable", Value::Bool(true)),
         ("Clsid", Value::from(CLSID)),
         ("ClsidFrom", Value::from("derived")),
-        ("ServicedComponent", Value::Bool(true)),
+        ("ServicedComponent", Value::from("yes")),
         ("Register", method(0x0600_0001, "RegisterClass")),
         ("Unregister", method(0x0600_0002, "UnRegisterClass")),
     ]);
@@ -284,10 +284,6 @@ fn assembly() -> AssemblyFile {
         ),
         ("TypeLibId", Value::from("{C0D7BDFD-A3AC-3883-AE88-5FD65B1233D7}")),
         ("Types", Value::List(vec![hidden, bypass])),
-        ("ExecutesOnRegister", state("yes", "regsvcser.Bypass.RegisterClass")),
-        ("ExecutesOnUnregister", state("yes", "regsvcser.Bypass.UnRegisterClass")),
-        ("ExecutesForRegsvcs", state("yes", "regsvcser.Bypass.RegisterClass")),
-        ("ExecutesOnLoad", state("no", "it has managed code only")),
     ]);
     AssemblyFile {
         path: ASSEMBLY.to_owned(),
@@ -302,6 +298,10 @@ fn assembly() -> AssemblyFile {
             ("Timestamp", map(&[("Reading", Value::from("time")), ("Time", Value::Time(at("2019-07-19T14:30:58")))])),
             ("Version", map(&[("OriginalFilename", Value::from("T1121.dll"))])),
             ("Cli", cli),
+            ("ExecutesOnRegister", state("yes", "regsvcser.Bypass.RegisterClass")),
+            ("ExecutesOnUnregister", state("yes", "regsvcser.Bypass.UnRegisterClass")),
+            ("ExecutesForRegsvcs", state("yes", "regsvcser.Bypass.RegisterClass")),
+            ("ExecutesOnLoad", state("no", "it has managed code only")),
         ]),
         executions: vec!["E1".to_owned(), "E2".to_owned()],
         streams: vec![map(&[

@@ -93,7 +93,7 @@ fn file(page: &mut Page, assembly: &AssemblyFile, is_first: bool) {
     }
     page.raw("</dl>");
     if let Some(cli) = cli {
-        hooks(page, cli);
+        hooks(page, facts);
         types(page, cli);
     }
     for stream in &assembly.streams {
@@ -142,7 +142,7 @@ fn value_text(page: &mut Page, value: &Value) {
 }
 
 /// Whether something of the assembly runs, for each way of using it.
-fn hooks(page: &mut Page, cli: &Value) {
+fn hooks(page: &mut Page, facts: &Value) {
     page.raw("<h4>What of it would run</h4><dl class=\"facts\">");
     for (name, key) in [
         ("regasm registers", "ExecutesOnRegister"),
@@ -151,7 +151,7 @@ fn hooks(page: &mut Page, cli: &Value) {
         ("regsvcs fails and rolls back", "ExecutesForRegsvcsRollback"),
         ("only loading", "ExecutesOnLoad"),
     ] {
-        let Some(hook) = cli.get(key) else { continue };
+        let Some(hook) = facts.get(key) else { continue };
         let answer = match hook.get("State").and_then(Value::as_text) {
             Some("yes") => Answer::Yes,
             Some("no") => Answer::No,
@@ -194,8 +194,14 @@ fn types(page: &mut Page, cli: &Value) {
     for one in shown {
         let text = |key: &str| one.get(key).and_then(Value::as_text).unwrap_or_default();
         page.raw("<tr><td><code>").text(text("Name")).raw("</code>");
-        if flag(one, "ServicedComponent") {
-            page.raw("<br><span class=\"small soft\">a ServicedComponent</span>");
+        match text("ServicedComponent") {
+            "" | "no" => {}
+            "yes" => {
+                page.raw("<br><span class=\"small soft\">a ServicedComponent</span>");
+            }
+            unknown => {
+                page.raw("<br><span class=\"small soft\">a ServicedComponent? ").text(unknown).raw("</span>");
+            }
         }
         if !flag(one, "Registrable") {
             page.raw("<br><span class=\"small\">cannot be registered: ");
