@@ -17,6 +17,12 @@ const BY_TYPE: &[(&str, &str)] = &[
         "windows:registry:com_class",
         "COM class {Clsid} is registered[ with server {Server}][, class {Class}][ of assembly {Assembly}][, code base {CodeBase}][, ProgId {ProgId}][, state {State}]",
     ),
+    (
+        "windows:registry:com_record",
+        "COM value type {Guid} is registered[, class {Class}][ of assembly {Assembly}][, code base {CodeBase}][, state {State}]",
+    ),
+    ("windows:registry:com_value", "Deleted COM value {ValueName}: {Value}"),
+    ("windows:ntfs:usn_journal", "Change journal {JournalId} was created[, lowest valid USN {LowestValidUsn}]"),
     ("windows:ntfs:usn", "{Path|Name}: {Reasons}"),
     ("windows:ntfs:stream", "Alternate stream {Name} of {@subject}: {Text:300}"),
     ("windows:pe:file", "{@subject}: {Kind} program file[, {Machine}][, SHA-256 {Sha256}]"),
