@@ -75,7 +75,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
                in the hive before its logs, or deleted.",
     does_not_support: "That regasm or regsvcs wrote it: installers, servicing and .reg files write the same keys. \
                        That the assembly was loaded, or that the file was there.",
-    windows: "all with the .NET Framework; always on",
+    windows: "All versions with the .NET Framework; always on.",
     references: &[
         "https://learn.microsoft.com/dotnet/framework/interop/registering-assemblies-with-com",
         "https://learn.microsoft.com/windows/win32/winprog64/shared-registry-keys",
@@ -104,7 +104,7 @@ pub(crate) fn hive_logs<'a>(input: &Input<'a>) -> Vec<&'a dyn Bytes> {
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let mut notes = Vec::new();
-    if let Some(hive) = HiveFile::open(input.bytes, &hive_logs(input), &mut notes) {
+    if let Some(hive) = HiveFile::load(input.bytes, &hive_logs(input), &mut notes) {
         read(hive, &mut notes, sink);
     }
     notes.into_iter().for_each(|note| note.report(sink));

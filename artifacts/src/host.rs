@@ -65,7 +65,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
                belongs to, which volume a path means, and whether Windows was set to record command lines and \
                prefetch files.",
     does_not_support: "What was set at an earlier time; only the last state of each hive is read.",
-    windows: "all; always on",
+    windows: "All versions; always on.",
     references: &[
         "https://learn.microsoft.com/windows/win32/api/timezoneapi/",
         "https://learn.microsoft.com/windows-server/identity/ad-ds/manage/component-updates/command-line-process-auditing",
@@ -89,7 +89,7 @@ const NO_CLAIMS: &[Claim] = &[];
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let mut notes = Vec::new();
-    if let Some(mut hive) = HiveFile::open(input.bytes, &hive_logs(input), &mut notes) {
+    if let Some(mut hive) = HiveFile::load(input.bytes, &hive_logs(input), &mut notes) {
         hive.apply_logs(&mut notes);
         let reader = hive.reader();
         let has = |path: &str| reader.key(path).is_some();

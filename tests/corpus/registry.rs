@@ -83,7 +83,7 @@ fn hives_hold_what_another_reader_counts() {
         };
         let bytes = std::fs::read(hive_path(&corpus, line)).unwrap();
         let mut notes = Vec::new();
-        let hive = HiveFile::open(&bytes, &[], &mut notes);
+        let hive = HiveFile::load(&bytes, &[], &mut notes);
         let Some(hive) = hive else {
             // A log has no keys of its own, and the other reader gives none.
             if line["type"] == 0 || !line["keys"].is_null() || notes.is_empty() {
@@ -166,7 +166,7 @@ fn no_registration_outside_classes() {
         let path = hive_path(&corpus, &line);
         let bytes = std::fs::read(&path).unwrap();
         let is_system =
-            HiveFile::open(&bytes, &[], &mut Vec::new()).is_some_and(|hive| hive.reader().key("Select").is_some());
+            HiveFile::load(&bytes, &[], &mut Vec::new()).is_some_and(|hive| hive.reader().key("Select").is_some());
         if is_system {
             let (records, _) = parse("com-registration", &bytes, &logs_of(&path));
             assert_eq!(records, [], "{}", path.display());
@@ -216,7 +216,7 @@ fn replayed_hives_hold_what_another_implementation_finds() {
         let logs = logs_of(&path);
         let logs: Vec<&dyn Bytes> = logs.iter().map(|(_, log)| log as &dyn Bytes).collect();
         let mut notes = Vec::new();
-        let mut hive = HiveFile::open(&bytes, &logs, &mut notes).unwrap();
+        let mut hive = HiveFile::load(&bytes, &logs, &mut notes).unwrap();
         let before = walk(&hive);
         assert!(hive.has_pending_logs(), "{}", path.display());
         hive.apply_logs(&mut notes);

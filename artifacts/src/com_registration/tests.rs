@@ -223,7 +223,7 @@ fn states_before_and_after_the_logs() {
 /// What unregistering does: the values one by one, then the keys that became empty.
 fn unregister(bytes: &mut Vec<u8>, path: &str) {
     let offset = |bytes: &Vec<u8>, path: &str| {
-        HiveFile::open(bytes, &[], &mut Vec::new()).unwrap().reader().key(path).unwrap().offset() as usize
+        HiveFile::load(bytes, &[], &mut Vec::new()).unwrap().reader().key(path).unwrap().offset() as usize
     };
     let inproc = format!(r"{path}\InprocServer32");
     for key in [format!(r"{inproc}\0.0.0.0"), inproc] {
@@ -278,7 +278,7 @@ fn a_key_that_was_deleted_at_once_keeps_its_values() {
     let mut bytes = hive(&software().at(r"Classes\Wow6432Node\CLSID", class(CLSID, "mscoree.dll")), 0);
     let path = format!(r"Classes\Wow6432Node\CLSID\{CLSID}\InprocServer32");
     for path in [format!(r"{path}\0.0.0.0"), path] {
-        let key = HiveFile::open(&bytes, &[], &mut Vec::new()).unwrap().reader().key(&path).unwrap().offset();
+        let key = HiveFile::load(&bytes, &[], &mut Vec::new()).unwrap().reader().key(&path).unwrap().offset();
         delete_key(&mut bytes, key as usize);
     }
     let (records, _) = parse_bytes(&bytes, &[]);
@@ -288,7 +288,7 @@ fn a_key_that_was_deleted_at_once_keeps_its_values() {
     assert_eq!(record.fields.get("Versions").unwrap().items()[0].get("CodeBase").unwrap().as_text(), Some(CODE_BASE));
     // The same keys still live elsewhere in the hive: an old copy says nothing new.
     let mut again = hive(&software().at(r"Classes\CLSID", class(CLSID, "mscoree.dll")), 4_000);
-    let inproc = HiveFile::open(&again, &[], &mut Vec::new()).unwrap();
+    let inproc = HiveFile::load(&again, &[], &mut Vec::new()).unwrap();
     let key = inproc.reader().key(&format!(r"Classes\CLSID\{CLSID}\InprocServer32")).unwrap().offset() as usize;
     drop(inproc);
     let copy = again[key - 4..key + 92].to_vec();
@@ -303,7 +303,7 @@ fn a_key_that_was_deleted_at_once_keeps_its_values() {
 fn native_classes_leave_no_deleted_records() {
     let mut bytes = hive(&software().at(r"Classes\CLSID", native("{N}")), 0);
     let path = r"Classes\CLSID\{N}\InprocServer32";
-    let key = HiveFile::open(&bytes, &[], &mut Vec::new()).unwrap().reader().key(path).unwrap().offset();
+    let key = HiveFile::load(&bytes, &[], &mut Vec::new()).unwrap().reader().key(path).unwrap().offset();
     delete_key(&mut bytes, key as usize);
     assert_eq!(parse_bytes(&bytes, &[]).0, []);
 }

@@ -69,10 +69,11 @@ impl<'h> DeletedKey<'h> {
     pub fn path(&self) -> (String, bool) {
         let mut names = vec![self.node.name().0];
         let mut parent = self.node.parent();
+        let root = u32_at(self.cells.bytes, 36);
         let mut reaches_root = self.node.flags() & KeyNode::ROOT != 0;
         while !reaches_root && names.len() <= MAX_DEPTH {
             let Some(node) = self.cells.key_node(parent) else { break };
-            if node.flags() & KeyNode::ROOT != 0 {
+            if node.flags() & KeyNode::ROOT != 0 || root == Some(parent) {
                 reaches_root = true;
             } else {
                 names.push(node.name().0);

@@ -82,7 +82,7 @@ pub struct HiveFile<'a> {
 impl<'a> HiveFile<'a> {
     /// Reads a hive and its logs, in any order, into memory. `None` when there is nothing that could be read;
     /// the notes say why. A dirty or damaged hive is not refused.
-    pub fn open(bytes: &'a dyn Bytes, logs: &[&'a dyn Bytes], notes: &mut Vec<Note>) -> Option<HiveFile<'a>> {
+    pub fn load(bytes: &'a dyn Bytes, logs: &[&'a dyn Bytes], notes: &mut Vec<Note>) -> Option<HiveFile<'a>> {
         let bytes = load(bytes, MAX_HIVE, "the hive", notes)?;
         let logs: Vec<_> = logs.iter().filter_map(|log| load(*log, MAX_LOG, "a transaction log", notes)).collect();
         let base = BaseBlock::parse(&bytes);

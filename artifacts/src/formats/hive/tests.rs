@@ -22,7 +22,7 @@ fn sample() -> KeySpec {
 fn open<'a>(bytes: &'a dyn Bytes, logs: &[&'a Vec<u8>]) -> (HiveFile<'a>, Vec<Note>) {
     let mut notes = Vec::new();
     let logs: Vec<&dyn Bytes> = logs.iter().map(|log| *log as &dyn Bytes).collect();
-    (HiveFile::open(bytes, &logs, &mut notes).unwrap(), notes)
+    (HiveFile::load(bytes, &logs, &mut notes).unwrap(), notes)
 }
 
 /// Every path with its time and number of values.
@@ -336,7 +336,7 @@ fn values_of_a_deleted_key_stay_with_it() {
 fn what_is_no_hive_gives_notes_and_no_keys() {
     for bytes in [vec![], vec![0; 100], b"regf".to_vec(), vec![0xFF; 4095]] {
         let mut notes = Vec::new();
-        assert!(HiveFile::open(&bytes, &[], &mut notes).is_none());
+        assert!(HiveFile::load(&bytes, &[], &mut notes).is_none());
         assert_eq!(notes.len(), 1);
     }
     for byte in [0, 0xFF] {
@@ -346,5 +346,5 @@ fn what_is_no_hive_gives_notes_and_no_keys() {
         assert!(hive.recovered().keys.is_empty());
     }
     let log = new_log(&states()[0], 3, &[]);
-    assert!(HiveFile::open(&log, &[], &mut Vec::new()).is_none());
+    assert!(HiveFile::load(&log, &[], &mut Vec::new()).is_none());
 }
