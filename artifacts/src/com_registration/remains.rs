@@ -2,9 +2,12 @@
 
 use super::class::{Kind, Place, Registration, Server, State, Version};
 use super::{HiveKind, MANAGED_VALUES, VALUE};
-use crate::formats::hive::{DeletedKey, HiveFile};
+use crate::formats::hive::{DeletedKey, DeletedValue, HiveFile};
 use evidence::{Claim, Fields, Integrity, Locator, ProblemKind, Record, Sink};
 use std::collections::BTreeMap;
+
+/// Most bytes of paths and values of deleted keys that are looked at. Keys and values can be named many times.
+const MAX_TEXT: usize = 32 << 20;
 
 /// Gives a record for each class whose deleted keys show a managed registration that is not the current one,
 /// and one for each deleted value that only such registrations have and that no key claims.
@@ -20,18 +23,17 @@ pub(super) fn read(
         return;
     }
     let recovered = hive.recovered();
-    if recovered.limit_reached {
-        sink.problem(
-            ProblemKind::LimitReached,
-            None,
-            "the hive has more deleted keys or values than are looked at",
-            "some deleted registrations may be missing",
-        );
-    }
     // Keys of one class in path order; several deleted copies of one key may exist, by offset.
     let mut classes: BTreeMap<String, Vec<(String, &DeletedKey<'_>)>> = BTreeMap::new();
+    let mut left = MAX_TEXT;
+    let mut all = !recovered.limit_reached;
     for key in &recovered.keys {
         let (path, _) = key.path();
+        let Some(rest) = left.checked_sub(path.len()) else {
+            all = false;
+            break;
+        };
+        left = rest;
         if let Some(class) = class_path(&path) {
             classes.entry(path[..class].to_uppercase()).or_default().push((path, key));
         }
@@ -41,7 +43,7 @@ pub(super) fn read(
         by_id.entry(&registration.id).or_default().push(registration);
     }
     for keys in classes.into_values() {
-        for registration in registrations(&keys, &roots) {
+        for registration in registrations(&keys, &roots, &mut left) {
             // What is still there unchanged was only moved inside the hive.
             if !by_id
                 .get(registration.id.as_str())
@@ -51,9 +53,12 @@ pub(super) fn read(
             }
         }
     }
-    for value in &recovered.values {
-        let value = value.value();
+    for value in recovered.values.iter().filter_map(DeletedValue::value) {
         let Some(name) = MANAGED_VALUES.into_iter().find(|name| value.name.is(name)) else { continue };
+        left = left.saturating_sub(value.bytes.len());
+        if left == 0 {
+            break;
+        }
         let Some(text) = value.text().filter(|text| value.whole && !text.is_empty()) else { continue };
         let mut fields = Fields::new();
         fields.push("ValueName", name);
@@ -70,6 +75,14 @@ pub(super) fn read(
             locator: Locator::ByteRange { offset: value.offset, length: 20 },
             integrity: Integrity::Recovered,
         });
+    }
+    if !all || left == 0 {
+        sink.problem(
+            ProblemKind::LimitReached,
+            None,
+            "the hive has more deleted keys or values than are looked at",
+            "some deleted registrations may be missing",
+        );
     }
 }
 
@@ -96,8 +109,20 @@ struct Remains {
 }
 
 /// The registrations that the deleted keys of one class show.
-fn registrations(keys: &[(String, &DeletedKey<'_>)], roots: &[(&'static str, &'static str)]) -> Vec<Registration> {
+///
+/// `left` is how many bytes of values may still be read; without values the keys are shown all the same.
+fn registrations(
+    keys: &[(String, &DeletedKey<'_>)],
+    roots: &[(&'static str, &'static str)],
+    left: &mut usize,
+) -> Vec<Registration> {
     let Some(class) = keys.first().and_then(|(path, _)| path.get(..class_path(path)?)) else { return Vec::new() };
+    let mut server_of = |key: &DeletedKey<'_>| {
+        let values = key.values();
+        let length = values.iter().map(|value| value.bytes.len()).sum::<usize>();
+        *left = left.saturating_sub(length);
+        if *left == 0 { Server::default() } else { Server::of(&values) }
+    };
     let below = |path: &str| path.get(class.len()..).unwrap_or_default().trim_start_matches('\\').to_uppercase();
     let mut class_key = None;
     // By the offset of InprocServer32.
@@ -111,7 +136,7 @@ fn registrations(keys: &[(String, &DeletedKey<'_>)], roots: &[(&'static str, &'s
         match below(path).as_str() {
             "" => class_key = Some(place(path, key)),
             "INPROCSERVER32" => {
-                let server = Server::of(&key.values());
+                let server = server_of(key);
                 servers.insert(key.offset(), Remains { place: place(path, key), server, versions: Vec::new() });
             }
             _ => {}
@@ -120,7 +145,7 @@ fn registrations(keys: &[(String, &DeletedKey<'_>)], roots: &[(&'static str, &'s
     for (path, key) in keys {
         let below = below(path);
         let Some(name) = below.strip_prefix("INPROCSERVER32\\").filter(|name| !name.contains('\\')) else { continue };
-        let server = Server::of(&key.values());
+        let server = server_of(key);
         if server.managed.is_empty() && !is_version(name) {
             continue;
         }

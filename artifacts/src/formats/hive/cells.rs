@@ -8,7 +8,7 @@ use super::bytes_at::{u16_at, u32_at, u64_at};
 use std::borrow::Cow;
 
 /// Longest piece of a value that is split over several cells.
-const SEGMENT_LENGTH: usize = 16_344;
+pub(super) const SEGMENT_LENGTH: usize = 16_344;
 /// Stands for "none" wherever a cell offset may stand.
 pub(super) const NO_CELL: u32 = u32::MAX;
 
@@ -154,14 +154,15 @@ impl<'h> Cells<'h> {
         Some((signature, items, whole))
     }
 
-    /// The offsets in a key's list of values, and whether all are there.
-    pub(super) fn value_offsets(&self, node: &KeyNode<'h>) -> (Vec<u32>, bool) {
+    /// The first offsets in a key's list of values, at most `limit`, and whether all that it claims are there.
+    pub(super) fn value_offsets(&self, node: &KeyNode<'h>, limit: usize) -> (Vec<u32>, bool) {
         let count = node.value_count() as usize;
         if count == 0 || node.value_list() == NO_CELL {
             return (Vec::new(), count == 0);
         }
         let Some(cell) = self.cell(node.value_list()) else { return (Vec::new(), false) };
-        let offsets: Vec<u32> = cell.content.chunks_exact(4).take(count).filter_map(|item| u32_at(item, 0)).collect();
+        let offsets: Vec<u32> =
+            cell.content.chunks_exact(4).take(count.min(limit)).filter_map(|item| u32_at(item, 0)).collect();
         let whole = offsets.len() == count;
         (offsets, whole)
     }
@@ -173,7 +174,7 @@ impl<'h> Cells<'h> {
     /// The data of a value as far as it is there, and whether that is all.
     pub(super) fn data(&self, value: &ValueNode<'h>) -> (Cow<'h, [u8]>, bool) {
         let size = u32_at(value.content, 4).unwrap_or(0);
-        let length = (size & 0x7FFF_FFFF) as usize;
+        let length = value.data_length();
         if size & 0x8000_0000 != 0 {
             let inline = &value.content[8..12];
             return (Cow::Borrowed(&inline[..length.min(4)]), length <= 4);
@@ -209,6 +210,8 @@ impl<'h> Cells<'h> {
 impl<'h> KeyNode<'h> {
     /// Length of the fields before the name.
     pub(super) const HEADER: usize = 76;
+    /// Windows allows 255 characters, which may be two bytes each.
+    pub(super) const LONGEST_NAME: usize = 512;
     /// Flag of the root key.
     pub(super) const ROOT: u16 = 0x0004;
 
@@ -258,7 +261,9 @@ impl<'h> KeyNode<'h> {
 
     /// The name as far as it is there, and whether that is all.
     pub(super) fn name(&self) -> (Name<'h>, bool) {
-        name(&self.content[Self::HEADER..], self.name_length(), self.flags() & 0x0020 != 0)
+        let length = self.name_length().min(Self::LONGEST_NAME);
+        let (name, whole) = name(&self.content[Self::HEADER..], length, self.flags() & 0x0020 != 0);
+        (name, whole && length == self.name_length())
     }
 }
 
@@ -282,6 +287,11 @@ impl<'h> ValueNode<'h> {
     pub(super) fn name(&self) -> (Name<'h>, bool) {
         let latin1 = u16_at(self.content, 16).unwrap_or(0) & 1 != 0;
         name(&self.content[Self::HEADER..], self.name_length(), latin1)
+    }
+
+    /// How many bytes of data it claims.
+    pub(super) fn data_length(&self) -> usize {
+        (u32_at(self.content, 4).unwrap_or(0) & 0x7FFF_FFFF) as usize
     }
 
     pub(super) fn type_code(&self) -> u32 {

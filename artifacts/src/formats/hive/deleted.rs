@@ -8,7 +8,7 @@
 
 use super::base_block::BASE_BLOCK_LENGTH;
 use super::bytes_at::{u16_at, u32_at};
-use super::cells::{Cell, Cells, KeyNode, NO_CELL, Name, ValueNode};
+use super::cells::{Cell, Cells, KeyNode, NO_CELL, Name, SEGMENT_LENGTH, ValueNode};
 use super::reader::Value;
 
 /// Most keys, and most values, that are listed of one hive.
@@ -90,21 +90,24 @@ impl<'h> DeletedKey<'h> {
         (path, reaches_root)
     }
 
-    /// The values that it lists and that are still there.
+    /// The values that it lists and that are still there: of the first 64, those of at most 16,344 bytes. Many
+    /// keys may list the same values, so without limits a small file could stand for any amount.
     pub fn values(&self) -> Vec<Value<'h>> {
-        let (offsets, _) = self.cells.value_offsets(&self.node);
+        let (offsets, _) = self.cells.value_offsets(&self.node, 64);
         offsets
             .into_iter()
             .filter_map(|offset| self.cells.value_node(offset))
+            .filter(|node| node.data_length() <= SEGMENT_LENGTH)
             .map(|node| Value::of_node(self.cells, &node))
             .collect()
     }
 }
 
 impl<'h> DeletedValue<'h> {
-    /// The value as far as it is there.
-    pub fn value(&self) -> Value<'h> {
-        Value::of_node(self.cells, &self.node)
+    /// The value as far as it is there; `None` for one of more than 16,344 bytes, of which a few bytes could
+    /// stand for many.
+    pub fn value(&self) -> Option<Value<'h>> {
+        (self.node.data_length() <= SEGMENT_LENGTH).then(|| Value::of_node(self.cells, &self.node))
     }
 }
 
@@ -182,14 +185,11 @@ pub(super) fn sweep(cells: Cells<'_>) -> Recovered<'_> {
         }
         Stretch::Gap(range) => look(cells, range, &mut found),
     });
-    // Listing each value once costs no more steps than the file has words, whatever the keys claim.
-    let mut budget = cells.bytes.len() / 4;
+    // A value takes 24 bytes, so if each is listed once there are no more than this, whatever the keys claim.
+    let mut budget = cells.bytes.len() / 24;
     let mut claimed = Vec::new();
     for key in &found.keys {
-        let (offsets, _) = cells.value_offsets(&key.node);
-        if offsets.len() > budget {
-            break;
-        }
+        let (offsets, _) = cells.value_offsets(&key.node, budget);
         budget -= offsets.len();
         claimed.extend(offsets.into_iter().map(|offset| BASE_BLOCK_LENGTH + offset as usize + 4));
     }

@@ -6,13 +6,16 @@ use super::{Note, cells};
 use evidence::ProblemKind;
 use nt_hive::{KeyValueData, NtHiveNameString};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Windows allows 512 levels of keys.
 const MAX_DEPTH: usize = 512;
 /// Most places of damage that one reader lists.
 const MAX_NOTES: usize = 100;
+/// How many times as many bytes as a hive has are read from it before it is taken for hostile. Looking keys up by
+/// name reads their lists again.
+const PASSES: u64 = 16;
 const LOST_KEYS: &str = "keys below it may be missing";
 const LOST_VALUES: &str = "values of it may be missing or cut";
 
@@ -21,6 +24,10 @@ pub struct Reader<'h> {
     cells: Cells<'h>,
     strict: Option<nt_hive::Hive<&'h [u8]>>,
     notes: RefCell<Vec<Note>>,
+    /// How many notes there was no room for.
+    unlisted: Cell<usize>,
+    /// How many bytes of keys and values may still be read, see [`Reader::spend`].
+    left: Cell<u64>,
 }
 
 /// A key.
@@ -68,23 +75,56 @@ fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
 impl<'h> Reader<'h> {
     pub(super) fn new(cells: Cells<'h>) -> Self {
         let strict = guarded(|| nt_hive::Hive::without_validation(cells.bytes).ok()).flatten();
-        Reader { cells, strict, notes: RefCell::new(Vec::new()) }
+        let left = (cells.bytes.len() as u64 + (1 << 18)) * PASSES;
+        Reader { cells, strict, notes: RefCell::new(Vec::new()), unlisted: Cell::new(0), left: Cell::new(left) }
+    }
+
+    /// Takes bytes from what may still be read, and says whether they were there.
+    ///
+    /// In a sound hive everything belongs to one key, so reading all of it takes as many bytes as the file has.
+    /// In a file made for it, any number of keys share one long list or value, and reading all would never end.
+    fn spend(&self, bytes: usize) -> bool {
+        let left = self.left.get().checked_sub(bytes as u64);
+        self.left.set(left.unwrap_or(0));
+        if left.is_none() {
+            self.note(Note::new(
+                ProblemKind::LimitReached,
+                format!("more than {PASSES} times the length of the hive was read from it"),
+                "the hive names the same keys or values again and again; what it names later is left out",
+            ));
+        }
+        left.is_some()
     }
 
     /// The damage met so far, which is forgotten by this.
     pub fn take_notes(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.notes.borrow_mut())
+        let mut notes = std::mem::take(&mut *self.notes.borrow_mut());
+        let unlisted = self.unlisted.take();
+        if unlisted > 0 {
+            notes.push(Note::new(
+                ProblemKind::LimitReached,
+                format!("{unlisted} more times something damaged was met in the hive"),
+                "the hive is damaged in more places than are shown",
+            ));
+        }
+        notes
     }
 
-    /// How many places of damage were met since they were last taken.
+    /// How often damage was met since the notes were last taken.
     pub fn damage(&self) -> usize {
-        self.notes.borrow().len()
+        self.notes.borrow().len() + self.unlisted.get()
     }
 
     fn note(&self, note: Note) {
         let mut notes = self.notes.borrow_mut();
-        if notes.len() < MAX_NOTES && !notes.contains(&note) {
+        // Reaching a limit costs most of all, so it is listed whatever was met before.
+        if notes.contains(&note) {
+            return;
+        }
+        if notes.len() < MAX_NOTES || note.kind == ProblemKind::LimitReached && notes.len() < 2 * MAX_NOTES {
             notes.push(note);
+        } else {
+            self.unlisted.set(self.unlisted.get() + 1);
         }
     }
 }
@@ -225,11 +265,17 @@ impl<'r> Key<'r> {
         if list == NO_CELL || self.node.subkey_count() == 0 {
             return Vec::new();
         }
+        if !self.reader.spend(KeyNode::HEADER) {
+            return Vec::new();
+        }
         let cells = self.reader.cells;
         let Some((offsets, whole)) = cells.subkey_offsets(list) else {
             self.note_list("the list of subkeys cannot be read", LOST_KEYS);
             return Vec::new();
         };
+        if !self.reader.spend(offsets.len() * KeyNode::HEADER) {
+            return Vec::new();
+        }
         let sound = whole && self.reader.is_sound(list) && offsets.iter().all(|offset| self.reader.is_sound(*offset));
         if let Some(strict) = self.strict.as_ref().filter(|_| sound)
             && let Some(Some(keys)) = guarded(|| self.strict_subkeys(strict, offsets.len()))
@@ -285,7 +331,16 @@ impl<'r> Key<'r> {
             return Vec::new();
         }
         let cells = self.reader.cells;
-        let (offsets, whole) = cells.value_offsets(&self.node);
+        if !self.reader.spend(ValueNode::HEADER) {
+            return Vec::new();
+        }
+        let (offsets, whole) = cells.value_offsets(&self.node, cells.bytes.len());
+        let nodes = offsets.iter().filter_map(|offset| cells.value_node(*offset));
+        let length =
+            |node: ValueNode<'_>| ValueNode::HEADER + node.name_length() + node.data_length().min(cells.bytes.len());
+        if !self.reader.spend(offsets.len() * 4) || !self.reader.spend(nodes.map(length).sum()) {
+            return Vec::new();
+        }
         let sound = whole
             && self.reader.is_sound(self.node.value_list())
             && offsets.iter().all(|offset| self.reader.is_sound(*offset));

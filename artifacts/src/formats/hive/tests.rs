@@ -310,7 +310,7 @@ fn deleted_keys_and_values_are_recovered() {
     let found = hive.recovered();
     let keys: Vec<_> = found.keys.iter().map(|key| (key.path(), key.last_written(), key.offset() as usize)).collect();
     assert_eq!(keys, [((r"Software\a".to_owned(), true), 4_000, german)]);
-    let values: Vec<_> = found.values.iter().map(|value| value.value()).collect();
+    let values: Vec<_> = found.values.iter().filter_map(DeletedValue::value).collect();
     let shown: Vec<_> = values.iter().map(|value| (value.name.to_string(), value.data())).collect();
     assert_eq!(
         shown,
@@ -347,4 +347,33 @@ fn what_is_no_hive_gives_notes_and_no_keys() {
     }
     let log = new_log(&states()[0], 3, &[]);
     assert!(HiveFile::load(&log, &[], &mut Vec::new()).is_none());
+}
+
+/// A file in which every key has the same long list of subkeys and the same long values: reading all of it would
+/// take a hundred million steps and bytes without end.
+#[test]
+fn shared_lists_and_values_end() {
+    let mut root = KeySpec::new("ROOT");
+    let mut shared = KeySpec::new("shared").value("long", 3, &vec![7; 200_000]);
+    for number in 0..5_000 {
+        root = root.key(KeySpec::new(&format!("{number:05}")));
+        shared = shared.key(KeySpec::new(&format!("s{number:05}")));
+    }
+    let mut bytes = hive(&root.key(shared), 0);
+    let node = offset_of(&bytes, "shared");
+    let lists: Vec<u8> = bytes[node + 20..node + 44].to_vec();
+    for key in open(&bytes.clone(), &[]).0.reader().root().unwrap().subkeys() {
+        let at = key.offset() as usize;
+        bytes[at + 20..at + 44].copy_from_slice(&lists);
+    }
+    let start = std::time::Instant::now();
+    let (hive, _) = open(&bytes, &[]);
+    let reader = hive.reader();
+    let mut read = 0;
+    reader.walk(reader.root().unwrap(), &mut |_, key| {
+        read += key.values().iter().map(|value| value.bytes.len() as u64).sum::<u64>();
+    });
+    assert!(read <= 16 * (bytes.len() as u64 + (1 << 18)), "{read}");
+    assert!(reader.take_notes().iter().any(|note| note.kind == ProblemKind::LimitReached));
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
