@@ -21,23 +21,28 @@
 //! .NET Framework 2.0 and 4.x; native programs and other files are described as far as their headers go.
 //!
 //! # Limits
-//! Method bodies are not followed. A base class in another assembly is not read: what depends on it is unknown, never no.
-//! A link time of a reproducible build is a hash. Files above 256 MiB are hashed but not described.
+//! Method bodies are not followed, and signatures are not verified. A base class in another assembly is read where that
+//! assembly was collected from the same folder; where it was not, what depends on it is unknown, never no. A link time of
+//! a reproducible build is a hash. Of files above 256 MiB only the headers are described.
 //!
 //! # References
 //! See the references of [`ARTIFACT`].
 
 mod clsid;
+mod framework;
+mod library;
+mod managed;
+mod module;
+mod outlook;
 mod types;
 
-use crate::formats::cli::Metadata;
-use crate::formats::pe::{Directory, Pe};
+use crate::formats::pe::{Directory, NotPe, Pe};
 use evidence::{
-    Artifact, Claim, Fields, Input, Integrity, Location, Locator, Meaning, Moment, Phase, ProblemKind, Record, Sink,
-    Timestamp, Value, no_leads,
+    Artifact, Bytes, Claim, Fields, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase, ProblemKind,
+    Record, Sink, Timestamp, Value,
 };
-use sha2::Digest;
-use types::{Declared, Known, MAX_LISTED, Type};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// Suspicious assemblies.
 pub(crate) static ARTIFACT: Artifact = Artifact {
@@ -55,7 +60,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     supports: "What the file is: hashes, identity, COM hooks and whether regasm or regsvcs would call them, computed class \
                ids to look for in the registry, native imports, version resource, debug record, and its streams.",
     does_not_support: "That anything of it ran, or that it is the file that was there at the time of a run. The link time \
-                       can be set freely, and in a reproducible build it is a hash.",
+                       can be set freely, and in a reproducible build it is a hash. Certificates are not checked.",
     windows: "Every version with .NET Framework 2.0 or 4.x.",
     references: &[
         "ECMA-335, Common Language Infrastructure, partition II",
@@ -66,54 +71,41 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     parse,
-    leads: no_leads,
+    leads,
 };
 
 const FILE: &str = "windows:pe:file";
 const STREAM: &str = "windows:ntfs:stream";
-/// Largest file that is described; larger ones are hashed only.
+/// Largest file that is described in full, bytes.
 const MAX_FILE: u64 = 256 << 20;
-/// Longest stream or configuration text that is shown.
+/// How much of a larger one is looked at, bytes.
+const HEAD: usize = 4 << 20;
+/// Longest stream or configuration text that is shown, bytes.
 const MAX_TEXT: usize = 64 << 10;
+/// Most assemblies that one file names as leads.
+const MAX_LEADS: usize = 64;
+
+const UNKNOWN: &str = "whether the tools would run code of it is not known";
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
-    if let Some(name) = stream_name(input.original_path) {
-        return parse_stream(name, input, sink);
-    }
-    let mut fields = Fields::new();
-    let mut moments = Vec::new();
-    let owned;
-    let data = match input.bytes.as_slice() {
-        Some(data) => data,
-        None => match input.bytes.read_all(MAX_FILE) {
-            Ok(Some(data)) => {
-                owned = data;
-                &owned[..]
-            }
-            Ok(None) => {
-                sink.problem(
-                    ProblemKind::LimitReached,
-                    None,
-                    format!("the file has {} bytes and is not described", input.bytes.len()),
-                    "whether the tools would run code of it is not known",
-                );
-                return;
-            }
-            Err(error) => {
-                sink.problem(
-                    ProblemKind::ReadFailed,
-                    None,
-                    format!("reading failed: {error}"),
-                    "whether the tools would run code of it is not known",
-                );
-                return;
-            }
-        },
+    let stream = stream_name(input.original_path);
+    let length = input.bytes.len();
+    // A program hidden in a stream is a program; anything small that stands in one is a note about the file.
+    let mut magic = [0; 2];
+    let is_program = input.bytes.read_full_at(0, &mut magic).is_ok_and(|read| read == 2 && &magic == b"MZ");
+    let (data_type, fields, moments) = match stream {
+        Some(name) if !is_program && length <= MAX_TEXT as u64 => {
+            (STREAM, describe_stream(name, input, sink), Vec::new())
+        }
+        _ => {
+            let mut moments = Vec::new();
+            (FILE, describe_file(input, stream, &mut moments, sink), moments)
+        }
     };
-    describe(data, input.original_path, &mut fields, &mut moments, sink);
+    let Some(fields) = fields else { return };
     sink.record(Record {
         artifact: ARTIFACT.id,
-        data_type: FILE,
+        data_type,
         subject: input.original_path.to_owned(),
         user: None,
         moments,
@@ -124,163 +116,295 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     });
 }
 
+/// Assemblies that the file refers to and that are not the framework's: the tools look for them in its folder.
+fn leads(record: &Record) -> Vec<Lead> {
+    let references = record.fields.get("Cli").and_then(|cli| cli.get("References"));
+    let Some((folder, _)) = record.subject.rsplit_once('\\') else { return Vec::new() };
+    references
+        .map(Value::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Value::as_text)
+        .filter_map(|display| {
+            let (name, rest) = display.split_once(", Version=")?;
+            let token = rest.rsplit_once("PublicKeyToken=").map_or("", |(_, token)| token);
+            let is_plain = !name.is_empty() && !name.contains(['\\', '/', ':', '\0', '*', '?', '"']);
+            (is_plain && !framework::is_framework(name, token)).then(|| Lead::Path(format!("{folder}\\{name}.dll")))
+        })
+        .take(MAX_LEADS)
+        .collect()
+}
+
 /// The name behind the colon of an alternate stream; the colon of a drive letter is none.
 fn stream_name(path: &str) -> Option<&str> {
     let name = path.rsplit(['\\', '/']).next()?;
-    name.split_once(':').map(|(_, stream)| stream).filter(|_| path.len() > name.len())
+    let (file, stream) = name.split_once(':')?;
+    let is_drive = file.len() == 1 && path.len() == name.len();
+    let stream = if is_drive { stream.split_once(':')?.1 } else { stream };
+    Some(stream.strip_suffix(":$DATA").unwrap_or(stream)).filter(|stream| !stream.is_empty())
 }
 
-fn parse_stream(name: &str, input: &Input<'_>, sink: &mut Sink<'_>) {
-    let mut head = vec![0; MAX_TEXT.min(usize::try_from(input.bytes.len()).unwrap_or(MAX_TEXT))];
-    let read = match input.bytes.read_full_at(0, &mut head) {
-        Ok(read) => read,
+fn read_failed(sink: &mut Sink<'_>, error: &std::io::Error, effect: &str) {
+    sink.problem(ProblemKind::ReadFailed, None, format!("reading failed: {error}"), effect);
+}
+
+fn describe_stream(name: &str, input: &Input<'_>, sink: &mut Sink<'_>) -> Option<Fields> {
+    let data = match input.bytes.read_all(MAX_TEXT as u64) {
+        Ok(data) => data.unwrap_or_default(),
         Err(error) => {
-            sink.problem(
-                ProblemKind::ReadFailed,
-                None,
-                format!("reading failed: {error}"),
-                "what the stream says is not known",
-            );
-            return;
+            read_failed(sink, &error, "what the stream says is not known");
+            return None;
         }
     };
     let mut fields = Fields::new();
     fields.push("Name", name);
-    fields.push("Size", input.bytes.len());
-    fields.push_some("Text", as_text(&head[..read]));
-    sink.record(Record {
-        artifact: ARTIFACT.id,
-        data_type: STREAM,
-        subject: input.original_path.to_owned(),
-        user: None,
-        moments: Vec::new(),
-        fields,
-        claims: &[Claim::Present],
-        locator: Locator::Whole,
-        integrity: Integrity::Intact,
-    });
+    fields.push("Size", data.len() as u64);
+    fields.push("Sha256", hex(&Sha256::digest(&data)));
+    match as_text(&data) {
+        Some(text) => fields.push("Text", text),
+        None => fields.push("FirstBytes", hex(&data[..data.len().min(16)])),
+    }
+    Some(fields)
 }
 
-/// Text in UTF-8 or UTF-16 with its mark; `None` for anything with control characters.
+/// Text in UTF-16 with its mark or in UTF-8; where it is neither, each byte that does not fit becomes U+FFFD. `None` for
+/// what is no text: it holds control characters.
 fn as_text(data: &[u8]) -> Option<String> {
     let text = match data {
         [0xFF, 0xFE, rest @ ..] => {
             char::decode_utf16(rest.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])))
-                .collect::<Result<String, _>>()
-                .ok()?
+                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
         }
-        [0xEF, 0xBB, 0xBF, rest @ ..] => std::str::from_utf8(rest).ok()?.to_owned(),
-        _ => std::str::from_utf8(data).ok()?.to_owned(),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
+        _ => String::from_utf8_lossy(data).into_owned(),
     };
     text.chars().all(|c| !c.is_control() || matches!(c, '\r' | '\n' | '\t')).then_some(text)
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0F)]).collect()
 }
 
 fn map(members: Vec<(&str, Value)>) -> Value {
     Value::Map(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-fn describe(data: &[u8], path: &str, fields: &mut Fields, moments: &mut Vec<Moment>, sink: &mut Sink<'_>) {
-    let pe = Pe::parse(data);
-    let metadata = pe.as_ref().and_then(|pe| Metadata::parse(pe, data));
-    let kind = match (&pe, &metadata) {
-        (_, Some(_)) => "managed",
-        (Some(_), None) => "native",
-        (None, _) => "not_pe",
+/// SHA-256, SHA-1 and MD5, taken in one go.
+#[derive(Default)]
+struct Hashes {
+    sha256: Sha256,
+    sha1: sha1::Sha1,
+    md5: md5::Md5,
+}
+
+impl Hashes {
+    fn take(&mut self, data: &[u8]) {
+        // In pieces that stay in the cache for all three.
+        for piece in data.chunks(64 << 10) {
+            self.sha256.update(piece);
+            self.sha1.update(piece);
+            self.md5.update(piece);
+        }
+    }
+
+    /// Takes all of something that is too large for memory.
+    fn take_all(&mut self, bytes: &dyn Bytes) -> std::io::Result<()> {
+        let mut buffer = vec![0; 1 << 20];
+        let mut offset = 0;
+        loop {
+            let read = bytes.read_full_at(offset, &mut buffer)?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.take(&buffer[..read]);
+            offset += read as u64;
+        }
+    }
+
+    fn push_to(self, fields: &mut Fields) {
+        fields.push("Sha256", hex(&self.sha256.finalize()));
+        fields.push("Sha1", hex(&self.sha1.finalize()));
+        fields.push("Md5", hex(&self.md5.finalize()));
+    }
+}
+
+fn describe_file(
+    input: &Input<'_>,
+    stream: Option<&str>,
+    moments: &mut Vec<Moment>,
+    sink: &mut Sink<'_>,
+) -> Option<Fields> {
+    let length = input.bytes.len();
+    let is_whole = length <= MAX_FILE;
+    let mut hashes = Hashes::default();
+    let mut read = || -> std::io::Result<Cow<'_, [u8]>> {
+        let data = match (is_whole, input.bytes.as_slice()) {
+            (true, Some(data)) => Cow::Borrowed(data),
+            (true, None) => Cow::Owned(input.bytes.read_all(MAX_FILE)?.unwrap_or_default()),
+            (false, _) => {
+                let mut head = vec![0; HEAD];
+                let read = input.bytes.read_full_at(0, &mut head)?;
+                head.truncate(read);
+                Cow::Owned(head)
+            }
+        };
+        if is_whole {
+            hashes.take(&data)
+        } else {
+            hashes.take_all(input.bytes)?
+        }
+        Ok(data)
+    };
+    let data = match read() {
+        Ok(data) => data,
+        Err(error) => {
+            read_failed(sink, &error, UNKNOWN);
+            return None;
+        }
+    };
+    if !is_whole {
+        sink.problem(
+            ProblemKind::LimitReached,
+            None,
+            format!("the file has {length} bytes; only its headers are described"),
+            UNKNOWN,
+        );
+    }
+    let mut fields = Fields::new();
+    let parsed = Pe::parse(&data, length);
+    let cli_header = parsed.as_ref().ok().and_then(Pe::cli_header);
+    let kind = match (&parsed, cli_header) {
+        (Err(_), _) => "not_pe",
+        (Ok(_), None) => "native",
+        (Ok(_), Some(_)) => "managed",
     };
     fields.push("Kind", kind);
-    fields.push("Sha256", hex(&sha2::Sha256::digest(data)));
-    fields.push("Sha1", hex(&sha1::Sha1::digest(data)));
-    fields.push("Md5", hex(&md5::Md5::digest(data)));
-    fields.push("Size", data.len() as u64);
-    let Some(pe) = pe else {
-        fields.push("FirstBytes", hex(&data[..data.len().min(16)]));
-        if path.to_lowercase().ends_with(".config") {
-            fields.push_some("Text", as_text(&data[..data.len().min(MAX_TEXT)]));
+    fields.push_some("Stream", stream);
+    hashes.push_to(&mut fields);
+    match parsed {
+        Ok(mut pe) => {
+            let image = is_whole.then(|| pe.image_digest::<Sha256>()).flatten();
+            fields.push_some("ImageSha256", image.map(|hash| hex(&hash)));
+            fields.push("Size", length);
+            describe_pe(&pe, is_whole, &mut fields, moments);
+            let mut malformed = std::mem::take(&mut pe.malformed);
+            if let Some(cli_header) = cli_header {
+                let found = match is_whole {
+                    true => managed::describe(&pe, &data, cli_header, input, &mut malformed, sink),
+                    false => managed::unreadable("the file is too large to be described"),
+                };
+                found.into_iter().for_each(|(name, value)| fields.push(name, value));
+            }
+            if !malformed.is_empty() {
+                sink.problem(
+                    ProblemKind::Inconsistent {
+                        a: "ordinary headers and attributes are expected".into(),
+                        b: malformed.join("; "),
+                    },
+                    None,
+                    "the file is not what a compiler makes",
+                    "Windows and the runtime may read it otherwise than we do",
+                );
+            }
+            fields.push("Malformed", malformed);
         }
-        if data.starts_with(b"MZ") {
+        Err(why) => {
+            fields.push("Size", length);
+            describe_other(&data, input.original_path, why, &mut fields, sink);
+        }
+    }
+    Some(fields)
+}
+
+/// A file that is no program: its first bytes, and the text of a configuration file.
+fn describe_other(data: &[u8], path: &str, why: NotPe, fields: &mut Fields, sink: &mut Sink<'_>) {
+    fields.push("FirstBytes", hex(&data[..data.len().min(16)]));
+    if path.to_lowercase().ends_with(".config") {
+        fields.push_some("Text", as_text(&data[..data.len().min(MAX_TEXT)]));
+        if data.len() > MAX_TEXT {
             sink.problem(
-                ProblemKind::BadSignature { offset: 0, expected: "PE headers".into(), actual: "MZ only".into() },
+                ProblemKind::LimitReached,
                 None,
-                "the file begins like a program but has no usable PE header",
-                "whether the tools would run code of it is not known",
+                format!("only the first {MAX_TEXT} bytes of the configuration are shown"),
+                "settings behind them are not seen",
             );
         }
-        return;
+    }
+    let (kind, what) = match why {
+        NotPe::NoDosHeader => return,
+        NotPe::NoPeHeader { offset } => {
+            let found = usize::try_from(offset).ok().and_then(|at| data.get(at..at.checked_add(4)?)).unwrap_or(&[]);
+            let actual = found.escape_ascii().to_string();
+            (
+                ProblemKind::BadSignature { offset, expected: r"PE\0\0".into(), actual },
+                "it begins like a program and has no PE header: a program for DOS or 16-bit Windows, or damaged",
+            )
+        }
+        NotPe::CutOff { offset } => (
+            ProblemKind::Truncated { offset, expected: 1, actual: (data.len() as u64).saturating_sub(offset) },
+            "it begins like a program and ends within its headers",
+        ),
+        NotPe::UnknownOptionalHeader { magic, .. } => (
+            ProblemKind::OutOfRange { raw: format!("{magic:#06x}") },
+            "its optional header is of a kind that Windows does not load",
+        ),
     };
-    fields.push_some("ImageSha256", pe.image_sha256().map(|hash| hex(&hash)));
+    sink.problem(kind, None, what, "as it is, no tool can load it; what it may have been is not known");
+}
+
+fn describe_pe(pe: &Pe<'_>, is_whole: bool, fields: &mut Fields, moments: &mut Vec<Moment>) {
     fields.push("Machine", machine(pe.machine));
-    let (code_view, reproducible) = pe.debug();
-    timestamp(&pe, reproducible, fields, moments);
+    fields.push("Library", pe.characteristics & 0x2000 != 0);
+    fields.push("EntryPoint", pe.entry_point);
+    let debug = pe.debug();
+    timestamp(pe, debug.is_reproducible, fields, moments);
     let sections = pe.sections.iter().map(|section| {
-        map(vec![
+        let mut members = vec![
             ("Name", section.name.clone().into()),
             ("Address", section.address.into()),
             ("VirtualSize", section.virtual_size.into()),
             ("Offset", section.offset.into()),
             ("Size", section.size.into()),
-        ])
+            ("Flags", format!("{:#010x}", section.flags).into()),
+        ];
+        if is_whole {
+            members.push(("Entropy", entropy(pe.section_bytes(section)).into()));
+        }
+        map(members)
     });
     fields.push("Sections", Value::List(sections.collect()));
-    let imports = pe
-        .imports()
+    let imports = pe.imports();
+    let libraries = imports
+        .libraries
         .into_iter()
         .map(|(library, functions)| map(vec![("Library", library.into()), ("Functions", functions.into())]));
-    fields.push("Imports", Value::List(imports.collect()));
-    let version = pe.version_strings();
-    if !version.is_empty() {
-        fields.push("Version", Value::Map(version.into_iter().map(|(name, text)| (name, text.into())).collect()));
+    fields.push("Imports", Value::List(libraries.collect()));
+    if imports.is_cut {
+        fields.push("ImportsCut", true);
     }
-    let mut debug = vec![("Reproducible", Value::Bool(reproducible))];
-    if let Some(code_view) = code_view {
-        debug.push(("Guid", code_view.guid.into()));
-        debug.push(("Age", code_view.age.into()));
-        debug.push(("PdbPath", code_view.path.into()));
+    if pe.directory(Directory::Tls).is_some() {
+        fields.push("ThreadLocalStorage", true);
     }
-    fields.push("Debug", map(debug));
-    fields.push("Signed", pe.security().is_some());
-    match metadata {
-        Some(metadata) => {
-            let declared = types::read(&metadata);
-            let mut malformed = metadata.malformed.clone();
-            malformed.extend(
-                declared
-                    .fake_attributes
-                    .iter()
-                    .map(|name| format!("{name} is defined by this file itself; the tools ignore it")),
-            );
-            if !malformed.is_empty() {
-                sink.problem(
-                    ProblemKind::Inconsistent { a: "the metadata headers".into(), b: malformed.join("; ") },
-                    None,
-                    "the metadata is not what a compiler writes",
-                    "the runtime may read it otherwise than we do",
-                );
-            }
-            fields.push("Malformed", malformed);
-            fields.push("Cli", cli(&metadata, &declared));
-            for (name, answer) in outlook(&metadata, &declared) {
-                fields.push(name, answer);
-            }
+    if let Some(version) = pe.version() {
+        let mut members: Vec<(String, Value)> =
+            version.strings.into_iter().map(|(name, text)| (name, text.into())).collect();
+        for (name, number) in
+            [("FixedFileVersion", version.file_version), ("FixedProductVersion", version.product_version)]
+        {
+            members.extend(number.map(|number| (name.to_owned(), number.into())));
         }
-        None if pe.directory(Directory::Cli).is_some() => {
-            fields.push("Malformed", vec!["the CLI header leads to no metadata".to_owned()]);
-            sink.problem(
-                ProblemKind::BadSignature {
-                    offset: 0,
-                    expected: "CLI metadata".into(),
-                    actual: "something else".into(),
-                },
-                None,
-                "the file claims to be managed but its metadata cannot be found",
-                "whether the tools would run code of it is not known",
-            );
-        }
-        None => {}
+        fields.push("Version", Value::Map(members));
     }
+    let mut members = vec![("Reproducible", Value::Bool(debug.is_reproducible))];
+    if let Some(code_view) = debug.code_view {
+        members.push(("Guid", code_view.guid.into()));
+        members.push(("Age", code_view.age.into()));
+        members.push(("PdbPath", code_view.path.into()));
+    }
+    fields.push("Debug", map(members));
+    fields.push("Signed", pe.directory(Directory::Security).is_some());
 }
 
 fn machine(code: u16) -> String {
@@ -288,202 +412,249 @@ fn machine(code: u16) -> String {
         0x014C => "x86".to_owned(),
         0x8664 => "x64".to_owned(),
         0xAA64 => "ARM64".to_owned(),
-        0x01C4 => "ARM".to_owned(),
+        0x01C0 | 0x01C4 => "ARM".to_owned(),
         other => format!("{other:#06x}"),
     }
 }
 
-/// A link time between 2002 (the first .NET Framework) and 2100 may be a time; a reproducible build has a hash there.
-fn timestamp(pe: &Pe<'_>, reproducible: bool, fields: &mut Fields, moments: &mut Vec<Moment>) {
-    const FIRST: u32 = 1_009_843_200;
-    const LAST: u32 = 0x8000_0000;
-    let plausible = (FIRST..LAST).contains(&pe.timestamp);
-    let mut members = vec![
-        ("Raw", Value::from(pe.timestamp)),
-        (
-            "Reading",
-            if reproducible {
-                "hash"
-            } else if plausible {
-                "time"
-            } else {
-                "impossible"
-            }
-            .into(),
-        ),
-    ];
-    if let Some(time) = Timestamp::unix32(pe.timestamp).filter(|_| plausible && !reproducible) {
+/// Shannon entropy in bits for each byte, two decimals: 0.00 for one value only, 8.00 for noise.
+fn entropy(data: &[u8]) -> String {
+    let mut counts = [[0u64; 256]; 4];
+    // Four tables, so that runs of one value do not wait for each other.
+    let mut quads = data.chunks_exact(4);
+    for quad in &mut quads {
+        for (table, byte) in counts.iter_mut().zip(quad) {
+            table[usize::from(*byte)] += 1;
+        }
+    }
+    quads.remainder().iter().for_each(|byte| counts[0][usize::from(*byte)] += 1);
+    let total = data.len() as f64;
+    let bits: f64 = (0..256)
+        .map(|value| counts.iter().map(|table| table[value]).sum::<u64>())
+        .filter(|count| *count > 0)
+        .map(|count| count as f64 / total)
+        .map(|share| -share * share.log2())
+        .sum();
+    format!("{:.2}", bits.abs())
+}
+
+/// How the link time is to be read. A build that is reproducible by its own word, or whose stamp has the high bit, which
+/// no time before 2038 has, stores a hash. Nothing was linked for Windows NT before 1993, and no assembly before 2002.
+fn timestamp(pe: &Pe<'_>, is_reproducible: bool, fields: &mut Fields, moments: &mut Vec<Moment>) {
+    const YEAR_1993: u32 = 725_846_400;
+    const YEAR_2002: u32 = 1_009_843_200;
+    let first = if pe.cli_header().is_some() { YEAR_2002 } else { YEAR_1993 };
+    let reading = match pe.timestamp {
+        0 | u32::MAX => "impossible",
+        _ if is_reproducible => "hash",
+        0x8000_0000.. => "hash",
+        stamp if stamp < first => "impossible",
+        _ => "time",
+    };
+    let mut members = vec![("Raw", Value::from(pe.timestamp)), ("Reading", reading.into())];
+    if let Some(time) = Timestamp::unix32(pe.timestamp).filter(|_| reading == "time") {
         members.push(("Time", time.ticks.into()));
-        moments.push(Moment::at(Meaning::COMPILED, time));
+        let mut moment = Moment::at(Meaning::COMPILED, time);
+        moment.locator = Some(Locator::ByteRange { offset: pe.timestamp_at, length: 4 });
+        moments.push(moment);
     }
     fields.push("Timestamp", map(members));
-}
-
-/// The token of a public key: the last eight bytes of its SHA-1, reversed.
-fn token(public_key: &[u8]) -> String {
-    if public_key.is_empty() {
-        return "null".to_owned();
-    }
-    let hash = sha1::Sha1::digest(public_key);
-    hash.iter().rev().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn cli(metadata: &Metadata<'_>, declared: &Declared) -> Value {
-    let flag = |bit: u32| Value::Bool(metadata.flags & bit != 0);
-    let [major, minor, build, revision] = declared.identity.version;
-    let version = format!("{major}.{minor}.{build}.{revision}");
-    let culture = if declared.culture.is_empty() { "neutral" } else { &declared.culture };
-    let token = token(&declared.public_key);
-    let mut members = vec![
-        ("RuntimeVersion", metadata.runtime_version.clone().into()),
-        (
-            "Flags",
-            map(vec![
-                ("IlOnly", flag(1)),
-                ("Requires32Bit", flag(2)),
-                ("StrongNameSigned", flag(8)),
-                ("NativeEntryPoint", flag(0x10)),
-                ("Prefers32Bit", flag(0x20000)),
-            ]),
-        ),
-        (
-            "Assembly",
-            map(vec![
-                ("Name", declared.identity.name.clone().into()),
-                ("Version", version.clone().into()),
-                ("Culture", culture.into()),
-                ("PublicKeyToken", token.clone().into()),
-                ("PublicKey", hex(&declared.public_key).into()),
-                (
-                    "DisplayName",
-                    format!("{}, Version={version}, Culture={culture}, PublicKeyToken={token}", declared.identity.name)
-                        .into(),
-                ),
-            ]),
-        ),
-        ("StrongNameSignature", metadata.has_strong_name_signature.into()),
-        ("ComVisible", declared.com_visible.into()),
-        ("TypeLibId", declared.type_library.clone().into()),
-        ("References", declared.references.clone().into()),
-        ("NativeFunctions", declared.native_functions.clone().into()),
-        ("TypeCount", declared.type_count.into()),
-    ];
-    if let Some(mvid) = &declared.mvid {
-        members.insert(2, ("Mvid", mvid.clone().into()));
-    }
-    let listed = declared.types.iter().filter(|one| one.is_registrable() || one.has_hook()).take(MAX_LISTED);
-    members.push(("Types", Value::List(listed.map(Type::as_value).collect())));
-    map(members)
-}
-
-impl Type {
-    fn has_hook(&self) -> bool {
-        self.register != Known::No || self.unregister != Known::No
-    }
-}
-
-impl PartialEq for types::Hook {
-    fn eq(&self, other: &Self) -> bool {
-        self.can_run() == other.can_run()
-    }
-}
-
-/// What would run, for each of the ways in which the tools use the file.
-fn outlook(metadata: &Metadata<'_>, declared: &Declared) -> Vec<(&'static str, Value)> {
-    let answer = |state: &str, because: String| map(vec![("State", state.into()), ("Because", because.into())]);
-    let hooks = |choose: fn(&Type) -> &Known<types::Hook>| -> (&'static str, String) {
-        let (mut no, mut unknown, mut any) = (Vec::new(), Vec::new(), false);
-        for one in &declared.types {
-            match choose(one) {
-                Known::Yes(hook) => {
-                    any = true;
-                    match (one.is_registrable(), hook.can_run()) {
-                        (true, Ok(name)) => return ("yes", format!("{name} of {} would be called", one.name)),
-                        (true, Err(why)) => no.push(why),
-                        (false, _) => no.push(format!("{} is not registrable: {}", one.name, one.because.join(", "))),
-                    }
-                }
-                Known::Unknown(why) if one.is_registrable() => unknown.push(format!("{}: {why}", one.name)),
-                _ => {}
-            }
-        }
-        no.truncate(5);
-        unknown.truncate(5);
-        match (unknown.is_empty(), any) {
-            (false, _) => ("unknown", unknown.join("; ")),
-            (true, true) => ("no", no.join("; ")),
-            (true, false) => ("no", "no type has a method with this attribute".to_owned()),
-        }
-    };
-    let register = hooks(|one| &one.register);
-    let unregister = hooks(|one| &one.unregister);
-    let strong = !declared.public_key.is_empty() && metadata.flags & 8 != 0;
-    let serviced = declared.types.iter().filter(|one| one.is_registrable());
-    let (mut has_serviced, mut serviced_unknown) = (false, None);
-    for one in serviced {
-        match &one.serviced {
-            Known::Yes(()) => has_serviced = true,
-            Known::Unknown(why) => serviced_unknown = Some(why.clone()),
-            Known::No => {}
-        }
-    }
-    let under_regsvcs = |hook: &(&'static str, String)| -> (&'static str, String) {
-        if !strong {
-            return ("no", "regsvcs refuses it: it has no strong name".to_owned());
-        }
-        if !has_serviced {
-            return match &serviced_unknown {
-                Some(why) => ("unknown", format!("whether it has a serviced component is not known: {why}")),
-                None => ("no", "regsvcs finds no registrable serviced component in it".to_owned()),
-            };
-        }
-        (hook.0, format!("it is strong-named and has a serviced component; {}", hook.1))
-    };
-    let for_regsvcs = under_regsvcs(&register);
-    let rollback = under_regsvcs(&unregister);
-    let on_load = if metadata.flags & 1 == 0 {
-        ("unknown", "it is a mixed-mode image: native code runs when it is loaded, whatever its methods do".to_owned())
-    } else {
-        ("no", "it has intermediate code only, none of which runs by loading".to_owned())
-    };
-    [
-        ("ExecutesOnRegister", register),
-        ("ExecutesOnUnregister", unregister),
-        ("ExecutesForRegsvcs", for_regsvcs),
-        ("ExecutesForRegsvcsRollback", rollback),
-        ("ExecutesOnLoad", on_load),
-    ]
-    .into_iter()
-    .map(|(name, (state, because))| (name, answer(state, because)))
-    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::cli::{Metadata, Table};
     use evidence::Focus;
+
+    const HOOKS: &[u8] = include_bytes!("../../fixtures/assembly/com-hooks/input");
+    const SERVICED: &[u8] = include_bytes!("../../fixtures/assembly/serviced/input");
+
+    fn parse_at(path: &str, bytes: &dyn Bytes) -> (Vec<Record>, usize) {
+        let mut records = Vec::new();
+        let mut on_record = |record| records.push(record);
+        let mut sink = Sink::new(path, &mut on_record);
+        let focus = Focus::default();
+        parse(&Input { original_path: path, bytes, companions: Vec::new(), focus: &focus }, &mut sink);
+        let problems = sink.finish().len();
+        (records, problems)
+    }
+
+    fn fields(bytes: &[u8]) -> Fields {
+        parse_at(r"C:\x.dll", &bytes.to_vec()).0.remove(0).fields
+    }
+
+    fn outlook(fields: &Fields, name: &str) -> (String, String) {
+        let part = |part: &str| fields.get(name).and_then(|one| one.get(part)).and_then(Value::as_text).unwrap_or("");
+        (part("State").to_owned(), part("Because").to_owned())
+    }
+
+    /// File offset of a row of the fixture.
+    fn row(data: &[u8], table: Table, row: u32) -> usize {
+        let pe = Pe::parse(data, data.len() as u64).unwrap();
+        let metadata = Metadata::parse(&pe, data, pe.cli_header().unwrap()).unwrap();
+        metadata.row_offset(table, row).unwrap() as usize
+    }
+
+    /// File offset of a field of the CLI header.
+    fn cli_header(data: &[u8], field: usize) -> usize {
+        let pe = Pe::parse(data, data.len() as u64).unwrap();
+        pe.offset_of(pe.cli_header().unwrap()).unwrap() + field
+    }
 
     #[test]
     fn streams_and_drives_are_told_apart() {
         assert_eq!(stream_name(r"C:\a\b.dll:Zone.Identifier"), Some("Zone.Identifier"));
+        assert_eq!(stream_name(r"C:\a\b.dll:s:$DATA"), Some("s"));
         assert_eq!(stream_name(r"C:\a\b.dll"), None);
+        assert_eq!(stream_name(r"C:b.dll"), None);
+        assert_eq!(stream_name(r"C:b.dll:s"), Some("s"));
         assert_eq!(stream_name(r"{volume-1}\b.dll:s"), Some("s"));
     }
 
     #[test]
+    fn a_program_in_a_stream_is_a_program() {
+        let (records, _) = parse_at(r"C:\notes.txt:x", &HOOKS.to_vec());
+        assert_eq!((records[0].data_type, records[0].fields.text("Kind")), (FILE, Some("managed")));
+        assert_eq!(records[0].fields.text("Stream"), Some("x"));
+        let (records, _) = parse_at(r"C:\notes.txt:x", &vec![0; 100_000]);
+        assert_eq!((records[0].data_type, records[0].fields.text("Kind")), (FILE, Some("not_pe")));
+        let (records, _) = parse_at(r"C:\x.dll:Zone.Identifier", &b"\xFF\xFE[\0Z\0]\0".to_vec());
+        assert_eq!(records[0].fields.text("Text"), Some("[Z]"));
+        let (records, _) = parse_at(r"C:\x.dll:Zone.Identifier", &b"HostUrl=https://x/\xE9".to_vec());
+        assert_eq!(records[0].fields.text("Text"), Some("HostUrl=https://x/\u{fffd}"));
+        let (records, _) = parse_at(r"C:\x.dll:s", &vec![0; 3]);
+        assert_eq!((records[0].fields.text("Text"), records[0].fields.text("FirstBytes")), (None, Some("000000")));
+    }
+
+    #[test]
     fn garbage_is_described_as_what_it_is() {
-        for data in [&b""[..], b"MZ", &[0xFF; 2000]] {
-            let mut records = Vec::new();
-            let mut on_record = |record| records.push(record);
-            let mut sink = Sink::new("x", &mut on_record);
-            let focus = Focus::default();
-            let bytes = data.to_vec();
-            parse(
-                &Input { original_path: r"C:\x.dll", bytes: &bytes, companions: Vec::new(), focus: &focus },
-                &mut sink,
-            );
-            sink.finish();
-            assert_eq!(records[0].fields.text("Kind"), Some("not_pe"));
+        for (data, problems) in [(&b""[..], 0), (b"MZ", 1), (&[0xFF; 2000], 0)] {
+            let (records, found) = parse_at(r"C:\x.dll", &data.to_vec());
+            assert_eq!((records[0].fields.text("Kind"), found), (Some("not_pe"), problems));
         }
+    }
+
+    #[test]
+    fn base_classes_in_a_circle_end() {
+        let mut data = HOOKS.to_vec();
+        // Derived (row 7) extends itself: TypeDefOrRef with the tag of TypeDef.
+        let at = row(&data, Table::TypeDef, 7) + 8;
+        data[at..at + 2].copy_from_slice(&(7u16 << 2).to_le_bytes());
+        let fields = fields(&data);
+        let types = fields.get("Cli").unwrap().get("Types").unwrap();
+        let derived = types.items().iter().find(|one| one.get("Name").unwrap().as_text() == Some("Demo.Case.Derived"));
+        let register = derived.unwrap().get("Register").unwrap();
+        assert_eq!(register.get("Runs").unwrap().as_text(), Some("unknown"));
+        assert!(register.get("Because").unwrap().as_text().unwrap().contains("circle"));
+    }
+
+    #[test]
+    fn rows_that_are_not_there_make_a_no_unknown() {
+        let mut data = SERVICED.to_vec();
+        // The attributes are unhooked, then more of them are claimed than there are bytes for.
+        let at = row(&data, Table::CustomAttribute, 1);
+        let count = {
+            let pe = Pe::parse(&data, data.len() as u64).unwrap();
+            let metadata = Metadata::parse(&pe, &data, pe.cli_header().unwrap()).unwrap();
+            metadata.rows(Table::CustomAttribute)
+        };
+        data[at..at + 6 * count as usize].fill(0);
+        assert_eq!(outlook(&fields(&data), "ExecutesOnRegister").0, "no");
+        // The counts stand behind the header of the tables, one for each table that is there.
+        let find = |what: &[u8]| data.windows(what.len()).position(|window| window == what).unwrap();
+        let word = |at: usize| crate::formats::pe::u32_at(&data, at).unwrap();
+        let tables = find(b"BSJB") + word(find(b"#~\0\0") - 8) as usize;
+        let before = (word(tables + 8) & ((1 << (Table::CustomAttribute as u32)) - 1)).count_ones();
+        let claimed = tables + 24 + before as usize * 4;
+        assert_eq!(word(claimed), count);
+        data[claimed..claimed + 4].copy_from_slice(&0x00FF_FFFFu32.to_le_bytes());
+        let (state, because) = outlook(&fields(&data), "ExecutesOnRegister");
+        assert_eq!(state, "unknown");
+        assert!(because.contains("the stream has room for"), "{because}");
+    }
+
+    #[test]
+    fn what_regsvcs_asks_for() {
+        let mut data = SERVICED.to_vec();
+        assert_eq!(outlook(&fields(&data), "ExecutesForRegsvcs").0, "yes");
+        let flags = cli_header(&data, 16);
+        data[flags] &= !8;
+        let (state, because) = outlook(&fields(&data), "ExecutesForRegsvcs");
+        assert_eq!(state, "unknown");
+        assert!(because.contains("not signed"), "{because}");
+        // Without the public key.
+        let at = row(&data, Table::Assembly, 1) + 16;
+        data[at..at + 2].fill(0);
+        let (state, because) = outlook(&fields(&data), "ExecutesForRegsvcs");
+        assert_eq!((state.as_str(), because.contains("no strong name")), ("no", true));
+    }
+
+    #[test]
+    fn native_code_runs_by_loading() {
+        let mut data = HOOKS.to_vec();
+        let flags = cli_header(&data, 16);
+        data[flags] &= !1;
+        let (state, because) = outlook(&fields(&data), "ExecutesOnLoad");
+        assert_eq!((state.as_str(), because.as_str()), ("no", "its entry point only jumps into the runtime"));
+        let pe = Pe::parse(&data, data.len() as u64).unwrap();
+        let entry = pe.offset_of(pe.entry_point).unwrap();
+        data[entry] = 0x90;
+        assert_eq!(outlook(&fields(&data), "ExecutesOnLoad").0, "yes");
+    }
+
+    #[test]
+    fn link_times() {
+        let reading = |stamp: u32| {
+            let mut data = HOOKS.to_vec();
+            let at = Pe::parse(&data, data.len() as u64).unwrap().timestamp_at as usize;
+            data[at..at + 4].copy_from_slice(&stamp.to_le_bytes());
+            let (records, _) = parse_at(r"C:\x.dll", &data);
+            let stamp = records[0].fields.get("Timestamp").unwrap().clone();
+            (stamp.get("Reading").unwrap().as_text().unwrap().to_owned(), records[0].moments.len())
+        };
+        assert_eq!(reading(0x5E6A_99D5), ("time".to_owned(), 1));
+        assert_eq!(reading(0xDEAD_BEEF), ("hash".to_owned(), 0));
+        assert_eq!(reading(0x2A42_5E19), ("impossible".to_owned(), 0));
+        assert_eq!(reading(0), ("impossible".to_owned(), 0));
+    }
+
+    #[test]
+    fn leads_are_assemblies_that_are_not_the_frameworks() {
+        let data = include_bytes!("../../fixtures/assembly/base-missing/input").to_vec();
+        let (records, _) = parse_at(r"C:\Users\Public\addin.dll", &data);
+        assert_eq!(leads(&records[0]), [Lead::Path(r"C:\Users\Public\shared.dll".into())]);
+        let (records, _) = parse_at("addin.dll", &data);
+        assert_eq!(leads(&records[0]), [], "without a folder there is no place to look");
+        assert_eq!(leads(&parse_at(r"C:\a.dll", &HOOKS.to_vec()).0[0]), []);
+    }
+
+    /// A file of 300 MiB of which only the beginning is not zero.
+    struct Huge;
+
+    impl Bytes for Huge {
+        fn len(&self) -> u64 {
+            300 << 20
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let count = buffer.len().min(usize::try_from(self.len().saturating_sub(offset)).unwrap());
+            buffer[..count].fill(0);
+            let from = usize::try_from(offset).unwrap().min(HOOKS.len());
+            let head = &HOOKS[from..HOOKS.len().min(from + count)];
+            buffer[..head.len()].copy_from_slice(head);
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn very_large_files_are_hashed_and_their_headers_described() {
+        let (records, problems) = parse_at(r"C:\x.dll", &Huge);
+        let fields = &records[0].fields;
+        assert_eq!((fields.text("Kind"), fields.number("Size"), problems), (Some("managed"), Some(300 << 20), 1));
+        // head -c 4096 com-hooks/input, then zeros to 300 MiB, through sha256sum.
+        assert_eq!(fields.text("Sha256"), Some("50abe6dbb564fb98709886ed6bfc67670eb18c400f1df41f4f049f4f32006ba9"));
+        assert_eq!(outlook(fields, "ExecutesOnRegister").0, "unknown");
+        assert_eq!(fields.get("ImageSha256"), None);
     }
 }

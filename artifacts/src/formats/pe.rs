@@ -1,16 +1,24 @@
-//! Portable executable files: headers, sections, directories, imports, version resource, debug records.
+//! Portable executable files: headers, sections, directories, imports, debug records, image hash.
 //!
-//! Every offset and count comes from the file and is checked against its length before it is used.
+//! Every offset and count comes from the file and is checked against its length before it is used. What a loader would
+//! refuse or what hides something from readers is listed in [`Pe::malformed`]; reading goes on as far as it can.
 //!
 //! Reference: Microsoft, *PE Format*; *Windows Authenticode Portable Executable Signature Format* for the image hash.
 
-use sha2::{Digest, Sha256};
+mod version;
+
+pub use version::Version;
+
+use sha2::Digest;
 use std::ops::Range;
 
-/// Most sections, imports and version strings that are read; more than any honest program has.
+/// Most sections that are read; the loader of Windows takes no more.
 const MAX_SECTIONS: usize = 96;
-const MAX_IMPORTS: usize = 4096;
-const MAX_STRINGS: usize = 256;
+/// Most imported libraries and functions that are read; more than any honest program has.
+const MAX_LIBRARIES: usize = 1024;
+const MAX_FUNCTIONS: usize = 16_384;
+/// Most entries of the debug directory.
+const MAX_DEBUG: usize = 32;
 
 /// A number at an offset, if the bytes are there.
 pub fn u16_at(data: &[u8], at: usize) -> Option<u16> {
@@ -22,19 +30,54 @@ pub fn u32_at(data: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(data.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
+/// Why bytes are no PE file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotPe {
+    /// They do not begin with `MZ`.
+    NoDosHeader,
+    /// They begin with `MZ`, and where the PE header should stand is something else.
+    NoPeHeader {
+        /// Where it should stand.
+        offset: u64,
+    },
+    /// The headers end early.
+    CutOff {
+        /// Where the missing part begins.
+        offset: u64,
+    },
+    /// The optional header is of neither kind that Windows loads.
+    UnknownOptionalHeader {
+        /// Where it stands.
+        offset: u64,
+        /// Its magic number.
+        magic: u16,
+    },
+}
+
 /// A section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// Name.
+    /// Name, up to eight bytes, each taken as one character.
     pub name: String,
-    /// Address in memory.
+    /// Address in memory, relative to the image base.
     pub address: u32,
-    /// Size in memory.
+    /// Size in memory, bytes.
     pub virtual_size: u32,
     /// Offset in the file.
     pub offset: u32,
-    /// Size in the file.
+    /// Size in the file, bytes.
     pub size: u32,
+    /// Characteristics.
+    pub flags: u32,
+}
+
+/// The debug directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Debug {
+    /// The record that names a PDB.
+    pub code_view: Option<CodeView>,
+    /// Whether the build says that it is reproducible (type 16): the link time is then a hash.
+    pub is_reproducible: bool,
 }
 
 /// A debug record that names a PDB.
@@ -42,33 +85,51 @@ pub struct Section {
 pub struct CodeView {
     /// GUID of the build, in braces.
     pub guid: String,
-    /// Age.
+    /// Age: how often the PDB was written for this build.
     pub age: u32,
-    /// Path of the PDB on the machine that built it.
+    /// Path of the PDB on the machine that built it. Whoever built the file can set it freely.
     pub path: String,
+}
+
+/// Imported libraries, each with its functions; functions without a name as `#ordinal`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imports {
+    /// Libraries in stored order.
+    pub libraries: Vec<(String, Vec<String>)>,
+    /// Whether there are more than were read.
+    pub is_cut: bool,
 }
 
 /// What the headers of a PE file say.
 #[derive(Clone, Debug)]
 pub struct Pe<'a> {
     data: &'a [u8],
+    length: u64,
     /// Machine code of the COFF header.
     pub machine: u16,
-    /// TimeDateStamp of the COFF header.
+    /// TimeDateStamp of the COFF header: seconds since 1970, or a hash, see [`Debug::is_reproducible`].
     pub timestamp: u32,
+    /// File offset of the TimeDateStamp.
+    pub timestamp_at: u64,
     /// Characteristics of the COFF header.
     pub characteristics: u16,
     /// Whether this is PE32+.
     pub is_64: bool,
+    /// Address of the entry point, 0 when there is none.
+    pub entry_point: u32,
     /// Sections.
     pub sections: Vec<Section>,
-    directories: Vec<(u32, u32)>,
+    /// What is odd about the headers.
+    pub malformed: Vec<String>,
+    headers_size: u32,
+    declared_directories: usize,
+    directories: [(u32, u32); 16],
     checksum_at: usize,
-    security_entry_at: usize,
+    security_entry_at: Option<usize>,
 }
 
 /// Index of a data directory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directory {
     /// Import table.
     Import = 1,
@@ -78,62 +139,109 @@ pub enum Directory {
     Security = 4,
     /// Debug directory.
     Debug = 6,
+    /// Thread local storage, whose callbacks run before the entry point.
+    Tls = 9,
     /// CLI header.
     Cli = 14,
 }
 
 impl<'a> Pe<'a> {
-    /// Reads the headers; `None` when this is no PE file.
-    pub fn parse(data: &'a [u8]) -> Option<Self> {
-        if data.get(..2)? != b"MZ" {
-            return None;
+    /// Reads the headers. `data` is the file or, of a very large one, its beginning; `length` is that of the whole file.
+    pub fn parse(data: &'a [u8], length: u64) -> Result<Self, NotPe> {
+        if data.get(..2) != Some(b"MZ") {
+            return Err(NotPe::NoDosHeader);
         }
-        let at = u32_at(data, 0x3C)? as usize;
-        if data.get(at..at.checked_add(4)?)? != b"PE\0\0" {
-            return None;
+        let cut = |at: usize| NotPe::CutOff { offset: at as u64 };
+        let at = u32_at(data, 0x3C).ok_or(cut(0x3C))? as usize;
+        match data.get(at..at.saturating_add(4)) {
+            Some(b"PE\0\0") => {}
+            Some(_) => return Err(NotPe::NoPeHeader { offset: at as u64 }),
+            None => return Err(cut(at)),
         }
         let coff = at + 4;
         let optional = coff + 20;
-        let is_64 = match u16_at(data, optional)? {
+        let magic = u16_at(data, optional).ok_or(cut(optional))?;
+        let is_64 = match magic {
             0x10B => false,
             0x20B => true,
-            _ => return None,
+            magic => return Err(NotPe::UnknownOptionalHeader { offset: optional as u64, magic }),
         };
+        let half = |at: usize| u16_at(data, at).ok_or(cut(at));
+        let word = |at: usize| u32_at(data, at).ok_or(cut(at));
         let table = optional + if is_64 { 112 } else { 96 };
-        let count = (u32_at(data, table - 4)? as usize).min(16);
-        let directories: Vec<(u32, u32)> = (0..count)
-            .map_while(|index| Some((u32_at(data, table + index * 8)?, u32_at(data, table + index * 8 + 4)?)))
-            .collect();
-        let first = optional + usize::from(u16_at(data, coff + 16)?);
-        let wanted = usize::from(u16_at(data, coff + 2)?).min(MAX_SECTIONS);
-        let sections = (0..wanted)
-            .map_while(|index| {
-                let entry = data.get(first + index * 40..first + index * 40 + 40)?;
-                Some(Section {
-                    name: entry[..8].iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect(),
-                    virtual_size: u32_at(entry, 8)?,
-                    address: u32_at(entry, 12)?,
-                    size: u32_at(entry, 16)?,
-                    offset: u32_at(entry, 20)?,
-                })
-            })
-            .collect();
-        Some(Pe {
+        let declared = word(table - 4)? as usize;
+        let optional_size = usize::from(half(coff + 16)?);
+        let mut malformed = Vec::new();
+        if declared != 16 {
+            malformed.push(format!("the header declares {declared} data directories instead of 16"));
+        }
+        // The directories that lie in the optional header are read whatever their declared number is: older versions
+        // of the runtime do not look at it, and hiding the CLI header behind it is a known trick.
+        let room = (optional + optional_size).saturating_sub(table) / 8;
+        let mut directories = [(0, 0); 16];
+        for (index, slot) in directories.iter_mut().enumerate().take(room.max(declared.min(16))) {
+            if let (Some(address), Some(size)) = (u32_at(data, table + index * 8), u32_at(data, table + index * 8 + 4))
+            {
+                *slot = (address, size);
+            }
+        }
+        let mut pe = Pe {
             data,
-            machine: u16_at(data, coff)?,
-            timestamp: u32_at(data, coff + 4)?,
-            characteristics: u16_at(data, coff + 18)?,
+            length,
+            machine: half(coff)?,
+            timestamp: word(coff + 4)?,
+            timestamp_at: coff as u64 + 4,
+            characteristics: half(coff + 18)?,
             is_64,
-            sections,
+            entry_point: word(optional + 16)?,
+            sections: Vec::new(),
+            malformed,
+            headers_size: word(optional + 60)?,
+            declared_directories: declared,
             directories,
             checksum_at: optional + 64,
-            security_entry_at: table + 32,
-        })
+            security_entry_at: (declared > 4).then_some(table + 32),
+        };
+        pe.read_sections(optional + optional_size, usize::from(half(coff + 2)?));
+        Ok(pe)
     }
 
-    /// Address and size of a directory; `None` when it is empty.
+    fn read_sections(&mut self, first: usize, wanted: usize) {
+        for index in 0..wanted.min(MAX_SECTIONS) {
+            let entry = self.data.get(first + index * 40..first + index * 40 + 40);
+            let Some(entry) = entry.filter(|entry| entry.len() == 40) else { break };
+            let word = |at: usize| u32_at(entry, at).unwrap_or(0);
+            let section = Section {
+                name: entry[..8].iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect(),
+                virtual_size: word(8),
+                address: word(12),
+                size: word(16),
+                offset: word(20),
+                flags: word(36),
+            };
+            if u64::from(section.offset) + u64::from(section.size) > self.length {
+                self.malformed.push(format!("section {} reaches beyond the end of the file", section.name));
+            }
+            self.sections.push(section);
+        }
+        if self.sections.len() < wanted {
+            self.malformed.push(format!("{wanted} sections are declared, {} can be read", self.sections.len()));
+        }
+    }
+
+    /// Address and size of a directory; `None` when it is empty or beyond the declared number of directories.
     pub fn directory(&self, which: Directory) -> Option<(u32, u32)> {
-        self.directories.get(which as usize).copied().filter(|(address, _)| *address != 0)
+        let index = which as usize;
+        self.directories.get(index).copied().filter(|(address, _)| index < self.declared_directories && *address != 0)
+    }
+
+    /// Address of the CLI header. One beyond the declared number of directories counts when it leads to the beginning of
+    /// a CLI header, because versions of the runtime before 4.5 take it.
+    pub fn cli_header(&self) -> Option<u32> {
+        let (address, _) = self.directories[Directory::Cli as usize];
+        let is_hidden = self.declared_directories <= Directory::Cli as usize;
+        let is_plausible = || self.at(address).and_then(|header| u32_at(header, 0)) == Some(72);
+        (address != 0 && (!is_hidden || is_plausible())).then_some(address)
     }
 
     /// File offset of an address in memory.
@@ -141,8 +249,13 @@ impl<'a> Pe<'a> {
         let section = self.sections.iter().find(|section| {
             let size = section.virtual_size.max(section.size);
             address.checked_sub(section.address).is_some_and(|inside| inside < size)
-        })?;
-        let offset = u64::from(section.offset) + u64::from(address - section.address);
+        });
+        let offset = match section {
+            Some(section) => u64::from(section.offset) + u64::from(address - section.address),
+            // The headers are mapped as they are.
+            None if address < self.headers_size => u64::from(address),
+            None => return None,
+        };
         usize::try_from(offset).ok().filter(|offset| *offset < self.data.len())
     }
 
@@ -151,186 +264,289 @@ impl<'a> Pe<'a> {
         self.data.get(self.offset_of(address)?..)
     }
 
-    /// Imported libraries, each with its functions; functions without a name as `#ordinal`.
-    pub fn imports(&self) -> Vec<(String, Vec<String>)> {
-        let mut imports = Vec::new();
-        let mut left = MAX_IMPORTS;
+    /// The bytes of a section, as far as the file has them.
+    pub fn section_bytes(&self, section: &Section) -> &'a [u8] {
+        let start = section.offset as usize;
+        let end = start.saturating_add(section.size as usize).min(self.data.len());
+        self.data.get(start..end).unwrap_or(&[])
+    }
+
+    /// What the program imports from native libraries.
+    pub fn imports(&self) -> Imports {
+        let mut imports = Imports::default();
         let Some(table) = self.directory(Directory::Import).and_then(|(address, _)| self.at(address)) else {
             return imports;
         };
-        for entry in table.chunks_exact(20).take(MAX_SECTIONS * 4) {
-            let (Some(lookup), Some(name), Some(thunk)) = (u32_at(entry, 0), u32_at(entry, 12), u32_at(entry, 16))
-            else {
-                break;
-            };
+        let mut left = MAX_FUNCTIONS;
+        for entry in table.chunks_exact(20) {
+            let word = |at: usize| u32_at(entry, at).unwrap_or(0);
+            let (lookup, name, thunk) = (word(0), word(12), word(16));
             if name == 0 {
                 break;
             }
-            let Some(library) = self.at(name).map(ascii) else { break };
-            let mut functions = Vec::new();
+            let Some(library) = self.at(name).map(text) else { break };
+            if imports.libraries.len() >= MAX_LIBRARIES {
+                imports.is_cut = true;
+                break;
+            }
             let width = if self.is_64 { 8 } else { 4 };
             let list = self.at(if lookup != 0 { lookup } else { thunk }).unwrap_or(&[]);
-            for slot in list.chunks_exact(width) {
-                let low = u32_at(slot, 0).unwrap_or(0);
-                let is_ordinal = slot[width - 1] & 0x80 != 0;
-                if slot.iter().all(|byte| *byte == 0) || left == 0 {
+            let mut functions = Vec::new();
+            for slot in list.chunks_exact(width).take_while(|slot| slot.iter().any(|byte| *byte != 0)) {
+                if left == 0 {
+                    imports.is_cut = true;
                     break;
                 }
                 left -= 1;
-                functions.push(if is_ordinal {
+                let low = u32_at(slot, 0).unwrap_or(0);
+                functions.push(if slot[width - 1] & 0x80 != 0 {
                     format!("#{}", low & 0xFFFF)
                 } else {
-                    low.checked_add(2).and_then(|address| self.at(address)).map(ascii).unwrap_or_default()
+                    low.checked_add(2).and_then(|address| self.at(address)).map(text).unwrap_or_default()
                 });
             }
-            imports.push((library, functions));
+            imports.libraries.push((library, functions));
         }
         imports
     }
 
-    /// Strings of the version resource, in stored order.
-    pub fn version_strings(&self) -> Vec<(String, String)> {
-        let mut strings = Vec::new();
-        let Some((address, _)) = self.directory(Directory::Resource) else { return strings };
-        let Some(root) = self.at(address) else { return strings };
-        // Three levels: type 16 is the version, then the first name and the first language.
-        let entry = |table: usize, wanted: Option<u32>| -> Option<u32> {
-            let count = usize::from(u16_at(root, table + 12)?) + usize::from(u16_at(root, table + 14)?);
-            (0..count.min(4096)).find_map(|index| {
-                let id = u32_at(root, table + 16 + index * 8)?;
-                let place = u32_at(root, table + 20 + index * 8)?;
-                wanted.is_none_or(|wanted| id == wanted).then_some(place)
-            })
-        };
-        let resource = (|| {
-            let names = entry(0, Some(16))? & 0x7FFF_FFFF;
-            let languages = entry(names as usize, None)? & 0x7FFF_FFFF;
-            let leaf = entry(languages as usize, None)? as usize;
-            let size = u32_at(root, leaf + 4)? as usize;
-            let data = self.at(u32_at(root, leaf)?)?;
-            Some(&data[..size.min(data.len())])
-        })();
-        if let Some(resource) = resource {
-            version_block(resource, 0, &mut strings);
-        }
-        strings
+    /// The version resource.
+    pub fn version(&self) -> Option<Version> {
+        let (address, _) = self.directory(Directory::Resource)?;
+        version::read(self, self.at(address)?)
     }
 
     /// The debug records: the PDB, and whether the build says that it is reproducible.
-    pub fn debug(&self) -> (Option<CodeView>, bool) {
-        let (mut code_view, mut reproducible) = (None, false);
-        if let Some((address, size)) = self.directory(Directory::Debug)
-            && let Some(table) = self.at(address)
-        {
-            for entry in table[..table.len().min(size as usize)].chunks_exact(28).take(32) {
-                match u32_at(entry, 12) {
-                    Some(2) => {
-                        let from = u32_at(entry, 24).unwrap_or(0) as usize;
-                        let length = u32_at(entry, 16).unwrap_or(0) as usize;
-                        let record = self.data.get(from..).map(|rest| &rest[..length.min(rest.len())]);
-                        if let Some(record) = record.filter(|record| record.len() >= 24 && record.starts_with(b"RSDS"))
-                        {
-                            let path = record[24..].split(|byte| *byte == 0).next().unwrap_or(&[]);
-                            code_view = Some(CodeView {
-                                guid: guid(&record[4..20]),
-                                age: u32_at(record, 20).unwrap_or(0),
-                                path: String::from_utf8_lossy(path).into_owned(),
-                            });
-                        }
-                    }
-                    Some(16) => reproducible = true,
-                    _ => {}
+    pub fn debug(&self) -> Debug {
+        let mut debug = Debug::default();
+        let Some((address, size)) = self.directory(Directory::Debug) else { return debug };
+        let table = self.at(address).unwrap_or(&[]);
+        for entry in table[..table.len().min(size as usize)].chunks_exact(28).take(MAX_DEBUG) {
+            let word = |at: usize| u32_at(entry, at).unwrap_or(0) as usize;
+            match word(12) {
+                2 if debug.code_view.is_none() => {
+                    let record = self.data.get(word(24)..).unwrap_or(&[]);
+                    debug.code_view = code_view(&record[..record.len().min(word(16))]);
                 }
+                16 => debug.is_reproducible = true,
+                _ => {}
             }
         }
-        (code_view, reproducible)
+        debug
     }
 
-    /// Where the certificates lie in the file.
+    /// Where the certificates lie in the file, if they lie in it. Their presence does not mean that they are valid.
     pub fn security(&self) -> Option<Range<usize>> {
         let (offset, size) = self.directory(Directory::Security)?;
         let end = (offset as usize).checked_add(size as usize)?;
-        (end <= self.data.len() && size > 0).then_some(offset as usize..end)
+        (end as u64 <= self.length && size > 0).then_some(offset as usize..end)
     }
 
-    /// SHA-256 of the image as Authenticode takes it: without the checksum, the certificate entry and the certificates.
-    pub fn image_sha256(&self) -> Option<[u8; 32]> {
-        let end = self.security().map_or(self.data.len(), |range| range.start);
-        let mut hasher = Sha256::new();
+    /// Digest of the image as Authenticode takes it: without the checksum, the certificate entry and the certificates.
+    /// This is the digest that a signature and a catalog hold.
+    pub fn image_digest<D: Digest>(&self) -> Option<Vec<u8>> {
+        let security = self.security();
+        let end = security.as_ref().map_or(self.data.len(), |range| range.start);
+        let after_checksum = self.checksum_at + 4;
+        let mut hasher = D::new();
         hasher.update(self.data.get(..self.checksum_at)?);
-        hasher.update(self.data.get(self.checksum_at + 4..self.security_entry_at)?);
-        hasher.update(self.data.get(self.security_entry_at + 8..end)?);
-        if let Some(range) = self.security() {
+        match self.security_entry_at {
+            Some(entry) => {
+                hasher.update(self.data.get(after_checksum..entry)?);
+                hasher.update(self.data.get(entry + 8..end)?);
+            }
+            None => hasher.update(self.data.get(after_checksum..end)?),
+        }
+        if let Some(range) = security {
             hasher.update(self.data.get(range.end..)?);
         }
-        Some(hasher.finalize().into())
+        Some(hasher.finalize().to_vec())
     }
 }
 
-/// One block of a version resource: length, value length, type, key, then children or a value.
-fn version_block(data: &[u8], depth: u32, strings: &mut Vec<(String, String)>) {
-    let mut at = 0;
-    while depth < 5 && strings.len() < MAX_STRINGS {
-        let Some(length) = u16_at(data, at).map(usize::from).filter(|length| *length >= 6) else { return };
-        let Some(block) = data.get(at..at + length).or_else(|| data.get(at..)) else { return };
-        let value_length = usize::from(u16_at(block, 2).unwrap_or(0));
-        let key_units = block[6..].chunks_exact(2).take_while(|unit| **unit != [0, 0]).count();
-        let key = utf16(&block[6..6 + key_units * 2]);
-        let value_at = (6 + key_units * 2 + 2).next_multiple_of(4);
-        let rest = block.get(value_at..).unwrap_or(&[]);
-        match depth {
-            // VS_VERSION_INFO holds a fixed structure, then StringFileInfo with one table for each language.
-            0 => version_block(rest.get(value_length.next_multiple_of(4)..).unwrap_or(&[]), 1, strings),
-            1 if key == "StringFileInfo" => version_block(rest, 2, strings),
-            2 => version_block(rest, 3, strings),
-            3 => {
-                let units = rest.chunks_exact(2).take_while(|unit| **unit != [0, 0]).count();
-                strings.push((key, utf16(&rest[..units * 2])));
-            }
-            _ => {}
-        }
-        at += length.next_multiple_of(4);
+fn code_view(record: &[u8]) -> Option<CodeView> {
+    if record.len() < 24 || !record.starts_with(b"RSDS") {
+        return None;
     }
+    let path = record[24..].split(|byte| *byte == 0).next().unwrap_or(&[]);
+    let path = &path[..path.len().min(1024)];
+    Some(CodeView {
+        guid: guid(&record[4..20]),
+        age: u32_at(record, 20)?,
+        path: String::from_utf8_lossy(path).into_owned(),
+    })
 }
 
-fn ascii(data: &[u8]) -> String {
+/// A name of the import table: each byte one character, so that nothing is lost.
+fn text(data: &[u8]) -> String {
     data.iter().take(512).take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()
 }
 
-fn utf16(data: &[u8]) -> String {
-    char::decode_utf16(data.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])))
-        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
-}
-
-/// A GUID as Windows stores it, in braces and upper case. `data` has at least 16 bytes.
+/// A GUID as Windows stores it, in braces and upper case. Bytes that are missing count as zero.
 pub fn guid(data: &[u8]) -> String {
-    let tail: String = data.get(8..16).unwrap_or(&[]).iter().map(|byte| format!("{byte:02X}")).collect();
-    let (head, rest) = tail.split_at(tail.len().min(4));
+    let mut bytes = [0; 16];
+    let length = data.len().min(16);
+    bytes[..length].copy_from_slice(&data[..length]);
+    let tail: String = bytes[8..].iter().map(|byte| format!("{byte:02X}")).collect();
     format!(
-        "{{{:08X}-{:04X}-{:04X}-{head}-{rest}}}",
-        u32_at(data, 0).unwrap_or(0),
-        u16_at(data, 4).unwrap_or(0),
-        u16_at(data, 6).unwrap_or(0)
+        "{{{:08X}-{:04X}-{:04X}-{}-{}}}",
+        u32_at(&bytes, 0).unwrap_or(0),
+        u16_at(&bytes, 4).unwrap_or(0),
+        u16_at(&bytes, 6).unwrap_or(0),
+        &tail[..4],
+        &tail[4..]
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::Sha256;
+
+    /// A PE32 file of 1024 bytes with one section at address 0x2000, offset 0x200.
+    fn small() -> Vec<u8> {
+        let mut data = vec![0; 1024];
+        data[..2].copy_from_slice(b"MZ");
+        put(&mut data, 0x3C, 0x40);
+        data[0x40..0x44].copy_from_slice(b"PE\0\0");
+        data[0x44..0x46].copy_from_slice(&0x014Cu16.to_le_bytes());
+        data[0x46..0x48].copy_from_slice(&1u16.to_le_bytes());
+        put(&mut data, 0x48, 0x5E0B_E100);
+        data[0x54..0x56].copy_from_slice(&224u16.to_le_bytes());
+        data[0x58..0x5A].copy_from_slice(&0x10Bu16.to_le_bytes());
+        put(&mut data, 0x58 + 60, 0x200);
+        put(&mut data, 0x58 + 92, 16);
+        let section = 0x58 + 224;
+        data[section..section + 5].copy_from_slice(b".text");
+        put(&mut data, section + 8, 0x200);
+        put(&mut data, section + 12, 0x2000);
+        put(&mut data, section + 16, 0x200);
+        put(&mut data, section + 20, 0x200);
+        data
+    }
+
+    fn put(data: &mut [u8], at: usize, value: u32) {
+        data[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    fn parse(data: &[u8]) -> Result<Pe<'_>, NotPe> {
+        Pe::parse(data, data.len() as u64)
+    }
+
+    #[test]
+    fn headers_and_addresses() {
+        let data = small();
+        let pe = parse(&data).unwrap();
+        assert_eq!((pe.machine, pe.timestamp, pe.timestamp_at, pe.is_64), (0x014C, 0x5E0B_E100, 0x48, false));
+        assert!(pe.malformed.is_empty(), "{:?}", pe.malformed);
+        assert_eq!(pe.sections[0].name, ".text");
+        assert_eq!(pe.offset_of(0x2010), Some(0x210));
+        assert_eq!(pe.offset_of(0x40), Some(0x40), "headers are mapped as they are");
+        assert_eq!((pe.offset_of(0x1FFF), pe.offset_of(0x2200)), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_pe_file_says_why() {
+        let mut data = small();
+        assert_eq!(parse(b"").unwrap_err(), NotPe::NoDosHeader);
+        assert_eq!(parse(b"MZ").unwrap_err(), NotPe::CutOff { offset: 0x3C });
+        assert_eq!(parse(&data[..0x50]).unwrap_err(), NotPe::CutOff { offset: 0x58 });
+        data[0x58] = 7;
+        assert_eq!(parse(&data).unwrap_err(), NotPe::UnknownOptionalHeader { offset: 0x58, magic: 0x107 });
+        data[0x40] = b'N';
+        assert_eq!(parse(&data).unwrap_err(), NotPe::NoPeHeader { offset: 0x40 });
+    }
+
+    #[test]
+    fn a_cli_header_behind_a_small_number_of_directories_is_found() {
+        let mut data = small();
+        put(&mut data, 0x58 + 96 + 14 * 8, 0x2000);
+        assert_eq!(parse(&data).unwrap().cli_header(), Some(0x2000));
+        put(&mut data, 0x58 + 92, 14);
+        assert_eq!(parse(&data).unwrap().cli_header(), None, "leads to no CLI header");
+        put(&mut data, 0x200, 72);
+        let pe = parse(&data).unwrap();
+        assert_eq!(pe.cli_header(), Some(0x2000));
+        assert_eq!(pe.malformed, ["the header declares 14 data directories instead of 16"]);
+    }
+
+    #[test]
+    fn the_image_hash_leaves_out_what_signing_changes() {
+        let plain = small();
+        let hash = |data: &[u8]| parse(data).unwrap().image_digest::<Sha256>().unwrap();
+        let expected = {
+            let mut left = plain.clone();
+            left.drain(0x58 + 96 + 32..0x58 + 96 + 40);
+            left.drain(0x58 + 64..0x58 + 68);
+            Sha256::digest(&left).to_vec()
+        };
+        assert_eq!(hash(&plain), expected);
+        let mut signed = plain.clone();
+        signed.extend([0xAA; 64]);
+        put(&mut signed, 0x58 + 64, 0x1234_5678);
+        put(&mut signed, 0x58 + 96 + 32, 1024);
+        put(&mut signed, 0x58 + 96 + 36, 64);
+        assert_eq!(hash(&signed), expected);
+        put(&mut signed, 0x58 + 96 + 36, 6400);
+        assert_eq!(parse(&signed).unwrap().security(), None, "certificates beyond the end");
+    }
+
+    #[test]
+    fn imports_by_name_and_by_number_and_in_a_circle() {
+        let mut data = small();
+        put(&mut data, 0x58 + 96 + 8, 0x2000);
+        put(&mut data, 0x200, 0x2040);
+        put(&mut data, 0x20C, 0x2080);
+        put(&mut data, 0x240, 0x2090);
+        put(&mut data, 0x244, 0x8000_0007);
+        data[0x280..0x28B].copy_from_slice(b"kernel32.dl");
+        data[0x292..0x299].copy_from_slice(b"LoadLib");
+        let imports = parse(&data).unwrap().imports();
+        assert_eq!(imports.libraries, [("kernel32.dl".into(), vec!["LoadLib".to_owned(), "#7".to_owned()])]);
+        // Every descriptor points to a list that never ends.
+        let mut circle = vec![0x20; 1 << 20];
+        circle[..1024].copy_from_slice(&small());
+        put(&mut circle, 0x58 + 96 + 8, 0x2000);
+        put(&mut circle, 0x58 + 224 + 8, 1 << 30);
+        for at in (0x200..1 << 20).step_by(4) {
+            put(&mut circle, at, 0x2000);
+        }
+        assert!(parse(&circle).unwrap().imports().is_cut);
+    }
+
+    #[test]
+    fn debug_records() {
+        let mut data = small();
+        put(&mut data, 0x58 + 96 + 48, 0x2000);
+        put(&mut data, 0x58 + 96 + 52, 56);
+        put(&mut data, 0x200 + 12, 2);
+        put(&mut data, 0x200 + 16, 30);
+        put(&mut data, 0x200 + 24, 0x300);
+        put(&mut data, 0x21C + 12, 16);
+        data[0x300..0x304].copy_from_slice(b"RSDS");
+        data[0x304..0x314].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+        put(&mut data, 0x314, 3);
+        data[0x318..0x31D].copy_from_slice(b"a.pdb");
+        let debug = parse(&data).unwrap().debug();
+        assert!(debug.is_reproducible);
+        let expected = CodeView { guid: "{04030201-0605-0807-090A-0B0C0D0E0F10}".into(), age: 3, path: "a.pdb".into() };
+        assert_eq!(debug.code_view, Some(expected));
+    }
 
     #[test]
     fn hostile_headers() {
-        assert!(Pe::parse(b"").is_none());
-        assert!(Pe::parse(b"MZ").is_none());
         let mut data = vec![0xFF; 4096];
         data[..2].copy_from_slice(b"MZ");
-        data[0x3C..0x40].copy_from_slice(&64u32.to_le_bytes());
+        put(&mut data, 0x3C, 64);
         data[64..68].copy_from_slice(b"PE\0\0");
         data[88..90].copy_from_slice(&0x20Bu16.to_le_bytes());
-        let pe = Pe::parse(&data).unwrap();
-        assert!(pe.imports().is_empty());
-        assert!(pe.version_strings().is_empty());
-        let _ = (pe.debug(), pe.security(), pe.image_sha256());
+        let pe = parse(&data).unwrap();
+        assert!(pe.imports().libraries.is_empty());
+        assert!(pe.version().is_none());
+        assert_eq!((pe.security(), pe.debug()), (None, Debug::default()));
+        assert!(pe.malformed.iter().any(|text| text.contains("65535 sections")));
+        for end in 0..data.len() {
+            let _ = parse(&data[..end]).map(|pe| (pe.imports(), pe.version(), pe.image_digest::<Sha256>()));
+        }
     }
 }

@@ -1,21 +1,30 @@
 //! CLI metadata of .NET assemblies: streams, heaps, tables. Reads, never loads.
 //!
 //! Malware changes this metadata so that readers stumble while the runtime does not. Nothing is refused that can be
-//! read, row counts are believed only as far as the stream has bytes for them, and what is odd is listed.
+//! read, row counts are believed only as far as the stream has bytes for them, and what is odd is listed in
+//! [`Metadata::malformed`]. Nothing is allocated in proportion to a number that the file claims.
 //!
-//! Reference: ECMA-335, partition II, sections 22 to 24.
+//! Reference: ECMA-335, partition II, sections 22 to 25.
 
+mod attribute;
 mod schema;
+mod signature;
 
-pub use schema::{Column, Table, coded};
+pub use attribute::{Argument, fixed_arguments};
+pub use schema::{Coded, Column, Table, coded};
+pub use signature::{MethodShape, ParameterKind, generic_base, method_shape};
 
-use super::pe::{Directory, Pe, u16_at, u32_at};
-use schema::{SCHEMAS, width_of};
+use super::pe::{Pe, u16_at, u32_at};
+use schema::{COLUMNS, SCHEMAS, width_of};
 
 /// Most rows of one table that are read.
 const MAX_ROWS: u32 = 1 << 24;
-/// Longest name that is read.
-const MAX_NAME: usize = 4096;
+/// Longest name that is read, bytes. The runtime itself takes no longer type or member names.
+const MAX_NAME: usize = 1023;
+/// Most streams that are read.
+const MAX_STREAMS: usize = 64;
+/// Most oddities that are listed.
+const MAX_ODD: usize = 50;
 
 /// The CLI header and the metadata behind it.
 #[derive(Clone, Debug)]
@@ -23,85 +32,110 @@ pub struct Metadata<'a> {
     file: &'a [u8],
     /// Flags of the CLI header: 1 IL only, 2 32-bit, 8 strong-name signed, 16 native entry point.
     pub flags: u32,
-    /// Whether the strong name signature directory is there and filled.
+    /// Whether the strong name signature directory is there and filled; not that the signature is right.
     pub has_strong_name_signature: bool,
+    /// Whether the file says that it is a native image made from an assembly.
+    pub is_native_image: bool,
     /// Version of the runtime that the assembly was built for, `v4.0.30319`.
     pub runtime_version: String,
     /// What is odd about the metadata.
     pub malformed: Vec<String>,
+    /// Those of them that cost rows or names, so that something may be there that is not seen.
+    pub lost: Vec<String>,
     strings: &'a [u8],
     guids: &'a [u8],
     blobs: &'a [u8],
-    tables: [TablePlace; 64],
-    wide: (bool, bool, bool),
-    /// Row counts as claimed: the widths of indexes depend on them, also where fewer rows are there.
-    claimed: [u32; 64],
+    tables: [Place; 64],
 }
 
+/// Where a table lies and how its rows are laid out.
 #[derive(Clone, Copy, Debug, Default)]
-struct TablePlace {
+struct Place {
     rows: u32,
     row_size: u32,
     offset: usize,
+    /// Where each column begins in a row, and behind the last one the size of a row.
+    columns: [u8; COLUMNS + 1],
 }
 
 impl<'a> Metadata<'a> {
-    /// Reads the metadata of a PE file; `None` when it has no CLI header or no metadata root.
-    pub fn parse(pe: &Pe<'a>, file: &'a [u8]) -> Option<Self> {
-        let (address, _) = pe.directory(Directory::Cli)?;
-        let header = pe.at(address)?;
-        let root_at = pe.offset_of(u32_at(header, 8)?)?;
-        let root = file.get(root_at..)?;
-        if root.get(..4)? != b"BSJB" {
-            return None;
+    /// Reads the metadata of a PE file that has a CLI header at this address. The error says what cannot be found.
+    pub fn parse(pe: &Pe<'a>, file: &'a [u8], cli_header: u32) -> Result<Self, String> {
+        let header = pe.at(cli_header).ok_or("the CLI header lies outside of the file")?;
+        let field = |at: usize| u32_at(header, at).ok_or("the CLI header is cut off");
+        let root_at = pe.offset_of(field(8)?).ok_or("the metadata lies outside of the file")?;
+        let root = file.get(root_at..).unwrap_or(&[]);
+        if root.get(..4) != Some(b"BSJB") {
+            let found: String = root.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            return Err(format!("at offset {root_at:#x} stands {found} instead of the signature of metadata"));
         }
-        let version_length = u32_at(root, 12)? as usize;
-        let version = root.get(16..16usize.checked_add(version_length)?)?;
+        let version_length = u32_at(root, 12).ok_or("the metadata root is cut off")? as usize;
+        let version = root.get(16..16usize.saturating_add(version_length)).ok_or("the runtime version is cut off")?;
         let version = version.split(|byte| *byte == 0).next().unwrap_or(&[]);
-        let signature = u32_at(header, 32).unwrap_or(0);
+        let signature = field(32)?;
         let mut metadata = Metadata {
             file,
-            flags: u32_at(header, 16)?,
+            flags: field(16)?,
             has_strong_name_signature: signature != 0
                 && pe.at(signature).is_some_and(|bytes| bytes.iter().take(16).any(|byte| *byte != 0)),
-            runtime_version: String::from_utf8_lossy(&version[..version.len().min(256)]).into_owned(),
+            is_native_image: u32_at(header, 64).unwrap_or(0) != 0,
+            runtime_version: String::from_utf8_lossy(&version[..version.len().min(255)]).into_owned(),
             malformed: Vec::new(),
+            lost: Vec::new(),
             strings: &[],
             guids: &[],
             blobs: &[],
-            tables: [TablePlace::default(); 64],
-            wide: (false, false, false),
-            claimed: [0; 64],
+            tables: [Place::default(); 64],
         };
+        if field(0)? != 72 {
+            metadata.odd(format!("the CLI header says that it has {} bytes instead of 72", field(0)?));
+        }
+        if (root.len() as u64) < u64::from(field(12)?) {
+            metadata.lose("the metadata is said to reach beyond the end of the file");
+        }
         metadata.read_streams(root, 16 + version_length);
-        Some(metadata)
+        Ok(metadata)
     }
 
     fn odd(&mut self, text: impl Into<String>) {
-        if self.malformed.len() < 50 {
+        if self.malformed.len() < MAX_ODD {
             self.malformed.push(text.into());
+        }
+    }
+
+    fn lose(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        self.odd(text.clone());
+        if self.lost.len() < MAX_ODD {
+            self.lost.push(text);
         }
     }
 
     fn read_streams(&mut self, root: &'a [u8], at: usize) {
         let count = usize::from(u16_at(root, at + 2).unwrap_or(0));
+        if count > MAX_STREAMS {
+            self.lose(format!("{count} streams are declared, the first {MAX_STREAMS} are read"));
+        }
         let mut at = at + 4;
         let mut tables = None;
+        let mut is_delta = false;
         let mut seen: Vec<&[u8]> = Vec::new();
-        for _ in 0..count.min(64) {
-            let (Some(offset), Some(size)) = (u32_at(root, at), u32_at(root, at + 4)) else { break };
+        for _ in 0..count.min(MAX_STREAMS) {
+            let (Some(offset), Some(size)) = (u32_at(root, at), u32_at(root, at + 4)) else {
+                self.lose("the list of streams is cut off");
+                break;
+            };
             let name = root.get(at + 8..).unwrap_or(&[]);
             let length = name.iter().take(32).position(|byte| *byte == 0).unwrap_or(name.len().min(32));
             let name = &name[..length];
             at += 8 + (length + 1).next_multiple_of(4);
             let bytes = root.get(offset as usize..).unwrap_or(&[]);
             if bytes.len() < size as usize {
-                self.odd(format!("stream {} is longer than the file", name.escape_ascii()));
+                self.lose(format!("stream {} is longer than the file", name.escape_ascii()));
             }
             let bytes = &bytes[..bytes.len().min(size as usize)];
             if seen.contains(&name) {
-                self.odd(format!("stream {} stands twice; the first is read", name.escape_ascii()));
-                continue;
+                self.odd(format!("stream {} stands twice; the last is read, as the runtime does", name.escape_ascii()));
             }
             seen.push(name);
             match name {
@@ -113,26 +147,27 @@ impl<'a> Metadata<'a> {
                     self.odd("the tables are stored as #-, which compilers do not write");
                     tables = Some(bytes);
                 }
-                b"#US" | b"#Pdb" | b"#JTD" => {}
+                b"#JTD" => is_delta = true,
+                b"#US" | b"#Pdb" => {}
                 other => self.odd(format!("unknown stream {}", other.escape_ascii())),
             }
         }
         match tables {
-            Some(tables) => self.read_tables(tables),
-            None => self.odd("there are no tables"),
+            Some(tables) => self.read_tables(tables, is_delta),
+            None => self.lose("there are no tables"),
         }
     }
 
-    fn read_tables(&mut self, data: &'a [u8]) {
+    fn read_tables(&mut self, data: &'a [u8], is_delta: bool) {
         let (Some(heaps), Some(low), Some(high)) = (data.get(6).copied(), u32_at(data, 8), u32_at(data, 12)) else {
-            self.odd("the header of the tables is cut off");
+            self.lose("the header of the tables is cut off");
             return;
         };
-        self.wide = (heaps & 1 != 0, heaps & 2 != 0, heaps & 4 != 0);
+        let wide_heaps = (heaps & 1 != 0, heaps & 2 != 0, heaps & 4 != 0);
         let valid = u64::from(low) | u64::from(high) << 32;
-        let mut at = 24;
-        let mut rows = [0u32; 64];
-        for (index, slot) in rows.iter_mut().enumerate() {
+        let mut at = 24usize;
+        let mut claimed = [0u32; 64];
+        for (index, slot) in claimed.iter_mut().enumerate() {
             if valid >> index & 1 == 1 {
                 *slot = u32_at(data, at).unwrap_or(0);
                 at += 4;
@@ -141,24 +176,31 @@ impl<'a> Metadata<'a> {
         if heaps & 0x40 != 0 {
             at += 4;
         }
-        self.claimed = rows;
         let base = (data.as_ptr() as usize).wrapping_sub(self.file.as_ptr() as usize);
-        for index in 0..64 {
-            if valid >> index & 1 == 0 {
-                continue;
-            }
-            let Some(schema) = SCHEMAS.get(index).filter(|schema| !schema.is_empty()) else {
-                self.odd(format!("table {index:#04x} is unknown; tables behind it are not read"));
+        for index in (0..64).filter(|index| valid >> index & 1 == 1) {
+            let Some(schema) = SCHEMAS.get(index) else {
+                self.lose(format!("table {index:#04x} is unknown; it and what stands behind it is not read"));
                 return;
             };
-            let row_size: u32 = schema.iter().map(|column| width_of(*column, &rows, self.wide)).sum();
-            let fit = data.len().saturating_sub(at) as u64 / u64::from(row_size.max(1));
-            let there = u64::from(rows[index]).min(fit).min(u64::from(MAX_ROWS)) as u32;
-            if there < rows[index] {
-                self.odd(format!("table {index:#04x} claims {} rows, the stream has room for {there}", rows[index]));
+            let mut place = Place::default();
+            let mut size = 0;
+            for (slot, column) in place.columns.iter_mut().zip(schema.iter().map(Some).chain([None])) {
+                *slot = size;
+                // Widths follow from the claimed counts, as in the runtime, also where fewer rows are there.
+                size += column.map_or(0, |column| width_of(*column, &claimed, wide_heaps, is_delta));
             }
-            self.tables[index] = TablePlace { rows: there, row_size, offset: base.wrapping_add(at) };
-            at = at.saturating_add(rows[index] as usize * row_size as usize);
+            let fit = data.len().saturating_sub(at) as u64 / u64::from(size);
+            place.row_size = u32::from(size);
+            place.rows = u64::from(claimed[index]).min(fit).min(u64::from(MAX_ROWS)) as u32;
+            place.offset = base.wrapping_add(at);
+            if place.rows < claimed[index] {
+                self.lose(format!(
+                    "table {index:#04x} claims {} rows, the stream has room for {}",
+                    claimed[index], place.rows
+                ));
+            }
+            at = at.saturating_add((u64::from(claimed[index]) * u64::from(size)) as usize);
+            self.tables[index] = place;
         }
     }
 
@@ -167,9 +209,14 @@ impl<'a> Metadata<'a> {
         self.tables[table as usize].rows
     }
 
+    /// Number of readable rows of every table, by table number.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.tables.iter().map(|place| place.rows).enumerate()
+    }
+
     /// File offset of a row (1-based), for citations.
     pub fn row_offset(&self, table: Table, row: u32) -> Option<u64> {
-        let place = self.tables[table as usize];
+        let place = &self.tables[table as usize];
         if row == 0 || row > place.rows {
             return None;
         }
@@ -179,46 +226,66 @@ impl<'a> Metadata<'a> {
     /// One column of a row (1-based).
     pub fn cell(&self, table: Table, row: u32, column: usize) -> Option<u32> {
         let start = usize::try_from(self.row_offset(table, row)?).ok()?;
-        let schema = SCHEMAS[table as usize];
-        let before: u32 = schema.get(..column)?.iter().map(|one| width_of(*one, &self.claimed, self.wide)).sum();
-        let at = start + before as usize;
-        match width_of(*schema.get(column)?, &self.claimed, self.wide) {
-            2 => u16_at(self.file, at).map(u32::from),
-            _ => u32_at(self.file, at),
+        let columns = &self.tables[table as usize].columns;
+        let (from, to) = (*columns.get(column)?, *columns.get(column + 1)?);
+        match to.checked_sub(from)? {
+            2 => u16_at(self.file, start + usize::from(from)).map(u32::from),
+            4 => u32_at(self.file, start + usize::from(from)),
+            _ => None,
         }
     }
 
-    /// A name of the #Strings heap, empty where the index leads nowhere.
-    pub fn string(&self, index: u32) -> String {
-        let bytes = self.strings.get(index as usize..).unwrap_or(&[]);
-        let length = bytes.iter().take(MAX_NAME).position(|byte| *byte == 0).unwrap_or(bytes.len().min(MAX_NAME));
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    /// Table number and row of a coded index in a column; `None` where the index is null, unused or unreadable.
+    pub fn target(&self, table: Table, row: u32, column: usize) -> Option<(u8, u32)> {
+        let Some(Column::Coded(coded)) = SCHEMAS[table as usize].get(column) else { return None };
+        coded.decode(self.cell(table, row, column)?).filter(|(_, row)| *row != 0)
     }
 
-    /// The name in a column of a row.
+    /// A name of the #Strings heap as it is stored, empty where the index leads nowhere.
+    pub fn name_bytes(&self, index: u32) -> &'a [u8] {
+        let bytes = self.strings.get(index as usize..).unwrap_or(&[]);
+        let bytes = &bytes[..bytes.len().min(MAX_NAME)];
+        memchr::memchr(0, bytes).map_or(bytes, |end| &bytes[..end])
+    }
+
+    /// The name in a column of a row. Bytes that are no UTF-8 become U+FFFD.
     pub fn name(&self, table: Table, row: u32, column: usize) -> String {
-        self.cell(table, row, column).map(|index| self.string(index)).unwrap_or_default()
+        let bytes = self.cell(table, row, column).map_or(&[][..], |index| self.name_bytes(index));
+        String::from_utf8_lossy(bytes).into_owned()
     }
 
     /// A GUID of the #GUID heap (1-based).
     pub fn guid(&self, index: u32) -> Option<String> {
         let at = (index as usize).checked_sub(1)?.checked_mul(16)?;
-        Some(super::pe::guid(self.guids.get(at..at + 16)?))
+        Some(super::pe::guid(self.guids.get(at..at.checked_add(16)?)?))
     }
 
-    /// A blob.
+    /// A blob of the #Blob heap.
     pub fn blob(&self, index: u32) -> Option<&'a [u8]> {
         let bytes = self.blobs.get(index as usize..)?;
         let (length, head) = compressed(bytes)?;
         bytes.get(head..head.checked_add(length as usize)?)
     }
 
-    /// The rows that a list column gives to a row: from its own index up to that of the next row.
-    pub fn range(&self, table: Table, row: u32, column: usize, of: Table) -> std::ops::Range<u32> {
-        let last = self.rows(of) + 1;
-        let from = self.cell(table, row, column).unwrap_or(last).clamp(1, last);
-        let to = if row < self.rows(table) { self.cell(table, row + 1, column).unwrap_or(last) } else { last };
-        from..to.clamp(from, last)
+    /// The blob in a column of a row.
+    pub fn blob_of(&self, table: Table, row: u32, column: usize) -> Option<&'a [u8]> {
+        self.blob(self.cell(table, row, column)?)
+    }
+
+    /// The MethodDef rows that a type's list gives it: from its own index up to that of the next type. In uncompressed
+    /// tables the list leads over MethodPtr.
+    pub fn methods_of(&self, type_row: u32) -> impl Iterator<Item = u32> + '_ {
+        let is_indirect = self.rows(Table::MethodPtr) > 0;
+        let last = self.rows(if is_indirect { Table::MethodPtr } else { Table::MethodDef }) + 1;
+        let from = self.cell(Table::TypeDef, type_row, 5).unwrap_or(last).clamp(1, last);
+        let to = match type_row < self.rows(Table::TypeDef) {
+            true => self.cell(Table::TypeDef, type_row + 1, 5).unwrap_or(last),
+            false => last,
+        };
+        (from..to.clamp(from, last)).map(move |row| match is_indirect {
+            true => self.cell(Table::MethodPtr, row, 0).unwrap_or(0),
+            false => row,
+        })
     }
 }
 
@@ -235,5 +302,168 @@ pub fn compressed(bytes: &[u8]) -> Option<(u32, usize)> {
             u32::from(first & 0x1F) << 24 | u32::from(rest[0]) << 16 | u32::from(rest[1]) << 8 | u32::from(rest[2]),
             4,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A PE file whose only section is the CLI header and these metadata.
+    fn file(metadata: &[u8]) -> Vec<u8> {
+        let mut data = vec![0; 0x200];
+        let mut put = |at: usize, value: u32| data[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        put(0, 0x5A4D);
+        put(0x3C, 0x40);
+        put(0x40, 0x4550);
+        put(0x44, 0x0001_014C);
+        put(0x54, 224);
+        put(0x58, 0x10B);
+        put(0x58 + 92, 16);
+        put(0x58 + 96 + 14 * 8, 0x2000);
+        put(0x138 + 8, 0x1000_0000);
+        put(0x138 + 12, 0x2000);
+        put(0x138 + 20, 0x200);
+        let mut header = [0; 72];
+        header[0] = 72;
+        header[8..12].copy_from_slice(&(0x2000u32 + 72).to_le_bytes());
+        header[16] = 1;
+        data.extend(header);
+        data.extend(metadata);
+        data
+    }
+
+    fn root(streams: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut out = b"BSJB\x01\0\x01\0\0\0\0\0\x0C\0\0\0v4.0.30319\0\0\0\0".to_vec();
+        out.extend((streams.len() as u16).to_le_bytes());
+        let headers: usize = streams.iter().map(|(name, _)| 8 + (name.len() + 1).next_multiple_of(4)).sum();
+        let mut offset = out.len() + headers;
+        for (name, bytes) in streams {
+            out.extend((offset as u32).to_le_bytes());
+            out.extend((bytes.len() as u32).to_le_bytes());
+            out.extend(name.bytes());
+            out.resize(out.len() + (name.len() + 1).next_multiple_of(4) - name.len(), 0);
+            offset += bytes.len();
+        }
+        streams.iter().for_each(|(_, bytes)| out.extend(*bytes));
+        out
+    }
+
+    fn tables(heaps: u8, counts: &[(u8, u32)], rows: &[u8]) -> Vec<u8> {
+        let mut out = vec![0, 0, 0, 0, 2, 0, heaps, 1];
+        out.extend(counts.iter().fold(0u64, |valid, (table, _)| valid | 1 << table).to_le_bytes());
+        out.extend([0; 8]);
+        counts.iter().for_each(|(_, count)| out.extend(count.to_le_bytes()));
+        out.extend(rows);
+        out
+    }
+
+    fn parse(data: &[u8]) -> Result<Metadata<'_>, String> {
+        let pe = Pe::parse(data, data.len() as u64).unwrap();
+        Metadata::parse(&pe, data, 0x2000)
+    }
+
+    #[test]
+    fn rows_names_guids() {
+        let module = [0, 0, 1, 0, 1, 0, 0, 0, 0, 0];
+        let data = file(&root(&[
+            ("#~", &tables(0, &[(0, 1)], &module)),
+            ("#Strings", b"\0a.dll\0"),
+            ("#GUID", &[0x11; 16]),
+            ("#Blob", &[0, 2, 7, 8]),
+        ]));
+        let metadata = parse(&data).unwrap();
+        assert_eq!(metadata.runtime_version, "v4.0.30319");
+        assert_eq!(metadata.malformed, [""; 0]);
+        assert_eq!((metadata.rows(Table::Module), metadata.rows(Table::TypeDef)), (1, 0));
+        assert_eq!(metadata.name(Table::Module, 1, 1), "a.dll");
+        assert_eq!(metadata.guid(1).as_deref(), Some("{11111111-1111-1111-1111-111111111111}"));
+        assert_eq!((metadata.guid(0), metadata.guid(2), metadata.guid(u32::MAX)), (None, None, None));
+        assert_eq!(metadata.blob(1), Some(&[7, 8][..]));
+        assert_eq!((metadata.blob(4), metadata.blob(u32::MAX)), (None, None));
+        let offset = metadata.row_offset(Table::Module, 1).unwrap() as usize;
+        assert_eq!(&data[offset..offset + 10], &module);
+        assert_eq!((metadata.cell(Table::Module, 0, 0), metadata.cell(Table::Module, 2, 0)), (None, None));
+        assert_eq!(metadata.cell(Table::Module, 1, 5), None);
+    }
+
+    #[test]
+    fn claimed_rows_cost_nothing() {
+        // The widest claim that the format allows, in every table.
+        let counts: Vec<(u8, u32)> = (0..45).map(|table| (table, u32::MAX)).collect();
+        let data = file(&root(&[("#~", &tables(0xFF, &counts, &[0; 64]))]));
+        let metadata = parse(&data).unwrap();
+        let readable: u64 = metadata.tables.iter().map(|place| u64::from(place.rows)).sum();
+        assert!(readable < 10, "{readable}");
+        assert!(metadata.malformed.iter().any(|text| text.contains("claims 4294967295 rows")));
+    }
+
+    #[test]
+    fn widths_follow_the_claimed_counts() {
+        // 0x10000 TypeDefs make the index of a NestedClass four bytes wide; TypeDefOrRef is wide from 0x4000 on.
+        let rows = |count: u32, table: Table| {
+            let data = file(&root(&[("#~", &tables(0, &[(2, count), (0x29, 1)], &[]))]));
+            parse(&data).unwrap().tables[table as usize].row_size
+        };
+        assert_eq!((rows(0xFFFF, Table::NestedClass), rows(0x10000, Table::NestedClass)), (4, 8));
+        assert_eq!((rows(0x3FFF, Table::TypeDef), rows(0x4000, Table::TypeDef)), (14, 16));
+    }
+
+    #[test]
+    fn odd_streams() {
+        let first = tables(0, &[(0, 1)], &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        let data =
+            file(&root(&[("#-", &first), ("#Strings", b"\0a\0"), ("#Strings", b"\0b\0"), ("#Bogus", &[1]), ("", &[])]));
+        let metadata = parse(&data).unwrap();
+        assert_eq!(metadata.name(Table::Module, 1, 1), "b");
+        let odd = metadata.malformed.join("; ");
+        for part in ["stored as #-", "#Strings stands twice", "unknown stream #Bogus"] {
+            assert!(odd.contains(part), "{odd}");
+        }
+        assert!(parse(&file(&root(&[]))).unwrap().malformed.contains(&"there are no tables".to_owned()));
+        let data = file(&root(&[("#~", &tables(0, &[(0, 1), (50, 9)], &[]))]));
+        assert!(parse(&data).unwrap().malformed.iter().any(|text| text.contains("table 0x32 is unknown")));
+    }
+
+    #[test]
+    fn methods_through_the_pointer_table() {
+        // One type with the list 1.., two MethodPtr rows in turned order, two methods.
+        let mut rows = vec![0; 14];
+        rows[12] = 1;
+        rows.extend([2, 0, 1, 0]);
+        rows.extend([0; 28]);
+        let data = file(&root(&[("#-", &tables(0, &[(2, 1), (5, 2), (6, 2)], &rows))]));
+        assert_eq!(parse(&data).unwrap().methods_of(1).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(parse(&data).unwrap().methods_of(9).count(), 0);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let whole = file(&root(&[("#~", &tables(0, &[(0, 1)], &[0; 10]))]));
+        for end in 0x200..whole.len() {
+            if let Err(error) = parse(&whole[..end]) {
+                assert!(!error.is_empty());
+            }
+        }
+        let mut other = whole;
+        other[0x200 + 72] = b'X';
+        assert_eq!(parse(&other).unwrap_err(), "at offset 0x248 stands 58534a42 instead of the signature of metadata");
+    }
+
+    #[test]
+    fn compressed_numbers() {
+        // The examples of ECMA-335 II.23.2.
+        for (bytes, value, length) in [
+            (&[0x03][..], 0x03, 1),
+            (&[0x7F], 0x7F, 1),
+            (&[0x80, 0x80], 0x80, 2),
+            (&[0xAE, 0x57], 0x2E57, 2),
+            (&[0xBF, 0xFF], 0x3FFF, 2),
+            (&[0xC0, 0x00, 0x40, 0x00], 0x4000, 4),
+            (&[0xDF, 0xFF, 0xFF, 0xFF], 0x1FFF_FFFF, 4),
+        ] {
+            assert_eq!(compressed(bytes), Some((value, length)));
+            assert_eq!(compressed(&bytes[..length - 1]), None);
+        }
     }
 }

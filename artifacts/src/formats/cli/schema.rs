@@ -11,6 +11,8 @@ pub enum Table {
     TypeDef = 0x02,
     /// Fields.
     Field = 0x04,
+    /// Order of the methods where they are not stored in that of their types, in `#-` only.
+    MethodPtr = 0x05,
     /// Methods.
     MethodDef = 0x06,
     /// Members of other types.
@@ -27,6 +29,10 @@ pub enum Table {
     Assembly = 0x20,
     /// Assemblies that this one refers to.
     AssemblyRef = 0x23,
+    /// Other files of the assembly.
+    File = 0x26,
+    /// Types that lie in other files of the assembly, or in other assemblies.
+    ExportedType = 0x27,
     /// Which type lies in which.
     NestedClass = 0x29,
     /// Generic parameters.
@@ -105,9 +111,14 @@ pub mod coded {
     pub static TYPE_OR_METHOD_DEF: Coded = Coded { bits: 1, tables: &[0x02, 0x06] };
 }
 
-/// Bytes of a column.
-pub(super) fn width_of(column: Column, rows: &[u32; 64], (strings, guids, blobs): (bool, bool, bool)) -> u32 {
-    let wide = |wide: bool| if wide { 4 } else { 2 };
+/// Bytes of a column. In a delta every index is wide.
+pub(super) fn width_of(
+    column: Column,
+    rows: &[u32; 64],
+    (strings, guids, blobs): (bool, bool, bool),
+    is_delta: bool,
+) -> u8 {
+    let wide = |wide: bool| if wide || is_delta { 4 } else { 2 };
     match column {
         Column::Two => 2,
         Column::Four => 4,
@@ -128,7 +139,10 @@ const fn row(table: u8) -> Column {
     Column::Row(table)
 }
 
-/// Columns of each table by number; an empty one is unknown.
+/// Most columns of one table.
+pub(super) const COLUMNS: usize = 9;
+
+/// Columns of each table by number.
 pub(super) static SCHEMAS: [&[Column]; 45] = [
     &[Two, Name, Guid, Guid, Guid],
     &[Column::Coded(&coded::RESOLUTION_SCOPE), Name, Name],

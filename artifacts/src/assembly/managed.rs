@@ -1,0 +1,250 @@
+//! The part of the record that only a .NET assembly has.
+
+use super::library::{Library, read_siblings};
+use super::module::{AssemblyName, Attribute, Module};
+use super::outlook::{self, Outlook, Outlooks};
+use super::types::{ClassId, Hook, Known, Type, Types, imported};
+use super::{hex, map};
+use crate::formats::cli::{Argument, Metadata, Table};
+use crate::formats::pe::Pe;
+use evidence::{Input, ProblemKind, Sink, Value};
+
+/// Most types that are listed; what is asked of them is answered for all.
+const MAX_LISTED: usize = 500;
+/// Most native functions that are listed.
+const MAX_NATIVE: u32 = 4096;
+/// Longest argument of an attribute that is shown, characters.
+const MAX_ARGUMENT: usize = 512;
+
+type Named = Vec<(&'static str, Value)>;
+
+fn answers(answers: [(&'static str, Outlook); 5]) -> impl Iterator<Item = (&'static str, Value)> {
+    answers.into_iter().map(|(name, outlook)| (name, outlook.as_value()))
+}
+
+/// The answers for a file that claims to be an assembly and cannot be read as one.
+pub(super) fn unreadable(why: &str) -> Named {
+    answers(outlook::unreadable(why)).collect()
+}
+
+/// What the assembly declares and what of it would run.
+pub(super) fn describe(
+    pe: &Pe<'_>,
+    data: &[u8],
+    cli_header: u32,
+    input: &Input<'_>,
+    malformed: &mut Vec<String>,
+    sink: &mut Sink<'_>,
+) -> Named {
+    let metadata = match Metadata::parse(pe, data, cli_header) {
+        Ok(metadata) => metadata,
+        Err(why) => {
+            malformed.push(why.clone());
+            sink.problem(
+                ProblemKind::BadSignature { offset: 0, expected: "CLI metadata".into(), actual: why.clone() },
+                None,
+                "the file claims to be a .NET assembly and its metadata cannot be read",
+                super::UNKNOWN,
+            );
+            return unreadable(&why);
+        }
+    };
+    malformed.extend(metadata.malformed.iter().cloned());
+    let siblings = read_siblings(input);
+    let library = Library::new(metadata, &siblings);
+    let module = library.main();
+    malformed.extend(module.impostors.iter().cloned());
+    let doubts = doubts(module);
+    for limit in &module.limits {
+        sink.problem(ProblemKind::LimitReached, None, *limit, "types or methods may have been missed");
+    }
+    let types = Types::new(&library);
+    let mut outlooks = Outlooks::default();
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    let (mut registrable, mut hooked) = (0u64, 0u64);
+    // The first row stands for the module and is no type.
+    for row in 2..=module.type_count() {
+        let Some(one) = types.read(row) else { continue };
+        outlooks.take(&one);
+        registrable += u64::from(one.is_registrable());
+        hooked += u64::from(one.has_hook());
+        if let ClassId::Unusable(text) = &one.clsid
+            && malformed.len() < 100
+        {
+            malformed.push(format!("the Guid of {} is no id: {text}", one.name));
+        }
+        let list = if one.has_hook() { &mut first } else { &mut rest };
+        if list.len() < MAX_LISTED {
+            list.push((row, type_value(&one)));
+        }
+    }
+    // Types with a method that would run come first where there is no room for all.
+    let mut listed: Vec<(u32, Value)> = first.into_iter().chain(rest).take(MAX_LISTED).collect();
+    listed.sort_by_key(|(row, _)| *row);
+    let (visible, type_library) = (types.is_com_visible(), types.type_library());
+    let mut members = assembly(module);
+    members.push(("ComVisible", visible.into()));
+    push_id(&mut members, "TypeLibId", "TypeLibIdFrom", "TypeLibIdVariantB", &type_library);
+    members.push(("References", module.references().iter().map(AssemblyName::display).collect::<Vec<_>>().into()));
+    members.push(("NativeFunctions", native_functions(module).into()));
+    members.push(("Attributes", Value::List(module.of_assembly().map(|one| attribute_value(&one)).collect())));
+    members.push(("ModuleInitializer", module.static_constructor(1).is_some().into()));
+    members.push(("TypeCount", module.metadata.rows(Table::TypeDef).into()));
+    members.push(("RegistrableCount", registrable.into()));
+    members.push(("HookedCount", hooked.into()));
+    members.push(("Types", Value::List(listed.into_iter().map(|(_, value)| value).collect())));
+    let mut named = vec![("Cli", map(members))];
+    named.extend(answers(outlooks.answers(pe, module, &doubts)));
+    named
+}
+
+/// What could hide a method of the tools from us.
+fn doubts(module: &Module<'_>) -> Vec<String> {
+    let metadata = &module.metadata;
+    let mut doubts: Vec<String> = module.limits.iter().map(|limit| (*limit).to_owned()).collect();
+    doubts.extend(metadata.lost.iter().cloned());
+    let files = (1..=metadata.rows(Table::File).min(64)).filter(|row| metadata.cell(Table::File, *row, 0) == Some(0));
+    doubts.extend(
+        files.map(|row| format!("the file {} of the assembly was not read", metadata.name(Table::File, row, 1))),
+    );
+    doubts.truncate(5);
+    doubts
+}
+
+fn assembly(module: &Module<'_>) -> Named {
+    let metadata = &module.metadata;
+    let flag = |bit: u32| Value::Bool(metadata.flags & bit != 0);
+    let mut members = vec![
+        ("RuntimeVersion", metadata.runtime_version.clone().into()),
+        (
+            "Flags",
+            map(vec![
+                ("IlOnly", flag(1)),
+                ("Requires32Bit", flag(2)),
+                ("StrongNameSigned", flag(8)),
+                ("NativeEntryPoint", flag(0x10)),
+                ("Prefers32Bit", flag(0x20000)),
+            ]),
+        ),
+    ];
+    if metadata.is_native_image {
+        members.push(("NativeImage", true.into()));
+    }
+    let mvid = metadata.cell(Table::Module, 1, 2).and_then(|index| metadata.guid(index));
+    members.extend(mvid.map(|mvid| ("Mvid", mvid.into())));
+    if let Some(own) = &module.assembly {
+        members.push((
+            "Assembly",
+            map(vec![
+                ("Name", own.name.clone().into()),
+                ("Version", own.version_text().into()),
+                ("Culture", own.culture_text().into()),
+                ("PublicKeyToken", own.token_text().into()),
+                ("PublicKey", hex(&own.public_key).into()),
+                ("DisplayName", own.display().into()),
+            ]),
+        ));
+        members.push(("StrongNameSignature", metadata.has_strong_name_signature.into()));
+    }
+    members
+}
+
+fn native_functions(module: &Module<'_>) -> Vec<String> {
+    (1..=module.metadata.rows(Table::ImplMap).min(MAX_NATIVE)).map(|row| imported(module, row)).collect()
+}
+
+fn attribute_value(attribute: &Attribute<'_>) -> Value {
+    let mut members = vec![("Name", Value::from(attribute.kind.full.clone()))];
+    match &attribute.arguments {
+        None => members.push(("Damaged", true.into())),
+        Some(arguments) if !arguments.is_empty() => {
+            members.push(("Arguments", arguments.iter().map(argument_text).collect::<Vec<_>>().into()));
+        }
+        Some(_) => {}
+    }
+    map(members)
+}
+
+fn argument_text(argument: &Argument) -> String {
+    match argument {
+        Argument::Text(Some(text)) => text.chars().take(MAX_ARGUMENT).collect(),
+        Argument::Text(None) => "null".to_owned(),
+        Argument::Number(number) => number.to_string(),
+        Argument::Flag(flag) => flag.to_string(),
+    }
+}
+
+fn push_id(members: &mut Named, name: &'static str, from: &'static str, variant_b: &'static str, id: &ClassId) {
+    match id {
+        ClassId::Given(id) => members.extend([(name, id.clone().into()), (from, "attribute".into())]),
+        ClassId::Derived(id, other) => {
+            members.extend([(name, id.clone().into()), (from, "derived".into()), (variant_b, other.clone().into())]);
+        }
+        ClassId::Unusable(_) => members.push((from, "attribute, which is no id".into())),
+    }
+}
+
+fn type_value(one: &Type) -> Value {
+    let mut members: Named = vec![
+        ("Name", one.name.clone().into()),
+        ("Token", format!("{:#010x}", one.token).into()),
+        ("Registrable", one.is_registrable().into()),
+    ];
+    if !one.because.is_empty() {
+        members.push(("Because", one.because.clone().into()));
+    }
+    push_id(&mut members, "Clsid", "ClsidFrom", "ClsidVariantB", &one.clsid);
+    members.extend(one.prog_id.as_ref().map(|prog_id| ("ProgId", prog_id.clone().into())));
+    if one.is_value {
+        members.push(("ValueType", true.into()));
+    }
+    let serviced = match &one.serviced {
+        Known::Yes(()) => "yes".to_owned(),
+        Known::No => "no".to_owned(),
+        Known::Unknown(why) => format!("unknown: {why}"),
+    };
+    members.push(("ServicedComponent", serviced.into()));
+    if let Some(token) = one.static_constructor {
+        members.push(("StaticConstructor", format!("{token:#010x}").into()));
+    }
+    if !one.attributes.is_empty() {
+        members.push(("Attributes", one.attributes.clone().into()));
+    }
+    for (name, hook) in [("Register", &one.register), ("Unregister", &one.unregister)] {
+        match hook {
+            Known::Yes(hook) => members.push((name, hook_value(hook, one.is_registrable()))),
+            Known::Unknown(why) => {
+                members.push((name, map(vec![("Runs", "unknown".into()), ("Because", why.clone().into())])));
+            }
+            Known::No => {}
+        }
+    }
+    map(members)
+}
+
+fn hook_value(hook: &Hook, is_registrable: bool) -> Value {
+    let mut because = hook.because.clone();
+    let runs = match (&hook.runs, is_registrable) {
+        (_, false) => {
+            because.push("the type is not registrable".to_owned());
+            "no"
+        }
+        (Known::Yes(()), true) => "yes",
+        (Known::No, true) => "no",
+        (Known::Unknown(why), true) => {
+            because.push(why.clone());
+            "unknown"
+        }
+    };
+    let mut members = vec![
+        ("Token", Value::from(format!("{:#010x}", hook.token))),
+        ("Method", hook.method.clone().into()),
+        ("DeclaredBy", hook.declared_by.clone().into()),
+    ];
+    members.extend(hook.assembly.as_ref().map(|assembly| ("DefinedIn", assembly.clone().into())));
+    members.extend(hook.offset.map(|offset| ("Offset", offset.into())));
+    members.push(("Runs", runs.into()));
+    because.dedup();
+    members.push(("Because", because.join("; ").into()));
+    map(members)
+}

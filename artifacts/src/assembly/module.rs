@@ -1,0 +1,497 @@
+//! One assembly's metadata with the look-ups that the rules of the tools need: names, attributes, methods of types.
+
+use super::framework::is_framework;
+pub(super) use crate::formats::cli::Argument;
+use crate::formats::cli::{Metadata, Table, coded, fixed_arguments, generic_base};
+use sha1::{Digest, Sha1};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Most types, methods and attributes that are looked at; a large honest assembly has a tenth of it.
+const MAX_TYPES: u32 = 1 << 20;
+const MAX_METHODS: u32 = 1 << 22;
+const MAX_ATTRIBUTES: usize = 1 << 20;
+/// Deepest nesting of types that is followed.
+const MAX_NESTING: usize = 64;
+
+/// Namespace of the attributes for COM, with the dot.
+pub(super) const INTEROP: &str = "System.Runtime.InteropServices.";
+/// Namespace of the attributes for COM+, with the dot.
+pub(super) const SERVICES: &str = "System.EnterpriseServices.";
+
+/// Where a referenced type comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This very assembly.
+    Own,
+    /// The .NET Framework.
+    Framework,
+    /// Another assembly, by row of AssemblyRef.
+    Foreign(u32),
+    /// The reference leads nowhere.
+    Nowhere,
+}
+
+/// A type by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TypeName {
+    pub(super) full: String,
+    pub(super) origin: Origin,
+}
+
+/// What a type extends.
+pub(super) enum Base {
+    /// Nothing: System.Object itself, an interface, a module.
+    None,
+    /// A type of this assembly, by row.
+    Own(u32),
+    /// A type that is only referred to.
+    Named(TypeName),
+}
+
+/// The name of an assembly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct AssemblyName {
+    pub(super) name: String,
+    pub(super) version: [u16; 4],
+    pub(super) culture: String,
+    pub(super) public_key: Vec<u8>,
+    /// Lower-case hexadecimal, empty when there is none.
+    pub(super) token: String,
+}
+
+impl AssemblyName {
+    pub(super) fn version_text(&self) -> String {
+        let [major, minor, build, revision] = self.version;
+        format!("{major}.{minor}.{build}.{revision}")
+    }
+
+    pub(super) fn culture_text(&self) -> &str {
+        if self.culture.is_empty() { "neutral" } else { &self.culture }
+    }
+
+    pub(super) fn token_text(&self) -> &str {
+        if self.token.is_empty() { "null" } else { &self.token }
+    }
+
+    pub(super) fn display(&self) -> String {
+        let (version, culture, token) = (self.version_text(), self.culture_text(), self.token_text());
+        format!("{}, Version={version}, Culture={culture}, PublicKeyToken={token}", self.name)
+    }
+
+    pub(super) fn is_framework(&self) -> bool {
+        is_framework(&self.name, &self.token)
+    }
+}
+
+/// The token of a public key: the last eight bytes of its SHA-1, in turned order.
+fn token_of(public_key: &[u8]) -> String {
+    if public_key.is_empty() {
+        return String::new();
+    }
+    Sha1::digest(public_key).iter().rev().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A custom attribute.
+pub(super) struct Attribute<'m> {
+    pub(super) kind: &'m TypeName,
+    /// `None` when the value is damaged.
+    pub(super) arguments: Option<Vec<Argument>>,
+}
+
+impl Attribute<'_> {
+    /// The first argument, if it is a text.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self.arguments.as_ref()?.first()? {
+            Argument::Text(text) => text.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Methods of one type that carry the attributes, in stored order, and whether the attribute is surely the framework's.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hooked {
+    pub(super) register: Vec<(u32, bool)>,
+    pub(super) unregister: Vec<(u32, bool)>,
+}
+
+/// What is known of a type without following anything.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    has_default_constructor: bool,
+    static_constructor: u32,
+}
+
+pub(super) struct Module<'a> {
+    pub(super) metadata: Metadata<'a>,
+    /// The assembly's own name; `None` for a module without a manifest.
+    pub(super) assembly: Option<AssemblyName>,
+    /// Methods with the attributes, by type.
+    pub(super) hooked: BTreeMap<u32, Hooked>,
+    /// Attributes that look like those of the framework and are not.
+    pub(super) impostors: BTreeSet<String>,
+    /// Limits of ours that were reached; what depends on them is not known.
+    pub(super) limits: Vec<&'static str>,
+    references: Vec<AssemblyName>,
+    kinds: Vec<TypeName>,
+    /// Kind of attribute by stored constructor.
+    constructors: HashMap<u32, usize>,
+    /// Owning row and attribute row, sorted.
+    type_attributes: Vec<(u32, u32)>,
+    assembly_attributes: Vec<u32>,
+    enclosing: HashMap<u32, u32>,
+    generic: HashSet<u32>,
+    facts: Vec<Facts>,
+    owners: Vec<u32>,
+    by_name: OnceCell<HashMap<String, u32>>,
+}
+
+impl<'a> Module<'a> {
+    pub(super) fn new(metadata: Metadata<'a>) -> Self {
+        let mut module = Module {
+            metadata,
+            assembly: None,
+            hooked: BTreeMap::new(),
+            impostors: BTreeSet::new(),
+            limits: Vec::new(),
+            references: Vec::new(),
+            kinds: Vec::new(),
+            constructors: HashMap::new(),
+            type_attributes: Vec::new(),
+            assembly_attributes: Vec::new(),
+            enclosing: HashMap::new(),
+            generic: HashSet::new(),
+            facts: Vec::new(),
+            owners: Vec::new(),
+            by_name: OnceCell::new(),
+        };
+        module.read_names();
+        module.read_types();
+        module.read_attributes();
+        module
+    }
+
+    fn read_names(&mut self) {
+        let metadata = &self.metadata;
+        if metadata.rows(Table::Assembly) > 0 {
+            let public_key = metadata.blob_of(Table::Assembly, 1, 6).unwrap_or(&[]).to_vec();
+            self.assembly = Some(AssemblyName {
+                name: metadata.name(Table::Assembly, 1, 7),
+                version: version(metadata, Table::Assembly, 1, 1),
+                culture: metadata.name(Table::Assembly, 1, 8),
+                token: token_of(&public_key),
+                public_key,
+            });
+        }
+        self.references = (1..=metadata.rows(Table::AssemblyRef).min(4096))
+            .map(|row| {
+                let key = metadata.blob_of(Table::AssemblyRef, row, 5).unwrap_or(&[]);
+                let is_full_key = metadata.cell(Table::AssemblyRef, row, 4).unwrap_or(0) & 1 != 0;
+                AssemblyName {
+                    name: metadata.name(Table::AssemblyRef, row, 6),
+                    version: version(metadata, Table::AssemblyRef, row, 0),
+                    culture: metadata.name(Table::AssemblyRef, row, 7),
+                    token: if is_full_key { token_of(key) } else { key.iter().map(|b| format!("{b:02x}")).collect() },
+                    public_key: Vec::new(),
+                }
+            })
+            .collect();
+    }
+
+    fn read_types(&mut self) {
+        let metadata = &self.metadata;
+        for row in 1..=metadata.rows(Table::NestedClass).min(MAX_TYPES) {
+            let cell = |column| metadata.cell(Table::NestedClass, row, column);
+            if let (Some(nested), Some(outer)) = (cell(0), cell(1)) {
+                self.enclosing.insert(nested, outer);
+            }
+        }
+        for row in 1..=metadata.rows(Table::GenericParam).min(MAX_METHODS) {
+            if let Some((0x02, owner)) = metadata.target(Table::GenericParam, row, 2) {
+                self.generic.insert(owner);
+            }
+        }
+        let (types, methods) = (self.type_count(), metadata.rows(Table::MethodDef).min(MAX_METHODS));
+        if types < metadata.rows(Table::TypeDef) || methods < metadata.rows(Table::MethodDef) {
+            self.limits.push("there are more types or methods than are looked at");
+        }
+        self.facts = vec![Facts::default(); types as usize + 1];
+        self.owners = vec![0; methods as usize + 1];
+        // Lists of sound metadata do not overlap; those of hostile ones could make every type own every method.
+        let mut budget = u64::from(methods) * 2 + u64::from(types) + 1024;
+        'types: for row in 1..=types {
+            for method in metadata.methods_of(row) {
+                if budget == 0 {
+                    self.limits.push("the method lists of the types overlap");
+                    break 'types;
+                }
+                budget -= 1;
+                if let Some(owner @ 0) = self.owners.get_mut(method as usize) {
+                    *owner = row;
+                }
+                let name =
+                    metadata.cell(Table::MethodDef, method, 3).map_or(&[][..], |index| metadata.name_bytes(index));
+                let Some(facts) = self.facts.get_mut(row as usize).filter(|_| name.first() == Some(&b'.')) else {
+                    continue;
+                };
+                let flags = metadata.cell(Table::MethodDef, method, 2).unwrap_or(0);
+                if name == b".cctor" {
+                    facts.static_constructor = method;
+                } else if name == b".ctor" && flags & 7 == 6 && flags & 0x10 == 0 {
+                    let signature = metadata.blob_of(Table::MethodDef, method, 4);
+                    facts.has_default_constructor |= signature == Some(&[0x20, 0, 1]);
+                }
+            }
+        }
+    }
+
+    fn read_attributes(&mut self) {
+        let metadata = &self.metadata;
+        let mut kinds: Vec<TypeName> = Vec::new();
+        let mut constructors = HashMap::new();
+        let (mut type_attributes, mut assembly_attributes) = (Vec::new(), Vec::new());
+        let (mut register, mut unregister) = (BTreeSet::new(), BTreeSet::new());
+        let mut limit = None;
+        for row in 1..=metadata.rows(Table::CustomAttribute) {
+            let Some((owner_table, owner)) = metadata.target(Table::CustomAttribute, row, 0) else { continue };
+            if !matches!(owner_table, 0x02 | 0x06 | 0x20) {
+                continue;
+            }
+            let Some(stored) = metadata.cell(Table::CustomAttribute, row, 1) else { continue };
+            if type_attributes.len() + register.len() + unregister.len() + kinds.len() >= MAX_ATTRIBUTES {
+                limit = Some("there are more attributes than are looked at");
+                break;
+            }
+            let kind: usize = *constructors.entry(stored).or_insert_with(|| {
+                kinds.push(self.attribute_type(stored));
+                kinds.len() - 1
+            });
+            match owner_table {
+                0x02 => type_attributes.push((owner, row)),
+                0x06 if kinds[kind].origin != Origin::Own => {
+                    let methods = if is_interop(&kinds[kind], "ComRegisterFunction") {
+                        &mut register
+                    } else if is_interop(&kinds[kind], "ComUnregisterFunction") {
+                        &mut unregister
+                    } else {
+                        continue;
+                    };
+                    // An attribute of the framework counts; one of another assembly may lead on to the framework's.
+                    methods.insert((owner, kinds[kind].origin == Origin::Framework));
+                }
+                0x20 if assembly_attributes.len() < 256 => assembly_attributes.push(row),
+                _ => {}
+            }
+        }
+        type_attributes.sort_unstable();
+        let mut hooked: BTreeMap<u32, Hooked> = BTreeMap::new();
+        for (methods, is_register) in [(register, true), (unregister, false)] {
+            for (method, is_certain) in methods {
+                let Some(owner) = self.owners.get(method as usize).filter(|owner| **owner != 0) else { continue };
+                let hooked = hooked.entry(*owner).or_default();
+                let list = if is_register { &mut hooked.register } else { &mut hooked.unregister };
+                list.retain(|(known, _)| *known != method);
+                list.push((method, is_certain));
+            }
+        }
+        let impostors = kinds.iter().filter_map(|kind| self.impostor(kind)).take(50).collect();
+        self.limits.extend(limit);
+        (self.kinds, self.constructors, self.impostors, self.hooked) = (kinds, constructors, impostors, hooked);
+        (self.type_attributes, self.assembly_attributes) = (type_attributes, assembly_attributes);
+    }
+
+    /// Says so when this attribute is named like one of the framework's and is none.
+    fn impostor(&self, kind: &TypeName) -> Option<String> {
+        let from = match kind.origin {
+            Origin::Framework => return None,
+            Origin::Own => "this file itself".to_owned(),
+            Origin::Foreign(row) => self.reference(row).map_or_else(String::new, AssemblyName::display),
+            Origin::Nowhere => "nowhere".to_owned(),
+        };
+        // The framework's own assemblies define these attributes; elsewhere they are impostors.
+        let is_framework = self.assembly.as_ref().is_some_and(AssemblyName::is_framework);
+        let is_named_so = kind.full.starts_with(INTEROP) || kind.full.starts_with(SERVICES);
+        (!is_framework && is_named_so).then(|| format!("the attribute {} comes from {from}", kind.full))
+    }
+
+    /// The type of the attribute that this stored constructor makes.
+    fn attribute_type(&self, stored: u32) -> TypeName {
+        let nowhere = TypeName { full: String::new(), origin: Origin::Nowhere };
+        match coded::CUSTOM_ATTRIBUTE_TYPE.decode(stored) {
+            Some((0x06, method)) => match self.owners.get(method as usize) {
+                Some(owner) if *owner != 0 => TypeName { full: self.type_name(*owner), origin: Origin::Own },
+                _ => nowhere,
+            },
+            Some((0x0A, member)) => match self.metadata.target(Table::MemberRef, member, 0) {
+                Some((0x01, row)) => self.referenced(row),
+                Some((0x02, row)) => TypeName { full: self.type_name(row), origin: Origin::Own },
+                _ => nowhere,
+            },
+            _ => nowhere,
+        }
+    }
+
+    /// Number of types that are looked at; the first is the module itself.
+    pub(super) fn type_count(&self) -> u32 {
+        self.metadata.rows(Table::TypeDef).min(MAX_TYPES)
+    }
+
+    /// A type of another assembly: full name and where it comes from.
+    pub(super) fn referenced(&self, row: u32) -> TypeName {
+        let metadata = &self.metadata;
+        let mut full = full_name(&metadata.name(Table::TypeRef, row, 2), &metadata.name(Table::TypeRef, row, 1));
+        let mut current = row;
+        for _ in 0..MAX_NESTING {
+            let origin = match metadata.target(Table::TypeRef, current, 0) {
+                Some((0x01, outer)) => {
+                    let outer_name = metadata.name(Table::TypeRef, outer, 1);
+                    full = format!("{}+{full}", full_name(&metadata.name(Table::TypeRef, outer, 2), &outer_name));
+                    current = outer;
+                    continue;
+                }
+                Some((0x23, assembly)) => match self.reference(assembly) {
+                    Some(name) if name.is_framework() => Origin::Framework,
+                    Some(_) => Origin::Foreign(assembly),
+                    None => Origin::Nowhere,
+                },
+                Some((0x00, _)) => Origin::Own,
+                _ => Origin::Nowhere,
+            };
+            return TypeName { full, origin };
+        }
+        TypeName { full, origin: Origin::Nowhere }
+    }
+
+    /// A referenced assembly by row.
+    pub(super) fn reference(&self, row: u32) -> Option<&AssemblyName> {
+        self.references.get((row as usize).checked_sub(1)?)
+    }
+
+    /// Every referenced assembly.
+    pub(super) fn references(&self) -> &[AssemblyName] {
+        &self.references
+    }
+
+    /// Full name of a type, with the enclosing types before it, joined by `+`.
+    pub(super) fn type_name(&self, row: u32) -> String {
+        let own = |row| {
+            let metadata = &self.metadata;
+            full_name(&metadata.name(Table::TypeDef, row, 2), &metadata.name(Table::TypeDef, row, 1))
+        };
+        let mut parts = vec![own(row)];
+        let mut current = row;
+        while let Some(outer) = self.enclosing.get(&current).filter(|_| parts.len() <= MAX_NESTING) {
+            parts.push(own(*outer));
+            current = *outer;
+        }
+        parts.reverse();
+        parts.join("+")
+    }
+
+    /// The row of the type with this full name.
+    pub(super) fn type_named(&self, name: &str) -> Option<u32> {
+        let all = self.by_name.get_or_init(|| {
+            // Where a name stands twice, the first counts.
+            (1..=self.type_count()).rev().map(|row| (self.type_name(row), row)).collect()
+        });
+        all.get(name).copied()
+    }
+
+    /// The assembly that a type of this name was moved to.
+    pub(super) fn forwarded_to(&self, name: &str) -> Option<u32> {
+        let metadata = &self.metadata;
+        (1..=metadata.rows(Table::ExportedType).min(MAX_TYPES)).find_map(|row| {
+            let Some((0x23, assembly)) = metadata.target(Table::ExportedType, row, 4) else { return None };
+            let own =
+                full_name(&metadata.name(Table::ExportedType, row, 3), &metadata.name(Table::ExportedType, row, 2));
+            (own == name).then_some(assembly)
+        })
+    }
+
+    /// What a type extends. A constructed type (`Base<int>`) stands for the generic one.
+    pub(super) fn base(&self, row: u32) -> Base {
+        let target = match self.metadata.target(Table::TypeDef, row, 3) {
+            Some((0x1B, row)) => {
+                self.metadata.blob_of(Table::TypeSpec, row, 0).and_then(generic_base).or(Some((0x1B, row)))
+            }
+            target => target,
+        };
+        match target {
+            None => Base::None,
+            Some((0x02, row)) => Base::Own(row),
+            Some((0x01, row)) => Base::Named(self.referenced(row)),
+            Some(_) => Base::Named(TypeName { full: "a type that cannot be read".to_owned(), origin: Origin::Nowhere }),
+        }
+    }
+
+    pub(super) fn flags(&self, row: u32) -> u32 {
+        self.metadata.cell(Table::TypeDef, row, 0).unwrap_or(0)
+    }
+
+    pub(super) fn is_generic(&self, row: u32) -> bool {
+        self.generic.contains(&row)
+    }
+
+    pub(super) fn has_default_constructor(&self, row: u32) -> bool {
+        self.facts.get(row as usize).is_some_and(|facts| facts.has_default_constructor)
+    }
+
+    /// The type's static constructor, by row of MethodDef.
+    pub(super) fn static_constructor(&self, row: u32) -> Option<u32> {
+        self.facts.get(row as usize).map(|facts| facts.static_constructor).filter(|method| *method != 0)
+    }
+
+    /// Whether a type is public, and nested public all the way out.
+    pub(super) fn is_exported(&self, row: u32) -> bool {
+        let mut current = row;
+        for _ in 0..=MAX_NESTING {
+            match self.flags(current) & 7 {
+                1 => return true,
+                2 => match self.enclosing.get(&current) {
+                    Some(outer) => current = *outer,
+                    None => return false,
+                },
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn attribute(&self, row: u32) -> Option<Attribute<'_>> {
+        let metadata = &self.metadata;
+        let stored = metadata.cell(Table::CustomAttribute, row, 1)?;
+        let kind = self.kinds.get(*self.constructors.get(&stored)?)?;
+        let signature = match coded::CUSTOM_ATTRIBUTE_TYPE.decode(stored)? {
+            (0x06, method) => metadata.blob_of(Table::MethodDef, method, 4),
+            (_, member) => metadata.blob_of(Table::MemberRef, member, 2),
+        };
+        let value = metadata.blob_of(Table::CustomAttribute, row, 2).unwrap_or(&[]);
+        Some(Attribute { kind, arguments: fixed_arguments(signature.unwrap_or(&[]), value) })
+    }
+
+    /// The attributes of a type.
+    pub(super) fn of_type(&self, row: u32) -> impl Iterator<Item = Attribute<'_>> {
+        let start = self.type_attributes.partition_point(|(owner, _)| *owner < row);
+        let own = self.type_attributes[start..].iter().take_while(move |(owner, _)| *owner == row);
+        own.filter_map(|(_, attribute)| self.attribute(*attribute))
+    }
+
+    /// The attributes of the assembly.
+    pub(super) fn of_assembly(&self) -> impl Iterator<Item = Attribute<'_>> {
+        self.assembly_attributes.iter().filter_map(|row| self.attribute(*row))
+    }
+}
+
+/// Whether this is the framework's attribute of that short name.
+pub(super) fn is_interop(kind: &TypeName, name: &str) -> bool {
+    kind.full.strip_prefix(INTEROP).and_then(|rest| rest.strip_prefix(name)) == Some("Attribute")
+}
+
+fn version(metadata: &Metadata<'_>, table: Table, row: u32, first: usize) -> [u16; 4] {
+    [0, 1, 2, 3].map(|part| metadata.cell(table, row, first + part).unwrap_or(0) as u16)
+}
+
+fn full_name(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}.{name}") }
+}
