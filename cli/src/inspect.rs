@@ -1,151 +1,128 @@
 //! `comtrail inspect`: what a file is and whether the tools would run its code. Files are read, never loaded.
 
+mod text;
+
 use crate::parse::parse;
 use crate::progress::printable;
-use evidence::{Focus, Input, Problem, Record, Value};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use evidence::{Bytes, Focus, Input, Problem, Record, Value};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-/// Largest file that is read.
-const MAX_FILE: u64 = 256 << 20;
+/// Most assemblies beside a file that are read with it.
+const MAX_SIBLINGS: usize = 32;
 
 /// Describes the files. Returns whether all could be read without a problem.
 pub(crate) fn run(files: &[PathBuf], json: bool, out: &mut dyn Write) -> anyhow::Result<bool> {
-    let mut whole = true;
+    let mut is_whole = true;
     let mut list = Vec::new();
     for path in files {
         let shown = path.display().to_string();
-        let (record, problems) = match std::fs::metadata(path).and_then(|facts| {
-            if facts.len() > MAX_FILE {
-                Err(io::Error::other("it is larger than 256 MiB"))
-            } else {
-                std::fs::read(path)
-            }
-        }) {
-            Ok(bytes) => describe(&shown, &bytes),
+        match describe(path) {
             Err(error) => {
-                whole = false;
+                is_whole = false;
                 if json {
                     list.push(serde_json::json!({"path": shown, "error": error.to_string()}));
                 } else {
                     writeln!(out, "{}\n  cannot be read: {error}\n", printable(&shown))?;
                 }
-                continue;
             }
-        };
-        whole &= problems.is_empty();
-        if json {
-            list.push(serde_json::json!({
-                "path": shown, "facts": record.as_ref().map(|record| &record.fields), "problems": problems,
-            }));
-        } else {
-            write_text(&shown, record.as_ref(), &problems, out)?;
+            Ok((record, problems)) => {
+                is_whole &= problems.is_empty() && record.is_some();
+                let fields = record.as_ref().map(|record| &record.fields);
+                if json {
+                    list.push(serde_json::json!({"path": shown, "facts": fields, "problems": problems}));
+                } else {
+                    text::write(&shown, fields, &problems, out)?;
+                }
+            }
         }
     }
     if json {
         serde_json::to_writer_pretty(&mut *out, &list)?;
         writeln!(out)?;
     }
-    Ok(whole)
+    Ok(is_whole)
 }
 
-fn describe(path: &str, bytes: &[u8]) -> (Option<Record>, Vec<Problem>) {
+type Description = (Option<Record>, Vec<Problem>);
+
+/// A file, with the assemblies beside it that it refers to: a method of the tools may lie in a base class there.
+fn describe(path: &Path) -> io::Result<Description> {
+    let bytes = FileBytes::open(path)?;
+    let alone = describe_with(path, &bytes, &[]);
+    let siblings = alone.0.as_ref().map(|record| siblings(path, record)).unwrap_or_default();
+    Ok(if siblings.is_empty() { alone } else { describe_with(path, &bytes, &siblings) })
+}
+
+fn describe_with(path: &Path, bytes: &FileBytes, siblings: &[(String, FileBytes)]) -> Description {
     let Some(artifact) = artifacts::by_id("assembly") else { return (None, Vec::new()) };
-    let mut found = None;
-    let bytes = bytes.to_vec();
     let focus = Focus::default();
-    // The name alone: a colon or backslash in a local path must not be taken for a stream or a folder of Windows.
-    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-    let input = Input { original_path: name, bytes: &bytes, companions: Vec::new(), focus: &focus };
+    // The name alone: folders of this machine mean nothing on a Windows host.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let companions = siblings.iter().map(|(name, bytes)| (name.as_str(), bytes as &dyn Bytes)).collect();
+    let input = Input { original_path: &name, bytes, companions, focus: &focus };
+    let mut found = None;
     let problems = parse(artifact, &input, &mut |record| found = Some(record));
     (found, problems)
 }
 
-fn write_text(path: &str, record: Option<&Record>, problems: &[Problem], out: &mut dyn Write) -> anyhow::Result<()> {
-    writeln!(out, "{}", printable(path))?;
-    let mut line = |name: &str, text: &str| writeln!(out, "  {name:<22} {}", printable(text));
-    if let Some(record) = record {
-        let fields = &record.fields;
-        let cli = fields.get("Cli");
-        if cli.is_some() {
-            for (label, key) in [
-                ("regasm runs code", "ExecutesOnRegister"),
-                ("regasm /u runs code", "ExecutesOnUnregister"),
-                ("regsvcs runs code", "ExecutesForRegsvcs"),
-                ("its rollback runs code", "ExecutesForRegsvcsRollback"),
-                ("loading runs code", "ExecutesOnLoad"),
-            ] {
-                if let Some(outlook) = fields.get(key) {
-                    let part = |name: &str| outlook.get(name).and_then(Value::as_text).unwrap_or("");
-                    line(label, &format!("{}: {}", part("State"), part("Because")))?;
-                }
-            }
-        } else {
-            line("regasm runs code", "no: it is not a .NET assembly that can be read")?;
+/// The files of the same folder that have the name of a referenced assembly, in any case.
+fn siblings(path: &Path, record: &Record) -> Vec<(String, FileBytes)> {
+    let references =
+        record.fields.get("Cli").and_then(|cli| cli.get("References")).map(Value::items).unwrap_or_default();
+    let wanted: BTreeSet<String> = references
+        .iter()
+        .filter_map(|one| Some(one.as_text()?.split(", Version=").next()?.to_lowercase()))
+        .flat_map(|name| [format!("{name}.dll"), format!("{name}.exe")])
+        .collect();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(entries) = std::fs::read_dir(folder).ok().filter(|_| !wanted.is_empty()) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|other| other.file_name() != path.file_name())
+        .filter(|other| other.file_name().is_some_and(|name| wanted.contains(&name.to_string_lossy().to_lowercase())))
+        .collect();
+    found.sort();
+    found
+        .into_iter()
+        .filter_map(|path| {
+            let bytes = FileBytes::open(&path).ok()?;
+            Some((path.file_name()?.to_string_lossy().into_owned(), bytes))
+        })
+        .take(MAX_SIBLINGS)
+        .collect()
+}
+
+/// A file that is read where it is asked for, so that its size costs no memory.
+struct FileBytes {
+    file: Mutex<File>,
+    length: u64,
+}
+
+impl FileBytes {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let facts = file.metadata()?;
+        if !facts.is_file() {
+            return Err(io::Error::other("it is not a file"));
         }
-        line("kind", fields.text("Kind").unwrap_or(""))?;
-        if let Some(cli) = cli {
-            let part = |name: &str| cli.get(name).and_then(Value::as_text).unwrap_or("");
-            let name = cli.get("Assembly").and_then(|assembly| assembly.get("DisplayName")).and_then(Value::as_text);
-            line("identity", name.unwrap_or(""))?;
-            line("runtime", part("RuntimeVersion"))?;
-            line("mvid", part("Mvid"))?;
-            line("type library", part("TypeLibId"))?;
-            for one in cli.get("Types").map(Value::items).unwrap_or(&[]) {
-                let part = |name: &str| one.get(name).and_then(Value::as_text).unwrap_or("");
-                if one.get("Registrable").and_then(Value::as_bool) == Some(true) {
-                    line("class", &format!("{} {} ({})", part("Clsid"), part("Name"), part("ClsidFrom")))?;
-                }
-                for (label, key) in [("  on register", "Register"), ("  on unregister", "Unregister")] {
-                    if let Some(hook) = one.get(key) {
-                        let part = |name: &str| hook.get(name).and_then(Value::as_text).unwrap_or("");
-                        line(
-                            label,
-                            &format!(
-                                "{} {} of {}: {}",
-                                part("Token"),
-                                part("Method"),
-                                part("DeclaredBy"),
-                                part("Because")
-                            ),
-                        )?;
-                    }
-                }
-            }
-            for function in cli.get("NativeFunctions").map(Value::items).unwrap_or(&[]).iter().take(20) {
-                line("native function", function.as_text().unwrap_or(""))?;
-            }
-        }
-        line("sha256", fields.text("Sha256").unwrap_or(""))?;
-        line("sha1", fields.text("Sha1").unwrap_or(""))?;
-        line("md5", fields.text("Md5").unwrap_or(""))?;
-        if let Some(hash) = fields.text("ImageSha256") {
-            line("image sha256", hash)?;
-        }
-        line("size", &fields.number("Size").unwrap_or(0).to_string())?;
-        if let Some(machine) = fields.text("Machine") {
-            line("machine", machine)?;
-        }
-        if let Some(stamp) = fields.get("Timestamp") {
-            let reading = stamp.get("Reading").and_then(Value::as_text).unwrap_or("");
-            let time = stamp.get("Time").and_then(Value::as_time).map(|time| time.to_string());
-            line("link time", &time.unwrap_or_else(|| format!("none; the stored number is {reading}")))?;
-        }
-        if let Some(Value::Map(version)) = fields.get("Version") {
-            for (name, text) in version {
-                line(&format!("version: {name}"), text.as_text().unwrap_or(""))?;
-            }
-        }
-        if let Some(pdb) = fields.get("Debug").and_then(|debug| debug.get("PdbPath")).and_then(Value::as_text) {
-            line("pdb", pdb)?;
-        }
-        if let Some(signed) = fields.get("Signed").and_then(Value::as_bool) {
-            line("certificates", if signed { "there; whether they are valid is not checked" } else { "none" })?;
-        }
+        Ok(FileBytes { file: Mutex::new(file), length: facts.len() })
     }
-    for problem in problems {
-        line("problem", &format!("{} {}; {}", problem.what, problem.kind.particulars(), problem.effect))?;
+}
+
+impl Bytes for FileBytes {
+    fn len(&self) -> u64 {
+        self.length
     }
-    writeln!(out)?;
-    Ok(())
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(&mut buffer[..wanted])
+    }
 }

@@ -155,7 +155,7 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             let hidden = c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+                || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
             if hidden { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() }
         })
         .collect()
