@@ -3,6 +3,7 @@
 //! The corpus is not part of the project. `COMTRAIL_CORPUS` names its unpacked folder; without it these tests say
 //! that they were skipped, and with `COMTRAIL_CORPUS_REQUIRED=1` a missing corpus is a failure.
 
+mod assembly;
 mod event_log;
 mod ntfs;
 mod prefetch;
