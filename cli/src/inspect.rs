@@ -126,3 +126,59 @@ impl Bytes for FileBytes {
         file.read(&mut buffer[..wanted])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(case: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/assembly").join(case).join("input")
+    }
+
+    fn text(files: &[PathBuf], json: bool) -> (bool, String) {
+        let mut out = Vec::new();
+        let is_whole = run(files, json, &mut out).unwrap();
+        (is_whole, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_answer_stands_first_and_lines_fit_a_terminal() {
+        for case in ["com-hooks", "base-missing", "misshapen", "serviced", "config-file"] {
+            let (_, text) = text(&[fixture(case)], false);
+            let answer = text.find("Would the tools run code of it?").unwrap();
+            assert!(answer < text.find("SHA-256").unwrap(), "{text}");
+            for line in text.lines().skip(1).filter(|line| line.trim().contains(' ')) {
+                assert!(line.chars().count() <= 80, "{case}: {line}");
+            }
+        }
+        let (is_whole, text) = text(&[fixture("com-hooks")], false);
+        assert!(is_whole);
+        assert!(text.contains("regasm /u     YES: Demo.Case.Hook.Unreg (0x06000004) is called"), "{text}");
+    }
+
+    #[test]
+    fn assemblies_beside_the_file_are_read_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("addin.dll");
+        std::fs::copy(fixture("base-beside"), &file).unwrap();
+        assert!(text(std::slice::from_ref(&file), false).1.contains("regasm /u     UNKNOWN"));
+        std::fs::copy(fixture("base-beside").with_file_name("shared"), folder.path().join("SHARED.dll")).unwrap();
+        let (_, text) = text(&[file], false);
+        assert!(text.contains("regasm /u     YES: Shared.Base.Elsewhere"), "{text}");
+    }
+
+    #[test]
+    fn for_programs_one_object_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let hostile = folder.path().join("a\u{1b}[2J.dll");
+        std::fs::write(&hostile, b"MZ").unwrap();
+        let files = [fixture("serviced"), hostile.clone(), folder.path().join("none")];
+        let (is_whole, json) = text(&files, true);
+        let list: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+        assert!(!is_whole);
+        assert_eq!(list[0]["facts"]["ExecutesForRegsvcs"]["State"], "yes");
+        assert_eq!((&list[1]["facts"]["Kind"], list[1]["problems"].as_array().unwrap().len()), (&"not_pe".into(), 1));
+        assert!(list[2]["error"].is_string());
+        assert!(!text(&[hostile], false).1.contains('\u{1b}'));
+    }
+}

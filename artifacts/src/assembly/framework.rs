@@ -111,6 +111,12 @@ pub(super) fn is_framework(name: &str, token: &str) -> bool {
     name == "mscorlib" || TOKENS.contains(&token) && (NAMES.binary_search(&name.as_str()).is_ok() || is_facade(&name))
 }
 
+/// The same of a file itself. Here the name mscorlib alone proves nothing; a key that fits may still be stolen, since the
+/// signature is not verified.
+pub(super) fn claims_to_be_framework(name: &str, token: &str) -> bool {
+    TOKENS.contains(&token) && is_framework(name, token)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +129,7 @@ mod tests {
     #[test]
     fn name_and_token_must_fit() {
         assert!(is_framework("mscorlib", ""));
+        assert!(!claims_to_be_framework("mscorlib", "") && claims_to_be_framework("mscorlib", "b77a5c561934e089"));
         assert!(is_framework("System.EnterpriseServices", "b03f5f7f11d50a3a"));
         assert!(is_framework("System.Runtime.InteropServices", "b03f5f7f11d50a3a"));
         assert!(!is_framework("System.EnterpriseServices", ""));

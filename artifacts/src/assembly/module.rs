@@ -1,6 +1,6 @@
 //! One assembly's metadata with the look-ups that the rules of the tools need: names, attributes, methods of types.
 
-use super::framework::is_framework;
+use super::framework::{claims_to_be_framework, is_framework};
 pub(super) use crate::formats::cli::Argument;
 use crate::formats::cli::{Metadata, Table, coded, fixed_arguments, generic_base};
 use sha1::{Digest, Sha1};
@@ -79,6 +79,7 @@ impl AssemblyName {
         format!("{}, Version={version}, Culture={culture}, PublicKeyToken={token}", self.name)
     }
 
+    /// Whether a reference of this name means the framework.
     pub(super) fn is_framework(&self) -> bool {
         is_framework(&self.name, &self.token)
     }
@@ -144,6 +145,8 @@ pub(super) struct Module<'a> {
     generic: HashSet<u32>,
     facts: Vec<Facts>,
     owners: Vec<u32>,
+    /// What the module itself defines counts as the framework's.
+    is_framework: bool,
     by_name: OnceCell<HashMap<String, u32>>,
 }
 
@@ -164,6 +167,7 @@ impl<'a> Module<'a> {
             generic: HashSet::new(),
             facts: Vec::new(),
             owners: Vec::new(),
+            is_framework: false,
             by_name: OnceCell::new(),
         };
         module.read_names();
@@ -176,11 +180,13 @@ impl<'a> Module<'a> {
         let metadata = &self.metadata;
         if metadata.rows(Table::Assembly) > 0 {
             let public_key = metadata.blob_of(Table::Assembly, 1, 6).unwrap_or(&[]).to_vec();
+            let (name, token) = (metadata.name(Table::Assembly, 1, 7), token_of(&public_key));
+            self.is_framework = claims_to_be_framework(&name, &token);
             self.assembly = Some(AssemblyName {
-                name: metadata.name(Table::Assembly, 1, 7),
+                name,
                 version: version(metadata, Table::Assembly, 1, 1),
                 culture: metadata.name(Table::Assembly, 1, 8),
-                token: token_of(&public_key),
+                token,
                 public_key,
             });
         }
@@ -309,10 +315,8 @@ impl<'a> Module<'a> {
             Origin::Foreign(row) => self.reference(row).map_or_else(String::new, AssemblyName::display),
             Origin::Nowhere => "nowhere".to_owned(),
         };
-        // The framework's own assemblies define these attributes; elsewhere they are impostors.
-        let is_framework = self.assembly.as_ref().is_some_and(AssemblyName::is_framework);
         let is_named_so = kind.full.starts_with(INTEROP) || kind.full.starts_with(SERVICES);
-        (!is_framework && is_named_so).then(|| format!("the attribute {} comes from {from}", kind.full))
+        is_named_so.then(|| format!("the attribute {} comes from {from}", kind.full))
     }
 
     /// The type of the attribute that this stored constructor makes.
@@ -320,16 +324,22 @@ impl<'a> Module<'a> {
         let nowhere = TypeName { full: String::new(), origin: Origin::Nowhere };
         match coded::CUSTOM_ATTRIBUTE_TYPE.decode(stored) {
             Some((0x06, method)) => match self.owners.get(method as usize) {
-                Some(owner) if *owner != 0 => TypeName { full: self.type_name(*owner), origin: Origin::Own },
+                Some(owner) if *owner != 0 => self.own_type(*owner),
                 _ => nowhere,
             },
             Some((0x0A, member)) => match self.metadata.target(Table::MemberRef, member, 0) {
                 Some((0x01, row)) => self.referenced(row),
-                Some((0x02, row)) => TypeName { full: self.type_name(row), origin: Origin::Own },
+                Some((0x02, row)) => self.own_type(row),
                 _ => nowhere,
             },
             _ => nowhere,
         }
+    }
+
+    /// A type of the module itself; those of the framework's own assemblies are the framework's.
+    pub(super) fn own_type(&self, row: u32) -> TypeName {
+        let origin = if self.is_framework { Origin::Framework } else { Origin::Own };
+        TypeName { full: self.type_name(row), origin }
     }
 
     /// Number of types that are looked at; the first is the module itself.

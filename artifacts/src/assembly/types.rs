@@ -4,7 +4,7 @@
 
 use super::clsid::Identity;
 use super::library::{Chain, End, Library};
-use super::module::{Argument, Attribute, Module, Origin, SERVICES, is_interop};
+use super::module::{Argument, Attribute, Base, Module, Origin, SERVICES, TypeName, is_interop};
 use crate::formats::cli::{ParameterKind, Table, method_shape};
 
 /// Whether something holds.
@@ -184,19 +184,15 @@ impl<'l, 'a> Types<'l, 'a> {
     }
 
     fn is_value(&self, row: u32) -> bool {
-        use super::module::Base;
-        match self.module.base(row) {
-            Base::Named(name) => {
-                name.origin == Origin::Framework && matches!(name.full.as_str(), "System.ValueType" | "System.Enum")
-            }
-            // Only the framework's own core library defines these two itself.
-            Base::Own(base) => {
-                matches!(self.module.type_name(base).as_str(), "System.ValueType" | "System.Enum")
-                    && self.module.assembly.as_ref().is_some_and(|own| own.is_framework())
-                    && self.module.type_name(row) != "System.Enum"
-            }
-            Base::None => false,
-        }
+        let base = match self.module.base(row) {
+            Base::Named(name) => name,
+            Base::Own(base) => self.module.own_type(base),
+            Base::None => return false,
+        };
+        // System.Enum extends System.ValueType and is a class all the same.
+        base.origin == Origin::Framework
+            && matches!(base.full.as_str(), "System.ValueType" | "System.Enum")
+            && self.module.own_type(row) != TypeName { full: "System.Enum".to_owned(), origin: Origin::Framework }
     }
 
     /// The method that the tool calls for a type: on the nearest type of the chain that has one.
@@ -241,14 +237,8 @@ fn read_hook(module: &Module<'_>, owner: u32, (method, is_certain): (u32, bool))
         Some(shape) => {
             let is_accepted = match shape.first {
                 Some(ParameterKind::Text) => true,
-                Some(ParameterKind::Class(0x01, row)) => {
-                    let name = module.referenced(row);
-                    name.full == "System.Type" && name.origin == Origin::Framework
-                }
-                Some(ParameterKind::Class(0x02, row)) => {
-                    module.type_name(row) == "System.Type"
-                        && module.assembly.as_ref().is_some_and(|own| own.is_framework())
-                }
+                Some(ParameterKind::Class(0x01, row)) => is_type(&module.referenced(row)),
+                Some(ParameterKind::Class(0x02, row)) => is_type(&module.own_type(row)),
                 _ => false,
             };
             if !shape.returns_nothing {
@@ -292,6 +282,10 @@ fn read_hook(module: &Module<'_>, owner: u32, (method, is_certain): (u32, bool))
         runs,
         because,
     }
+}
+
+fn is_type(name: &TypeName) -> bool {
+    name.full == "System.Type" && name.origin == Origin::Framework
 }
 
 /// The native function that a method stands for, `kernel32.dll!WinExec`.

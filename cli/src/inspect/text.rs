@@ -33,7 +33,7 @@ pub(super) fn write(path: &str, fields: Option<&Fields>, problems: &[Problem], o
         for problem in problems {
             let particulars = problem.kind.particulars();
             let particulars = if particulars.is_empty() { particulars } else { format!(" ({particulars})") };
-            page.line("", &format!("{}{particulars}; {}", problem.what, problem.effect))?;
+            page.line_at(4, "", &format!("{}{particulars}; {}", problem.what, problem.effect))?;
         }
     }
     writeln!(page.out)
@@ -72,7 +72,7 @@ impl Page<'_> {
                 rows.push(word.to_owned());
             }
         }
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Ok(());
         }
         let label = format!("  {}", printable(label));
@@ -98,6 +98,7 @@ impl Page<'_> {
         if kind != "managed" {
             return self.line("no", &format!("it is {what}; regasm and regsvcs load .NET assemblies only"));
         }
+        let mut may_run = false;
         for (label, name) in [
             ("regasm", "ExecutesOnRegister"),
             ("regasm /u", "ExecutesOnUnregister"),
@@ -106,13 +107,14 @@ impl Page<'_> {
             ("loading it", "ExecutesOnLoad"),
         ] {
             if let Some(outlook) = fields.get(name) {
-                self.line(label, &format!("{}: {}", part(outlook, "State").to_uppercase(), part(outlook, "Because")))?;
+                let state = part(outlook, "State");
+                may_run |= state != "no";
+                self.line(label, &format!("{}: {}", state.to_uppercase(), part(outlook, "Because")))?;
             }
         }
-        self.line(
-            "",
-            "Registering needs an administrator. regasm /u does not, and regsvcs without rights ends in its rollback.",
-        )
+        let rights =
+            "Registering needs an administrator. regasm /u does not, and regsvcs without rights ends in its rollback.";
+        if may_run { self.line("", rights) } else { Ok(()) }
     }
 
     fn identity(&mut self, cli: &Value) -> io::Result<()> {
