@@ -255,7 +255,7 @@ pub struct Record {
     pub data_type: &'static str,
     /// What it is about: a path, a key, a process image; verbatim.
     pub subject: String,
-    /// SID of the user concerned, verbatim, where the record names one.
+    /// SID of the user concerned, verbatim, where the record names one; the account's name where it gives only that.
     pub user: Option<String>,
     /// Every moment that the record stores.
     pub moments: Vec<Moment>,

@@ -1,11 +1,13 @@
 //! The file header, and chunks of 64 KiB with their records.
 
+use std::ops::RangeInclusive;
+
 /// Bytes of a chunk.
 pub const CHUNK_SIZE: usize = 0x10000;
-/// Bytes of the file header block, and where the first chunk begins.
-const HEADER_BLOCK: u64 = 4096;
 const RECORD_MAGIC: [u8; 4] = *b"\x2a\x2a\0\0";
 const FIRST_RECORD: usize = 512;
+/// Chunk flag: the checksums were not computed.
+const NO_CHECKSUM: u32 = 4;
 /// Record header (24 bytes) and the copy of the size behind the data.
 const RECORD_OVERHEAD: usize = 28;
 
@@ -37,6 +39,9 @@ pub struct FileHeader {
 }
 
 impl FileHeader {
+    /// Where the first chunk begins, behind the block of the header.
+    pub const FIRST_CHUNK: u64 = 4096;
+
     /// Reads the header; `None` without its signature.
     pub fn parse(data: &[u8]) -> Option<Self> {
         if data.get(..8)? != b"ElfFile\0" {
@@ -47,16 +52,17 @@ impl FileHeader {
             chunks: u16_at(data, 42)?,
             dirty: u32_at(data, 120)? & 1 != 0,
             checksum_matches: crc32fast::hash(data.get(..120)?) == u32_at(data, 124)?,
-            first_chunk: u64::from(u16_at(data, 40)?).max(HEADER_BLOCK),
+            first_chunk: u64::from(u16_at(data, 40)?).max(Self::FIRST_CHUNK),
         })
     }
 }
 
 /// One chunk.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Chunk<'a> {
     data: &'a [u8],
     free: usize,
+    numbers: RangeInclusive<u64>,
 }
 
 /// One record with its undecoded binary XML.
@@ -72,8 +78,8 @@ pub struct RawRecord {
     pub body: usize,
     /// End of the binary XML in the chunk.
     pub end: usize,
-    /// Found behind the free-space offset: deleted, or left over from before.
-    pub in_slack: bool,
+    /// Not one of the chunk's records: deleted, or left over from before.
+    pub is_stale: bool,
 }
 
 impl<'a> Chunk<'a> {
@@ -83,7 +89,12 @@ impl<'a> Chunk<'a> {
             return None;
         }
         let free = (u32_at(data, 48)? as usize).clamp(FIRST_RECORD, data.len().max(FIRST_RECORD));
-        Some(Chunk { data, free })
+        Some(Chunk { data, free, numbers: u64_at(data, 24)?..=u64_at(data, 32)? })
+    }
+
+    /// Takes bytes as a chunk that has lost its header: every record in it is stale.
+    pub fn without_header(data: &'a [u8]) -> Self {
+        Chunk { data, free: 0, numbers: 0..=0 }
     }
 
     /// The bytes.
@@ -98,68 +109,76 @@ impl<'a> Chunk<'a> {
         else {
             return false;
         };
+        if u32_at(self.data, 120).is_some_and(|flags| flags & NO_CHECKSUM != 0) {
+            return true;
+        }
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(header);
         hasher.update(tables);
         u32_at(self.data, 124) == Some(hasher.finalize()) && u32_at(self.data, 52) == Some(crc32fast::hash(records))
     }
 
-    /// Every record, live ones first in stored order, then those in the slack behind them. `gaps` counts places where
-    /// something else stood and the next record had to be searched.
+    /// Every record: those of the chunk in stored order, then those in the free space behind them. `gaps` counts places
+    /// where something else stood and the next record had to be searched.
     pub fn records(&self, gaps: &mut u32) -> Vec<RawRecord> {
-        let mut records = Vec::new();
-        self.walk(FIRST_RECORD, self.free, false, &mut records, gaps);
-        let mut ignored = 0;
-        self.walk(self.free.next_multiple_of(8), self.data.len(), true, &mut records, &mut ignored);
+        // No allocation by the chunk's own numbers; most chunks have fewer records.
+        let mut records = Vec::with_capacity(128);
+        let mut at = FIRST_RECORD;
+        let mut after_gap = false;
+        while at + RECORD_OVERHEAD <= self.free {
+            if let Some(mut record) = self.record_at(at, false) {
+                // What is found behind a gap by its signature alone need not belong to this chunk.
+                record.is_stale = after_gap && !self.numbers.contains(&record.number);
+                at = record.end + 4;
+                records.push(record);
+                continue;
+            }
+            let rest = self.data.get(at..self.free).unwrap_or_default();
+            // A free-space offset that is too large points behind zeros.
+            if rest.iter().all(|byte| *byte == 0) {
+                break;
+            }
+            *gaps += 1;
+            after_gap = true;
+            match memchr::memmem::find(&rest[4..], &RECORD_MAGIC) {
+                Some(next) => at += 4 + next,
+                None => break,
+            }
+        }
+        let mut at = self.free.max(at).min(self.data.len());
+        while let Some(next) = memchr::memmem::find(&self.data[at..], &RECORD_MAGIC) {
+            at += next;
+            match self.record_at(at, true) {
+                Some(record) => {
+                    at = record.end + 4;
+                    records.push(record);
+                }
+                None => at += 4,
+            }
+        }
         records
     }
 
-    fn walk(&self, from: usize, to: usize, in_slack: bool, records: &mut Vec<RawRecord>, gaps: &mut u32) {
-        let mut at = from;
-        while at + RECORD_OVERHEAD <= to {
-            match self.record_at(at, in_slack) {
-                Some((record, size)) => {
-                    records.push(record);
-                    at += size;
-                }
-                None => {
-                    if !in_slack {
-                        *gaps += 1;
-                    }
-                    let Some(next) = self
-                        .data
-                        .get(at + 8..to)
-                        .and_then(|rest| rest.chunks_exact(8).position(|word| word[..4] == RECORD_MAGIC))
-                    else {
-                        return;
-                    };
-                    at += 8 + next * 8;
-                }
-            }
-        }
-    }
-
-    fn record_at(&self, at: usize, in_slack: bool) -> Option<(RawRecord, usize)> {
+    fn record_at(&self, at: usize, is_stale: bool) -> Option<RawRecord> {
         if self.data.get(at..at + 4)? != RECORD_MAGIC {
             return None;
         }
         let size = u32_at(self.data, at + 4)? as usize;
         let end = at.checked_add(size)?;
-        if size < RECORD_OVERHEAD || !size.is_multiple_of(4) || end > self.data.len() {
+        if size < RECORD_OVERHEAD || end > self.data.len() {
             return None;
         }
-        // In slack the copy of the size tells a record from stray bytes; a live record with a wrong copy is still read.
-        if in_slack && u32_at(self.data, end - 4)? as usize != size {
+        // In free space the copy of the size tells a record from stray bytes; a live record with a wrong copy is read.
+        if is_stale && u32_at(self.data, end - 4)? as usize != size {
             return None;
         }
-        let record = RawRecord {
+        Some(RawRecord {
             number: u64_at(self.data, at + 8)?,
             written: u64_at(self.data, at + 16)?,
             offset: at,
             body: at + 24,
             end: end - 4,
-            in_slack,
-        };
-        Some((record, size))
+            is_stale,
+        })
     }
 }

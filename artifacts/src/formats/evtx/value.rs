@@ -2,7 +2,6 @@
 
 use super::chunk::{u16_at, u32_at, u64_at};
 use evidence::{Civil, Filetime};
-use std::fmt::Write;
 
 /// One substitution value of a template instance.
 #[derive(Clone, Copy, Debug)]
@@ -16,15 +15,24 @@ pub struct RawValue<'a> {
 }
 
 /// The type code of an embedded binary XML fragment.
-pub(super) const BINXML: u8 = 0x21;
+pub(super) const FRAGMENT: u8 = 0x21;
+const TEXT: u8 = 0x01;
+const ARRAY: u8 = 0x80;
+/// What stands between the members of an array in one text.
+const SEPARATOR: &str = ", ";
 
 impl RawValue<'_> {
-    /// Whether there is no value at all.
+    /// Whether there is no value at all. A text of no length is a value.
     pub fn is_null(&self) -> bool {
-        self.kind == 0 || (self.data.is_empty() && self.kind != 0x01)
+        self.kind == 0 || (self.data.is_empty() && self.kind != TEXT)
     }
 
-    /// The number of a small unsigned value: what an event id is stored as.
+    /// Whether there are several values of one type.
+    pub fn is_array(&self) -> bool {
+        self.kind & ARRAY != 0
+    }
+
+    /// The number of an unsigned value: what an event id is stored as.
     pub fn number(&self) -> Option<u64> {
         match (self.kind, self.data.len()) {
             (0x04, 1) => Some(u64::from(self.data[0])),
@@ -40,125 +48,191 @@ impl RawValue<'_> {
         if self.kind == 0x11 { u64_at(self.data, 0) } else { None }
     }
 
-    /// Appends the value as text. Numbers are decimal, `Hex` types `0x…`, GUIDs in braces and upper case, SIDs `S-1-…`,
-    /// times RFC 3339, bytes upper-case hexadecimal, members of an array separated by `, `.
+    /// Appends the value as text. Numbers are decimal, `HexInt` and size types `0x…`, GUIDs in braces and lower case,
+    /// SIDs `S-1-…`, times RFC 3339, bytes upper-case hexadecimal, members of an array separated by `, `.
     pub fn render(&self, out: &mut String) {
-        if self.kind & 0x80 != 0 {
-            self.render_array(out);
-        } else {
-            render_one(self.kind, self.data, out);
+        if !self.is_array() {
+            return render_one(self.kind, self.data, out);
         }
+        let mut first = true;
+        self.members(&mut |member| {
+            if !std::mem::take(&mut first) {
+                out.push_str(SEPARATOR);
+            }
+            out.push_str(&member);
+        });
     }
 
-    fn render_array(&self, out: &mut String) {
-        let kind = self.kind & 0x7F;
-        if kind == 0x01 {
-            let mut rest = text(self.data);
-            while rest.ends_with('\0') {
-                rest.pop();
-            }
-            out.push_str(&rest.replace('\0', ", "));
-            return;
-        }
-        let width = match kind {
-            0x03 | 0x04 => 1,
-            0x05 | 0x06 => 2,
-            0x07 | 0x08 | 0x0B | 0x0D | 0x14 => 4,
-            0x09 | 0x0A | 0x0C | 0x11 | 0x15 => 8,
-            0x0F | 0x12 => 16,
-            _ => self.data.len().max(1),
+    /// Gives the text of every member of an array.
+    pub fn members(&self, on_member: &mut dyn FnMut(String)) {
+        let kind = self.kind & !ARRAY;
+        let mut member = |data: &[u8]| {
+            let mut text = String::new();
+            render_one(kind, data, &mut text);
+            on_member(text);
         };
-        for (index, member) in self.data.chunks(width).enumerate() {
-            if index > 0 {
-                out.push_str(", ");
+        match kind {
+            TEXT => {
+                // Each member ends with a zero; the last one may lack it.
+                let mut rest = self.data;
+                while rest.len() >= 2 {
+                    let (units, _) = rest.as_chunks::<2>();
+                    let length = units.iter().position(|unit| *unit == [0, 0]).unwrap_or(units.len()) * 2;
+                    member(&rest[..length]);
+                    rest = rest.get(length + 2..).unwrap_or_default();
+                }
             }
-            render_one(kind, member, out);
+            0x02 => self.data.strip_suffix(&[0]).unwrap_or(self.data).split(|byte| *byte == 0).for_each(&mut member),
+            0x13 => {
+                // A SID says itself how long it is.
+                let mut rest = self.data;
+                while !rest.is_empty() {
+                    let length = 8 + 4 * usize::from(rest.get(1).copied().unwrap_or(0));
+                    let (sid, behind) = rest.split_at(length.min(rest.len()));
+                    member(sid);
+                    rest = behind;
+                }
+            }
+            _ => {
+                let width = match kind {
+                    0x03 | 0x04 => 1,
+                    0x05 | 0x06 => 2,
+                    0x07 | 0x08 | 0x0B | 0x0D | 0x14 => 4,
+                    0x09 | 0x0A | 0x0C | 0x11 | 0x15 => 8,
+                    0x0F | 0x12 => 16,
+                    _ => self.data.len().max(1),
+                };
+                self.data.chunks(width).for_each(&mut member);
+            }
         }
     }
 }
 
-fn text(data: &[u8]) -> String {
-    char::decode_utf16(data.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])))
-        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
+/// Appends UTF-16 text without the zeros that some providers store behind it; unpaired surrogates become U+FFFD.
+pub(super) fn push_utf16(data: &[u8], out: &mut String) {
+    let (mut units, _) = data.as_chunks::<2>();
+    while let [rest @ .., [0, 0]] = units {
+        units = rest;
+    }
+    // Nearly all text in logs is ASCII, which needs no decoding.
+    let any = units.iter().fold([0, 0], |any, unit| [any[0] | unit[0], any[1] | unit[1]]);
+    if any[0] < 0x80 && any[1] == 0 {
+        let bytes: Vec<u8> = units.iter().map(|unit| unit[0]).collect();
+        if let Ok(text) = String::from_utf8(bytes) {
+            if out.is_empty() {
+                *out = text;
+            } else {
+                out.push_str(&text);
+            }
+        }
+        return;
+    }
+    out.reserve(units.len());
+    out.extend(
+        char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
+            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)),
+    );
 }
 
-/// Appends UTF-16 text, without the zeros that some providers store behind it.
-pub(super) fn push_text(data: &[u8], out: &mut String) {
-    let mut end = data.len() & !1;
-    while end >= 2 && data[end - 2..end] == [0, 0] {
-        end -= 2;
-    }
-    let data = &data[..end];
-    if data.chunks_exact(2).all(|unit| unit[1] == 0 && unit[0] < 0x80) {
-        out.extend(data.chunks_exact(2).map(|unit| char::from(unit[0])));
-    } else {
-        out.push_str(&text(data));
-    }
+/// Windows-1252, the code page of most hosts: the characters of 0x80 to 0x9F, which Latin-1 has not.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
+    '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+fn push_narrow(data: &[u8], out: &mut String) {
+    let text = data.split(|byte| *byte == 0).next().unwrap_or_default();
+    out.extend(text.iter().map(|byte| match byte {
+        0x80..=0x9F => WINDOWS_1252[usize::from(byte - 0x80)],
+        _ => char::from(*byte),
+    }));
 }
 
-fn hexadecimal(data: &[u8], out: &mut String) {
-    for byte in data {
-        let _ = write!(out, "{byte:02X}");
+fn push_decimal(mut number: u64, out: &mut String) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+}
+
+fn push_signed(number: i64, out: &mut String) {
+    if number < 0 {
+        out.push('-');
+    }
+    push_decimal(number.unsigned_abs(), out);
+}
+
+fn push_hexadecimal(number: u64, out: &mut String) {
+    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
+    out.push_str("0x");
+    out.extend((0..digits).rev().map(|digit| char::from(LOWER[(number >> (digit * 4) & 0xF) as usize])));
+}
+
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+
+fn push_bytes<'b>(bytes: impl IntoIterator<Item = &'b u8>, digits: &[u8; 16], out: &mut String) {
+    for byte in bytes {
+        out.push(char::from(digits[usize::from(byte >> 4)]));
+        out.push(char::from(digits[usize::from(byte & 0xF)]));
     }
 }
 
 /// Appends one value. A length that does not fit the type is shown as bytes, so that nothing is lost.
 fn render_one(kind: u8, data: &[u8], out: &mut String) {
-    let written = match (kind, data.len()) {
-        (0x00, _) => Ok(()),
-        (0x01, _) => {
-            push_text(data, out);
-            Ok(())
-        }
-        (0x02, _) => {
-            out.extend(data.iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)));
-            Ok(())
-        }
-        (0x03, 1) => write!(out, "{}", i8::from_le_bytes([data[0]])),
-        (0x04, 1) => write!(out, "{}", data[0]),
-        (0x05, 2) => write!(out, "{}", i16::from_le_bytes([data[0], data[1]])),
-        (0x06, 2) => write!(out, "{}", u16::from_le_bytes([data[0], data[1]])),
-        (0x07, 4) => write!(out, "{}", u32_at(data, 0).unwrap_or(0).cast_signed()),
-        (0x08, 4) => write!(out, "{}", u32_at(data, 0).unwrap_or(0)),
-        (0x09, 8) => write!(out, "{}", u64_at(data, 0).unwrap_or(0).cast_signed()),
-        (0x0A, 8) => write!(out, "{}", u64_at(data, 0).unwrap_or(0)),
-        (0x0B, 4) => write!(out, "{}", f32::from_bits(u32_at(data, 0).unwrap_or(0))),
-        (0x0C, 8) => write!(out, "{}", f64::from_bits(u64_at(data, 0).unwrap_or(0))),
-        (0x0D, 4) => write!(out, "{}", u32_at(data, 0) != Some(0)),
-        (0x0F, 16) => guid(data, out),
-        (0x10 | 0x14, 4) => write!(out, "{:#x}", u32_at(data, 0).unwrap_or(0)),
-        (0x10 | 0x15, 8) => write!(out, "{:#x}", u64_at(data, 0).unwrap_or(0)),
-        (0x11, 8) => write!(out, "{}", Filetime(u64_at(data, 0).unwrap_or(0))),
-        (0x12, 16) => systemtime(data, out),
-        (0x13, _) => sid(data, out),
-        _ => {
-            hexadecimal(data, out);
-            Ok(())
-        }
-    };
-    debug_assert!(written.is_ok(), "a string takes everything");
+    let long = || u32_at(data, 0).unwrap_or(0);
+    let quad = || u64_at(data, 0).unwrap_or(0);
+    match (kind, data.len()) {
+        (0x00, _) => {}
+        (TEXT, _) => push_utf16(data, out),
+        (0x02, _) => push_narrow(data, out),
+        (0x03, 1) => push_signed(i64::from(data[0].cast_signed()), out),
+        (0x04, 1) => push_decimal(u64::from(data[0]), out),
+        (0x05, 2) => push_signed(i64::from(u16_at(data, 0).unwrap_or(0).cast_signed()), out),
+        (0x06, 2) => push_decimal(u64::from(u16_at(data, 0).unwrap_or(0)), out),
+        (0x07, 4) => push_signed(i64::from(long().cast_signed()), out),
+        (0x08, 4) => push_decimal(u64::from(long()), out),
+        (0x09, 8) => push_signed(quad().cast_signed(), out),
+        (0x0A, 8) => push_decimal(quad(), out),
+        (0x0B, 4) => out.push_str(&f32::from_bits(long()).to_string()),
+        (0x0C, 8) => out.push_str(&f64::from_bits(quad()).to_string()),
+        (0x0D, 4) => match long() {
+            0 => out.push_str("false"),
+            1 => out.push_str("true"),
+            // Some providers store other numbers as truth; which one is kept.
+            other => push_signed(i64::from(other.cast_signed()), out),
+        },
+        (0x0F, 16) => push_guid(data, out),
+        (0x10 | 0x14, 4) => push_hexadecimal(u64::from(long()), out),
+        (0x10 | 0x15, 8) => push_hexadecimal(quad(), out),
+        (0x11, 8) => out.push_str(&Filetime(quad()).to_string()),
+        (0x12, 16) => push_systemtime(data, out),
+        (0x13, _) => push_sid(data, out),
+        _ => push_bytes(data, UPPER, out),
+    }
 }
 
-fn guid(data: &[u8], out: &mut String) -> std::fmt::Result {
-    write!(
-        out,
-        "{{{:08X}-{:04X}-{:04X}-{:02X}{:02X}-{:02X}{:02X}{:02X}{:02X}{:02X}{:02X}}}",
-        u32_at(data, 0).unwrap_or(0),
-        u16_at(data, 4).unwrap_or(0),
-        u16_at(data, 6).unwrap_or(0),
-        data[8],
-        data[9],
-        data[10],
-        data[11],
-        data[12],
-        data[13],
-        data[14],
-        data[15]
-    )
+fn push_guid(data: &[u8], out: &mut String) {
+    out.push('{');
+    // The first three parts are numbers, lowest byte first.
+    for part in [0..4, 4..6, 6..8] {
+        push_bytes(data.get(part).unwrap_or_default().iter().rev(), LOWER, out);
+        out.push('-');
+    }
+    push_bytes(data.get(8..10).unwrap_or_default(), LOWER, out);
+    out.push('-');
+    push_bytes(data.get(10..16).unwrap_or_default(), LOWER, out);
+    out.push('}');
 }
 
-fn systemtime(data: &[u8], out: &mut String) -> std::fmt::Result {
+fn push_systemtime(data: &[u8], out: &mut String) {
     let word = |index: usize| u16_at(data, index * 2).unwrap_or(0);
     let civil = Civil {
         year: i64::from(word(0)),
@@ -170,26 +244,24 @@ fn systemtime(data: &[u8], out: &mut String) -> std::fmt::Result {
         ticks: u32::from(word(7)) * 10_000,
     };
     match civil.to_filetime() {
-        Some(time) => write!(out, "{time}"),
-        None => {
-            hexadecimal(data, out);
-            Ok(())
-        }
+        Some(time) => out.push_str(&time.to_string()),
+        None => push_bytes(data, UPPER, out),
     }
 }
 
-fn sid(data: &[u8], out: &mut String) -> std::fmt::Result {
+fn push_sid(data: &[u8], out: &mut String) {
     let count = usize::from(data.get(1).copied().unwrap_or(0));
     if data.len() < 8 || data.len() < 8 + count * 4 {
-        hexadecimal(data, out);
-        return Ok(());
+        return push_bytes(data, UPPER, out);
     }
-    let authority = data[2..8].iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
-    write!(out, "S-{}-{authority}", data[0])?;
+    out.push_str("S-");
+    push_decimal(u64::from(data[0]), out);
+    out.push('-');
+    push_decimal(data[2..8].iter().fold(0, |value, byte| value << 8 | u64::from(*byte)), out);
     for index in 0..count {
-        write!(out, "-{}", u32_at(data, 8 + index * 4).unwrap_or(0))?;
+        out.push('-');
+        push_decimal(u64::from(u32_at(data, 8 + index * 4).unwrap_or(0)), out);
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -205,18 +277,52 @@ mod tests {
     #[test]
     fn every_type() {
         assert_eq!(rendered(0x01, b"a\0b\0\0\0"), "ab");
+        assert_eq!(
+            rendered(0x01, "Jürgen 😀".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().as_slice()),
+            "Jürgen 😀"
+        );
+        assert_eq!(rendered(0x01, &[0x00, 0xD8, b'x', 0]), "\u{FFFD}x", "half a pair");
+        assert_eq!(rendered(0x02, b"\x80 caf\xe9\0rest"), "€ café");
+        assert_eq!(rendered(0x03, &[0x80]), "-128");
+        assert_eq!(rendered(0x05, &(-2i16).to_le_bytes()), "-2");
+        assert_eq!(rendered(0x06, &0xFFFFu16.to_le_bytes()), "65535");
         assert_eq!(rendered(0x07, &(-5i32).to_le_bytes()), "-5");
+        assert_eq!(rendered(0x09, &i64::MIN.to_le_bytes()), "-9223372036854775808");
+        assert_eq!(rendered(0x0A, &u64::MAX.to_le_bytes()), "18446744073709551615");
+        assert_eq!(rendered(0x10, &0x1000u32.to_le_bytes()), "0x1000");
         assert_eq!(rendered(0x14, &0x1e4cu32.to_le_bytes()), "0x1e4c");
         assert_eq!(rendered(0x15, &0u64.to_le_bytes()), "0x0");
+        assert_eq!(rendered(0x15, &u64::MAX.to_le_bytes()), "0xffffffffffffffff");
         assert_eq!(rendered(0x0D, &1u32.to_le_bytes()), "true");
+        assert_eq!(rendered(0x0D, &7u32.to_le_bytes()), "7");
         assert_eq!(rendered(0x0E, &[0xDE, 0xAD]), "DEAD");
         assert_eq!(rendered(0x11, &134_171_071_530_000_000u64.to_le_bytes()), "2026-03-04T14:12:33.0000000Z");
+        let systemtime: Vec<u8> = [2026u16, 3, 3, 4, 14, 12, 33, 5].into_iter().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(rendered(0x12, &systemtime), "2026-03-04T14:12:33.0050000Z");
         let sid = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0];
         assert_eq!(rendered(0x13, &sid), "S-1-5-32-544");
         assert_eq!(rendered(0x13, &sid[..9]), "010200000000000520", "a cut SID is shown as bytes");
-        assert_eq!(rendered(0x81, b"a\0\0\0b\0\0\0"), "a, b");
-        assert_eq!(rendered(0x88, &[1, 0, 0, 0, 2, 0, 0, 0]), "1, 2");
         let guid = [0x01, 0x5f, 0x38, 0x57, 0x2f, 0xc2, 0xe0, 0x43, 0xbf, 0x4c, 6, 0xf5, 0x69, 0x8f, 0xfb, 0xd9];
-        assert_eq!(rendered(0x0F, &guid), "{57385F01-C22F-43E0-BF4C-06F5698FFBD9}");
+        assert_eq!(rendered(0x0F, &guid), "{57385f01-c22f-43e0-bf4c-06f5698ffbd9}");
+    }
+
+    #[test]
+    fn arrays() {
+        assert_eq!(rendered(0x81, b"a\0\0\0b\0\0\0"), "a, b");
+        assert_eq!(rendered(0x81, b"a\0\0\0\0\0b\0"), "a, , b", "an empty member keeps its place");
+        assert_eq!(rendered(0x82, b"a\0b\0"), "a, b");
+        assert_eq!(rendered(0x88, &[1, 0, 0, 0, 2, 0, 0, 0]), "1, 2");
+        assert_eq!(rendered(0x88, &[1, 0, 0, 0, 2]), "1, 02", "a cut member is shown as bytes");
+        let sids = [1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        assert_eq!(rendered(0x93, &sids), "S-1-5-18, S-1-1-0");
+        assert_eq!(rendered(0x93, &[1, 255, 0]), "01FF00");
+    }
+
+    #[test]
+    fn a_length_that_does_not_fit_is_shown_as_bytes() {
+        for kind in (0x03..=0x15).filter(|kind| !matches!(kind, 0x0E)) {
+            assert_eq!(rendered(kind, &[0xAB; 3]), "ABABAB", "{kind:#x}");
+        }
+        assert_eq!(rendered(0x12, &[0xFF; 16]), "FF".repeat(16), "no such date");
     }
 }

@@ -1,0 +1,192 @@
+//! Which files the records name that should be collected: the assemblies and the renamed copies of the tools.
+
+use super::RECORD;
+use super::kinds::{is_process_start, is_sysmon};
+use evidence::{Fields, Lead, Record};
+
+const TOOLS: [&str; 2] = ["regasm", "regsvcs"];
+
+fn names_a_tool(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    TOOLS.iter().any(|tool| lower.contains(tool))
+}
+
+/// Whether the file name of a path is one of the tools'.
+fn is_tool(path: &str) -> bool {
+    let name = path.rsplit(['\\', '/']).next().unwrap_or(path).to_ascii_lowercase();
+    TOOLS.contains(&name.strip_suffix(".exe").unwrap_or(&name))
+}
+
+fn in_framework(path: &str) -> bool {
+    path.to_ascii_lowercase().contains(r"\microsoft.net\framework")
+}
+
+/// Files that process starts and Sysmon's records of the tools name. Script text that merely names them gives none.
+pub(super) fn of(record: &Record) -> Vec<Lead> {
+    let fields = &record.fields;
+    if record.data_type != RECORD {
+        return Vec::new();
+    }
+    let (Some(provider), Some(event_id)) = (fields.text("System.Provider"), fields.number("System.EventID")) else {
+        return Vec::new();
+    };
+    let guid = fields.text("System.ProviderGuid").unwrap_or_default();
+    if is_process_start(provider, guid, event_id) {
+        return process_start(fields);
+    }
+    if !is_sysmon(provider, guid) {
+        return Vec::new();
+    }
+    let path = |name: &str| fields.text(name).filter(|path| !path.is_empty()).map(|path| Lead::Path(path.to_owned()));
+    let by_tool = fields.text("Image").is_some_and(is_tool);
+    let lead = match event_id {
+        7 if by_tool && !is_of_windows(fields) => path("ImageLoaded"),
+        11 | 15 | 23 | 26 | 29 if by_tool => path("TargetFilename"),
+        13 if fields.text("TargetObject").is_some_and(is_code_base) => path("Details"),
+        _ => None,
+    };
+    lead.into_iter().collect()
+}
+
+/// The command line of a tool, and the tool itself where it is not where Windows keeps it.
+fn process_start(fields: &Fields) -> Vec<Lead> {
+    let image = fields.text("NewProcessName").or_else(|| fields.text("Image"));
+    let original = fields.text("OriginalFileName");
+    let command_line = fields.text("CommandLine").filter(|line| !line.is_empty());
+    let mut leads = Vec::new();
+    if let Some(command_line) = command_line
+        && [Some(command_line), image, original].into_iter().flatten().any(names_a_tool)
+    {
+        leads.push(Lead::CommandLine {
+            image: image.map(str::to_owned),
+            command_line: command_line.to_owned(),
+            current_directory: fields.text("CurrentDirectory").map(str::to_owned),
+        });
+    }
+    if let Some(image) = image
+        && (is_tool(image) || original.is_some_and(is_tool))
+        && !(is_tool(image) && in_framework(image))
+    {
+        leads.push(Lead::Path(image.to_owned()));
+    }
+    leads
+}
+
+/// A CodeBase value below InprocServer32, of the class or of one of its versions.
+fn is_code_base(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    lower.ends_with(r"\codebase") && lower.contains(r"\inprocserver32\")
+}
+
+/// Whether Sysmon found Windows' own signature on an image from Windows' folder, as on the dozens of libraries that
+/// every managed program loads.
+fn is_of_windows(fields: &Fields) -> bool {
+    let says = |name: &str, start: &str| {
+        fields.text(name).and_then(|text| text.get(..start.len())).is_some_and(|text| text.eq_ignore_ascii_case(start))
+    };
+    says("SignatureStatus", "Valid") && says("Signature", "Microsoft ") && says("ImageLoaded", r"C:\Windows\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::{Integrity, Locator};
+
+    fn leads(provider: &'static str, event_id: &'static str, values: &[(&'static str, &str)]) -> Vec<Lead> {
+        let mut fields = Fields::new();
+        fields.push("System.Provider", provider);
+        fields.push("System.EventID", event_id);
+        for (name, value) in values {
+            fields.push(*name, *value);
+        }
+        of(&Record {
+            artifact: "event-log",
+            data_type: RECORD,
+            subject: String::new(),
+            user: None,
+            moments: Vec::new(),
+            fields,
+            claims: &[],
+            locator: Locator::Whole,
+            integrity: Integrity::Intact,
+        })
+    }
+
+    const SYSMON: &str = "Microsoft-Windows-Sysmon";
+    const REGASM: &str = r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe";
+
+    fn path(path: &str) -> Lead {
+        Lead::Path(path.to_owned())
+    }
+
+    fn command(image: &str, line: &str, directory: Option<&str>) -> Lead {
+        Lead::CommandLine {
+            image: Some(image.to_owned()),
+            command_line: line.to_owned(),
+            current_directory: directory.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn command_lines() {
+        assert_eq!(
+            leads(
+                SYSMON,
+                "1",
+                &[("Image", REGASM), ("CommandLine", "REGASM /u a.dll"), ("CurrentDirectory", r"C:\x\")]
+            ),
+            [command(REGASM, "REGASM /u a.dll", Some(r"C:\x\"))]
+        );
+        let security = "Microsoft-Windows-Security-Auditing";
+        let shell = r"C:\Windows\System32\cmd.exe";
+        assert_eq!(
+            leads(security, "4688", &[("NewProcessName", shell), ("CommandLine", "cmd /c RegSvcs a.dll")]),
+            [command(shell, "cmd /c RegSvcs a.dll", None)]
+        );
+        assert_eq!(leads(security, "4688", &[("NewProcessName", shell), ("CommandLine", "cmd /c dir")]), []);
+        assert_eq!(leads(security, "4689", &[("ProcessName", r"C:\x\regasm.exe")]), []);
+    }
+
+    #[test]
+    fn renamed_and_moved_tools() {
+        let copy = [("Image", r"C:\x\copy.exe"), ("OriginalFileName", "RegAsm.exe"), ("CommandLine", "copy /u a.dll")];
+        assert_eq!(
+            leads(SYSMON, "1", &copy),
+            [command(r"C:\x\copy.exe", "copy /u a.dll", None), path(r"C:\x\copy.exe")]
+        );
+        let beside = r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\csc.exe";
+        assert_eq!(leads(SYSMON, "1", &[("Image", beside), ("OriginalFileName", "RegSvcs.exe")]), [path(beside)]);
+        let moved = r"C:\Temp\regsvcs.exe";
+        assert_eq!(leads("Microsoft-Windows-Security-Auditing", "4688", &[("NewProcessName", moved)]), [path(moved)]);
+    }
+
+    #[test]
+    fn what_the_tools_touch() {
+        assert_eq!(
+            leads(
+                SYSMON,
+                "13",
+                &[
+                    ("Image", REGASM),
+                    ("TargetObject", r"HKCR\CLSID\{X}\InprocServer32\0.0.0.0\CodeBase"),
+                    ("Details", "file:///C:/a/b.DLL"),
+                ]
+            ),
+            [path("file:///C:/a/b.DLL")]
+        );
+        assert_eq!(leads(SYSMON, "11", &[("Image", REGASM), ("TargetFilename", r"C:\a\b.tlb")]), [path(r"C:\a\b.tlb")]);
+        assert_eq!(leads(SYSMON, "11", &[("Image", r"C:\x\other.exe"), ("TargetFilename", r"C:\a\b.tlb")]), []);
+        let mut loaded = vec![("Image", REGASM), ("ImageLoaded", r"C:\Windows\System32\evil.dll")];
+        assert_eq!(leads(SYSMON, "7", &loaded), [path(r"C:\Windows\System32\evil.dll")], "not signed");
+        loaded.extend([("Signature", "Microsoft Windows"), ("SignatureStatus", "Valid")]);
+        assert_eq!(leads(SYSMON, "7", &loaded), []);
+    }
+
+    #[test]
+    fn script_text_gives_none() {
+        let values =
+            [("ScriptBlockText", "regasm /u a.dll"), ("CommandLine", "regasm /u a.dll"), ("Path", r"C:\a.ps1")];
+        assert_eq!(leads("Microsoft-Windows-PowerShell", "4104", &values), []);
+        assert_eq!(leads("PowerShell", "800", &values), []);
+    }
+}

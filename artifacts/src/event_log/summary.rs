@@ -1,0 +1,203 @@
+//! What a log holds as a whole: the record about the channel.
+
+use super::{ARTIFACT, CHANNEL};
+use crate::formats::evtx::FileHeader;
+use evidence::{Fields, Filetime, Integrity, Locator, ProblemKind, Record, Sink, Value};
+use std::collections::{BTreeMap, HashMap};
+
+/// Most ranges of missing record numbers that are listed.
+const MAX_GAPS: usize = 100;
+/// Most separate runs of record numbers that are remembered; a log has one or two, a damaged one hundreds.
+const MAX_RUNS: usize = 100_000;
+/// Most kinds of events that are counted; a large log has some hundreds.
+const MAX_EVENTS: usize = 10_000;
+
+/// What is seen of a log as a whole. Only live records count, but for `recovered`.
+#[derive(Default)]
+pub(super) struct Summary {
+    live: u64,
+    recovered: u64,
+    undecodable: u64,
+    times: Option<(u64, u64)>,
+    /// Runs of consecutive record numbers, in stored order.
+    runs: Vec<(u64, u64)>,
+    runs_left_out: bool,
+    channels: HashMap<String, usize>,
+    last_channel: Option<(String, usize)>,
+    /// Counts by number of the channel and event id.
+    events: HashMap<(usize, u64), u64>,
+    events_left_out: bool,
+}
+
+impl Summary {
+    /// Counts a live record.
+    pub(super) fn live(&mut self, number: u64, ticks: u64) {
+        self.live += 1;
+        if let Some((_, last)) = self.runs.last_mut()
+            && last.checked_add(1) == Some(number)
+        {
+            *last = number;
+        } else if self.runs.len() < MAX_RUNS {
+            self.runs.push((number, number));
+        } else {
+            self.runs_left_out = true;
+        }
+        let (first, last) = self.times.get_or_insert((ticks, ticks));
+        *first = ticks.min(*first);
+        *last = ticks.max(*last);
+    }
+
+    /// Counts what a live record is about, where that could be read.
+    pub(super) fn event(&mut self, channel: &str, event_id: u64) {
+        // Logs nearly always have one channel.
+        let number = match &self.last_channel {
+            Some((last, number)) if last == channel => *number,
+            _ => {
+                let next = self.channels.len();
+                let number = match self.channels.get(channel) {
+                    Some(number) => *number,
+                    None if next < MAX_EVENTS => *self.channels.entry(channel.to_owned()).or_insert(next),
+                    None => return self.events_left_out = true,
+                };
+                self.last_channel = Some((channel.to_owned(), number));
+                number
+            }
+        };
+        if let Some(count) = self.events.get_mut(&(number, event_id)) {
+            *count += 1;
+        } else if self.events.len() < MAX_EVENTS {
+            self.events.insert((number, event_id), 1);
+        } else {
+            self.events_left_out = true;
+        }
+    }
+
+    /// Counts a record from where the log keeps none.
+    pub(super) fn recovered(&mut self) {
+        self.recovered += 1;
+    }
+
+    /// Counts a live record of which it is not known what it is about.
+    pub(super) fn undecodable(&mut self) {
+        self.undecodable += 1;
+    }
+
+    /// Hands over the record about the log.
+    pub(super) fn describe(mut self, original_path: &str, header: Option<FileHeader>, sink: &mut Sink<'_>) {
+        for (left_out, what) in
+            [(self.runs_left_out, "runs of record numbers"), (self.events_left_out, "kinds of events")]
+        {
+            if left_out {
+                sink.problem(
+                    ProblemKind::LimitReached,
+                    None,
+                    format!("the log has more {what} than are counted"),
+                    "the record about the channel is incomplete",
+                );
+            }
+        }
+        let mut fields = Fields::new();
+        fields.push_some("Channel", self.channel().or_else(|| channel_of_file(original_path)));
+        fields.push("Records", self.live);
+        fields.push("Recovered", self.recovered);
+        fields.push("Undecodable", self.undecodable);
+        self.runs.sort_unstable();
+        if let (Some((first, _)), Some(last)) = (self.runs.first(), self.runs.iter().map(|(_, last)| last).max()) {
+            fields.push("FirstRecordId", *first);
+            fields.push("LastRecordId", *last);
+        }
+        if let Some((first, last)) = self.times {
+            fields.push("First", Filetime(first));
+            fields.push("Last", Filetime(last));
+        }
+        fields.push("MissingRecordIds", missing(&self.runs));
+        fields.push_some("Dirty", header.map(|header| header.dirty));
+        fields.push("Events", Value::Map(self.counts().into_iter().map(|(key, count)| (key, count.into())).collect()));
+        sink.record(Record {
+            artifact: ARTIFACT.id,
+            data_type: CHANNEL,
+            subject: fields.text("Channel").unwrap_or_default().to_owned(),
+            user: None,
+            moments: Vec::new(),
+            fields,
+            claims: &[],
+            locator: Locator::Whole,
+            integrity: Integrity::Intact,
+        });
+    }
+
+    /// The channel of most records.
+    fn channel(&self) -> Option<String> {
+        let count = |number: usize| {
+            self.events.iter().filter(|((of, _), _)| *of == number).map(|(_, count)| count).sum::<u64>()
+        };
+        let (_, _, name) = self
+            .channels
+            .iter()
+            .filter(|(name, _)| !name.is_empty())
+            .map(|(name, number)| (count(*number), std::cmp::Reverse(*number), name))
+            .max()?;
+        Some(name.clone())
+    }
+
+    /// Counts by `channel:event id`.
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let names: HashMap<usize, &str> = self.channels.iter().map(|(name, number)| (*number, name.as_str())).collect();
+        self.events
+            .iter()
+            .filter_map(|((number, event_id), count)| Some((format!("{}:{event_id}", names.get(number)?), *count)))
+            .collect()
+    }
+}
+
+/// An empty log says nothing about its channel; its file name does: `%4` stands for a slash.
+fn channel_of_file(path: &str) -> Option<String> {
+    let name = path.rsplit(['\\', '/']).next()?;
+    let stem = name.get(..name.len().checked_sub(5)?).filter(|_| name.to_lowercase().ends_with(".evtx"));
+    Some(stem.unwrap_or(name).replace("%4", "/"))
+}
+
+/// Ranges of numbers that sorted runs leave out between the first and the last.
+fn missing(runs: &[(u64, u64)]) -> Vec<String> {
+    let mut ranges = Vec::new();
+    let mut more = 0;
+    let mut covered: Option<u64> = None;
+    for (first, last) in runs {
+        if let Some(covered) = covered
+            && *first > covered.saturating_add(1)
+        {
+            if ranges.len() < MAX_GAPS {
+                ranges.push(format!("{}-{}", covered + 1, first - 1));
+            } else {
+                more += 1;
+            }
+        }
+        covered = covered.max(Some(*last));
+    }
+    if more > 0 {
+        ranges.push(format!("and {more} more ranges"));
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_between_runs() {
+        assert_eq!(missing(&[]), Vec::<String>::new());
+        assert_eq!(missing(&[(1, 5), (4, 9), (12, 12), (14, 20)]), ["10-11", "13-13"]);
+        assert_eq!(missing(&[(u64::MAX, u64::MAX)]), Vec::<String>::new());
+        let many: Vec<(u64, u64)> = (0..150).map(|number| (number * 2, number * 2)).collect();
+        let ranges = missing(&many);
+        assert_eq!((ranges.len(), ranges[100].as_str()), (101, "and 49 more ranges"));
+    }
+
+    #[test]
+    fn channels_from_file_names() {
+        assert_eq!(channel_of_file(r"C:\x\A%4Operational.evtx").as_deref(), Some("A/Operational"));
+        assert_eq!(channel_of_file("Security.EVTX").as_deref(), Some("Security"));
+        assert_eq!(channel_of_file("x"), None);
+    }
+}
