@@ -248,3 +248,39 @@ fn the_composite_host_has_two_executions_one_attempt_and_no_trap() {
     assert_eq!(registration["executions"][0], executions[1]["id"]);
     assert_eq!(comtrail(&["verify", text(&bundle_of(folder.path()))]).status.code(), Some(0));
 }
+
+/// A triage folder: a prefetch file of regasm that lists `invoice.dll`, and that file with or without the assembly
+/// that holds its base classes.
+fn triage_with_bases(folder: &Path, with_base: bool) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let source = folder.join("triage");
+    for (from, to) in [
+        ("prefetch/regasm-30-compressed/input", "C/Windows/Prefetch/REGASM.EXE-13EF66F9.pf"),
+        ("assembly/base-beside/input", "C/Users/Bob/Downloads/invoice.dll"),
+        ("assembly/base-beside/shared", "C/Users/Bob/Downloads/Shared.dll"),
+    ] {
+        if with_base || !to.ends_with("Shared.dll") {
+            let to = source.join(to);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(fixtures.join(from), to).unwrap();
+        }
+    }
+    source
+}
+
+#[test]
+fn a_hook_in_a_base_class_of_a_neighbouring_file_is_found() {
+    let hook = |with_base: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let (report, _folder) = run(&triage_with_bases(folder.path(), with_base), &[]);
+        let assembly = list(&report, "assemblies")
+            .iter()
+            .find(|one| one["path"].as_str().unwrap().to_lowercase().ends_with("invoice.dll"))
+            .expect("the file that the prefetch file lists")
+            .clone();
+        let types = assembly["facts"]["Cli"]["Types"].as_array().unwrap().clone();
+        types.into_iter().find(|one| one["Name"] == "Demo.Bases.Addin").expect("the type with its base elsewhere")
+    };
+    assert_eq!(hook(true)["Unregister"]["DeclaredBy"], "Shared.Base");
+    assert_eq!(hook(false)["Unregister"]["Runs"], "unknown", "a base that was not collected is never a no");
+}

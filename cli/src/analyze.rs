@@ -11,7 +11,7 @@ use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
 use collector::BundleReader;
-use evidence::{Artifact, Bytes, Focus, Input, Item, Phase, Problem, ProblemKind, Record, Stage};
+use evidence::{Artifact, Bytes, Focus, Input, Item, Location, Phase, Problem, ProblemKind, Record, Stage};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
@@ -96,6 +96,10 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('\\').map_or("", |(folder, _)| folder)
+}
+
 /// Whether a path is that of a hive's transaction log, which is read with its hive.
 fn is_log(path: &str) -> bool {
     let upper = path.to_uppercase();
@@ -157,6 +161,12 @@ impl Analysis<'_> {
                 companions.extend(self.open(companion).map(|bytes| (path.as_str(), bytes)));
             }
         }
+        // A base class of an assembly can lie in another file beside it.
+        if artifact.locations.contains(&Location::Lead) {
+            for sibling in self.beside(item) {
+                companions.extend(self.open(sibling).map(|bytes| (sibling.original_path.as_str(), bytes)));
+            }
+        }
         // A change journal names parents by record number only; the file records of its volume have their paths.
         if artifact.phase == Phase::Focused && !item.original_path.ends_with("$MFT") {
             let mft = self
@@ -174,6 +184,28 @@ impl Analysis<'_> {
         };
         let problems = parse(artifact, &input, on_record);
         lock(&self.problems).extend(problems);
+    }
+
+    /// The other programs that were collected from the folder of a file; streams and large files are left out.
+    fn beside(&self, item: &Item) -> impl Iterator<Item = &Item> {
+        const LARGEST: u64 = 8 << 20;
+        const MOST: usize = 16;
+        let folder = folder_of(&item.original_path);
+        let is_program = |path: &str| {
+            let lower = path.to_lowercase();
+            lower.ends_with(".dll") || lower.ends_with(".exe")
+        };
+        self.reader
+            .items()
+            .iter()
+            .filter(move |one| {
+                one.id != item.id
+                    && one.bundle_path.is_some()
+                    && one.size <= LARGEST
+                    && is_program(&one.original_path)
+                    && folder_of(&one.original_path).eq_ignore_ascii_case(folder)
+            })
+            .take(MOST)
     }
 
     fn open(&self, item: &Item) -> Option<Box<dyn Bytes>> {

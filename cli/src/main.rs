@@ -50,7 +50,7 @@ fn main() -> ExitCode {
             if is_closed_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            complain(&format!("{error:#}"));
+            complain(&in_words(&error));
             ExitCode::from(1)
         }
         Err(_) => {
@@ -58,6 +58,18 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// An error with its causes. Some errors say their cause themselves; it then does not stand twice.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words.push_str(": ");
+            words.push_str(&cause);
+        }
+    }
+    words
 }
 
 /// The reader of our output went away, as `head` does; nothing is wrong.

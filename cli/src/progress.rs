@@ -69,9 +69,9 @@ impl Progress {
         match self.style {
             Style::Bar => {
                 let template = if total > 0 {
-                    "{msg:<28!} {bar:24} {bytes:>11} of {total_bytes:<11} {bytes_per_sec:>12}  {eta} left"
+                    "{msg:<32!} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"
                 } else {
-                    "{msg:<40!} {bytes:>11} {bytes_per_sec:>12}  {elapsed}"
+                    "{msg:<40!} {bytes}, {bytes_per_sec}, {elapsed}"
                 };
                 let style = indicatif::ProgressStyle::with_template(template)
                     .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());

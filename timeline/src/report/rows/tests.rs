@@ -1,36 +1,8 @@
 use super::*;
+pub(super) use crate::correlate::builder::item;
 use crate::merge::Merger;
-use evidence::{
-    Claim, Fields, FileTimes, Filetime, Integrity, ItemStatus, Locator, Meaning, Method, Moment, Record, Timestamp,
-    Value, When,
-};
+use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value, When};
 use serde_json::Value as Json;
-
-pub(super) fn item(id: u32, path: &str) -> Item {
-    Item {
-        id: ItemId(id),
-        original_path: path.to_owned(),
-        bundle_path: None,
-        wanted_by: Vec::new(),
-        round: 0,
-        named_by: Vec::new(),
-        volume: "C".to_owned(),
-        mft_entry: None,
-        mft_sequence: None,
-        size: 1,
-        stored_size: 1,
-        stored_ranges: Vec::new(),
-        sha256: format!("{id:064x}"),
-        sha512: String::new(),
-        sha1: None,
-        md5: None,
-        times: FileTimes::default(),
-        method: Method::RawNtfs,
-        status: ItemStatus::Complete,
-        recovery: None,
-        companions: Vec::new(),
-    }
-}
 
 fn moment(meaning: Meaning, text: &str) -> Moment {
     Moment::at(meaning, Timestamp::filetime(Filetime::parse_utc(text).unwrap().0).unwrap())
