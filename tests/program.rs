@@ -145,19 +145,66 @@ fn two_runs_and_any_number_of_threads_say_the_same() {
     }
 }
 
+/// Name and content of every member, as a reader that is not ours sees them; `None` when it refuses the archive.
+fn members(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).ok()?;
+    let mut members = Vec::new();
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).ok()?;
+        let name = member.name().ok()?.into_owned();
+        let mut content = Vec::new();
+        std::io::Read::read_to_end(&mut member, &mut content).ok()?;
+        members.push((name, content));
+    }
+    Some(members)
+}
+
 #[test]
 fn a_changed_bundle_is_found_out() {
     let (_, folder) = run(&fixture_host(), &[]);
     let bundle = bundle_of(folder.path());
     assert_eq!(comtrail(&["verify", text(&bundle)]).status.code(), Some(0));
-    let mut bytes = std::fs::read(&bundle).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    let bytes = std::fs::read(&bundle).unwrap();
+    let whole = members(&bytes).unwrap();
     let changed = folder.path().join("changed.zip");
-    std::fs::write(&changed, bytes).unwrap();
-    let output = comtrail(&["verify", text(&changed)]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(!output.stdout.is_empty() || !output.stderr.is_empty());
+    let (mut refused, mut flips) = (0, 0);
+    // Some bits of an archive say nothing about its members: padding, or another spelling of the same bytes. What
+    // counts is that nothing with other members is ever accepted.
+    for at in (0..bytes.len()).step_by(997).chain([bytes.len() / 2]) {
+        flips += 1;
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&changed, &bytes).unwrap();
+        let output = comtrail(&["verify", text(&changed)]);
+        if output.status.code() == Some(1) {
+            refused += 1;
+            assert!(!output.stdout.is_empty() || !output.stderr.is_empty(), "byte {at}: refused without a word");
+        } else {
+            assert_eq!(output.status.code(), Some(0), "byte {at}");
+            assert!(members(&bytes).as_ref() == Some(&whole), "byte {at} changed a member and was accepted");
+        }
+    }
+    assert!(refused * 10 > flips * 8, "{refused} of {flips} changes refused");
+
+    // One byte of each member in turn, in an archive that is sound by itself; and none, which is accepted.
+    for changed_member in 0..=whole.len() {
+        let mut archive = zip::ZipWriter::new(std::fs::File::create(&changed).unwrap());
+        for (index, (name, content)) in whole.iter().enumerate() {
+            archive.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
+            let mut content = content.clone();
+            if index == changed_member {
+                match content.last_mut() {
+                    Some(byte) => *byte ^= 1,
+                    None => content.push(0),
+                }
+            }
+            std::io::Write::write_all(&mut archive, &content).unwrap();
+        }
+        archive.finish().unwrap();
+        let expected = i32::from(changed_member < whole.len());
+        let output = comtrail(&["verify", text(&changed)]);
+        assert_eq!(output.status.code(), Some(expected), "member {changed_member}: {:?}", output);
+    }
 }
 
 #[test]
