@@ -610,7 +610,7 @@ mod tests {
             let at = Pe::parse(&data, data.len() as u64).unwrap().timestamp_at as usize;
             data[at..at + 4].copy_from_slice(&stamp.to_le_bytes());
             let (records, _) = parse_at(r"C:\x.dll", &data);
-            let stamp = records[0].fields.get("Timestamp").unwrap().clone();
+            let stamp = records[0].fields.get("Timestamp").unwrap();
             (stamp.get("Reading").unwrap().as_text().unwrap().to_owned(), records[0].moments.len())
         };
         assert_eq!(reading(0x5E6A_99D5), ("time".to_owned(), 1));

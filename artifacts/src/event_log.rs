@@ -44,14 +44,18 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use crate::formats::evtx::{CHUNK_SIZE, Chunk, Event, Events, FileHeader, Label, RawRecord, Undecodable};
-use evidence::{
-    Artifact, Claim, Fields, Input, Integrity, Location, Locator, Meaning, Moment, Phase, ProblemKind, Record, Sink,
-    Timestamp,
+use crate::formats::evtx::{
+    CHUNK_SIZE, Chunk, Event, Events, FileHeader, Label, RawRecord, StoredOrigin, Undecodable, Values,
 };
-use kinds::{Kind, Kinds};
+use evidence::{
+    Artifact, Claim, FieldName, Fields, Input, Integrity, Location, Locator, Meaning, Moment, Phase, ProblemKind,
+    Record, Sink, Timestamp,
+};
+use kinds::{Kind, Kinds, OfProvider};
 use second_reader::Decoded;
 use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::LazyLock;
 use summary::Summary;
 
 /// Event logs.
@@ -99,7 +103,7 @@ const CHANNEL: &str = "windows:evtx:channel";
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let size = input.bytes.len();
     let mut head = [0u8; 128];
-    let mut log = Log { sink, summary: Summary::default(), kinds: Kinds::default(), nameless: 0 };
+    let mut log = Log { sink, summary: Summary::default(), kinds: Kinds::default(), known: Vec::new(), nameless: 0 };
     let header = match input.bytes.read_full_at(0, &mut head) {
         Ok(read) => log.header(&head[..read]),
         Err(error) => {
@@ -167,11 +171,24 @@ struct Failed {
     partial: Option<Decoded>,
 }
 
+/// Origins that are compared before one is looked up.
+const MOST_KNOWN: usize = 16;
+
+/// Where events come from, and what that decides.
+struct Known {
+    stored: StoredOrigin,
+    channel: String,
+    channel_number: Option<usize>,
+    of: Rc<OfProvider>,
+}
+
 /// One log being read.
 struct Log<'l, 's> {
     sink: &'l mut Sink<'s>,
     summary: Summary,
     kinds: Kinds,
+    /// Origins of the last records, the newest first.
+    known: Vec<Rc<Known>>,
     /// Recovered records whose values have lost their names.
     nameless: u64,
 }
@@ -291,28 +308,50 @@ impl Log<'_, '_> {
             Ok(opened) => opened,
             Err(error) => return failed.push(Failed { stored, error, partial: None }),
         };
-        let (provider, channel) = (event.provider(), event.channel());
-        self.count(&stored, event.time(), Some((&channel, event_id)));
-        let Some(kind) = self.kinds.find(&provider, &event.provider_guid(), event_id) else { return };
-        let (fields, outcome) = render(events, &event);
-        match outcome {
-            Ok(()) => self.keep(kind, &stored, event.time(), &channel, fields),
-            Err(Undecodable::Nameless) if stored.integrity == Integrity::Recovered => {
-                self.nameless += 1;
-                self.keep(kind, &stored, event.time(), &channel, fields);
-            }
-            Err(error) => {
-                let decoded = Decoded {
-                    provider: provider.into_owned(),
-                    provider_guid: event.provider_guid().into_owned(),
-                    channel: channel.into_owned(),
-                    event_id,
-                    time: event.time(),
-                    fields,
-                };
-                failed.push(Failed { stored, error, partial: Some(decoded) });
+        let origin = self.origin(&event);
+        self.count(&stored, event.time(), Some((origin.channel_number, event_id)));
+        if let Some(kind) = origin.of.find(event_id) {
+            let (fields, outcome) = render(events, &event);
+            match outcome {
+                Ok(()) => self.keep(kind, &stored, event.time(), &origin.channel, fields),
+                Err(Undecodable::Nameless) if stored.integrity == Integrity::Recovered => {
+                    self.nameless += 1;
+                    self.keep(kind, &stored, event.time(), &origin.channel, fields);
+                }
+                Err(error) => {
+                    let decoded = Decoded {
+                        provider: event.provider().into_owned(),
+                        provider_guid: event.provider_guid().into_owned(),
+                        channel: origin.channel.clone(),
+                        event_id,
+                        time: event.time(),
+                        fields,
+                    };
+                    failed.push(Failed { stored, error, partial: Some(decoded) });
+                }
             }
         }
+        events.close(event);
+    }
+
+    /// Provider and channel of an event; most logs have one, and all but few a handful.
+    fn origin(&mut self, event: &Event<'_>) -> Rc<Known> {
+        let stored = event.origin();
+        if let Some(place) = self.known.iter().position(|known| known.stored == stored) {
+            // The next record is likely of the same origin.
+            self.known.swap(0, place);
+            return self.known[0].clone();
+        }
+        let channel = event.channel().into_owned();
+        let known = Rc::new(Known {
+            stored: stored.to_owned(),
+            of: self.kinds.of(&event.provider(), &event.provider_guid()),
+            channel_number: self.summary.channel_number(&channel),
+            channel,
+        });
+        self.known.truncate(MOST_KNOWN - 1);
+        self.known.insert(0, known.clone());
+        known
     }
 
     /// Asks the second reader for what the first could not decode.
@@ -336,15 +375,16 @@ impl Log<'_, '_> {
                 continue;
             };
             if !was_counted {
-                self.count(&stored, found.time, Some((&found.channel, found.event_id)));
+                let channel = self.summary.channel_number(&found.channel);
+                self.count(&stored, found.time, Some((channel, found.event_id)));
             }
-            if let Some(kind) = self.kinds.find(&found.provider, &found.provider_guid, found.event_id) {
+            if let Some(kind) = self.kinds.of(&found.provider, &found.provider_guid).find(found.event_id) {
                 self.keep(kind, &stored, found.time, &found.channel, found.fields);
             }
         }
     }
 
-    fn count(&mut self, stored: &Stored, time: Option<u64>, event: Option<(&str, u64)>) {
+    fn count(&mut self, stored: &Stored, time: Option<u64>, event: Option<(Option<usize>, u64)>) {
         if stored.integrity == Integrity::Recovered {
             return self.summary.recovered();
         }
@@ -398,17 +438,44 @@ impl Log<'_, '_> {
     }
 }
 
+/// Names of the first values without one; few records have more.
+static NUMBERED: LazyLock<Vec<FieldName>> =
+    LazyLock::new(|| (0..64).map(|number| FieldName::kept(&format!("Data[{number}]"))).collect());
+
+/// Values become fields of their names.
+struct Named {
+    fields: Fields,
+    /// Values without a name so far.
+    numbered: usize,
+}
+
+impl Values for Named {
+    fn text(&mut self) -> &mut String {
+        self.fields.texts()
+    }
+
+    fn end(&mut self, label: &Label, start: Option<usize>) {
+        let name = match label {
+            Label::Skip => return,
+            Label::Named(name) => name.clone(),
+            Label::Numbered => {
+                self.numbered += 1;
+                match NUMBERED.get(self.numbered - 1) {
+                    Some(name) => name.clone(),
+                    None => format!("Data[{}]", self.numbered - 1).into(),
+                }
+            }
+        };
+        if let Some(start) = start {
+            self.fields.push_from(name, start);
+        }
+    }
+}
+
 /// Every value of an event under its name, as far as it could be decoded.
 fn render<'a>(events: &mut Events<'a>, event: &Event<'a>) -> (Fields, Result<(), Undecodable>) {
-    let mut fields = Fields::new();
-    let mut number = 0;
-    let outcome = events.render(event, &mut |label, text| match label {
-        Label::Skip => {}
-        Label::Named(name) => fields.push_some(name.clone(), text),
-        Label::Numbered => {
-            fields.push_some(format!("Data[{number}]"), text);
-            number += 1;
-        }
-    });
-    (fields, outcome)
+    // Enough for nearly every record at once.
+    let mut named = Named { fields: Fields::with_capacity(48, 1536), numbered: 0 };
+    let outcome = events.render(event, &mut named);
+    (named.fields, outcome)
 }

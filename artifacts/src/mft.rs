@@ -260,7 +260,7 @@ impl Files<'_, '_> {
         let short = names.iter().find(|other| !is_long(other) && is_long(name) && other.parent == name.parent);
         let (path, certain) = self.paths.path(name.parent, name.name);
 
-        let mut fields = Fields::with_capacity(14);
+        let mut fields = Fields::with_capacity(14, 512);
         fields.push("Path", path.as_str());
         fields.push("Name", name.name.to_string());
         fields.push_some("ShortName", short.map(|short| short.name.to_string()));
@@ -316,7 +316,7 @@ fn push_times(moments: &mut Vec<Moment>, meanings: [Meaning; 4], times: &Macb) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use evidence::{Focus, Problem};
+    use evidence::{Focus, Problem, ValueRef};
 
     use super::*;
 
@@ -419,13 +419,13 @@ pub(crate) mod tests {
         assert_eq!(record.subject, r"\Users\Public\payload with name.dll");
         assert_eq!(fields.text("Path"), Some(record.subject.as_str()));
         assert_eq!(fields.text("ShortName"), Some("PAYLOA~1.DLL"));
-        assert_eq!(fields.get("Links"), Some(&Value::from(vec![r"\Users\second"])));
-        assert_eq!(fields.get("Streams"), Some(&Value::from(vec!["Zone.Identifier"])));
+        assert_eq!(fields.get("Links").map(ValueRef::to_value), Some(Value::from(vec![r"\Users\second"])));
+        assert_eq!(fields.get("Streams").map(ValueRef::to_value), Some(Value::from(vec!["Zone.Identifier"])));
         let number = |name| fields.number(name);
         assert_eq!((number("Entry"), number("Sequence"), number("Size")), (Some(8), Some(3), Some(10)));
         let parent = (number("ParentEntry"), number("ParentSequence"));
         assert_eq!((parent, number("Attributes")), ((Some(7), Some(9)), Some(0x20)));
-        let flag = |name| fields.get(name).and_then(Value::as_bool);
+        let flag = |name| fields.get(name).and_then(ValueRef::as_bool);
         assert_eq!((flag("InUse"), flag("Directory"), flag("PathCertain")), (Some(true), Some(false), Some(true)));
         let times: Vec<_> = record.moments.iter().map(|one| (one.meaning, one.when.sort_key().unwrap().0)).collect();
         let expected = [
@@ -473,7 +473,7 @@ pub(crate) mod tests {
         let (records, problems) = read(&mft, &names_and_folders(&["GONE.DLL"], &[]));
         assert_eq!((records.len(), problems.len()), (1, 0));
         assert_eq!((records[0].integrity, records[0].claims), (Integrity::Recovered, &[Claim::Present][..]));
-        assert_eq!(records[0].fields.get("InUse"), Some(&Value::Bool(false)));
+        assert_eq!(records[0].fields.get("InUse").map(ValueRef::to_value), Some(Value::Bool(false)));
     }
 
     #[test]
@@ -492,7 +492,7 @@ pub(crate) mod tests {
         let (records, _) = read(&volume(&files), &names_and_folders(&[], &[r"\USERS\PUBLIC"]));
         let subjects: Vec<&str> = records.iter().map(|record| record.subject.as_str()).collect();
         assert_eq!(subjects, [r"\Users\Public", r"\Users\Public\in extension.dll", r"\Users\Public\deleted.dll"]);
-        assert_eq!(records[1].fields.get("Streams"), Some(&Value::from(vec!["late"])));
+        assert_eq!(records[1].fields.get("Streams").map(ValueRef::to_value), Some(Value::from(vec!["late"])));
         assert_eq!(records[1].fields.number("Entry"), Some(9));
     }
 

@@ -35,7 +35,7 @@
 
 use evidence::{
     Artifact, Claim, Fields, Filetime, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp, Value, When,
+    Record, Sink, Timestamp, Value, ValueRef, When,
 };
 
 use crate::formats::{mam, scca};
@@ -300,7 +300,7 @@ fn leads(record: &Record) -> Vec<Lead> {
     if !TOOLS.contains(&executable.as_str()) {
         return Vec::new();
     }
-    let files = record.fields.get("Files").map(Value::items).unwrap_or_default();
+    let files = record.fields.get("Files").map(ValueRef::items).unwrap_or_default();
     let paths = files.iter().filter_map(|file| file.get("Path")?.as_text());
     paths.filter(|path| is_lead(path)).map(|path| Lead::Path(path.to_owned())).collect()
 }

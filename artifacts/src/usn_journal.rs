@@ -143,7 +143,7 @@ fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>) -> Record {
         (Some(paths), Some(name)) => Some(paths.path(parent, name)),
         _ => None,
     };
-    let mut fields = Fields::with_capacity(11);
+    let mut fields = Fields::with_capacity(11, 256);
     fields.push_some("Name", name.as_deref());
     if let Some((path, certain)) = &path {
         fields.push("Path", path.as_str());
@@ -194,7 +194,7 @@ fn parse_max(input: &Input<'_>, sink: &mut Sink<'_>) {
     }
     let (numbers, _) = bytes.as_chunks::<8>();
     let [size, delta, id, lowest] = [0, 1, 2, 3].map(|at| u64::from_le_bytes(numbers[at]));
-    let mut fields = Fields::with_capacity(4);
+    let mut fields = Fields::with_capacity(4, 64);
     fields.push("MaximumSize", size);
     fields.push("AllocationDelta", delta);
     fields.push("JournalId", id);
@@ -215,7 +215,7 @@ fn parse_max(input: &Input<'_>, sink: &mut Sink<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use evidence::{Bytes, Focus, Problem, Value};
+    use evidence::{Bytes, Focus, Problem, Value, ValueRef};
 
     use super::*;
     use crate::mft::tests::{file, name, volume};
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(names(&records), ["x.tmp", "x.tmp", "payload.dll", "payload.dll"]);
         let last = &records[3];
         assert_eq!(last.subject, r"\Users\Public\payload.dll");
-        assert_eq!(last.fields.get("Reasons"), Some(&Value::from(vec!["FILE_DELETE", "CLOSE"])));
+        assert_eq!(last.fields.get("Reasons").map(ValueRef::to_value), Some(Value::from(vec!["FILE_DELETE", "CLOSE"])));
         assert_eq!((last.fields.number("Entry"), last.fields.number("Sequence")), (Some(8), Some(3)));
         assert_eq!((last.fields.number("ParentEntry"), last.fields.number("ParentSequence")), (Some(7), Some(9)));
         assert_eq!(last.moments[0].meaning, Meaning::JOURNAL);

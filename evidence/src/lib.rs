@@ -23,4 +23,4 @@ pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, Stor
 pub use problem::{Problem, ProblemKind, Stage};
 pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record};
 pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};
-pub use value::{Fields, Value};
+pub use value::{FieldName, FieldValue, Fields, Value, ValueRef};

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use artifacts::formats::cli::{Metadata, Table};
 use artifacts::formats::pe::Pe;
-use evidence::{Focus, Input, Problem, Record, Sink, Value};
+use evidence::{Focus, Input, Problem, Record, Sink, Value, ValueRef};
 use serde_json::Value as Json;
 
 /// Files of which another program reads something else, by SHA-256, with the reason.
@@ -80,6 +80,11 @@ fn dnfile(files: &[PathBuf]) -> Option<Vec<Json>> {
     Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
+/// The text of a member, empty where there is none.
+fn text<'a>(value: impl Into<ValueRef<'a>>, name: &str) -> String {
+    value.into().get(name).and_then(Value::as_text).unwrap_or("").to_owned()
+}
+
 #[test]
 fn every_assembly_as_dnfile_reads_it() {
     let Some(corpus) = super::folder() else { return };
@@ -119,7 +124,6 @@ fn every_assembly_as_dnfile_reads_it() {
         }
         let (records, _) = parse("assembly", &path.to_string_lossy().replace('/', r"\"), data);
         let cli = records[0].fields.get("Cli").unwrap();
-        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_text).unwrap_or("").to_owned();
         differ("MVID", text(cli, "Mvid"), format!("{{{}}}", theirs["mvid"].as_str().unwrap()));
         if let (Some(ours), Some(theirs)) = (cli.get("Assembly"), theirs["assembly"].as_object()) {
             differ("name", text(ours, "Name"), theirs["name"].as_str().unwrap().to_owned());
@@ -214,7 +218,6 @@ fn ids_are_those_that_windows_registered() {
     for (path, data) in programs(&corpus) {
         let (records, _) = parse("assembly", &path.to_string_lossy().replace('/', r"\"), &data);
         let Some(cli) = records.first().and_then(|record| record.fields.get("Cli")) else { continue };
-        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_text).unwrap_or("").to_owned();
         let Some(assembly) = cli.get("Assembly") else { continue };
         let types = known.entry((text(assembly, "Name"), text(assembly, "PublicKeyToken"))).or_default();
         for one in cli.get("Types").map(Value::items).unwrap_or_default() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::Path;
 
-use evidence::{Filetime, Focus, Input, Integrity, Lead, Locator, Problem, Record, Sink, Value};
+use evidence::{Filetime, Focus, Input, Integrity, Lead, Locator, Problem, Record, Sink, ValueRef};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -134,7 +134,7 @@ fn every_log_as_the_evtx_library_counts_it() {
         }
         for (what, ours) in [("first", "First"), ("last", "Last")] {
             let theirs = micros(line[what].as_str().and_then(Filetime::parse_utc));
-            let ours = micros(fields.get(ours).and_then(Value::as_time));
+            let ours = micros(fields.get(ours).and_then(ValueRef::as_time));
             let is_right = match what {
                 _ if !is_damaged => theirs == ours,
                 "first" => ours <= theirs,
@@ -143,7 +143,7 @@ fn every_log_as_the_evtx_library_counts_it() {
             differ(what, is_right, &theirs, &ours);
         }
         let theirs: BTreeMap<String, u64> = serde_json::from_value(line["event_ids"].clone()).unwrap();
-        let Some(Value::Map(ours)) = fields.get("Events") else { panic!("{name}: no counts") };
+        let Some(ValueRef::Map(ours)) = fields.get("Events") else { panic!("{name}: no counts") };
         // Events without a channel are under `?` there.
         let key = |key: &str| if key.starts_with(':') { format!("?{key}") } else { key.to_owned() };
         let ours: BTreeMap<String, u64> =

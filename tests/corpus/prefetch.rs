@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evidence::{Fields, Focus, Input, Record, Sink, Value};
+use evidence::{Fields, Focus, Input, Record, Sink, Value, ValueRef};
 use serde_json::{Value as Json, json};
 
 /// What `parse` gives for a file: records and problems.
@@ -21,12 +21,12 @@ fn parse(path: &str, bytes: &[u8]) -> (Vec<Record>, Vec<evidence::Problem>) {
 fn as_ground_truth(record: &Record) -> Json {
     let fields: &Fields = &record.fields;
     let texts = |list: &str, member: &str| -> Vec<String> {
-        let items = fields.get(list).map(Value::items).unwrap_or_default();
+        let items = fields.get(list).map(ValueRef::items).unwrap_or_default();
         items.iter().filter_map(|item| item.get(member)?.as_text().map(str::to_owned)).collect()
     };
     let volumes: Vec<Json> = fields
         .get("Volumes")
-        .map(Value::items)
+        .map(ValueRef::items)
         .unwrap_or_default()
         .iter()
         .map(|volume| {

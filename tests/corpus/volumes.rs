@@ -1,6 +1,6 @@
 //! $MFT and change journals of the corpus through their artifacts: how many records, and what they claim.
 
-use evidence::{Claim, Filetime, Focus, Record, Value};
+use evidence::{Claim, Filetime, Focus, Record, Value, ValueRef};
 use serde_json::Value as Json;
 
 use crate::parsers::parse;
@@ -84,7 +84,7 @@ fn every_change_is_described_and_no_change_of_a_tool_is_an_execution() {
         let theirs = line["regasm_regsvcs"].as_array().unwrap();
         assert_eq!(records.len(), theirs.len(), "{}", file.display());
         for (ours, theirs) in records.iter().zip(theirs) {
-            let reasons = ours.fields.get("Reasons").map(Value::items).unwrap_or_default();
+            let reasons = ours.fields.get("Reasons").map(ValueRef::items).unwrap_or_default();
             let reasons: Vec<&str> = reasons.iter().filter_map(Value::as_text).collect();
             assert_eq!(ours.fields.number("Usn"), theirs[0].as_u64(), "{}", file.display());
             assert!(is_time(&theirs[1], time(ours)), "{theirs}: {ours:?}");

@@ -4,6 +4,7 @@
 //! the number, because the same number means different things under different providers.
 
 use evidence::Claim::{self, *};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -193,9 +194,16 @@ static KINDS: &[Kind] = &[
 
 /// The rows of one provider by event id, and the row for all other ids where there is one.
 #[derive(Debug, Default)]
-struct OfProvider {
-    by_id: HashMap<u64, &'static Kind>,
+pub(super) struct OfProvider {
+    by_id: HashMap<u64, &'static Kind, RandomState>,
     other: Option<&'static Kind>,
+}
+
+impl OfProvider {
+    /// The row of an event; `None` when it is not kept.
+    pub(super) fn find(&self, event_id: u64) -> Option<&'static Kind> {
+        self.by_id.get(&event_id).copied().or(self.other)
+    }
 }
 
 fn of_provider(name: &str, guid: &str) -> OfProvider {
@@ -223,29 +231,18 @@ fn of_provider(name: &str, guid: &str) -> OfProvider {
 /// Most providers that are remembered; a log has a few hundred, a hostile one could have one per record.
 const MAX_PROVIDERS: usize = 4096;
 
-/// Looks events up, remembering the providers it has seen.
+/// Looks providers up, remembering those it has seen.
 #[derive(Default)]
-pub(super) struct Kinds {
-    known: HashMap<(String, String), Rc<OfProvider>>,
-    last: Option<(String, String, Rc<OfProvider>)>,
-}
+pub(super) struct Kinds(HashMap<(String, String), Rc<OfProvider>>);
 
 impl Kinds {
-    /// The row of an event; `None` when it is not kept.
-    pub(super) fn find(&mut self, name: &str, guid: &str, event_id: u64) -> Option<&'static Kind> {
-        // Logs come in runs of one provider.
-        let of = match &self.last {
-            Some((last_name, last_guid, of)) if last_name == name && last_guid == guid => of,
-            _ => {
-                if self.known.len() >= MAX_PROVIDERS {
-                    self.known.clear();
-                }
-                let key = (name.to_owned(), guid.to_owned());
-                let of = self.known.entry(key).or_insert_with(|| Rc::new(of_provider(name, guid))).clone();
-                &self.last.insert((name.to_owned(), guid.to_owned(), of)).2
-            }
-        };
-        of.by_id.get(&event_id).copied().or(of.other)
+    /// The rows of a provider.
+    pub(super) fn of(&mut self, name: &str, guid: &str) -> Rc<OfProvider> {
+        if self.0.len() >= MAX_PROVIDERS {
+            self.0.clear();
+        }
+        let key = (name.to_owned(), guid.to_owned());
+        self.0.entry(key).or_insert_with(|| Rc::new(of_provider(name, guid))).clone()
     }
 }
 
@@ -266,7 +263,7 @@ mod tests {
     #[test]
     fn the_provider_decides_with_the_number() {
         let mut kinds = Kinds::default();
-        let mut find = |name, guid, id| kinds.find(name, guid, id);
+        let mut find = |name, guid, id| kinds.of(name, guid).find(id);
         assert_eq!(find(SECURITY, "", 4688).unwrap().claims, &[Executed]);
         assert!(find("Microsoft-Windows-Kernel-General", "", 4688).is_none());
         assert!(find("Microsoft-Windows-Power-Troubleshooter", "", 1).is_none(), "1 is many things");

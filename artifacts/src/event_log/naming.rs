@@ -1,7 +1,7 @@
 //! What the values of an event are called in records, as docs/records.md says.
 
 use crate::formats::evtx::{Label, Part, Place};
-use std::borrow::Cow;
+use evidence::FieldName;
 
 /// Names that every event has, so that they need not be made for each record.
 const SYSTEM: [(&str, Option<&str>, &str); 17] = [
@@ -26,7 +26,7 @@ const SYSTEM: [(&str, Option<&str>, &str); 17] = [
 
 /// The label of a place. The time of recording is a moment of the record and no field.
 pub(super) fn label(place: &Place<'_>) -> Label {
-    let named = |name: String| Label::Named(Cow::Owned(name));
+    let named = |name: &str| Label::Named(FieldName::kept(name));
     match (place.part, place.attribute) {
         (_, Some(attribute)) if attribute == "xmlns" || attribute.starts_with("xmlns:") => Label::Skip,
         (Part::Root | Part::Event, _) => Label::Skip,
@@ -35,17 +35,17 @@ pub(super) fn label(place: &Place<'_>) -> Label {
                 return Label::Skip;
             }
             match SYSTEM.iter().find(|(element, of, _)| *element == place.element && *of == attribute) {
-                Some((.., name)) => Label::Named(Cow::Borrowed(name)),
-                None => named(format!("System.{}", attribute.unwrap_or(place.element))),
+                Some((.., name)) => Label::Named((*name).into()),
+                None => named(&format!("System.{}", attribute.unwrap_or(place.element))),
             }
         }
-        (Part::Rendering, None) => named(format!("RenderingInfo.{}", place.element)),
-        (Part::Rendering, Some(attribute)) => named(format!("RenderingInfo.{}.{attribute}", place.element)),
-        (Part::Data, Some(attribute)) => named(format!("{}.{attribute}", place.element)),
+        (Part::Rendering, None) => named(&format!("RenderingInfo.{}", place.element)),
+        (Part::Rendering, Some(attribute)) => named(&format!("RenderingInfo.{}.{attribute}", place.element)),
+        (Part::Data, Some(attribute)) => named(&format!("{}.{attribute}", place.element)),
         (Part::Data, None) => match place.name {
-            Some(name) => named(name.to_owned()),
+            Some(name) => named(name),
             None if place.element == "Data" => Label::Numbered,
-            None => named(place.element.to_owned()),
+            None => named(place.element),
         },
     }
 }

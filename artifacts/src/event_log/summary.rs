@@ -3,6 +3,7 @@
 use super::{ARTIFACT, CHANNEL};
 use crate::formats::evtx::FileHeader;
 use evidence::{Fields, Filetime, Integrity, Locator, ProblemKind, Record, Sink, Value};
+use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 
 /// Most ranges of missing record numbers that are listed.
@@ -23,9 +24,8 @@ pub(super) struct Summary {
     runs: Vec<(u64, u64)>,
     runs_left_out: bool,
     channels: HashMap<String, usize>,
-    last_channel: Option<(String, usize)>,
     /// Counts by number of the channel and event id.
-    events: HashMap<(usize, u64), u64>,
+    events: HashMap<(usize, u64), u64, RandomState>,
     events_left_out: bool,
 }
 
@@ -47,22 +47,19 @@ impl Summary {
         *last = ticks.max(*last);
     }
 
+    /// The number that a channel is counted under; `None` when there are too many.
+    pub(super) fn channel_number(&mut self, channel: &str) -> Option<usize> {
+        let next = self.channels.len();
+        match self.channels.get(channel) {
+            Some(number) => Some(*number),
+            None if next < MAX_EVENTS => Some(*self.channels.entry(channel.to_owned()).or_insert(next)),
+            None => None,
+        }
+    }
+
     /// Counts what a live record is about, where that could be read.
-    pub(super) fn event(&mut self, channel: &str, event_id: u64) {
-        // Logs nearly always have one channel.
-        let number = match &self.last_channel {
-            Some((last, number)) if last == channel => *number,
-            _ => {
-                let next = self.channels.len();
-                let number = match self.channels.get(channel) {
-                    Some(number) => *number,
-                    None if next < MAX_EVENTS => *self.channels.entry(channel.to_owned()).or_insert(next),
-                    None => return self.events_left_out = true,
-                };
-                self.last_channel = Some((channel.to_owned(), number));
-                number
-            }
-        };
+    pub(super) fn event(&mut self, channel: Option<usize>, event_id: u64) {
+        let Some(number) = channel else { return self.events_left_out = true };
         if let Some(count) = self.events.get_mut(&(number, event_id)) {
             *count += 1;
         } else if self.events.len() < MAX_EVENTS {

@@ -1,7 +1,7 @@
 //! The description of a file for people: the answer first, then what the file is. Lines fit a terminal of 80 columns.
 
 use crate::progress::printable;
-use evidence::{Fields, Problem, Value};
+use evidence::{Fields, Problem, Value, ValueRef};
 use std::io::{self, Write};
 
 /// Columns of a line; longer words, such as paths, are not broken.
@@ -39,8 +39,8 @@ pub(super) fn write(path: &str, fields: Option<&Fields>, problems: &[Problem], o
     writeln!(page.out)
 }
 
-fn part<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_text).unwrap_or("")
+fn part<'a>(value: impl Into<ValueRef<'a>>, name: &str) -> &'a str {
+    value.into().get(name).and_then(Value::as_text).unwrap_or("")
 }
 
 struct Page<'a> {
@@ -117,7 +117,7 @@ impl Page<'_> {
         if may_run { self.line("", rights) } else { Ok(()) }
     }
 
-    fn identity(&mut self, cli: &Value) -> io::Result<()> {
+    fn identity(&mut self, cli: ValueRef<'_>) -> io::Result<()> {
         self.heading("Assembly")?;
         if let Some(assembly) = cli.get("Assembly") {
             self.line("name", part(assembly, "Name"))?;
@@ -146,13 +146,13 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn types(&mut self, cli: &Value) -> io::Result<()> {
+    fn types(&mut self, cli: ValueRef<'_>) -> io::Result<()> {
         let number = |name: &str| cli.get(name).and_then(Value::as_number).unwrap_or(0);
         self.heading("Types that regasm registers, and methods with its attributes")?;
         let types = cli.get("Types").map(Value::items).unwrap_or(&[]);
         let (hooked, plain): (Vec<&Value>, Vec<&Value>) =
             types.iter().partition(|one| one.get("Register").is_some() || one.get("Unregister").is_some());
-        for one in hooked.iter().chain(&plain).take(MOST) {
+        for one in hooked.into_iter().chain(plain).take(MOST) {
             let is_registrable = one.get("Registrable").and_then(Value::as_bool) == Some(true);
             let mut facts = vec![part(one, "Name").to_owned()];
             if !is_registrable {
@@ -197,7 +197,7 @@ impl Page<'_> {
         }
     }
 
-    fn native(&mut self, cli: &Value) -> io::Result<()> {
+    fn native(&mut self, cli: ValueRef<'_>) -> io::Result<()> {
         let functions = cli.get("NativeFunctions").map(Value::items).unwrap_or(&[]);
         if functions.is_empty() {
             return Ok(());
@@ -241,10 +241,10 @@ impl Page<'_> {
             let id = part(debug, "Guid");
             self.line("PDB id", &if id.is_empty() { String::new() } else { format!("{id}, age {age}") })?;
         }
-        if let Some(is_signed) = fields.get("Signed").and_then(Value::as_bool) {
+        if let Some(is_signed) = fields.get("Signed").and_then(ValueRef::as_bool) {
             self.line("certificates", if is_signed { "there; whether they are valid is not checked" } else { "none" })?;
         }
-        for section in fields.get("Sections").map(Value::items).unwrap_or(&[]).iter().take(MOST) {
+        for section in fields.get("Sections").map(ValueRef::items).unwrap_or(&[]).iter().take(MOST) {
             let number = |name: &str| section.get(name).and_then(Value::as_number).unwrap_or(0);
             let entropy = part(section, "Entropy");
             let entropy = if entropy.is_empty() { String::new() } else { format!(", entropy {entropy}") };
@@ -252,7 +252,7 @@ impl Page<'_> {
                 format!("{:<8} {} bytes at {:#x}{entropy}", part(section, "Name"), number("Size"), number("Offset"));
             self.line("section", &text)?;
         }
-        let imports = fields.get("Imports").map(Value::items).unwrap_or(&[]);
+        let imports = fields.get("Imports").map(ValueRef::items).unwrap_or(&[]);
         for library in imports.iter().take(MOST) {
             let functions = library.get("Functions").map(Value::items).unwrap_or(&[]);
             let text = match functions {
@@ -265,7 +265,7 @@ impl Page<'_> {
     }
 
     fn version(&mut self, fields: &Fields) -> io::Result<()> {
-        let Some(Value::Map(version)) = fields.get("Version") else { return Ok(()) };
+        let Some(ValueRef::Map(version)) = fields.get("Version") else { return Ok(()) };
         self.heading("Version resource, which anybody can set")?;
         for (name, text) in version.iter().take(MOST) {
             self.line_at(WIDE_INDENT, name, text.as_text().unwrap_or(""))?;

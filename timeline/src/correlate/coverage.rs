@@ -3,7 +3,7 @@
 use super::source::{Places, Source};
 use crate::event::Event;
 use crate::host::Host;
-use evidence::{Coverage, Filetime, Item, ItemId, Value};
+use evidence::{Coverage, Filetime, Item, ItemId, Value, ValueRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Channels that tell of the tools, and what the absence of a record in them means.
@@ -91,7 +91,7 @@ impl Seen {
             let value = fields.get(name)?;
             value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?))
         };
-        let ranges = fields.get("MissingRecordIds").map(Value::items).unwrap_or_default();
+        let ranges = fields.get("MissingRecordIds").map(ValueRef::items).unwrap_or_default();
         self.channels.push(Channel {
             name: fields.text("Channel").unwrap_or_default().to_owned(),
             item: event.item,

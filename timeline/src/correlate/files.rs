@@ -4,7 +4,9 @@
 use super::source::{Places, Source};
 use crate::event::Event;
 use crate::paths::{self, PathKey};
-use evidence::{AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Meaning, Recovery, Related, Value};
+use evidence::{
+    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Meaning, Recovery, Related, Value, ValueRef,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Most traces of files kept.
@@ -181,7 +183,7 @@ impl Files {
         let fields = &event.record.fields;
         let Some(name) = fields.text("Name") else { return };
         let reasons: Vec<&str> =
-            fields.get("Reasons").map(Value::items).unwrap_or_default().iter().filter_map(Value::as_text).collect();
+            fields.get("Reasons").map(ValueRef::items).unwrap_or_default().iter().filter_map(Value::as_text).collect();
         let deleted = reasons.contains(&"FILE_DELETE");
         let path = fields.text("Path");
         let what = format!("change journal: {} {}", path.unwrap_or(name), reasons.join(", "));
@@ -194,7 +196,7 @@ impl Files {
         let path = fields.text("Path");
         let Some(name) = fields.text("Name").or_else(|| path.map(paths::file_name)) else { return };
         let shown = path.unwrap_or(name);
-        if event.is_first() && fields.get("InUse").and_then(Value::as_bool) == Some(false) {
+        if event.is_first() && fields.get("InUse").and_then(ValueRef::as_bool) == Some(false) {
             let what = format!("$MFT: {shown} is deleted");
             self.add_trace(name, path, None, what, true, Source::of(event));
         }
@@ -397,7 +399,7 @@ fn is_lead(item: &Item) -> bool {
 }
 
 fn as_map(event: &Event) -> Value {
-    Value::Map(event.record.fields.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
+    Value::Map(event.record.fields.iter().map(|(name, value)| (name.to_owned(), value.to_value())).collect())
 }
 
 fn state_name(one: &Collected) -> &'static str {

@@ -9,7 +9,7 @@ use super::source::{Cited, Source};
 use crate::command;
 use crate::event::Event;
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime, Identity, Meaning, Tool, Value};
+use evidence::{Confidence, Filetime, Identity, Meaning, Tool, Value, ValueRef};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SECOND: i64 = 10_000_000;
@@ -113,7 +113,7 @@ impl Prefetch {
             return;
         }
         let file = self.files.entry(whole.clone()).or_insert_with(|| {
-            let listed = fields.get("Files").map(Value::items).unwrap_or_default();
+            let listed = fields.get("Files").map(ValueRef::items).unwrap_or_default();
             let files: Vec<String> =
                 listed.iter().filter_map(|file| file.get("Path").and_then(Value::as_text).map(str::to_owned)).collect();
             let mut keys: HashMap<String, Vec<String>> = HashMap::new();

@@ -7,7 +7,7 @@ use super::process::ProcessId;
 use super::source::{Cited, Places, Source};
 use crate::event::Event;
 use crate::paths;
-use evidence::{Citation, Confidence, Fields, Filetime, ItemId, Registration, Value};
+use evidence::{Citation, Confidence, Fields, Filetime, ItemId, Registration, Value, ValueRef};
 use std::collections::BTreeMap;
 
 /// Most registrations of hives, and most class ids collected from events.
@@ -124,7 +124,7 @@ impl Registrations {
             prog_id: text("ProgId"),
             last_written,
             state: text("State").unwrap_or_else(|| "current".to_owned()),
-            versions: fields.get("Versions").map(Value::items).unwrap_or_default().to_vec(),
+            versions: fields.get("Versions").map(ValueRef::items).unwrap_or_default().to_vec(),
             categories: texts(fields, "Categories"),
             executions: Vec::new(),
             assemblies: Vec::new(),
@@ -261,7 +261,7 @@ impl Draft {
 }
 
 fn texts(fields: &Fields, name: &str) -> Vec<String> {
-    let items = fields.get(name).map(Value::items).unwrap_or_default();
+    let items = fields.get(name).map(ValueRef::items).unwrap_or_default();
     items.iter().filter_map(Value::as_text).map(str::to_owned).collect()
 }
 

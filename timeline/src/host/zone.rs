@@ -3,7 +3,7 @@
 //! Reference: Microsoft, *TIME_ZONE_INFORMATION structure* (year 0: `wDay` is the week of the month, 5 the
 //! last), *DYNAMIC_TIME_ZONE_INFORMATION structure* (a rule per year).
 
-use evidence::{Civil, Fields, Filetime, Value};
+use evidence::{Civil, Fields, Filetime, Value, ValueRef};
 use serde::Serialize;
 
 const MINUTE: i64 = 60;
@@ -90,8 +90,8 @@ struct Reading {
 }
 
 impl Rule {
-    fn from_fields(fields: &dyn Fn(&str) -> Option<Value>, time_fields: bool) -> Option<Self> {
-        let minutes = |name: &str| fields(name).as_ref().and_then(signed);
+    fn from_fields<'v>(fields: &dyn Fn(&str) -> Option<ValueRef<'v>>, time_fields: bool) -> Option<Self> {
+        let minutes = |name: &str| fields(name).and_then(signed);
         let transition = |name: &str| {
             let numbers: Vec<u32> = fields(name)?
                 .items()
@@ -131,9 +131,9 @@ impl Rule {
 }
 
 /// A signed number that the registry may hold as an unsigned 32-bit one.
-fn signed(value: &Value) -> Option<i64> {
+fn signed(value: ValueRef<'_>) -> Option<i64> {
     let number = match value {
-        Value::Signed(number) => *number,
+        ValueRef::Signed(number) => number,
         other => i64::try_from(other.as_number()?).ok()?,
     };
     let number = if number > i64::from(i32::MAX) { i64::from(u32::try_from(number).ok()? as i32) } else { number };
@@ -163,7 +163,7 @@ impl TimeZone {
     /// From the record of the host's setting and those of all zones that the host knows.
     pub(super) fn new(setting: &Fields, zones: &[&Fields]) -> Self {
         let name = setting.text("Name").map(|name| name.trim_end_matches('\0').to_owned());
-        let fixed = Rule::from_fields(&|name| setting.get(name).cloned(), true);
+        let fixed = Rule::from_fields(&|name| setting.get(name), true);
         let off = setting.number("DynamicDaylightTimeDisabled").is_some_and(|number| number != 0);
         let known = zones.iter().find(|zone| {
             name.as_deref().is_some_and(|name| zone.text("Name").is_some_and(|other| other.eq_ignore_ascii_case(name)))
@@ -237,8 +237,8 @@ fn shifted(at: Filetime, minutes: i64) -> Option<Filetime> {
 fn zone_rules(zone: &Fields) -> Vec<(i64, Rule)> {
     let mut dated = Vec::new();
     let mut default = None;
-    for entry in zone.get("Rules").map(Value::items).unwrap_or_default() {
-        let Some(rule) = Rule::from_fields(&|name| entry.get(name).cloned(), false) else { continue };
+    for entry in zone.get("Rules").map(ValueRef::items).unwrap_or_default() {
+        let Some(rule) = Rule::from_fields(&|name| entry.get(name).map(Value::view), false) else { continue };
         match entry.get("Year").and_then(Value::as_number).and_then(|year| i64::try_from(year).ok()) {
             Some(year) => dated.push((year, rule)),
             None => default = Some(rule),

@@ -13,9 +13,8 @@ use super::names::{self, NOT_STATIC, Names};
 use crate::event::{Event, EventSource};
 use evidence::{
     Claim, Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp,
-    Value, When, Zone,
+    Value, ValueRef, When, Zone,
 };
-use std::borrow::Cow;
 
 /// Appends the bytes of a record.
 pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
@@ -59,15 +58,15 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
     put_number(record.fields.len() as u64, out);
     for (name, value) in record.fields.entries() {
         match name {
-            Cow::Borrowed(name) => out.extend_from_slice(&names::number(name).to_le_bytes()),
-            Cow::Owned(name) => {
+            evidence::FieldName::Static(name) => out.extend_from_slice(&names::number(name).to_le_bytes()),
+            evidence::FieldName::Shared(name) => {
                 out.extend_from_slice(&NOT_STATIC.to_le_bytes());
                 put_text(name, out);
             }
         }
         match value {
             // Most subjects stand in a field as well.
-            Value::Text(text) if *text == record.subject => out.push(SUBJECT),
+            ValueRef::Text(text) if text == record.subject => out.push(SUBJECT),
             value => put_value(value, out),
         }
     }
@@ -150,36 +149,36 @@ fn put_times(tag: u8, times: &[Timestamp], before: &mut Filetime, out: &mut Vec<
     }
 }
 
-fn put_value(value: &Value, out: &mut Vec<u8>) {
+fn put_value(value: ValueRef<'_>, out: &mut Vec<u8>) {
     match value {
-        Value::Text(text) => {
+        ValueRef::Text(text) => {
             out.push(0);
             put_text(text, out);
         }
-        Value::Unsigned(number) => {
+        ValueRef::Unsigned(number) => {
             out.push(1);
-            put_number(*number, out);
+            put_number(number, out);
         }
-        Value::Signed(number) => {
+        ValueRef::Signed(number) => {
             out.push(2);
             out.extend_from_slice(&number.to_le_bytes());
         }
-        Value::Bool(flag) => out.push(3 + u8::from(*flag)),
-        Value::Time(time) => {
+        ValueRef::Bool(flag) => out.push(3 + u8::from(flag)),
+        ValueRef::Time(time) => {
             out.push(5);
             out.extend_from_slice(&time.0.to_le_bytes());
         }
-        Value::List(items) => {
+        ValueRef::List(items) => {
             out.push(6);
             put_number(items.len() as u64, out);
-            items.iter().for_each(|item| put_value(item, out));
+            items.iter().for_each(|item| put_value(item.view(), out));
         }
-        Value::Map(members) => {
+        ValueRef::Map(members) => {
             out.push(7);
             put_number(members.len() as u64, out);
             for (name, value) in members {
                 put_text(name, out);
-                put_value(value, out);
+                put_value(value.view(), out);
             }
         }
     }
@@ -573,7 +572,7 @@ impl<'a> RecordView<'a> {
                 moment.locator = Some(place.to_locator());
             }
         }
-        let mut fields = Fields::with_capacity(self.field_count);
+        let mut fields = Fields::with_capacity(self.field_count, 0);
         for (name, value) in self.fields() {
             match name {
                 FieldName::Static(name) => fields.push(name, value.to_value()),

@@ -1,6 +1,6 @@
 //! Instances of templates: the events themselves.
 
-use super::chunk::{RawRecord, u16_at, u32_at};
+use super::chunk::{RawRecord, u32_at};
 use super::template::{Definitions, Label, Naming, Part, Piece, Source, Template, Undecodable};
 use super::value::{FRAGMENT, RawValue};
 use evidence::Filetime;
@@ -13,6 +13,14 @@ const MAX_NESTING: u32 = 8;
 const MAX_BYTES: usize = 256 << 10;
 /// Most columns that are looked at for one event, counted in the same way.
 const MAX_COLUMNS: usize = 16 << 10;
+
+/// Takes the values of an event, each written where the taker wants to have it.
+pub trait Values {
+    /// Where the text of the next value is appended.
+    fn text(&mut self) -> &mut String;
+    /// The value of this label is what was appended since the text had the length `start`; nothing for `None`.
+    fn end(&mut self, label: &Label, start: Option<usize>);
+}
 
 /// What may still be spent on one event.
 struct Budget {
@@ -27,20 +35,58 @@ impl Budget {
     }
 }
 
-/// One template instance: its definition and the values for it. Nothing is rendered yet.
-pub struct Event<'a> {
-    template: Rc<Template>,
-    values: Vec<RawValue<'a>>,
+/// Type, length and place of one value; its bytes are looked up when it is needed, since of most events few are.
+#[derive(Clone, Copy)]
+struct Slot {
+    kind: u8,
+    size: u16,
+    offset: u32,
 }
 
-impl Event<'_> {
+/// One template instance: its definition and the values for it. Nothing is rendered yet.
+pub struct Event<'a> {
+    data: &'a [u8],
+    template: Rc<Template>,
+    slots: Vec<Slot>,
+}
+
+fn value_of<'a>(data: &'a [u8], slot: Slot) -> RawValue<'a> {
+    let offset = slot.offset as usize;
+    RawValue { kind: slot.kind, data: data.get(offset..offset + usize::from(slot.size)).unwrap_or_default(), offset }
+}
+
+/// Where an event comes from, as it is stored: equal bytes mean the same, and need not be rendered again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'e>([(u8, &'e [u8]); 3]);
+
+impl Origin<'_> {
+    /// A copy that outlives the event.
+    pub fn to_owned(self) -> StoredOrigin {
+        StoredOrigin(self.0.map(|(kind, bytes)| (kind, bytes.into())))
+    }
+}
+
+/// An [`Origin`] with its own bytes.
+pub struct StoredOrigin([(u8, Box<[u8]>); 3]);
+
+impl PartialEq<Origin<'_>> for StoredOrigin {
+    fn eq(&self, other: &Origin<'_>) -> bool {
+        self.0.iter().zip(other.0).all(|(own, (kind, bytes))| own.0 == kind && *own.1 == *bytes)
+    }
+}
+
+impl<'a> Event<'a> {
+    fn value(&self, index: u16) -> Option<RawValue<'a>> {
+        self.slots.get(usize::from(index)).map(|slot| value_of(self.data, *slot))
+    }
+
     fn text<'s>(&'s self, source: &'s Source) -> Cow<'s, str> {
         match source {
             Source::Nowhere => Cow::Borrowed(""),
             Source::Literal(text) => Cow::Borrowed(text),
             Source::Value(index) => {
                 let mut text = String::new();
-                if let Some(value) = self.values.get(usize::from(*index)) {
+                if let Some(value) = self.value(*index) {
                     value.render(&mut text);
                 }
                 Cow::Owned(text)
@@ -48,10 +94,22 @@ impl Event<'_> {
         }
     }
 
+    /// What decides about provider and channel, undecoded.
+    pub fn origin(&self) -> Origin<'_> {
+        /// No type of a value.
+        const LITERAL: u8 = 0xFF;
+        let Template { provider, provider_guid, channel, .. } = &*self.template;
+        Origin([provider, provider_guid, channel].map(|source| match source {
+            Source::Nowhere => (LITERAL, &[][..]),
+            Source::Literal(text) => (LITERAL, text.as_bytes()),
+            Source::Value(index) => self.value(*index).map_or((LITERAL, &[][..]), |value| (value.kind, value.data)),
+        }))
+    }
+
     /// EventID.
     pub fn event_id(&self) -> Option<u64> {
         match &self.template.event_id {
-            Source::Value(index) => self.values.get(usize::from(*index))?.number(),
+            Source::Value(index) => self.value(*index)?.number(),
             Source::Literal(text) => text.trim().parse().ok(),
             Source::Nowhere => None,
         }
@@ -75,7 +133,7 @@ impl Event<'_> {
     /// TimeCreated in FILETIME ticks.
     pub fn time(&self) -> Option<u64> {
         let stored = match &self.template.time {
-            Source::Value(index) => self.values.get(usize::from(*index)).and_then(RawValue::filetime),
+            Source::Value(index) => self.value(*index).and_then(|value| value.filetime()),
             _ => None,
         };
         // A forwarded event can carry its time as text.
@@ -84,14 +142,14 @@ impl Event<'_> {
 }
 
 /// What is left of an instance whose definition cannot be read: its values, or not even these.
-struct Unnamed<'a> {
+struct Unnamed {
     error: Undecodable,
-    values: Vec<RawValue<'a>>,
+    slots: Vec<Slot>,
 }
 
-impl From<Undecodable> for Unnamed<'_> {
+impl From<Undecodable> for Unnamed {
     fn from(error: Undecodable) -> Self {
-        Unnamed { error, values: Vec::new() }
+        Unnamed { error, slots: Vec::new() }
     }
 }
 
@@ -99,29 +157,37 @@ impl From<Undecodable> for Unnamed<'_> {
 pub struct Events<'a> {
     data: &'a [u8],
     definitions: Definitions<'a>,
+    /// Memory of closed events.
+    spare: Vec<Vec<Slot>>,
 }
 
 impl<'a> Events<'a> {
     /// No definition is known yet.
     pub fn new(chunk: &'a [u8], naming: Naming) -> Self {
-        Events { data: chunk, definitions: Definitions::new(chunk, naming) }
+        Events { data: chunk, definitions: Definitions::new(chunk, naming), spare: Vec::new() }
     }
 
-    /// Reads what is needed to decide about a record.
+    /// Reads what is needed to decide about a record. [`Events::close`] takes it back.
     pub fn open(&mut self, record: &RawRecord) -> Result<Event<'a>, Undecodable> {
         self.instance(record.body, record.end, Part::Root).map_err(|unnamed| unnamed.error)
     }
 
-    /// Renders an event: calls `on_value` for each value in the order of the XML. Members of a [`Label::Numbered`]
-    /// array come one by one, and a missing value of that label as `None`, so that the others keep their numbers; the
-    /// same for a fragment whose definition is lost. After an error what was handed over is still right.
-    pub fn render(
-        &mut self,
-        event: &Event<'a>,
-        on_value: &mut dyn FnMut(&Label, Option<String>),
-    ) -> Result<(), Undecodable> {
+    /// Takes an event back, to use its memory for the next one.
+    pub fn close(&mut self, event: Event<'a>) {
+        self.recycle(event.slots);
+    }
+
+    fn recycle(&mut self, mut slots: Vec<Slot>) {
+        slots.clear();
+        self.spare.push(slots);
+    }
+
+    /// Renders an event: gives each value in the order of the XML. Members of a [`Label::Numbered`] array come one by
+    /// one, and a missing value of that label as `None`, so that the others keep their numbers; the same for a fragment
+    /// whose definition is lost. After an error what was handed over is still right.
+    pub fn render(&mut self, event: &Event<'a>, out: &mut impl Values) -> Result<(), Undecodable> {
         let mut budget = Budget { bytes: MAX_BYTES, columns: MAX_COLUMNS };
-        self.walk(event, 0, &mut budget, on_value)
+        self.walk(event, 0, &mut budget, out)
     }
 
     fn walk(
@@ -129,7 +195,7 @@ impl<'a> Events<'a> {
         event: &Event<'a>,
         nesting: u32,
         budget: &mut Budget,
-        on_value: &mut dyn FnMut(&Label, Option<String>),
+        out: &mut impl Values,
     ) -> Result<(), Undecodable> {
         if nesting > MAX_NESTING {
             return Err(Undecodable::TooLarge);
@@ -138,39 +204,54 @@ impl<'a> Events<'a> {
         let mut outcome = Ok(());
         for column in &event.template.columns {
             if column.label == Label::Numbered
-                && let [Piece::Value(index)] = column.pieces[..]
-                && let Some(value) = event.values.get(usize::from(index)).filter(|value| value.is_array())
+                && let [Piece::Value(index)] = event.template.pieces[column.pieces.clone()]
+                && let Some(value) = event.value(index).filter(RawValue::is_array)
             {
                 Budget::spend(&mut budget.bytes, value.data.len())?;
-                value.members(&mut |member| on_value(&column.label, Some(member)));
+                value.members(&mut |member| {
+                    let start = out.text().len();
+                    member.render(out.text());
+                    out.end(&column.label, Some(start));
+                });
                 continue;
             }
-            let mut text: Option<String> = None;
             let is_wanted = column.label != Label::Skip;
-            for piece in &column.pieces {
+            let mut start = None;
+            // Text before a fragment in the same element, which Windows itself never writes.
+            let mut before = String::new();
+            for piece in &event.template.pieces[column.pieces.clone()] {
                 match piece {
                     Piece::Literal(literal) if is_wanted => {
                         Budget::spend(&mut budget.bytes, literal.len())?;
-                        text.get_or_insert_default().push_str(literal);
+                        start.get_or_insert(out.text().len());
+                        out.text().push_str(literal);
                     }
                     Piece::Literal(_) => {}
-                    Piece::Value(index) => match event.values.get(usize::from(*index)) {
+                    Piece::Value(index) => match event.value(*index) {
                         Some(value) if value.kind == FRAGMENT => {
-                            match self.fragment(value, column.inside, nesting + 1, budget, on_value) {
+                            if let Some(start) = start.take() {
+                                before.push_str(&out.text().split_off(start));
+                            }
+                            match self.fragment(&value, column.inside, nesting + 1, budget, out) {
                                 Err(Undecodable::Nameless) => outcome = Err(Undecodable::Nameless),
                                 inner => inner?,
+                            }
+                            if !before.is_empty() {
+                                start = Some(out.text().len());
+                                out.text().push_str(&std::mem::take(&mut before));
                             }
                         }
                         Some(value) if is_wanted && !value.is_null() => {
                             Budget::spend(&mut budget.bytes, value.data.len())?;
-                            value.render(text.get_or_insert_default());
+                            start.get_or_insert(out.text().len());
+                            value.render(out.text());
                         }
                         _ => {}
                     },
                 }
             }
-            if column.label == Label::Numbered || (is_wanted && text.is_some()) {
-                on_value(&column.label, text);
+            if column.label == Label::Numbered || (is_wanted && start.is_some()) {
+                out.end(&column.label, start);
             }
         }
         outcome
@@ -182,29 +263,35 @@ impl<'a> Events<'a> {
         part: Part,
         nesting: u32,
         budget: &mut Budget,
-        on_value: &mut dyn FnMut(&Label, Option<String>),
+        out: &mut impl Values,
     ) -> Result<(), Undecodable> {
         if value.data.is_empty() {
             return Ok(());
         }
         match self.instance(value.offset, value.offset + value.data.len(), part) {
-            Ok(inner) => self.walk(&inner, nesting, budget, on_value),
-            Err(unnamed) if unnamed.values.is_empty() => Err(unnamed.error),
+            Ok(inner) => {
+                let outcome = self.walk(&inner, nesting, budget, out);
+                self.close(inner);
+                outcome
+            }
+            Err(unnamed) if unnamed.slots.is_empty() => Err(unnamed.error),
             Err(unnamed) => {
-                Budget::spend(&mut budget.columns, unnamed.values.len())?;
-                for value in unnamed.values {
+                Budget::spend(&mut budget.columns, unnamed.slots.len())?;
+                for slot in &unnamed.slots {
+                    let value = value_of(self.data, *slot);
                     Budget::spend(&mut budget.bytes, value.data.len())?;
-                    let mut text = String::new();
-                    value.render(&mut text);
-                    on_value(&Label::Numbered, (!value.is_null()).then_some(text));
+                    let start = out.text().len();
+                    value.render(out.text());
+                    out.end(&Label::Numbered, (!value.is_null()).then_some(start));
                 }
+                self.recycle(unnamed.slots);
                 Err(Undecodable::Nameless)
             }
         }
     }
 
     /// Reads a fragment: optional fragment headers, then a template instance or a plain element.
-    fn instance(&mut self, from: usize, to: usize, part: Part) -> Result<Event<'a>, Unnamed<'a>> {
+    fn instance(&mut self, from: usize, to: usize, part: Part) -> Result<Event<'a>, Unnamed> {
         let malformed = |offset| Undecodable::Malformed { offset };
         let mut at = from;
         while self.data.get(at) == Some(&0x0F) {
@@ -215,7 +302,7 @@ impl<'a> Events<'a> {
         }
         if self.data[at] != 0x0C {
             let template = Rc::new(self.definitions.element(at, to, part, false)?);
-            return Ok(Event { template, values: Vec::new() });
+            return Ok(Event { data: self.data, template, slots: Vec::new() });
         }
         let id = u32_at(self.data, at + 2).ok_or(malformed(at))?;
         let definition = u32_at(self.data, at + 6).ok_or(malformed(at))?;
@@ -230,17 +317,20 @@ impl<'a> Events<'a> {
         let table = at + 4;
         let mut offset = count.checked_mul(4).and_then(|size| table.checked_add(size)).ok_or(malformed(at))?;
         let descriptors = self.data.get(table..offset.min(to)).filter(|_| offset <= to).ok_or(malformed(at))?;
-        let mut values = Vec::with_capacity(count);
+        let mut slots = self.spare.pop().unwrap_or_default();
+        slots.reserve(count);
         for descriptor in descriptors.chunks_exact(4) {
-            let size = usize::from(u16_at(descriptor, 0).ok_or(malformed(offset))?);
-            let end = offset + size;
-            let data = self.data.get(offset..end).filter(|_| end <= to).ok_or(malformed(offset))?;
-            values.push(RawValue { kind: descriptor[2], data, offset });
-            offset = end;
+            let size = u16::from_le_bytes([descriptor[0], descriptor[1]]);
+            // A chunk is far smaller than what 32 bits hold.
+            slots.push(Slot { kind: descriptor[2], size, offset: offset as u32 });
+            offset += usize::from(size);
+        }
+        if offset > to {
+            return Err(malformed(table).into());
         }
         match template {
-            Ok(template) => Ok(Event { template, values }),
-            Err(error) => Err(Unnamed { error, values }),
+            Ok(template) => Ok(Event { data: self.data, template, slots }),
+            Err(error) => Err(Unnamed { error, slots }),
         }
     }
 }

@@ -16,6 +16,6 @@ mod tests;
 pub(crate) mod writer;
 
 pub use chunk::{CHUNK_SIZE, Chunk, FileHeader, RawRecord};
-pub use event::{Event, Events};
+pub use event::{Event, Events, StoredOrigin, Values};
 pub use template::{Label, Naming, Part, Place, Undecodable};
 pub use value::RawValue;

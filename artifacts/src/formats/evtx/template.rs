@@ -6,8 +6,10 @@
 
 use super::chunk::{CHUNK_SIZE, u16_at, u32_at};
 use super::value::push_utf16;
-use std::borrow::Cow;
+use evidence::FieldName;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Deepest nesting of elements. Windows' own templates stay below ten.
@@ -16,6 +18,8 @@ const MAX_DEPTH: u32 = 32;
 const MAX_NAME: usize = 255;
 /// Most bytes of definitions read in one chunk. Definitions cannot overlap, so they fit into the chunk once.
 const MAX_DEFINITIONS: usize = 2 * CHUNK_SIZE;
+/// Most columns whose names are compared with each other.
+const MOST_COMPARED: usize = 128;
 /// Header of a definition: offset of the next one, GUID, size.
 const DEFINITION_HEADER: usize = 24;
 
@@ -80,7 +84,7 @@ pub enum Label {
     /// Of no interest.
     Skip,
     /// This name.
-    Named(Cow<'static, str>),
+    Named(FieldName),
     /// One of a sequence without names.
     Numbered,
 }
@@ -102,7 +106,8 @@ pub(super) struct Column {
     pub(super) label: Label,
     /// The part that a fragment in its content belongs to.
     pub(super) inside: Part,
-    pub(super) pieces: Vec<Piece>,
+    /// Where its pieces stand in [`Template::pieces`].
+    pub(super) pieces: Range<usize>,
 }
 
 /// Where a value that decides about a record comes from.
@@ -128,6 +133,7 @@ impl Source {
 #[derive(Debug, Default)]
 pub(super) struct Template {
     pub(super) columns: Vec<Column>,
+    pub(super) pieces: Vec<Piece>,
     pub(super) event_id: Source,
     pub(super) provider: Source,
     pub(super) provider_guid: Source,
@@ -140,14 +146,14 @@ pub(super) struct Template {
 pub(super) struct Definitions<'a> {
     data: &'a [u8],
     naming: Naming,
-    known: HashMap<(u32, Part), Result<Rc<Template>, Undecodable>>,
-    names: HashMap<u32, Rc<str>>,
+    known: HashMap<(u32, Part), Result<Rc<Template>, Undecodable>, RandomState>,
     bytes_left: usize,
+    scratch: String,
 }
 
 impl<'a> Definitions<'a> {
     pub(super) fn new(data: &'a [u8], naming: Naming) -> Self {
-        Definitions { data, naming, known: HashMap::new(), names: HashMap::new(), bytes_left: MAX_DEFINITIONS }
+        Definitions { data, naming, known: HashMap::default(), bytes_left: MAX_DEFINITIONS, scratch: String::new() }
     }
 
     /// The definition at `offset`, for an instance that stands in `part` and gives `id` as the start of its GUID.
@@ -183,8 +189,14 @@ impl<'a> Definitions<'a> {
         in_definition: bool,
     ) -> Result<Template, Undecodable> {
         self.bytes_left = self.bytes_left.checked_sub(to.saturating_sub(from)).ok_or(Undecodable::TooLarge)?;
-        let mut compiler =
-            Compiler { definitions: self, at: from, end: to, in_definition, template: Template::default() };
+        let mut compiler = Compiler {
+            definitions: self,
+            at: from,
+            end: to,
+            in_definition,
+            pieces: Vec::new(),
+            template: Template::default(),
+        };
         while compiler.peek() == Some(0x0F) {
             compiler.skip(4)?;
         }
@@ -197,12 +209,20 @@ impl<'a> Definitions<'a> {
 
 /// A name that a template uses again gets its place in the sequence: `Name`, `Name[1]`, `Name[2]`.
 fn number_repeated(columns: &mut [Column]) {
-    let mut seen: HashMap<Cow<'static, str>, usize> = HashMap::new();
+    let is_repeated = |(at, column): (usize, &Column)| match &column.label {
+        Label::Named(name) => columns[..at].iter().any(|other| matches!(&other.label, Label::Named(n) if n == name)),
+        Label::Skip | Label::Numbered => false,
+    };
+    // Nearly no template has any; those with more columns than Windows' own are not compared one by one.
+    if columns.len() <= MOST_COMPARED && !columns.iter().enumerate().any(is_repeated) {
+        return;
+    }
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for column in columns {
         if let Label::Named(name) = &mut column.label {
-            let times = seen.entry(name.clone()).and_modify(|times| *times += 1).or_insert(0);
+            let times = seen.entry(name.as_str().to_owned()).and_modify(|times| *times += 1).or_insert(0);
             if *times > 0 {
-                *name = format!("{name}[{times}]").into();
+                *name = FieldName::kept(&format!("{}[{times}]", name.as_str()));
             }
         }
     }
@@ -213,6 +233,8 @@ struct Compiler<'d, 'a> {
     at: usize,
     end: usize,
     in_definition: bool,
+    /// Pieces of the elements that are open, the innermost last.
+    pieces: Vec<Piece>,
     template: Template,
 }
 
@@ -255,16 +277,13 @@ impl Compiler<'_, '_> {
     }
 
     /// A name stands where it is used first and is referred to by its offset from then on.
-    fn name(&mut self) -> Result<Rc<str>, Undecodable> {
+    fn name(&mut self) -> Result<FieldName, Undecodable> {
         let offset = self.long()?;
         let at = offset as usize;
         let data = self.definitions.data;
         let length = usize::from(u16_at(data, at.saturating_add(6)).ok_or(self.malformed())?);
         if at == self.at {
             self.skip(10 + length * 2)?;
-        }
-        if let Some(name) = self.definitions.names.get(&offset) {
-            return Ok(name.clone());
         }
         if length > MAX_NAME {
             return Err(Undecodable::TooLarge);
@@ -278,11 +297,9 @@ impl Compiler<'_, '_> {
         if u16_at(data, at + 4) != Some((hash & 0xFFFF) as u16) {
             return Err(self.malformed());
         }
-        let mut name = String::with_capacity(length);
-        push_utf16(text, &mut name);
-        let name: Rc<str> = name.into();
-        self.definitions.names.insert(offset, name.clone());
-        Ok(name)
+        self.definitions.scratch.clear();
+        push_utf16(text, &mut self.definitions.scratch);
+        Ok(FieldName::kept(&self.definitions.scratch))
     }
 
     fn element(&mut self, part: Part, depth: u32) -> Result<(), Undecodable> {
@@ -298,23 +315,23 @@ impl Compiler<'_, '_> {
         }
         let end = self.extent()?;
         let element = self.name()?;
-        let inside = part.inside(&element);
-        let name = if token == 0x41 { self.attributes(&element, inside)? } else { None };
+        let inside = part.inside(element.as_str());
+        let name = if token == 0x41 { self.attributes(element.as_str(), inside)? } else { None };
         match self.byte()? {
             0x03 => return Ok(()),
             0x02 => {}
             _ => return Err(self.malformed()),
         }
-        let mut pieces = Vec::new();
+        let first = self.pieces.len();
         loop {
             match self.peek().filter(|_| self.at < end).ok_or(self.malformed())? {
                 0x04 => break self.skip(1)?,
                 0x01 | 0x41 => self.element(inside, depth + 1)?,
-                _ => self.piece(&mut pieces)?,
+                _ => self.piece(first)?,
             }
         }
-        let place = Place { part: inside, element: &element, attribute: None, name: name.as_deref() };
-        self.column(&place, pieces);
+        let place = Place { part: inside, element: element.as_str(), attribute: None, name: name.as_deref() };
+        self.column(&place, first);
         Ok(())
     }
 
@@ -325,43 +342,50 @@ impl Compiler<'_, '_> {
         while self.at < end && matches!(self.peek(), Some(0x06 | 0x46)) {
             self.skip(1)?;
             let attribute = self.name()?;
-            let mut pieces = Vec::new();
+            let first = self.pieces.len();
             while self.at < end && !matches!(self.peek(), Some(0x06 | 0x46)) {
-                self.piece(&mut pieces)?;
+                self.piece(first)?;
             }
-            match &pieces[..] {
-                [Piece::Literal(text)] if inside == Part::Data && element == "Data" && &*attribute == "Name" => {
-                    name = Some(text.clone());
+            match &mut self.pieces[first..] {
+                [Piece::Literal(text)] if inside == Part::Data && element == "Data" && attribute.as_str() == "Name" => {
+                    name = Some(std::mem::take(text));
+                    self.pieces.truncate(first);
                 }
                 _ => {
-                    let place = Place { part: inside, element, attribute: Some(&attribute), name: None };
-                    self.column(&place, pieces);
+                    let place = Place { part: inside, element, attribute: Some(attribute.as_str()), name: None };
+                    self.column(&place, first);
                 }
             }
         }
         Ok(name)
     }
 
-    fn column(&mut self, place: &Place<'_>, pieces: Vec<Piece>) {
+    /// The pieces from `first` on are what stands in this place.
+    fn column(&mut self, place: &Place<'_>, first: usize) {
+        let start = self.template.pieces.len();
+        self.template.pieces.extend(self.pieces.drain(first..));
+        let pieces = &self.template.pieces[start..];
         if pieces.is_empty() {
             return;
         }
         if place.part == Part::System {
             match (place.element, place.attribute) {
-                ("EventID", None) => self.template.event_id = Source::of(&pieces),
-                ("Channel", None) => self.template.channel = Source::of(&pieces),
-                ("Provider", Some("Name")) => self.template.provider = Source::of(&pieces),
-                ("Provider", Some("Guid")) => self.template.provider_guid = Source::of(&pieces),
-                ("TimeCreated", Some("SystemTime")) => self.template.time = Source::of(&pieces),
+                ("EventID", None) => self.template.event_id = Source::of(pieces),
+                ("Channel", None) => self.template.channel = Source::of(pieces),
+                ("Provider", Some("Name")) => self.template.provider = Source::of(pieces),
+                ("Provider", Some("Guid")) => self.template.provider_guid = Source::of(pieces),
+                ("TimeCreated", Some("SystemTime")) => self.template.time = Source::of(pieces),
                 _ => {}
             }
         }
         let label = (self.definitions.naming)(place);
+        let pieces = start..self.template.pieces.len();
         self.template.columns.push(Column { label, inside: place.part, pieces });
     }
 
     /// Text, a character or entity, or a substitution; an instruction to another program is passed over.
-    fn piece(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Undecodable> {
+    /// It belongs to what began with the piece `first`.
+    fn piece(&mut self, first: usize) -> Result<(), Undecodable> {
         let piece = match self.byte()? & 0x3F {
             0x05 => {
                 if self.byte()? != 0x01 {
@@ -371,7 +395,7 @@ impl Compiler<'_, '_> {
             }
             0x07 => self.text()?,
             0x08 => char::from_u32(u32::from(self.word()?)).unwrap_or(char::REPLACEMENT_CHARACTER).into(),
-            0x09 => match &*self.name()? {
+            0x09 => match self.name()?.as_str() {
                 "amp" => "&".into(),
                 "lt" => "<".into(),
                 "gt" => ">".into(),
@@ -390,14 +414,14 @@ impl Compiler<'_, '_> {
             0x0D | 0x0E => {
                 let index = self.word()?;
                 self.skip(1)?;
-                pieces.push(Piece::Value(index));
+                self.pieces.push(Piece::Value(index));
                 return Ok(());
             }
             _ => return Err(self.malformed()),
         };
-        match pieces.last_mut() {
+        match self.pieces[first..].last_mut() {
             Some(Piece::Literal(text)) => text.push_str(&piece),
-            _ => pieces.push(Piece::Literal(piece)),
+            _ => self.pieces.push(Piece::Literal(piece)),
         }
         Ok(())
     }

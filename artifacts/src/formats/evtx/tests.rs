@@ -17,21 +17,33 @@ fn label(place: &Place<'_>) -> Label {
 
 type Rendered = (Vec<(String, Option<String>)>, Result<(), Undecodable>);
 
+#[derive(Default)]
+struct Collected {
+    text: String,
+    values: Vec<(String, Option<String>)>,
+}
+
+impl Values for Collected {
+    fn text(&mut self) -> &mut String {
+        &mut self.text
+    }
+
+    fn end(&mut self, label: &Label, start: Option<usize>) {
+        let name = match label {
+            Label::Named(name) => name.as_str().to_owned(),
+            Label::Numbered => "#".to_owned(),
+            Label::Skip => panic!("a skipped value"),
+        };
+        self.values.push((name, start.map(|start| self.text[start..].to_owned())));
+    }
+}
+
 fn rendered(chunk: &[u8], record: usize) -> Rendered {
     let records = Chunk::parse(chunk).unwrap().records(&mut 0);
     let mut events = Events::new(chunk, label);
-    let mut values = Vec::new();
-    let outcome = events.open(&records[record]).and_then(|event| {
-        events.render(&event, &mut |label, text| {
-            let name = match label {
-                Label::Named(name) => name.to_string(),
-                Label::Numbered => "#".to_owned(),
-                Label::Skip => panic!("a skipped value"),
-            };
-            values.push((name, text));
-        })
-    });
-    (values, outcome)
+    let mut out = Collected::default();
+    let outcome = events.open(&records[record]).and_then(|event| events.render(&event, &mut out));
+    (out.values, outcome)
 }
 
 /// The values of the provider's part of the only record.
@@ -272,7 +284,7 @@ fn every_cut_and_every_flipped_byte_is_survived() {
         for record in chunk.records(&mut 0) {
             if let Ok(event) = events.open(&record) {
                 let _ = (event.event_id(), event.provider(), event.time());
-                let _ = events.render(&event, &mut |_, _| {});
+                let _ = events.render(&event, &mut Collected::default());
             }
         }
     };

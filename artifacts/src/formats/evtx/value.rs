@@ -59,18 +59,14 @@ impl RawValue<'_> {
             if !std::mem::take(&mut first) {
                 out.push_str(SEPARATOR);
             }
-            out.push_str(&member);
+            member.render(out);
         });
     }
 
-    /// Gives the text of every member of an array.
-    pub fn members(&self, on_member: &mut dyn FnMut(String)) {
+    /// Gives every member of an array as a value of its own.
+    pub fn members(&self, on_member: &mut dyn FnMut(RawValue<'_>)) {
         let kind = self.kind & !ARRAY;
-        let mut member = |data: &[u8]| {
-            let mut text = String::new();
-            render_one(kind, data, &mut text);
-            on_member(text);
-        };
+        let mut member = |data: &[u8]| on_member(RawValue { kind, data, offset: self.offset });
         match kind {
             TEXT => {
                 // Each member ends with a zero; the last one may lack it.
@@ -115,19 +111,20 @@ pub(super) fn push_utf16(data: &[u8], out: &mut String) {
         units = rest;
     }
     // Nearly all text in logs is ASCII, which needs no decoding.
-    let any = units.iter().fold([0, 0], |any, unit| [any[0] | unit[0], any[1] | unit[1]]);
-    if any[0] < 0x80 && any[1] == 0 {
-        let bytes: Vec<u8> = units.iter().map(|unit| unit[0]).collect();
-        if let Ok(text) = String::from_utf8(bytes) {
-            if out.is_empty() {
-                *out = text;
-            } else {
-                out.push_str(&text);
-            }
-        }
-        return;
-    }
     out.reserve(units.len());
+    let mut narrow = [0; 64];
+    for piece in units.chunks(narrow.len()) {
+        let mut any = [0, 0];
+        for (unit, byte) in piece.iter().zip(&mut narrow) {
+            any = [any[0] | unit[0], any[1] | unit[1]];
+            *byte = unit[0];
+        }
+        if any[0] >= 0x80 || any[1] != 0 {
+            break;
+        }
+        out.push_str(std::str::from_utf8(&narrow[..piece.len()]).unwrap_or_default());
+        units = &units[piece.len()..];
+    }
     out.extend(
         char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
             .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)),
@@ -159,7 +156,7 @@ fn push_decimal(mut number: u64, out: &mut String) {
             break;
         }
     }
-    out.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 fn push_signed(number: i64, out: &mut String) {
@@ -170,9 +167,12 @@ fn push_signed(number: i64, out: &mut String) {
 }
 
 fn push_hexadecimal(number: u64, out: &mut String) {
-    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
-    out.push_str("0x");
-    out.extend((0..digits).rev().map(|digit| char::from(LOWER[(number >> (digit * 4) & 0xF) as usize])));
+    let mut text = *b"0x0000000000000000";
+    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1) as usize;
+    for (at, digit) in text[2..2 + digits].iter_mut().rev().enumerate() {
+        *digit = LOWER[(number >> (at * 4) & 0xF) as usize];
+    }
+    out.push_str(std::str::from_utf8(&text[..2 + digits]).unwrap_or_default());
 }
 
 const LOWER: &[u8; 16] = b"0123456789abcdef";
@@ -220,16 +220,14 @@ fn render_one(kind: u8, data: &[u8], out: &mut String) {
 }
 
 fn push_guid(data: &[u8], out: &mut String) {
-    out.push('{');
-    // The first three parts are numbers, lowest byte first.
-    for part in [0..4, 4..6, 6..8] {
-        push_bytes(data.get(part).unwrap_or_default().iter().rev(), LOWER, out);
-        out.push('-');
+    // Where each byte stands: the first three parts are numbers, lowest byte first.
+    const PLACES: [usize; 16] = [7, 5, 3, 1, 12, 10, 17, 15, 20, 22, 25, 27, 29, 31, 33, 35];
+    let mut text = *b"{00000000-0000-0000-0000-000000000000}";
+    for (byte, place) in data.iter().zip(PLACES) {
+        text[place] = LOWER[usize::from(byte >> 4)];
+        text[place + 1] = LOWER[usize::from(byte & 0xF)];
     }
-    push_bytes(data.get(8..10).unwrap_or_default(), LOWER, out);
-    out.push('-');
-    push_bytes(data.get(10..16).unwrap_or_default(), LOWER, out);
-    out.push('}');
+    out.push_str(std::str::from_utf8(&text).unwrap_or_default());
 }
 
 fn push_systemtime(data: &[u8], out: &mut String) {
