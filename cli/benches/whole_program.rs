@@ -1,16 +1,23 @@
-//! Times the whole program beside the peers that a package registry provides, and prints figures; it asserts nothing.
+//! Times the program and its stages beside the peers that a package registry provides, and prints figures; it asserts nothing.
 //!
 //! `cargo bench -p comtrail` with, as far as they are there:
 //! - `COMTRAIL_BENCH_IMAGE` a disk image (default: the fixture host), for P3, P4, P7;
-//! - `COMTRAIL_BENCH_LOGS` a triage folder with event logs in `C/Windows/System32/winevt/Logs`, for P1 beside
-//!   `evtx_dump` (`cargo install evtx`); ours includes inflating the bundle, merging and writing three timelines;
+//! - `COMTRAIL_BENCH_LOGS` a folder with event logs anywhere below: those above 1 MB for P1 beside `evtx_dump` (`cargo
+//!   install evtx`), all of them for P7;
+//! - `COMTRAIL_BENCH_MFT` an $MFT, for P5 beside `mft_dump` (`cargo install mft`), in the formats that both write: what an
+//!   analysis keeps by default, and with `--full-timeline` every file;
 //! - `acquire` and `log2timeline` (PyPI: acquire, plaso) on the PATH, for P3 and P4.
+//!
+//! For P1 and P5 this program runs itself as a worker, so that one stage is measured and not the bundle around it: the
+//! event-log parser keeps what the technique needs; $MFT is parsed, merged and written as a timeline.
 //!
 //! CPU seconds and peak memory come from GNU time (`/usr/bin/time`, Debian package time). Programs are interleaved and
 //! the median of three runs is shown; output goes to files in a temporary folder.
 
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 const RUNS: usize = 3;
 
@@ -101,29 +108,126 @@ fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from)
 }
 
+/// A file that is read as it is needed.
+struct Opened {
+    file: Mutex<std::fs::File>,
+    size: u64,
+}
+
+impl evidence::Bytes for Opened {
+    fn len(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file.lock().map_err(|_| io::ErrorKind::Other)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buffer)
+    }
+}
+
+/// Parses a file with one artifact's parser.
+fn parse(artifact: &str, path: &Path, everything: bool, mut keep: impl FnMut(evidence::Record)) {
+    let Some(artifact) = artifacts::by_id(artifact) else { panic!("no artifact {artifact}") };
+    let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let bytes = Opened { size: file.metadata().map_or(0, |facts| facts.len()), file: Mutex::new(file) };
+    let mut focus = evidence::Focus { everything, ..Default::default() };
+    focus.names.extend(["regasm.exe", "regsvcs.exe"].map(str::to_owned));
+    let input = evidence::Input { original_path: "file.evtx", bytes: &bytes, companions: Vec::new(), focus: &focus };
+    let mut sink = evidence::Sink::new("file", &mut keep);
+    (artifact.parse)(&input, &mut sink);
+    sink.finish();
+}
+
+/// One stage alone, in a process of its own.
+fn work(arguments: &[String]) {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["logs", list] => {
+            let mut records = 0u64;
+            let list = std::fs::read_to_string(list).expect("a list of logs");
+            list.lines().for_each(|path| parse("event-log", Path::new(path), false, |_| records += 1));
+            println!("{records}");
+        }
+        ["mft", path, which, format, out] => {
+            let format =
+                timeline::Format::ALL.into_iter().find(|one| one.file_name().ends_with(format)).expect("a format");
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let merger = timeline::Merger::new(folder.path(), 32 << 20);
+            parse("mft", Path::new(path), which == "everything", |record| merger.add(evidence::ItemId(0), &record));
+            let to = std::fs::File::create(out).expect("a file");
+            let mut outputs = [timeline::Output { format, name: out.to_owned(), to }];
+            let sorted = merger.finish().expect("a merge");
+            timeline::write_timeline(sorted, &[], &mut outputs, &|_| false, &mut |_| ()).expect("a timeline");
+        }
+        _ => panic!("worker: {arguments:?}"),
+    }
+}
+
+fn logs_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(logs_below(&path));
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("evtx")) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("--worker", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return work(rest);
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().display();
     let program = env!("CARGO_BIN_EXE_comtrail");
+    let worker = format!("RAYON_NUM_THREADS=1 '{}' --worker", std::env::current_exe().expect("this program").display());
     let image = variable("COMTRAIL_BENCH_IMAGE")
         .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01"));
     let (quoted, size) = (format!("'{}'", image.display()), size_of(&image));
 
     if let Some(tree) = variable("COMTRAIL_BENCH_LOGS") {
-        let quoted = format!("'{}'", tree.display());
-        let bundle = format!("{program} collect {quoted} -o {out}/logs.zip --quiet --threads 1");
-        let _ = cost(&bundle);
+        // The peer takes one log at a time; on small ones its start would be measured.
+        let mut logs = logs_below(&tree);
+        logs.retain(|log| size_of(log) > 1_000_000);
+        let list = folder.path().join("logs");
+        let lines: String = logs.iter().map(|path| format!("{}\n", path.display())).collect();
+        std::fs::write(&list, lines).expect("a list of the logs");
         compare(
             "P1",
-            size_of(&tree),
-            &format!("rm -rf {out}/logs; {program} analyze {out}/logs.zip -o {out}/logs --quiet --threads 1"),
+            logs.iter().map(|path| size_of(path)).sum(),
+            &format!("{worker} logs {}", list.display()),
             "evtx_dump -t 1 -o jsonl",
             on_path("evtx_dump")
                 .then(|| {
-                    format!("for f in {quoted}/C/Windows/System32/winevt/Logs/*; do evtx_dump -t 1 -o jsonl $f; done > {out}/dump.jsonl")
+                    format!(
+                        "while read -r log; do evtx_dump -t 1 -o jsonl \"$log\"; done < {} > /dev/null",
+                        list.display()
+                    )
                 })
                 .as_deref(),
         );
+    }
+    if let Some(mft) = variable("COMTRAIL_BENCH_MFT") {
+        const TIMES: u64 = 10;
+        let formats = [("csv", "csv"), ("body", "bodyfile"), ("jsonl", "jsonl")];
+        for ((ours, theirs), which) in formats.into_iter().flat_map(|one| [(one, "focus"), (one, "everything")]) {
+            let mft = format!("'{}'", mft.display());
+            println!("P5   {ours}, {which}, {TIMES} times");
+            compare(
+                "P5",
+                size_of(&variable("COMTRAIL_BENCH_MFT").unwrap_or_default()) * TIMES,
+                &format!("for i in {{1..{TIMES}}}; do {worker} mft {mft} {which} {ours} {out}/own; done"),
+                &format!("mft_dump -o {theirs}"),
+                on_path("mft_dump")
+                    .then(|| format!("for i in {{1..{TIMES}}}; do rm -f {out}/dump; mft_dump -o {theirs} -f {out}/dump {mft}; done"))
+                    .as_deref(),
+            );
+        }
     }
     compare(
         "P3",
@@ -150,11 +254,39 @@ fn main() {
             })
             .as_deref(),
     );
-    compare(
-        "P7",
-        size,
-        &format!("rm -rf {out}/case {out}/run; {program} run {quoted} -o {out}/run --full-timeline --quiet"),
-        "nothing",
-        None,
-    );
+    for times in [1, 10] {
+        let tree = folder.path().join(format!("tree-{times}"));
+        fill(&tree, times).expect("a triage folder of links");
+        println!("P7   {times} x the events");
+        compare(
+            "P7",
+            size_of(&tree),
+            &format!("rm -rf {out}/run; {program} run '{}' -o {out}/run --full-timeline --quiet", tree.display()),
+            "nothing",
+            None,
+        );
+    }
+}
+
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::hard_link(from, to).or_else(|_| std::fs::copy(from, to).map(|_| ()))
+}
+
+/// A triage folder with so many copies of the logs and of $MFT, as links.
+fn fill(tree: &Path, times: usize) -> io::Result<()> {
+    let logs = tree.join("C/Windows/System32/winevt/Logs");
+    std::fs::create_dir_all(&logs)?;
+    for (number, log) in variable("COMTRAIL_BENCH_LOGS").iter().flat_map(|tree| logs_below(tree)).enumerate() {
+        for copy in 0..times {
+            link(&log, &logs.join(format!("{copy}-{number}.evtx")))?;
+        }
+    }
+    if let Some(mft) = variable("COMTRAIL_BENCH_MFT") {
+        for letter in ('C'..'Z').take(times) {
+            let volume = tree.join(letter.to_string());
+            std::fs::create_dir_all(&volume)?;
+            link(&mft, &volume.join("$MFT"))?;
+        }
+    }
+    Ok(())
 }

@@ -3,17 +3,18 @@
 //!
 //! ```text
 //! place    item u32 · locator · integrity u8 · count, then (moment u8…, locator) for moments with their own
-//! content  artifact u32 · data type u32 · claims u32 · moments · subject · user · fields
+//! content  shape u32 · times of the moments · subject · user · values of the fields, with their number and names
+//!          where the shape has none
 //! ```
 //!
 //! Numbers in the place are big-endian, so that comparing bytes orders records by item and locator; equal
 //! content bytes mean equal records. The format never leaves the process that wrote it.
 
-use super::names::{self, NOT_STATIC, Names};
+use super::names::{self, Names, Shape};
 use crate::event::{Event, EventSource};
 use evidence::{
-    Claim, Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp,
-    Value, ValueRef, When, Zone,
+    Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp, Value,
+    ValueRef, When, Zone,
 };
 
 /// Appends the bytes of a record.
@@ -32,13 +33,10 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
             put_locator(locator, out);
         }
     }
-    out.extend_from_slice(&names::number(record.artifact).to_le_bytes());
-    out.extend_from_slice(&names::number(record.data_type).to_le_bytes());
-    out.extend_from_slice(&names::claims_number(record.claims).to_le_bytes());
-    put_number(record.moments.len() as u64, out);
+    let (shape, named) = names::number(record);
+    out.extend_from_slice(&shape.to_le_bytes());
     let mut before = Filetime(0);
     for moment in &record.moments {
-        out.extend_from_slice(&names::number(moment.meaning.0).to_le_bytes());
         match moment.when {
             When::Undated => out.push(0),
             When::At(time) => put_times(1, &[time], &mut before, out),
@@ -55,14 +53,12 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
             put_text(user, out);
         }
     }
-    put_number(record.fields.len() as u64, out);
-    for (name, value) in record.fields.entries() {
-        match name {
-            evidence::FieldName::Static(name) => out.extend_from_slice(&names::number(name).to_le_bytes()),
-            evidence::FieldName::Shared(name) => {
-                out.extend_from_slice(&NOT_STATIC.to_le_bytes());
-                put_text(name, out);
-            }
+    if !named {
+        put_number(record.fields.len() as u64, out);
+    }
+    for (name, value) in record.fields.iter() {
+        if !named {
+            put_text(name, out);
         }
         match value {
             // Most subjects stand in a field as well.
@@ -288,18 +284,15 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The number of a meaning, and a time.
-    fn moment(&mut self, before: &mut Filetime) -> Option<(u32, When)> {
-        let meaning = self.le32()?;
-        let when = match self.byte()? {
+    fn moment(&mut self, before: &mut Filetime) -> Option<When> {
+        Some(match self.byte()? {
             0 => When::Undated,
             1 => When::At(self.timestamp(before)?),
             2 => When::Between(self.timestamp(before)?, self.timestamp(before)?),
             3 => When::NotBefore(self.timestamp(before)?),
             4 => When::NotAfter(self.timestamp(before)?),
             _ => return None,
-        };
-        Some((meaning, when))
+        })
     }
 
     fn value(&mut self) -> Option<ValueView<'a>> {
@@ -424,16 +417,14 @@ impl ValueView<'_> {
 /// An encoded record, read in place.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordView<'a> {
-    names: &'a Names,
+    /// Number of its shape.
+    pub(crate) shape_number: u32,
+    pub(crate) shape: &'a Shape,
     pub(crate) item: ItemId,
     pub(crate) place: Place<'a>,
     pub(crate) integrity: Integrity,
     moment_places: Reader<'a>,
     content: &'a [u8],
-    pub(crate) artifact: &'static str,
-    pub(crate) data_type: &'static str,
-    claims: &'static [Claim],
-    moment_count: usize,
     moments: Reader<'a>,
     pub(crate) subject: &'a str,
     pub(crate) user: Option<&'a str>,
@@ -444,11 +435,7 @@ pub(crate) struct RecordView<'a> {
 impl<'a> RecordView<'a> {
     /// Reads an encoded record, and hands over each moment's place, meaning and time on the way; `None` if
     /// it is damaged.
-    fn with_moments(
-        bytes: &'a [u8],
-        names: &'a Names,
-        mut each: impl FnMut(usize, u32, When) -> Option<()>,
-    ) -> Option<Self> {
+    fn with_moments(bytes: &'a [u8], names: &'a Names, mut each: impl FnMut(usize, Meaning, When)) -> Option<Self> {
         let mut reader = Reader(bytes);
         let item = ItemId(u32::from_be_bytes(reader.array()?));
         let place = reader.place()?;
@@ -464,15 +451,12 @@ impl<'a> RecordView<'a> {
             reader.place()?;
         }
         let content = reader.0;
-        let artifact = names.text(reader.le32()?)?;
-        let data_type = names.text(reader.le32()?)?;
-        let claims = names.claims(reader.le32()?)?;
-        let moment_count = reader.count()?;
+        let shape_number = reader.le32()?;
+        let shape = names.shape(shape_number)?;
         let moments = reader;
         let mut before = Filetime(0);
-        for index in 0..moment_count {
-            let (meaning, when) = reader.moment(&mut before)?;
-            each(index, meaning, when)?;
+        for (index, meaning) in shape.meanings.iter().enumerate() {
+            each(index, Meaning(meaning), reader.moment(&mut before)?);
         }
         let subject = reader.text()?;
         let user = match reader.byte()? {
@@ -480,18 +464,18 @@ impl<'a> RecordView<'a> {
             1 => Some(reader.text()?),
             _ => return None,
         };
-        let field_count = reader.count()?;
+        let field_count = match &shape.fields {
+            Some(names) => names.len(),
+            None => reader.count()?,
+        };
         Some(RecordView {
-            names,
+            shape_number,
+            shape,
             item,
             place,
             integrity,
             moment_places,
             content,
-            artifact,
-            data_type,
-            claims,
-            moment_count,
             moments,
             subject,
             user,
@@ -502,18 +486,14 @@ impl<'a> RecordView<'a> {
 
     /// Reads an encoded record; `None` if it is damaged.
     pub(super) fn new(bytes: &'a [u8], names: &'a Names) -> Option<Self> {
-        Self::with_moments(bytes, names, |_, _, _| Some(()))
+        Self::with_moments(bytes, names, |_, _, _| ())
     }
 
     /// Every moment in stored order.
     pub(crate) fn moments(&self) -> impl Iterator<Item = (Meaning, When)> + 'a {
         let mut reader = self.moments;
-        let names = self.names;
         let mut before = Filetime(0);
-        (0..self.moment_count).map_while(move |_| {
-            let (meaning, when) = reader.moment(&mut before)?;
-            Some((Meaning(names.text(meaning)?), when))
-        })
+        self.shape.meanings.iter().map_while(move |meaning| Some((Meaning(meaning), reader.moment(&mut before)?)))
     }
 
     /// Locators of the moments that have their own.
@@ -526,11 +506,11 @@ impl<'a> RecordView<'a> {
     /// Every field in stored order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (FieldName<'a>, ValueView<'a>)> + 'a {
         let mut reader = self.fields;
-        let (names, subject) = (self.names, self.subject);
-        (0..self.field_count).map_while(move |_| {
-            let name = match reader.le32()? {
-                NOT_STATIC => FieldName::Own(reader.text()?),
-                number => FieldName::Static(names.text(number)?),
+        let (shape, subject) = (self.shape, self.subject);
+        (0..self.field_count).map_while(move |index| {
+            let name = match &shape.fields {
+                Some(names) => FieldName::Static(names.get(index)?),
+                None => FieldName::Own(reader.text()?),
             };
             if let Some((&SUBJECT, rest)) = reader.0.split_first() {
                 reader.0 = rest;
@@ -538,11 +518,6 @@ impl<'a> RecordView<'a> {
             }
             Some((name, reader.value()?))
         })
-    }
-
-    /// How many fields there are.
-    pub(crate) fn field_count(&self) -> usize {
-        self.field_count
     }
 
     /// The first value of this name.
@@ -558,7 +533,8 @@ impl<'a> RecordView<'a> {
         }
     }
 
-    /// What makes it the same record wherever it stands.
+    /// What makes it the same record wherever it stands. Whether the names of the fields stand in it depends on when it
+    /// was encoded only where a hostile log has more kinds of records than are numbered.
     pub(super) fn content(&self) -> &'a [u8] {
         self.content
     }
@@ -580,13 +556,13 @@ impl<'a> RecordView<'a> {
             }
         }
         Record {
-            artifact: self.artifact,
-            data_type: self.data_type,
+            artifact: self.shape.artifact,
+            data_type: self.shape.data_type,
             subject: self.subject.to_owned(),
             user: self.user.map(str::to_owned),
             moments,
             fields,
-            claims: self.claims,
+            claims: self.shape.claims,
             locator: self.place.to_locator(),
             integrity: self.integrity,
         }
@@ -625,6 +601,9 @@ pub(crate) struct EventView<'a> {
     /// Encoded records of the other places.
     others: &'a [std::ops::Range<usize>],
     bytes: &'a [u8],
+    names: &'a Names,
+    /// Whether it is the first event of its record.
+    pub(crate) is_first: bool,
 }
 
 impl<'a> EventView<'a> {
@@ -639,26 +618,34 @@ impl<'a> EventView<'a> {
         moments: &'a mut Vec<MomentView>,
     ) -> Option<Self> {
         moments.clear();
-        let mut dated = false;
+        let (mut dated, mut first) = (false, Filetime(u64::MAX));
         let record = RecordView::with_moments(bytes.get(encoded)?, names, |index, meaning, when| {
             let at = when.sort_key();
             if at == Some(Filetime(time)) || (at.is_none() && !dated) {
-                moments.push((index, Meaning(names.text(meaning)?), when));
+                moments.push((index, meaning, when));
             }
             dated |= at.is_some();
-            Some(())
+            first = first.min(at.unwrap_or(Filetime(u64::MAX)));
         })?;
         if dated {
             moments.retain(|(_, _, when)| when.sort_key().is_some());
         } else if moments.is_empty() {
             moments.push((0, Meaning::NOT_A_TIME, When::Undated));
         }
-        Some(EventView { time: dated.then_some(Filetime(time)), moments, record, others, bytes })
+        Some(EventView {
+            time: dated.then_some(Filetime(time)),
+            is_first: !dated || first == Filetime(time),
+            moments,
+            record,
+            others,
+            bytes,
+            names,
+        })
     }
 
     /// Other places of the same record.
     pub(crate) fn others(&self) -> impl Iterator<Item = RecordView<'a>> + 'a {
-        let (bytes, names) = (self.bytes, self.record.names);
+        let (bytes, names) = (self.bytes, self.names);
         self.others.iter().filter_map(move |range| RecordView::new(bytes.get(range.clone())?, names))
     }
 

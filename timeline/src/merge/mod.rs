@@ -11,7 +11,7 @@ mod run;
 mod sorted;
 
 pub(crate) use codec::{EventView, Place, RecordView, ValueView};
-pub(crate) use names::Names;
+pub(crate) use names::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;
 

@@ -1,65 +1,42 @@
-//! Texts that live as long as the program, as four-byte numbers.
+//! What records of one kind have in common, as four-byte numbers.
 //!
-//! A record names its artifact, its type, its meanings and most of its fields by static texts. Spilled
-//! records hold a number for each, and reading them back gives the static text again, without a copy. The
-//! number is a hash of the text, so that it does not depend on which thread saw it first. The table grows
-//! only with the texts that the program itself contains.
+//! Records come by the hundred thousand and have the same artifact, type, meanings and field names again and again: a
+//! *shape*. Spilled records hold the number of their shape, and reading them back gives the same static texts again,
+//! without a copy. The number is a hash of the texts, so that it does not depend on which thread saw them first.
 
-use evidence::Claim;
+use evidence::{Claim, FieldName, Record};
+use foldhash::fast::RandomState;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-/// Number that no static text has.
-pub(super) const NOT_STATIC: u32 = 0;
+/// Most shapes with field names of their own; the program's own artifacts and Windows' providers have some hundreds, but
+/// a hostile log can have one for each record. Beyond this number the names are written into the records.
+const MOST_SHAPES: usize = 4096;
+/// Most fields of such a shape.
+const MOST_FIELDS: usize = 128;
+
+/// What records of one kind have in common.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) artifact: &'static str,
+    pub(crate) data_type: &'static str,
+    pub(crate) claims: &'static [Claim],
+    /// What each moment means.
+    pub(crate) meanings: Box<[&'static str]>,
+    /// The names of all fields; `None` when they stand in the record.
+    pub(crate) fields: Option<Box<[&'static str]>>,
+}
 
 /// Everything numbered so far.
-#[derive(Clone, Default)]
-struct Table {
-    texts: HashMap<u32, &'static str, Fast>,
-    claims: HashMap<u32, &'static [Claim], Fast>,
-}
+static TABLE: RwLock<Option<HashMap<u32, Arc<Shape>, RandomState>>> = RwLock::new(None);
 
-static TABLE: RwLock<Option<Table>> = RwLock::new(None);
-
-/// Hashes the few integers used as keys here.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Mix(u64);
-
-type Fast = BuildHasherDefault<Mix>;
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 ^= self.0 >> 29;
-    }
-}
-
-/// Finds the number of static texts by their address; one per thread, so that no lock is taken for a text
-/// seen before. A static text never moves and is never freed, so its address stands for it.
+/// The number of a shape that this thread has seen, by the addresses of its texts. A static text never moves and is
+/// never freed, so its address stands for it, and no lock is taken.
 #[derive(Default)]
 struct Seen {
-    texts: HashMap<(usize, usize), u32, Fast>,
-    claims: HashMap<(usize, usize), u32, Fast>,
+    numbers: HashMap<Box<[usize]>, (u32, bool), RandomState>,
+    key: Vec<usize>,
 }
 
 thread_local! {
@@ -67,52 +44,87 @@ thread_local! {
 }
 
 /// FNV-1a with 32 bits.
-fn hash(bytes: impl Iterator<Item = u8>) -> u32 {
+fn hash(texts: impl Iterator<Item = &'static str>) -> u32 {
+    let bytes = texts.flat_map(|text| text.bytes().chain([0]));
     bytes.fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// The next free number, or the one that this value already has.
-fn place<T: PartialEq + Copy>(map: &mut HashMap<u32, T, Fast>, wanted: u32, value: T) -> u32 {
-    let mut number = wanted;
-    loop {
-        if number == NOT_STATIC {
-            number = 1;
-        }
-        match map.get(&number) {
-            None => {
-                map.insert(number, value);
-                return number;
+/// The number of a record's shape, and whether it has the names of the fields.
+pub(super) fn number(record: &Record) -> (u32, bool) {
+    SEEN.with_borrow_mut(|seen| {
+        seen.key.clear();
+        let static_text = |text: &'static str| [text.as_ptr() as usize, text.len()];
+        seen.key.extend(static_text(record.artifact));
+        seen.key.extend(static_text(record.data_type));
+        seen.key.extend([record.claims.as_ptr() as usize, record.claims.len(), record.moments.len()]);
+        seen.key.extend(record.moments.iter().flat_map(|moment| static_text(moment.meaning.0)));
+        let head = seen.key.len();
+        let mut named = record.fields.len() <= MOST_FIELDS;
+        for (name, _) in record.fields.entries() {
+            match name {
+                FieldName::Static(name) if named => seen.key.extend(static_text(name)),
+                _ => named = false,
             }
-            Some(there) if *there == value => return number,
-            Some(_) => number = number.wrapping_add(1),
         }
+        if !named {
+            seen.key.truncate(head);
+            // Tells a record without fields from one whose names are not known here.
+            seen.key.push(usize::MAX);
+        }
+        if let Some(found) = seen.numbers.get(&*seen.key) {
+            return *found;
+        }
+        let found = place(record, named);
+        if seen.numbers.len() < 2 * MOST_SHAPES {
+            seen.numbers.insert(seen.key.as_slice().into(), found);
+        }
+        found
+    })
+}
+
+/// Puts the shape into the table, without the names when there are too many of them.
+fn place(record: &Record, named: bool) -> (u32, bool) {
+    let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
+    let table = table.get_or_insert_default();
+    let names = record.fields.entries().map_while(|(name, _)| match name {
+        FieldName::Static(name) => Some(*name),
+        FieldName::Shared(_) => None,
+    });
+    let mut shape = Shape {
+        artifact: record.artifact,
+        data_type: record.data_type,
+        claims: record.claims,
+        meanings: record.moments.iter().map(|moment| moment.meaning.0).collect(),
+        fields: named.then(|| names.collect()),
+    };
+    let number = free_or_own(table, &shape);
+    if named && table.len() >= MOST_SHAPES && !table.contains_key(&number) {
+        shape.fields = None;
+        return (insert(table, shape), false);
     }
+    (insert(table, shape), named)
 }
 
-/// The number of a static text.
-pub(super) fn number(text: &'static str) -> u32 {
-    SEEN.with_borrow_mut(|seen| {
-        *seen.texts.entry((text.as_ptr() as usize, text.len())).or_insert_with(|| {
-            let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-            place(&mut table.get_or_insert_default().texts, hash(text.bytes()), text)
-        })
-    })
+fn insert(table: &mut HashMap<u32, Arc<Shape>, RandomState>, shape: Shape) -> u32 {
+    let number = free_or_own(table, &shape);
+    table.entry(number).or_insert_with(|| Arc::new(shape));
+    number
 }
 
-/// The number of a static list of claims.
-pub(super) fn claims_number(claims: &'static [Claim]) -> u32 {
-    SEEN.with_borrow_mut(|seen| {
-        *seen.claims.entry((claims.as_ptr() as usize, claims.len())).or_insert_with(|| {
-            let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-            let names = claims.iter().flat_map(|claim| claim.name().bytes().chain([0]));
-            place(&mut table.get_or_insert_default().claims, hash(names), claims)
-        })
-    })
+/// The number that this shape has already, or the next free one after its hash.
+fn free_or_own(table: &HashMap<u32, Arc<Shape>, RandomState>, shape: &Shape) -> u32 {
+    let texts = [shape.artifact, shape.data_type].into_iter();
+    let texts = texts.chain(shape.claims.iter().map(|claim| claim.name())).chain(shape.meanings.iter().copied());
+    let mut number = hash(texts.chain(["\n"]).chain(shape.fields.iter().flat_map(|names| names.iter().copied())));
+    while table.get(&number).is_some_and(|there| **there != *shape) {
+        number = number.wrapping_add(1);
+    }
+    number
 }
 
-/// The way back: a copy of the table, taken when every record is in.
+/// The way back: the table as it is when every record is in.
 #[derive(Clone)]
-pub(crate) struct Names(Table);
+pub(crate) struct Names(HashMap<u32, Arc<Shape>, RandomState>);
 
 impl Names {
     /// Everything numbered until now.
@@ -120,37 +132,67 @@ impl Names {
         Names(TABLE.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default())
     }
 
-    /// The text with this number.
-    pub(super) fn text(&self, number: u32) -> Option<&'static str> {
-        self.0.texts.get(&number).copied()
+    /// The shape with this number.
+    pub(super) fn shape(&self, number: u32) -> Option<&Shape> {
+        self.0.get(&number).map(|shape| &**shape)
     }
 
-    /// The claims with this number.
-    pub(super) fn claims(&self, number: u32) -> Option<&'static [Claim]> {
-        self.0.claims.get(&number).copied()
+    /// Every shape with its number.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (u32, &Shape)> {
+        self.0.iter().map(|(number, shape)| (*number, &**shape))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evidence::{Fields, Integrity, Locator};
+
+    fn record(names: impl IntoIterator<Item = FieldName>) -> Record {
+        let mut fields = Fields::new();
+        names.into_iter().for_each(|name| fields.push(name, 1u64));
+        Record {
+            artifact: "test",
+            data_type: "test:names",
+            subject: String::new(),
+            user: None,
+            moments: Vec::new(),
+            fields,
+            claims: &[],
+            locator: Locator::Whole,
+            integrity: Integrity::Intact,
+        }
+    }
 
     #[test]
     fn equal_texts_at_different_addresses_share_a_number() {
         static ONE: &str = "Path";
         let two: &'static str = &"xPath"[1..];
         assert_ne!(ONE.as_ptr(), two.as_ptr());
-        assert_eq!(number(ONE), number(two));
-        assert_eq!(Names::now().text(number(ONE)), Some("Path"));
+        let (number, named) = super::number(&record([ONE.into()]));
+        assert_eq!((number, named), super::number(&record([two.into()])));
+        assert!(named);
+        assert_eq!(Names::now().shape(number).unwrap().fields.as_deref(), Some(&["Path"][..]));
+    }
+
+    #[test]
+    fn names_that_do_not_live_as_long_stay_in_the_record() {
+        let (number, named) = super::number(&record(["Path".into(), String::from("Own").into()]));
+        assert!(!named);
+        assert_eq!(Names::now().shape(number).unwrap().fields, None);
+        assert_ne!(number, super::number(&record([])).0, "no fields is something else");
+        assert!(!super::number(&record(vec![FieldName::Static("x"); MOST_FIELDS + 1])).1);
     }
 
     #[test]
     fn colliding_hashes_stay_apart() {
-        let mut map = HashMap::default();
-        assert_eq!(place(&mut map, 7, "a"), 7);
-        assert_eq!(place(&mut map, 7, "b"), 8);
-        assert_eq!(place(&mut map, 7, "b"), 8);
-        assert_eq!(place(&mut map, u32::MAX, "c"), u32::MAX);
-        assert_eq!(place(&mut map, u32::MAX, "d"), 1, "zero is never given");
+        let shape =
+            |data_type| Shape { artifact: "test", data_type, claims: &[], meanings: Box::default(), fields: None };
+        let mut table = HashMap::default();
+        let first = insert(&mut table, shape("a"));
+        table.insert(free_or_own(&HashMap::default(), &shape("b")), Arc::new(shape("c")));
+        let second = insert(&mut table, shape("b"));
+        assert_eq!(*table[&second], shape("b"));
+        assert_eq!((insert(&mut table, shape("a")), insert(&mut table, shape("b"))), (first, second));
     }
 }

@@ -6,12 +6,17 @@
 //! and undated events have no line.
 
 use super::{Row, text};
-use crate::merge::{Place, ValueView};
+use crate::merge::{Place, Shape, ValueView};
 use evidence::{Filetime, Meaning};
+
+/// Whether a record is a file record, whose lines need no sentence.
+pub(super) fn is_file(shape: &Shape) -> bool {
+    shape.data_type == "windows:ntfs:file"
+}
 
 pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
-    if record.data_type != "windows:ntfs:file" {
+    if !is_file(record.shape) {
         let Some(time) = row.event.time else { return };
         start(row.message, "", out);
         out.extend_from_slice(b"|0|0|0|0|0");
@@ -22,8 +27,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
         return;
     }
     // The record comes once for each of its times; its lines are written with the first.
-    let first = record.moments().filter_map(|(_, when)| when.sort_key()).min();
-    if row.event.time.is_none() || row.event.time != first {
+    if row.event.time.is_none() || !row.event.is_first {
         return;
     }
     let mut times = [[None; 4]; 2];

@@ -21,9 +21,9 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
         text::signed(time.unix_micros(), out);
     }
     out.push(b',');
-    out.extend_from_slice(record.data_type.as_bytes());
+    out.extend_from_slice(record.shape.data_type.as_bytes());
     out.push(b',');
-    out.extend_from_slice(record.artifact.as_bytes());
+    out.extend_from_slice(record.shape.artifact.as_bytes());
     out.push(b',');
     out.extend_from_slice(&row.id);
     out.push(b',');

@@ -1,9 +1,10 @@
 //! `timeline.jsonl`: one JSON object a row, with the field names that Timesketch expects.
 
 use super::{Row, text};
-use crate::merge::ValueView;
+use crate::merge::{Names, ValueView};
 use evidence::{Encoding, Integrity, Precision, When, Zone};
-use std::collections::HashSet;
+use foldhash::fast::RandomState;
+use std::collections::{HashMap, HashSet};
 
 /// Names of the row itself; a field of the record that is called the same gets the prefix `field_`.
 const OWN: &[&str] = &[
@@ -29,9 +30,6 @@ const OWN: &[&str] = &[
     "integrity",
     "other_sources",
 ];
-
-/// From how many fields on their names are compared by hashing.
-const MANY_FIELDS: usize = 64;
 
 fn member(name: &str, value: &str, out: &mut Vec<u8>) {
     start(name, out);
@@ -62,8 +60,8 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     start("timestamp_desc", out);
     row.meanings(out);
     out.push(b'"');
-    member("data_type", record.data_type, out);
-    member("artifact", record.artifact, out);
+    member("data_type", record.shape.data_type, out);
+    member("artifact", record.shape.artifact, out);
     start("event_id", out);
     out.extend_from_slice(&row.id);
     out.push(b'"');
@@ -135,33 +133,65 @@ fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// `,"name":` of every field, by the number of the shape that has the names.
+pub(super) struct Keys(HashMap<u32, Vec<Vec<u8>>, RandomState>);
+
+impl Keys {
+    pub(super) fn new(names: &Names) -> Self {
+        let keys = |fields: &[&str]| {
+            let mut repeated = Repeated::default();
+            fields
+                .iter()
+                .enumerate()
+                .map(|(index, name)| {
+                    let mut key = Vec::new();
+                    write_key(name, index, repeated.is_repeated(name), &mut key);
+                    key
+                })
+                .collect()
+        };
+        Keys(names.shapes().filter_map(|(number, shape)| Some((number, keys(shape.fields.as_deref()?)))).collect())
+    }
+}
+
+/// The names of a record's fields so far.
+#[derive(Default)]
+struct Repeated<'a>(HashSet<&'a str, RandomState>);
+
+impl<'a> Repeated<'a> {
+    fn is_repeated(&mut self, name: &'a str) -> bool {
+        !self.0.insert(name)
+    }
+}
+
+fn write_key(name: &str, index: usize, repeated: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    if is_ambiguous(name) {
+        out.extend_from_slice(b"field_");
+    }
+    text::json(name, out);
+    if repeated {
+        // JSON readers keep one of several equal names; every value must stay.
+        out.push(b'#');
+        text::decimal(index as u64, out);
+    }
+    out.extend_from_slice(b"\":");
+}
+
 /// Every field of the record. All values are texts or lists of texts, because a search index takes one type
 /// for each name and the artifacts do not agree on it; maps become JSON inside of the text.
 fn fields(row: &Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
-    let mut few = [""; MANY_FIELDS];
-    let mut many = (record.field_count() > MANY_FIELDS).then(HashSet::new);
+    let known = row.keys.0.get(&record.shape_number);
+    let mut repeated = Repeated::default();
     for (index, (name, value)) in record.fields().enumerate() {
-        let text = name.as_str();
-        let seen = match &mut many {
-            Some(names) => !names.insert(text),
+        match known.and_then(|keys| keys.get(index)) {
+            Some(key) => out.extend_from_slice(key),
             None => {
-                let (earlier, rest) = few.split_at_mut(index);
-                rest[0] = text;
-                earlier.contains(&text)
+                let name = name.as_str();
+                write_key(name, index, repeated.is_repeated(name), out);
             }
-        };
-        out.extend_from_slice(b",\"");
-        if is_ambiguous(text) {
-            out.extend_from_slice(b"field_");
         }
-        text::json(text, out);
-        if seen {
-            // JSON readers keep one of several equal names; every value must stay.
-            out.push(b'#');
-            text::decimal(index as u64, out);
-        }
-        out.extend_from_slice(b"\":");
         match value {
             ValueView::List(items) => {
                 out.push(b'[');

@@ -171,7 +171,7 @@ const MISSING: &str = "(not recorded)";
 /// Writes the sentence of an event.
 pub(super) fn write(event: &EventView<'_>, out: &mut String) {
     let record = &event.record;
-    match record.data_type {
+    match record.shape.data_type {
         "windows:ntfs:file" => file(record, out),
         "windows:evtx:record" => event_record(record, out),
         data_type => match BY_TYPE.iter().find(|(there, _)| *there == data_type) {

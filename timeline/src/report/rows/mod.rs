@@ -155,6 +155,7 @@ impl Items {
 struct Row<'a> {
     event: &'a EventView<'a>,
     items: &'a Items,
+    keys: &'a jsonl::Keys,
     item: &'a ItemText,
     message: &'a str,
     /// Hexadecimal digits.
@@ -226,6 +227,7 @@ pub fn write_timeline<W: Write + Send>(
 ) -> Result<TimelineSummary, TimelineError> {
     let items = Items::new(items);
     let names = sorted.names();
+    let keys = jsonl::Keys::new(&names);
     let formats: Vec<Format> = outputs.iter().map(|output| output.format).collect();
     for output in outputs.iter_mut().filter(|output| output.format == Format::Csv) {
         write_to(output, csv::HEADER)?;
@@ -239,7 +241,7 @@ pub fn write_timeline<W: Write + Send>(
         // While one set of batches is rendered, the set before it is written and used again for reading.
         let ((), written) = rayon::join(
             || {
-                rendering.par_iter_mut().for_each(|work| work.render(&names, &items, &formats, wants));
+                rendering.par_iter_mut().for_each(|work| work.render(&names, &items, &keys, &formats, wants));
             },
             || -> Result<(), TimelineError> {
                 for work in &mut finished {
@@ -282,6 +284,7 @@ impl Work {
         &mut self,
         names: &crate::merge::Names,
         items: &Items,
+        keys: &jsonl::Keys,
         formats: &[Format],
         wants: &(dyn Fn(&str) -> bool + Sync),
     ) {
@@ -289,22 +292,34 @@ impl Work {
         self.rows.resize_with(formats.len(), Vec::new);
         self.rows.iter_mut().for_each(Vec::clear);
         let (mut clock, mut scratch) = (Clock::default(), Vec::new());
+        // The body file has no ids, and no sentences for files.
+        let described = formats.iter().any(|format| *format != Format::Body);
         let (mut message, mut moments) = (String::new(), Vec::new());
         for index in 0..self.batch.len() {
             let Some(event) = self.batch.event(index, names, &mut moments) else {
                 self.damaged = true;
                 return;
             };
-            message.clear();
-            message::write(&event, &mut message);
             let item = items.get(event.record.item);
-            let id = event_id(&event, item, &mut scratch);
-            let mut row =
-                Row { event: &event, items, item, message: &message, id, clock: &mut clock, scratch: &mut scratch };
+            message.clear();
+            if described || !body::is_file(event.record.shape) {
+                message::write(&event, &mut message);
+            }
+            let id = if described { event_id(&event, item, &mut scratch) } else { [b'0'; 32] };
+            let mut row = Row {
+                event: &event,
+                items,
+                keys,
+                item,
+                message: &message,
+                id,
+                clock: &mut clock,
+                scratch: &mut scratch,
+            };
             for (format, out) in formats.iter().zip(&mut self.rows) {
                 format.write(&mut row, out);
             }
-            if wants(event.record.data_type) {
+            if wants(event.record.shape.data_type) {
                 self.events.push(event.to_event());
             }
         }
