@@ -524,3 +524,121 @@ impl Run<'_> {
         Ok((Sealed { items, problems: self.problems, rounds: self.rounds }, head))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::faulty::{Faulty, FaultyTree};
+    use crate::{BundleReader, Silent};
+    use evidence::{Location, Locator, Phase, no_leads};
+
+    fn collect_from(tree: FaultyTree, cancel: &AtomicBool, observer: &dyn Observer) -> (tempfile::TempDir, Collected) {
+        let artifact = Artifact {
+            id: "everything",
+            title: "everything",
+            data_types: &[],
+            locations: &[Location::EveryVolume(r"\*")],
+            claims: &[],
+            supports: "",
+            does_not_support: "",
+            windows: "",
+            references: &[],
+            phase: Phase::Independent,
+            parse: |_, _| (),
+            leads: no_leads,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let collected = collect(&CollectRequest {
+            source: &tree.source(),
+            artifacts: &[&artifact],
+            leads: &|_| Vec::new(),
+            destination: &folder.path().join("b.zip"),
+            name: "host",
+            host: &[],
+            tool: &ToolFacts::default(),
+            started: Filetime(0),
+            now: &|| Filetime(0),
+            limits: Limits::default(),
+            threads: 2,
+            cancel,
+            observer,
+        })
+        .unwrap();
+        assert!(collected.verified.is_right(), "{:?}", collected.verified);
+        (folder, collected)
+    }
+
+    const LONG: usize = 12 << 20;
+
+    #[test]
+    fn unreadable_parts_are_told_and_the_rest_is_kept() {
+        let long: Vec<u8> = (0..LONG).map(|at| (at / 1000) as u8).collect();
+        let tree = FaultyTree::new(vec![
+            ("bad", Faulty::new(b"0123".repeat(1000)).bad(&[512..600])),
+            ("gone", Faulty::new(vec![1; 100]).gone_after(0)),
+            ("good", Faulty::new(b"good".to_vec())),
+            ("long", Faulty::new(long.clone()).bad(&[(5 << 20)..(5 << 20) + 1])),
+            ("short", Faulty::new(vec![2; 100]).ends_at(60)),
+        ]);
+        let (folder, collected) = collect_from(tree, &AtomicBool::new(false), &Silent);
+        let states: Vec<(ItemStatus, u64)> =
+            collected.items.iter().map(|item| (item.status, item.stored_size)).collect();
+        assert_eq!(
+            states,
+            [
+                (ItemStatus::Partial, 4000),
+                (ItemStatus::Failed, 0),
+                (ItemStatus::Complete, 4),
+                (ItemStatus::Partial, LONG as u64),
+                (ItemStatus::Partial, 60),
+            ]
+        );
+        let where_and_what: Vec<(&str, Option<Locator>)> = collected
+            .problems
+            .iter()
+            .map(|problem| (&problem.item[problem.item.len() - 4..], problem.locator.clone()))
+            .collect();
+        let range = |offset, length| Some(Locator::ByteRange { offset, length });
+        assert_eq!(where_and_what.len(), 4, "{:?}", collected.problems);
+        assert!(where_and_what.contains(&(r"\bad", range(512, 512))), "{where_and_what:?}");
+        assert!(where_and_what.contains(&("long", range(5 << 20, 512))));
+        assert!(where_and_what.contains(&("gone", None)) && where_and_what.contains(&("hort", None)));
+        let reader = BundleReader::open(&collected.path).unwrap();
+        let read = reader.open_item(&collected.items[3], folder.path()).unwrap().read_all(1 << 30).unwrap().unwrap();
+        let mut expected = long;
+        expected[5 << 20..(5 << 20) + 512].fill(0);
+        assert!(read == expected);
+        assert_eq!(reader.failures(), collected.problems);
+    }
+
+    /// Interrupts once so many bytes are through.
+    struct After<'a>(u64, &'a AtomicBool);
+
+    impl Observer for After<'_> {
+        fn event(&self, progress: Progress<'_>) {
+            if progress.step == Step::Acquire && progress.bytes_done >= self.0 {
+                self.1.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn an_interruption_in_the_middle_of_a_file_keeps_what_was_read() {
+        let tree = FaultyTree::new(vec![
+            ("a", Faulty::new(b"a".to_vec())),
+            ("b", Faulty::new(vec![5; LONG])),
+            ("c", Faulty::new(b"c".to_vec())),
+        ]);
+        let cancel = AtomicBool::new(false);
+        let (folder, collected) = collect_from(tree, &cancel, &After(4 << 20, &cancel));
+        assert!(collected.interrupted);
+        let states: Vec<ItemStatus> = collected.items.iter().map(|item| item.status).collect();
+        assert_eq!(states, [ItemStatus::Complete, ItemStatus::Partial]);
+        let part = collected.items[1].stored_size;
+        assert!(part >= 4 << 20 && part < LONG as u64, "{part}");
+        let said = collected.problems.iter().filter(|problem| problem.kind == ProblemKind::Interrupted).count();
+        assert_eq!(said, 3, "the run, the file in the middle, the file behind it: {:?}", collected.problems);
+        let reader = BundleReader::open(&collected.path).unwrap();
+        assert_eq!(reader.open_item(&collected.items[1], folder.path()).unwrap().len(), part);
+    }
+}

@@ -6,7 +6,7 @@ use crate::collect::{CollectRequest, Job, SMALL};
 use crate::digest::{Digests, hex};
 use crate::source::{Content, Source};
 use crate::zip_writer::Packed;
-use evidence::{Item, ItemId, ItemStatus, Locator, Problem, ProblemKind, Stage};
+use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage};
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -31,6 +31,10 @@ pub(crate) enum Prepared {
 
 fn open(request: &CollectRequest<'_>, job: &Job) -> Result<Box<dyn Content>, Problem> {
     let found = &job.wanted.located.found;
+    // A member of an archive is inflated when it is opened, so its length is looked at before.
+    if found.method == Method::Archive && found.size > request.limits.max_object {
+        return Err(over_limit(request, job, found.size));
+    }
     let tree = request.source.volumes[job.wanted.located.volume].1.as_deref();
     let opened = match tree {
         Some(tree) => tree.open(found),
@@ -62,9 +66,9 @@ pub(crate) fn over_total(request: &CollectRequest<'_>, job: &Job) -> Stored {
     failed(job.wanted.located.found.size, problem(job, ProblemKind::LimitReached, what, "it is not collected"))
 }
 
-fn over_object(request: &CollectRequest<'_>, job: &Job, bytes: u64) -> Stored {
+fn over_limit(request: &CollectRequest<'_>, job: &Job, bytes: u64) -> Problem {
     let what = format!("its {bytes} bytes are more than the limit of {} for one object", request.limits.max_object);
-    failed(job.wanted.located.found.size, problem(job, ProblemKind::LimitReached, what, "it is not collected"))
+    problem(job, ProblemKind::LimitReached, what, "it is not collected")
 }
 
 fn unreadable(job: &Job, size: u64, error: &io::Error) -> Stored {
@@ -87,7 +91,7 @@ pub(crate) fn prepare(request: &CollectRequest<'_>, root: &str, job: &Job) -> io
     };
     let bytes = bytes_to_store(content.as_ref());
     if bytes > request.limits.max_object {
-        return Ok(Prepared::Failed(over_object(request, job, bytes)));
+        return Ok(Prepared::Failed(failed(job.wanted.located.found.size, over_limit(request, job, bytes))));
     }
     if bytes > SMALL {
         return Ok(Prepared::TooLong);
@@ -119,7 +123,7 @@ pub(crate) fn stream(
     };
     let bytes = bytes_to_store(content.as_ref());
     if bytes > request.limits.max_object {
-        return Ok(over_object(request, job, bytes));
+        return Ok(failed(job.wanted.located.found.size, over_limit(request, job, bytes)));
     }
     if bytes > room {
         return Ok(over_total(request, job));

@@ -242,6 +242,10 @@ impl Directory {
         if entry.flags & 1 != 0 {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the entry is encrypted"));
         }
+        // Deflate makes at most 1,032 bytes of one, so a small archive cannot claim a size that fills a disk.
+        if entry.size > entry.packed_size.saturating_mul(1032).saturating_add(1032) {
+            return Err(damaged("it claims to be longer than compression allows"));
+        }
         let stored = Section::new(bytes, self.data_start(bytes, entry)?, entry.packed_size);
         let inner: Box<dyn Read + Send + 'a> = match entry.method {
             0 => Box::new(stored),
@@ -507,6 +511,9 @@ mod tests {
                 }
             }
         }
+        let mut bomb = Directory::read(&good).unwrap();
+        bomb.entries[1].size = 1 << 40;
+        assert!(content(&good, &bomb, 1).unwrap_err().to_string().contains("longer than compression allows"));
         let mut wrong = good.clone();
         wrong[30 + 9] ^= 1;
         let directory = Directory::read(&wrong).unwrap();

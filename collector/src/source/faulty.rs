@@ -1,9 +1,10 @@
 //! Content that fails as failing media do, for tests.
 
-use super::Content;
-use evidence::Bytes;
+use super::{Content, Found, Source, Tree, Volume, VolumeKind};
+use evidence::{Bytes, FileTimes, Method, Problem};
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes in memory with faults.
@@ -99,5 +100,100 @@ impl Bytes for Faulty {
 impl Content for Faulty {
     fn data_ranges(&self) -> Vec<Range<u64>> {
         self.ranges.clone()
+    }
+}
+
+/// Opened twice, it is the same file with the same faults.
+#[derive(Clone)]
+struct Shared(Arc<Faulty>);
+
+impl Bytes for Shared {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, buffer)
+    }
+}
+
+impl Content for Shared {
+    fn data_ranges(&self) -> Vec<Range<u64>> {
+        self.0.data_ranges()
+    }
+}
+
+/// A volume with such files in its root.
+pub(crate) struct FaultyTree(Vec<(&'static str, Shared)>);
+
+impl FaultyTree {
+    /// Files by name, in the order of their names.
+    pub(crate) fn new(files: Vec<(&'static str, Faulty)>) -> Self {
+        FaultyTree(files.into_iter().map(|(name, content)| (name, Shared(Arc::new(content)))).collect())
+    }
+
+    /// A source of this volume alone.
+    pub(crate) fn source(self) -> Source {
+        let volume = Volume {
+            id: "volume-at-0".to_owned(),
+            letter: None,
+            kind: VolumeKind::Ntfs,
+            label: None,
+            serial: None,
+            offset: 0,
+            size: 0,
+            cluster_size: 0,
+            is_system: false,
+        };
+        Source {
+            kind: "raw image",
+            facts: Vec::new(),
+            volumes: vec![(volume, Some(Box::new(self)))],
+            problems: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    fn found(path: &str, size: u64) -> Found {
+        Found {
+            path: path.to_owned(),
+            stream: None,
+            is_folder: path.is_empty(),
+            size,
+            times: FileTimes::default(),
+            mft: None,
+            recovery: None,
+            method: Method::RawNtfs,
+        }
+    }
+}
+
+impl Tree for FaultyTree {
+    fn lookup(&self, path: &str) -> Result<Option<Found>, Problem> {
+        if path.is_empty() {
+            return Ok(Some(Self::found("", 0)));
+        }
+        Ok(self.list(&Self::found("", 0))?.into_iter().find(|found| found.path == path))
+    }
+
+    fn list(&self, _: &Found) -> Result<Vec<Found>, Problem> {
+        Ok(self.0.iter().map(|(name, content)| Self::found(&format!("\\{name}"), content.len())).collect())
+    }
+
+    fn streams(&self, _: &Found) -> Result<Vec<Found>, Problem> {
+        Ok(Vec::new())
+    }
+
+    fn lookup_deleted(&self, _: &str) -> Vec<Found> {
+        Vec::new()
+    }
+
+    fn open(&self, found: &Found) -> Result<Box<dyn Content>, Problem> {
+        let file = self.0.iter().find(|(name, _)| found.path.trim_start_matches('\\') == *name).unwrap();
+        Ok(Box::new(file.1.clone()))
+    }
+
+    fn take_problems(&self) -> Vec<Problem> {
+        Vec::new()
     }
 }
