@@ -4,16 +4,26 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-fn comtrail(arguments: &[&str]) -> Output {
+pub(crate) fn comtrail(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_comtrail")).args(arguments).output().unwrap()
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn fixture_host() -> PathBuf {
+pub(crate) fn fixture_host() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01")
+}
+
+/// The composite disk, where `COMTRAIL_COMPOSITE` names it.
+pub(crate) fn composite_host() -> Option<PathBuf> {
+    let image = std::env::var_os("COMTRAIL_COMPOSITE").map(PathBuf::from);
+    if image.is_none() {
+        assert!(std::env::var_os("COMTRAIL_CORPUS_REQUIRED").is_none(), "COMTRAIL_COMPOSITE is not set but required");
+        println!("skipped: COMTRAIL_COMPOSITE is not set");
+    }
+    image
 }
 
 /// Runs the main job; returns the report and the folder.
@@ -259,11 +269,7 @@ fn an_existing_bundle_is_never_overwritten() {
 
 #[test]
 fn the_composite_host_has_two_executions_one_attempt_and_no_trap() {
-    let Some(image) = std::env::var_os("COMTRAIL_COMPOSITE").map(PathBuf::from) else {
-        assert!(std::env::var_os("COMTRAIL_CORPUS_REQUIRED").is_none(), "COMTRAIL_COMPOSITE is not set but required");
-        println!("skipped: COMTRAIL_COMPOSITE is not set");
-        return;
-    };
+    let Some(image) = composite_host() else { return };
     let (report, folder) = run(&image, &[]);
     let executions = list(&report, "executions");
     let seen: Vec<(&str, u64)> =
