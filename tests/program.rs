@@ -337,3 +337,89 @@ fn a_hook_in_a_base_class_of_a_neighbouring_file_is_found() {
     assert_eq!(hook(true)["Unregister"]["DeclaredBy"], "Shared.Base");
     assert_eq!(hook(false)["Unregister"]["Runs"], "unknown", "a base that was not collected is never a no");
 }
+
+#[test]
+fn a_hive_that_does_not_fit_into_the_memory_is_named_with_what_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("tree/C/Windows/System32/config");
+    std::fs::create_dir_all(&config).unwrap();
+    let mut hive = b"regf".to_vec();
+    hive.resize(7 << 20, 0);
+    std::fs::write(config.join("SOFTWARE"), &hive).unwrap();
+    let case = folder.path().join("case");
+    let tree = folder.path().join("tree");
+    let output = comtrail(&["run", text(&tree), "-o", text(&case), "--quiet", "--memory", "16M"]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(case.join("report.json")).unwrap()).unwrap();
+    let problems = list(&report, "problems");
+    let said = problems.iter().find(|one| one["what"] == "reading this hive takes 14 MiB of memory").unwrap();
+    assert!(said["effect"].as_str().unwrap().contains("--memory 19M"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_seals_what_was_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("tree/C/Windows/System32/winevt/Logs");
+    std::fs::create_dir_all(&logs).unwrap();
+    std::fs::write(logs.join("A.evtx"), b"ElfFile\0").unwrap();
+    // Long enough that the signal comes while it is read.
+    let long = std::fs::File::create(logs.join("B.evtx")).unwrap();
+    long.set_len(3 << 30).unwrap();
+    let bundle = folder.path().join("b.zip");
+    let partial = folder.path().join("b.zip.partial");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_comtrail"))
+        .args(["collect", text(&folder.path().join("tree")), "-o", text(&bundle), "--quiet"])
+        .spawn()
+        .unwrap();
+    while !partial.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert!(!partial.exists());
+    let verified = comtrail(&["verify", text(&bundle)]);
+    assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
+    let case = folder.path().join("case");
+    comtrail(&["analyze", text(&bundle), "-o", text(&case), "--quiet"]);
+    let report = std::fs::read_to_string(case.join("report.json")).unwrap();
+    assert!(report.contains("interrupted"), "the report does not say so");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_destination_is_an_error_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("b.zip");
+    // The system refuses files beyond so many KiB, as a full disk does.
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" collect \"$1\" -o \"$2\" --quiet";
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_comtrail"), text(&fixture_host()), text(&bundle)])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("b.zip") && said.contains("File too large"), "{said}");
+    assert!(!bundle.exists(), "half a bundle looks like a whole one");
+}
+
+#[test]
+fn nothing_is_written_onto_the_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("tree");
+    std::fs::create_dir_all(tree.join("C/Windows/System32/config")).unwrap();
+    std::fs::write(tree.join("C/Windows/System32/config/SYSTEM"), b"regf").unwrap();
+    let inside = tree.join("case");
+    let output = comtrail(&["run", text(&tree), "-o", text(&inside), "--quiet"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!inside.exists());
+    let output = comtrail(&["collect", text(&tree), "-o", text(&tree.join("C/b.zip")), "--quiet"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("evidence"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(std::fs::read_dir(tree.join("C")).unwrap().count(), 1);
+}

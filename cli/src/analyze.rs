@@ -45,6 +45,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
         temp: temp.path(),
         by_path: reader.items().iter().map(|item| (item.original_path.to_uppercase(), item)).collect(),
         ceiling: Ceiling::new(common.memory / 2),
+        most_alone: common.memory / 4 * 3,
         progress: Progress::new(Style::choose(common.quiet, common.json)),
         problems: Mutex::new(reader.failures().to_vec()),
     };
@@ -115,6 +116,8 @@ struct Analysis<'a> {
     temp: &'a Path,
     by_path: HashMap<String, &'a Item>,
     ceiling: Ceiling,
+    /// Most memory of one object, which is then read while no other is.
+    most_alone: u64,
     progress: Progress,
     problems: Mutex<Vec<Problem>>,
 }
@@ -149,11 +152,35 @@ impl Analysis<'_> {
         });
     }
 
+    /// Memory that parsing takes. A hive is held as stored and as its logs make it; everything else is read in parts.
+    fn memory_for(&self, artifact: &Artifact, item: &Item) -> u64 {
+        if !artifact.locations.iter().any(|location| matches!(location, Location::Key { .. })) {
+            return item.stored_size.min(64 << 20);
+        }
+        let logs = item.companions.iter().filter_map(|path| self.by_path.get(&path.to_uppercase()));
+        2 * item.stored_size + logs.map(|log| log.stored_size).sum::<u64>()
+    }
+
     fn parse_item(&self, artifact: &Artifact, item: &Item, focus: &Focus, on_record: &mut dyn FnMut(Record)) {
         if item.bundle_path.is_none() {
             return;
         }
-        let _room = self.ceiling.enter(item.stored_size.min(64 << 20));
+        let needed = self.memory_for(artifact, item);
+        if needed > self.most_alone {
+            lock(&self.problems).push(Problem::new(
+                Stage::Parse,
+                ProblemKind::LimitReached,
+                item.original_path.clone(),
+                format!("reading this hive takes {} MiB of memory", needed.div_ceil(1 << 20)),
+                format!(
+                    "nothing of it is analysed by {}; run again with --memory {}M or more",
+                    artifact.title,
+                    (needed / 3 * 4).div_ceil(1 << 20)
+                ),
+            ));
+            return;
+        }
+        let _room = self.ceiling.enter(needed);
         let Some(bytes) = self.open(item) else { return };
         let mut companions: Vec<(&str, Box<dyn Bytes>)> = Vec::new();
         for path in &item.companions {

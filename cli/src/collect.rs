@@ -50,6 +50,13 @@ pub(crate) struct Opened {
     facts: Vec<(String, String)>,
 }
 
+impl Opened {
+    /// Refuses a destination that lies on the source.
+    pub(crate) fn refuse_destination(&self, path: &Path) -> anyhow::Result<()> {
+        Ok(self.source.refuse_destination(path)?)
+    }
+}
+
 /// Opens the source and reads the host's name from it, because the bundle is named after the host.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Opened> {
     let source = collector::source::open(path)?;

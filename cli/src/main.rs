@@ -104,6 +104,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Run { source, output, words, limits, scope } => {
             let opened = collect::open(source)?;
+            opened.refuse_destination(output)?;
             std::fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
             let started = collect::now();
             let bundle = output.join(bundle_name(&opened.name, started));

@@ -15,7 +15,7 @@ pub use reader::BundleReader;
 pub(crate) use seal::{BagInfo, seal};
 pub(crate) use verify::verify_open;
 pub use verify::{VerifyReport, Wrong, verify};
-pub(crate) use writer::{Destination, Writer};
+pub(crate) use writer::{Destination, Writer, refuse_evidence};
 
 /// Files that describe the bag's content.
 const OBJECTS: &str = "metadata/objects.jsonl";

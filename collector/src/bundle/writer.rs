@@ -113,6 +113,23 @@ pub(crate) struct Destination {
     sealed: bool,
 }
 
+/// Refuses a destination that lies on the evidence. Its folder need not be there yet.
+pub(crate) fn refuse_evidence(path: &Path, evidence: &[PathBuf]) -> Result<(), Error> {
+    let absolute = std::path::absolute(path).map_err(|error| Error::write(path, error))?;
+    // What is there already may be a link to the evidence.
+    let there = absolute.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    let real = match there {
+        Some((ancestor, real)) => real.join(absolute.strip_prefix(ancestor).unwrap_or(Path::new(""))),
+        None => absolute,
+    };
+    for source in evidence.iter().filter_map(|source| source.canonicalize().ok()) {
+        if real == source || source.is_dir() && real.starts_with(&source) {
+            return Err(Error::DestinationOnEvidence { path: path.to_owned(), source_path: source });
+        }
+    }
+    Ok(())
+}
+
 impl Destination {
     /// Creates `NAME.partial`. Refuses to overwrite, and to write onto the evidence.
     pub(crate) fn create(path: &Path, evidence: &[PathBuf]) -> Result<(Destination, File), Error> {
@@ -122,12 +139,7 @@ impl Destination {
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let real_folder = folder.canonicalize().map_err(|error| Error::write(folder, error))?;
         let real = real_folder.join(name);
-        for source in evidence {
-            let Ok(source) = source.canonicalize() else { continue };
-            if real == source || source.is_dir() && real.starts_with(&source) {
-                return Err(Error::DestinationOnEvidence { path: path.to_owned(), source_path: source });
-            }
-        }
+        refuse_evidence(&real, evidence)?;
         let mut partial = real.clone().into_os_string();
         partial.push(".partial");
         let partial = PathBuf::from(partial);

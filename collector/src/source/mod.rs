@@ -19,7 +19,7 @@ pub use open::open;
 
 use evidence::{Bytes, FileTimes, Method, Problem, Recovery};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a volume is. Only some kinds can be searched; the others are named, never taken for empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,4 +156,11 @@ pub struct Source {
     pub problems: Vec<Problem>,
     /// The files or the folder on the analysis machine that it consists of.
     pub files: Vec<PathBuf>,
+}
+
+impl Source {
+    /// Refuses a destination that lies on this source, before anything is created there.
+    pub fn refuse_destination(&self, path: &Path) -> Result<(), crate::Error> {
+        crate::bundle::refuse_evidence(path, &self.files)
+    }
 }
