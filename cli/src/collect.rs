@@ -6,8 +6,9 @@ use crate::focus;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
+use collector::source::{PartitionId, Source};
 use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Step, ToolFacts};
-use evidence::{Artifact, Filetime, Focus, Input};
+use evidence::{Artifact, Fields, Filetime, Focus, Input};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -44,7 +45,7 @@ pub(crate) fn threads(common: &Common) -> usize {
 
 /// An opened source and what it is called.
 pub(crate) struct Opened {
-    source: collector::source::Source,
+    source: Source,
     /// Name of the host, or of the source where no hive tells.
     pub(crate) name: String,
     facts: Vec<(String, String)>,
@@ -59,8 +60,9 @@ impl Opened {
 
 /// Opens the source and reads the host's name from it, because the bundle is named after the host.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Opened> {
-    let source = collector::source::open(path)?;
-    let facts = host_facts(&source);
+    let mut source = collector::source::open(path)?;
+    let (facts, letters) = host_facts(&source);
+    source.mount(&letters);
     let named = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());
     let name = named.unwrap_or_else(|| {
         let name = path.file_stem().or_else(|| path.file_name()).and_then(|name| name.to_str());
@@ -69,10 +71,14 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Opened> {
     Ok(Opened { source, name, facts })
 }
 
-/// Facts of the system volume's SYSTEM hive that describe the bundle. The analysis reads them again, with citations.
-fn host_facts(source: &collector::source::Source) -> Vec<(String, String)> {
-    let mut facts = Vec::new();
-    let Some(artifact) = artifacts::by_id("host") else { return facts };
+/// The host's own words about itself, by name.
+type Facts = Vec<(String, String)>;
+
+/// Facts of the system volume's hives that describe the bundle, and the drive letters of the partitions. The analysis
+/// reads them again, with citations.
+fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
+    let (mut facts, mut letters) = (Vec::new(), Vec::new());
+    let Some(artifact) = artifacts::by_id("host") else { return (facts, letters) };
     for (volume, tree) in &source.volumes {
         let Some(tree) = tree.as_ref().filter(|_| volume.is_system) else { continue };
         for path in [r"\Windows\System32\config\SYSTEM", r"\Windows\System32\config\SOFTWARE"] {
@@ -86,10 +92,25 @@ fn host_facts(source: &collector::source::Source) -> Vec<(String, String)> {
                         facts.push((name.to_owned(), value.to_owned()));
                     }
                 }
+                letters.extend(mounted(&record.fields));
             });
         }
     }
-    facts
+    (facts, letters)
+}
+
+/// The partition and its drive letter, where a record of `MountedDevices` has both.
+fn mounted(fields: &Fields) -> Option<(PartitionId, char)> {
+    let mut name = fields.text("Name")?.strip_prefix(r"\DosDevices\")?.chars();
+    let letter = name.next().filter(char::is_ascii_alphabetic).filter(|_| name.eq([':']))?;
+    let id = match (fields.text("PartitionGuid"), fields.text("DiskSignature")) {
+        (Some(guid), _) => PartitionId::Gpt(guid.to_owned()),
+        (None, Some(signature)) => {
+            PartitionId::Mbr { signature: u32::from_str_radix(signature, 16).ok()?, offset: fields.number("Offset")? }
+        }
+        (None, None) => return None,
+    };
+    Some((id, letter))
 }
 
 /// Collects into `destination`.

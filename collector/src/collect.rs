@@ -574,10 +574,10 @@ mod tests {
     fn unreadable_parts_are_told_and_the_rest_is_kept() {
         let long: Vec<u8> = (0..LONG).map(|at| (at / 1000) as u8).collect();
         let tree = FaultyTree::new(vec![
-            ("bad", Faulty::new(b"0123".repeat(1000)).bad(&[512..600])),
+            ("bad", Faulty::new(b"0123".repeat(1000)).bad(std::slice::from_ref(&(512..600)))),
             ("gone", Faulty::new(vec![1; 100]).gone_after(0)),
             ("good", Faulty::new(b"good".to_vec())),
-            ("long", Faulty::new(long.clone()).bad(&[(5 << 20)..(5 << 20) + 1])),
+            ("long", Faulty::new(long.clone()).bad(std::slice::from_ref(&((5 << 20)..(5 << 20) + 1)))),
             ("short", Faulty::new(vec![2; 100]).ends_at(60)),
         ]);
         let (folder, collected) = collect_from(tree, &AtomicBool::new(false), &Silent);

@@ -131,6 +131,7 @@ mod tests {
         Volume {
             id: String::new(),
             letter,
+            partition: None,
             kind: VolumeKind::Ntfs,
             label: None,
             serial,

@@ -387,15 +387,7 @@ pub fn guid(data: &[u8]) -> String {
     let mut bytes = [0; 16];
     let length = data.len().min(16);
     bytes[..length].copy_from_slice(&data[..length]);
-    let tail: String = bytes[8..].iter().map(|byte| format!("{byte:02X}")).collect();
-    format!(
-        "{{{:08X}-{:04X}-{:04X}-{}-{}}}",
-        u32_at(&bytes, 0).unwrap_or(0),
-        u16_at(&bytes, 4).unwrap_or(0),
-        u16_at(&bytes, 6).unwrap_or(0),
-        &tail[..4],
-        &tail[4..]
-    )
+    evidence::guid_text(&bytes)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{Found, SETTING, SYSTEM, TIME_ZONE, VOLUME, eight_numbers};
 use crate::formats::hive::Reader;
-use evidence::{Fields, Locator, Meaning, Moment, ProblemKind, Record, Sink, Timestamp, Value};
+use evidence::{Fields, Locator, Meaning, Moment, ProblemKind, Record, Sink, Timestamp, Value, guid_text};
 
 pub(super) fn read(reader: &Reader<'_>, sink: &mut Sink<'_>) {
     let select = Found::at(reader, "Select");
@@ -107,13 +107,4 @@ fn volumes(reader: &Reader<'_>, sink: &mut Sink<'_>) {
             Locator::RegistryKey { key: mounted.path.clone(), value: Some(name.clone()), offset: value.offset };
         sink.record(Record { locator, ..mounted.record(VOLUME, name, fields) });
     }
-}
-
-/// A GUID as Windows writes it, upper case in braces.
-fn guid_text(guid: &[u8; 16]) -> String {
-    let [a0, a1, a2, a3, b0, b1, c0, c1, d @ ..] = guid;
-    let first = u32::from_le_bytes([*a0, *a1, *a2, *a3]);
-    let (second, third) = (u16::from_le_bytes([*b0, *b1]), u16::from_le_bytes([*c0, *c1]));
-    let rest: String = d[2..].iter().map(|byte| format!("{byte:02X}")).collect();
-    format!("{{{first:08X}-{second:04X}-{third:04X}-{:02X}{:02X}-{rest}}}", d[0], d[1])
 }

@@ -137,6 +137,7 @@ impl FaultyTree {
         let volume = Volume {
             id: "volume-at-0".to_owned(),
             letter: None,
+            partition: None,
             kind: VolumeKind::Ntfs,
             label: None,
             serial: None,

@@ -377,6 +377,7 @@ pub(crate) fn volumes<S: Store + 'static>(store: S, problems: &mut Vec<Problem>)
     let volume = |id: String, letter: Option<char>, is_system: bool| Volume {
         id,
         letter,
+        partition: None,
         kind: S::KIND,
         label: None,
         serial: None,

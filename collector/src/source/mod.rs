@@ -58,14 +58,31 @@ impl VolumeKind {
     }
 }
 
+/// By what Windows knows a partition in `MountedDevices`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionId {
+    /// Of an MBR disk.
+    Mbr {
+        /// The disk's signature.
+        signature: u32,
+        /// First byte on the disk.
+        offset: u64,
+    },
+    /// Of a GPT disk: the partition's own GUID, upper case in braces.
+    Gpt(String),
+}
+
 /// One volume of a source.
 #[derive(Clone, Debug)]
 pub struct Volume {
     /// Id used in bundle paths: the drive letter (`C`), else `volume-9A3C11F2` by serial number, else
     /// `volume-at-1048576` by byte offset.
     pub id: String,
-    /// Drive letter. For an image the system volume is called `C` until the hives say otherwise.
+    /// Drive letter. For an image the system volume is called `C` until the hives say otherwise, see
+    /// [`Source::mount`].
     pub letter: Option<char>,
+    /// The partition, where there is a partition table.
+    pub partition: Option<PartitionId>,
     /// Kind.
     pub kind: VolumeKind,
     /// Label, where it has one.
@@ -159,8 +176,70 @@ pub struct Source {
 }
 
 impl Source {
+    /// Gives the volumes the drive letters under which the host had mounted them. Volumes that are not among these keep
+    /// theirs, unless another one turns out to have it.
+    pub fn mount(&mut self, letters: &[(PartitionId, char)]) {
+        let of = |volume: &Volume| {
+            let id = volume.partition.as_ref()?;
+            letters.iter().find(|(mounted, _)| mounted == id).map(|(_, letter)| letter.to_ascii_uppercase())
+        };
+        let known: Vec<Option<char>> = self.volumes.iter().map(|(volume, _)| of(volume)).collect();
+        for ((volume, _), letter) in self.volumes.iter_mut().zip(&known) {
+            if let Some(letter) = letter {
+                volume.letter = Some(*letter);
+                volume.id = letter.to_string();
+            } else if volume.letter.is_some() && known.contains(&volume.letter) {
+                volume.letter = None;
+                volume.id = format!("volume-at-{}", volume.offset);
+            }
+        }
+    }
+
     /// Refuses a destination that lies on this source, before anything is created there.
     pub fn refuse_destination(&self, path: &Path) -> Result<(), crate::Error> {
         crate::bundle::refuse_evidence(path, &self.files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_get_the_letters_that_the_host_gave_them() {
+        let volume = |id: &str, letter, partition| Volume {
+            id: id.to_owned(),
+            letter,
+            partition,
+            kind: VolumeKind::Ntfs,
+            label: None,
+            serial: None,
+            offset: 4096,
+            size: 0,
+            cluster_size: 0,
+            is_system: letter.is_some(),
+        };
+        let first = PartitionId::Mbr { signature: 7, offset: 1 << 20 };
+        let second = PartitionId::Gpt("{A}".to_owned());
+        let named = |letters: &[(PartitionId, char)]| {
+            let volumes = [("C", Some('C'), Some(first.clone())), ("volume-1", None, Some(second.clone()))];
+            let volumes = volumes.map(|(id, letter, partition)| (volume(id, letter, partition), None));
+            let mut source = Source {
+                kind: "raw image",
+                facts: Vec::new(),
+                volumes: volumes.into(),
+                problems: Vec::new(),
+                files: Vec::new(),
+            };
+            source.mount(letters);
+            source.volumes.into_iter().map(|(volume, _)| (volume.id, volume.letter)).collect::<Vec<_>>()
+        };
+        let pair = |id: &str, letter| (id.to_owned(), letter);
+        assert_eq!(named(&[]), [pair("C", Some('C')), pair("volume-1", None)]);
+        let other = PartitionId::Mbr { signature: 8, offset: 1 << 20 };
+        assert_eq!(named(&[(other, 'D')]), [pair("C", Some('C')), pair("volume-1", None)], "of another disk");
+        let both = [(first.clone(), 'd'), (second.clone(), 'C')];
+        assert_eq!(named(&both), [pair("D", Some('D')), pair("C", Some('C'))]);
+        assert_eq!(named(&both[1..]), [pair("volume-at-4096", None), pair("C", Some('C'))]);
     }
 }

@@ -46,7 +46,9 @@ fn open_image(image: image::Image) -> Source {
     let mut opened = Vec::new();
     for partition in found.partitions {
         let slice: Arc<dyn Bytes> = Arc::new(Slice::new(image.bytes.clone(), partition.offset, partition.length));
-        opened.push(volumes::open(slice, partition.offset, partition.length, &mut problems));
+        let (mut volume, tree) = volumes::open(slice, partition.offset, partition.length, &mut problems);
+        volume.partition = partition.id;
+        opened.push((volume, tree));
     }
     name_volumes(&mut opened);
     Source { kind: image.kind, facts, volumes: opened, problems, files: image.files }

@@ -3,8 +3,8 @@
 //! References: UEFI Specification 2.10, chapter 5 (GPT, protective MBR); T. Brouwer, *Properties of partition
 //! tables* (MBR, EBR chain).
 
-use super::{VolumeKind, volumes::kind_at};
-use evidence::{Bytes, Problem, ProblemKind, Stage};
+use super::{PartitionId, VolumeKind, volumes::kind_at};
+use evidence::{Bytes, Problem, ProblemKind, Stage, guid_text};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub(crate) struct Partition {
     pub(crate) offset: u64,
     /// Length in bytes.
     pub(crate) length: u64,
+    /// By what Windows knows it.
+    pub(crate) id: Option<PartitionId>,
 }
 
 /// What a disk consists of.
@@ -54,7 +56,7 @@ fn problem(kind: ProblemKind, what: impl Into<String>, effect: &str) -> Problem 
 /// Finds the volumes of a disk.
 pub(crate) fn find(disk: &Arc<dyn Bytes>) -> Partitions {
     let mut problems = Vec::new();
-    let whole = vec![Partition { offset: 0, length: disk.len() }];
+    let whole = vec![Partition { offset: 0, length: disk.len(), id: None }];
     if kind_at(disk, 0) != VolumeKind::Unknown {
         return Partitions { scheme: "none, one bare volume".to_owned(), partitions: whole, problems };
     }
@@ -171,7 +173,11 @@ impl GptHeader {
             .filter_map(|entry| {
                 let (first, last) = (u64_at(entry, 32), u64_at(entry, 40));
                 let sectors = last.checked_sub(first)?.checked_add(1)?;
-                Some(Partition { offset: first.checked_mul(self.sector)?, length: sectors.checked_mul(self.sector)? })
+                Some(Partition {
+                    offset: first.checked_mul(self.sector)?,
+                    length: sectors.checked_mul(self.sector)?,
+                    id: <&[u8; 16]>::try_from(&entry[16..32]).ok().map(|guid| PartitionId::Gpt(guid_text(guid))),
+                })
             })
             .collect();
         Some((partitions, crc32(&table) == self.entries_crc))
@@ -238,11 +244,19 @@ fn find_mbr(disk: &dyn Bytes, sector: u64, problems: &mut Vec<Problem>) -> Vec<P
                 "a protective MBR announces a GPT, but there is no GPT header at either end of the image",
                 "the partitions of this disk are not known, so nothing on it is seen",
             )),
-            _ => partitions.push(Partition { offset: u64::from(first) * sector, length: u64::from(sectors) * sector }),
+            _ => partitions.push(Partition {
+                offset: u64::from(first) * sector,
+                length: u64::from(sectors) * sector,
+                id: None,
+            }),
         }
     }
     for base in extended {
         follow_ebrs(disk, sector, u64::from(base), &mut partitions, problems);
+    }
+    let signature = u32_at(&mbr, 440);
+    for partition in &mut partitions {
+        partition.id = Some(PartitionId::Mbr { signature, offset: partition.offset });
     }
     tidy(disk, partitions, problems)
 }
@@ -281,7 +295,7 @@ fn follow_ebrs(disk: &dyn Bytes, sector: u64, base: u64, partitions: &mut Vec<Pa
         };
         let (first, sectors) = (u64::from(u32_at(&record, 454)), u64::from(u32_at(&record, 458)));
         if record[450] != 0 && sectors != 0 {
-            partitions.push(Partition { offset: (at + first) * sector, length: sectors * sector });
+            partitions.push(Partition { offset: (at + first) * sector, length: sectors * sector, id: None });
         }
         if record[466] == 0 || u32_at(&record, 474) == 0 {
             return;
@@ -331,6 +345,7 @@ mod tests {
         table(&mut disk, 0, &[entry(0xEE, 1, u32::MAX)]);
         let mut entries = vec![0; 128 * 128];
         entries[0] = 1;
+        entries[16..20].copy_from_slice(b"ABCD");
         entries[32..40].copy_from_slice(&64u64.to_le_bytes());
         entries[40..48].copy_from_slice(&99u64.to_le_bytes());
         for (lba, other, entries_at) in [(1, sectors - 1, 2), (sectors - 1, 1, sectors - 1 - entries.len() / sector)] {
@@ -354,7 +369,11 @@ mod tests {
     #[test]
     fn gpt_of_both_sector_sizes_and_its_backup() {
         for sector in [512, 4096] {
-            let expected = Partition { offset: 64 * sector as u64, length: 36 * sector as u64 };
+            let expected = Partition {
+                offset: 64 * sector as u64,
+                length: 36 * sector as u64,
+                id: Some(PartitionId::Gpt("{44434241-0000-0000-0000-000000000000}".to_owned())),
+            };
             let disk = gpt(sector);
             let found = find(&(Arc::new(disk.clone()) as Arc<dyn Bytes>));
             assert_eq!(

@@ -19,6 +19,7 @@ pub(crate) fn open(bytes: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mut
     let mut volume = Volume {
         id: format!("volume-at-{offset}"),
         letter: None,
+        partition: None,
         kind: volume_kind::probe(bytes.as_ref()),
         label: None,
         serial: None,
