@@ -232,6 +232,18 @@ fn triage_trees_are_recognised() {
 }
 
 #[test]
+fn shadow_copies_in_a_triage_tree_are_named_as_not_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let evidence = folder.path().join("evidence");
+    let copy = "uploads/ntfs/%5C%5C%3F%5CGLOBALROOT%5CDevice%5CHarddiskVolumeShadowCopy1/Windows/x";
+    host(&evidence, &[("uploads/auto/C%3A/Windows/x", b""), (copy, b"")]);
+    let collected = Collection::default().run(&evidence, &folder.path().join("b.zip"), &nothing_named).unwrap();
+    let said = |problem: &&evidence::Problem| problem.item.contains("HarddiskVolumeShadowCopy1");
+    let problem = collected.problems.iter().find(said).unwrap();
+    assert!(problem.what.contains("not searched"), "{problem:?}");
+}
+
+#[test]
 fn the_change_journal_is_found_under_each_of_its_names() {
     for name in ["$Extend/$J", "$Extend/$UsnJrnl:$J"] {
         let folder = tempfile::tempdir().unwrap();

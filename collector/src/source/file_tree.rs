@@ -341,20 +341,25 @@ impl Content for Whole {
 /// How deep below the root drive letter folders are looked for: `case/host/uploads/auto/C%3A`.
 const MAX_DEPTH: u32 = 4;
 
+/// Folders that stand for volumes.
+struct Drives<K> {
+    /// By drive letter, and whether names below are encoded.
+    letters: BTreeMap<(char, bool), Vec<K>>,
+    /// Names of folders with the files of shadow copies.
+    shadow_copies: Vec<String>,
+}
+
 /// Finds the drive letter folders, as deep as triage programs put them.
-fn drives<S: Store>(
-    store: &S,
-    folder: &S::Key,
-    depth: u32,
-    found: &mut BTreeMap<(char, bool), Vec<S::Key>>,
-) -> io::Result<()> {
+fn drives<S: Store>(store: &S, folder: &S::Key, depth: u32, found: &mut Drives<S::Key>) -> io::Result<()> {
     let mut children = store.children(folder)?;
     children.sort_by(|a, b| a.name.cmp(&b.name));
     let mut here = false;
     for child in children.iter().filter(|child| child.is_folder && !child.is_link) {
         if let Some((letter, encoded)) = drive_letter(&child.name) {
-            found.entry((letter, encoded)).or_default().push(child.key.clone());
+            found.letters.entry((letter, encoded)).or_default().push(child.key.clone());
             here = true;
+        } else if percent_decoded(&child.name).contains("HarddiskVolumeShadowCopy") {
+            found.shadow_copies.push(child.name.clone());
         }
     }
     if !here && depth < MAX_DEPTH {
@@ -390,10 +395,19 @@ pub(crate) fn volumes<S: Store + 'static>(store: S, problems: &mut Vec<Problem>)
         let tree: Box<dyn Tree> = Box::new(FileTree::new(store, vec![root], false));
         return Ok(vec![(volume("C".to_owned(), Some('C'), true), Some(tree))]);
     }
-    let mut found = BTreeMap::new();
+    let mut found = Drives { letters: BTreeMap::new(), shadow_copies: Vec::new() };
     drives(store.as_ref(), &root, 0, &mut found)?;
+    problems.extend(found.shadow_copies.into_iter().map(|name| {
+        Problem::new(
+            Stage::Source,
+            ProblemKind::UnsupportedVersion { found: "files of a volume shadow copy".to_owned() },
+            name,
+            "the source has files of a shadow copy, which are not searched",
+            "earlier versions of files that may be there are not seen",
+        )
+    }));
     let mut volumes: Vec<OpenedVolume> = Vec::new();
-    for ((letter, encoded), roots) in found {
+    for ((letter, encoded), roots) in found.letters {
         // Plain names sort before encoded ones. The two never come from one program.
         if volumes.iter().any(|(volume, _)| volume.letter == Some(letter)) {
             problems.push(Problem::new(
