@@ -88,6 +88,24 @@ fn parsers_neither_print_nor_open_nor_read_the_clock() {
 }
 
 #[test]
+fn unsafe_code_stands_in_one_module_and_says_why() {
+    for folder in ["evidence", "ntfs-layout", "artifacts", "collector", "timeline", "cli"] {
+        for file in rust_files(&root().join(folder).join("src")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            if !file.ends_with("collector/src/source/live/sys.rs") {
+                assert!(!text.contains("unsafe_code") && !text.contains("unsafe {"), "{}", file.display());
+                continue;
+            }
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("unsafe {")) {
+                let said = lines[at.saturating_sub(6)..at].iter().any(|line| line.contains("SAFETY:"));
+                assert!(said, "{}:{} has no SAFETY reason: {line}", file.display(), at + 1);
+            }
+        }
+    }
+}
+
+#[test]
 fn every_artifact_file_is_registered_and_documented() {
     let folder = root().join("artifacts").join("src");
     let list = std::fs::read_to_string(folder.join("lib.rs")).unwrap();

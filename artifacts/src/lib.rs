@@ -14,6 +14,7 @@ mod host;
 mod mft;
 mod prefetch;
 mod usn_journal;
+mod volatile;
 mod wanted;
 
 /// Every artifact that comtrail knows, in the order in which people see them.
@@ -25,6 +26,7 @@ pub static ALL: &[&Artifact] = &[
     &assembly::ARTIFACT,
     &mft::ARTIFACT,
     &usn_journal::ARTIFACT,
+    &volatile::ARTIFACT,
 ];
 
 /// The artifact of this id.

@@ -50,6 +50,7 @@ fn places(artifact: &Artifact) -> Vec<String> {
             Location::Lead => {
                 "files that records name, with their alternate streams and sibling .tlb, .config, .pdb".into()
             }
+            Location::Volatile(name) => format!("the running system, written down as {name}"),
         })
         .collect()
 }
@@ -61,7 +62,7 @@ fn globs(artifact: &Artifact) -> Vec<&'static str> {
         match location {
             Location::File(glob) | Location::EveryVolume(glob) => globs.push(*glob),
             Location::Key { hive, .. } => globs.extend(Hive::globs(*hive)),
-            Location::Lead => {}
+            Location::Lead | Location::Volatile(_) => {}
         }
     }
     globs.dedup();

@@ -6,7 +6,7 @@ use crate::focus;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
-use collector::source::{PartitionId, Source};
+use collector::source::{PartitionId, Source, live};
 use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Step, ToolFacts};
 use evidence::{Artifact, Fields, Filetime, Focus, Input};
 use std::collections::BTreeMap;
@@ -59,8 +59,12 @@ impl Opened {
 }
 
 /// Opens the source and reads the host's name from it, because the bundle is named after the host.
-pub(crate) fn open(path: &Path) -> anyhow::Result<Opened> {
-    let mut source = collector::source::open(path)?;
+pub(crate) fn open(path: &Path, destination: &Path) -> anyhow::Result<Opened> {
+    // A folder that happens to be called so can be given as ./live.
+    let mut source = match path.to_str() {
+        Some(live::NAME) => live::open(&now, destination)?,
+        _ => collector::source::open(path)?,
+    };
     let (facts, letters) = host_facts(&source);
     source.mount(&letters);
     let named = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());

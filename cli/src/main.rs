@@ -103,7 +103,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Complete)
         }
         Command::Run { source, output, words, limits, scope } => {
-            let opened = collect::open(source)?;
+            let opened = collect::open(source, output)?;
             opened.refuse_destination(output)?;
             std::fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
             let started = collect::now();
@@ -119,7 +119,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             say::analyzed(&analyzed.report, Some(&collected), output, &cli.common, &mut out)
         }
         Command::Collect { source, output, words, limits } => {
-            let opened = collect::open(source)?;
+            let opened = collect::open(source, output)?;
             let collected = collect::collect(&opened, output, collect::now(), words, limits, &cli.common)?;
             say::collected(&collected, &cli.common, &mut out)
         }

@@ -1,7 +1,7 @@
 //! Declared locations on a source: what is there, and what is not.
 
 use crate::pattern::Pattern;
-use crate::source::{Found, Source, Tree, Volume};
+use crate::source::{Found, Source, Tree, Volume, VolumeKind};
 use evidence::{Artifact, Location, Problem, ProblemKind, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,32 +87,47 @@ fn expand(tree: &dyn Tree, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Fo
     Pattern::new(pattern).expand(tree, "", problems)
 }
 
-/// The trees that a location is looked for in: every volume, or those with Windows on them.
-fn trees(source: &Source, every: bool) -> impl Iterator<Item = (usize, &dyn Tree)> {
+/// Which volumes a location is looked for on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum On {
+    /// Those with Windows on them.
+    System,
+    /// Every one that holds files.
+    Every,
+    /// The state of a live host.
+    Live,
+}
+
+fn trees(source: &Source, on: On) -> impl Iterator<Item = (usize, &dyn Tree)> {
     source
         .volumes
         .iter()
         .enumerate()
-        .filter(move |(_, (volume, _))| every || volume.is_system)
+        .filter(move |(_, (volume, _))| match on {
+            On::System => volume.is_system,
+            On::Every => volume.kind != VolumeKind::Live,
+            On::Live => volume.kind == VolumeKind::Live,
+        })
         .filter_map(|(index, (_, tree))| Some((index, tree.as_deref()?)))
 }
 
-fn patterns(location: &Location) -> (Vec<&'static str>, bool) {
+fn patterns(location: &Location) -> (Vec<&'static str>, On) {
     match location {
-        Location::File(pattern) => (vec![*pattern], false),
-        Location::EveryVolume(pattern) => (vec![*pattern], true),
-        Location::Key { hive, .. } => (hive.globs().to_vec(), false),
-        Location::Lead => (Vec::new(), false),
+        Location::File(pattern) => (vec![*pattern], On::System),
+        Location::EveryVolume(pattern) => (vec![*pattern], On::Every),
+        Location::Key { hive, .. } => (hive.globs().to_vec(), On::System),
+        Location::Lead => (Vec::new(), On::System),
+        Location::Volatile(name) => (vec![*name], On::Live),
     }
 }
 
 /// What is at a declared location, in a stable order, and what went wrong while looking. For a key it is the
 /// hive files; their logs are found with [`hive_logs`].
 pub fn locate(source: &Source, location: &Location) -> (Vec<Located>, Vec<Problem>) {
-    let (patterns, every) = patterns(location);
+    let (patterns, on) = patterns(location);
     let mut located = Vec::new();
     let mut problems = Vec::new();
-    for (volume, tree) in trees(source, every) {
+    for (volume, tree) in trees(source, on) {
         for pattern in &patterns {
             let found = expand(tree, pattern, &mut problems);
             located.extend(found.into_iter().map(|found| Located { volume, found }));
@@ -184,6 +199,7 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
                 Location::Key { hive, .. } => hive.globs().join(" and "),
                 Location::File(pattern) => (*pattern).to_owned(),
                 Location::EveryVolume(pattern) => format!("{pattern} on every volume"),
+                Location::Volatile(name) => format!("{name} of the live host"),
                 Location::Lead => continue,
             };
             let entry = asked.entry(place).or_insert_with(|| (*location, Vec::new()));
@@ -195,7 +211,8 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
     for (place, (location, artifacts)) in asked {
         let (located, mut went_wrong) = locate(source, &location);
         problems.append(&mut went_wrong);
-        if located.is_empty() {
+        let is_volatile = matches!(location, Location::Volatile(_));
+        if located.is_empty() && !(is_volatile && trees(source, On::Live).next().is_none()) {
             problems.push(absence(source, &place, &artifacts));
         }
         let as_program = artifacts.iter().any(|artifact| artifact.locations.contains(&Location::Lead));
@@ -239,9 +256,9 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
 
 fn absence(source: &Source, place: &str, artifacts: &[&Artifact]) -> Problem {
     let titles: Vec<&str> = artifacts.iter().map(|artifact| artifact.title).collect();
-    let what = if trees(source, true).next().is_none() {
+    let what = if trees(source, On::Every).next().is_none() {
         "no volume of the source can be searched"
-    } else if trees(source, false).next().is_none() {
+    } else if trees(source, On::System).next().is_none() {
         "no volume with Windows on it was found"
     } else {
         "nothing is there"

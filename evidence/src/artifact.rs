@@ -52,6 +52,9 @@ pub enum Location {
     },
     /// Files that records name: what the leads loop brings.
     Lead,
+    /// Volatile state of a live host, by the name of the file that it is written down in. Other sources have none, and
+    /// its absence from them says nothing.
+    Volatile(&'static str),
 }
 
 /// When in an analysis an artifact can be parsed.

@@ -46,6 +46,8 @@ pub enum Method {
     Archive,
     /// From an existing volume shadow copy.
     ShadowCopy,
+    /// What a call of the live system answered, as it was written down.
+    SystemCall,
 }
 
 /// Whether the whole object was obtained.

@@ -36,6 +36,10 @@ impl Meaning {
     pub const JOURNAL: Meaning = Meaning("Metadata Modification Time (USN)");
     /// PE TimeDateStamp, where it is a time.
     pub const COMPILED: Meaning = Meaning("Creation Time (PE link)");
+    /// A process or connection began, as the system keeps it.
+    pub const STARTED: Meaning = Meaning("Start Time");
+    /// Live state was taken.
+    pub const TAKEN: Meaning = Meaning("Live State Recorded");
     /// Volume created, as a prefetch file stores it.
     pub const VOLUME_CREATED: Meaning = Meaning("Volume Creation Time");
     /// The record has no time.

@@ -375,6 +375,13 @@ fn has_windows<S: Store>(store: &S, folder: &S::Key) -> io::Result<bool> {
     Ok(store.children(folder)?.iter().any(|child| child.is_folder && child.name.eq_ignore_ascii_case("Windows")))
 }
 
+/// A store that is one volume.
+#[cfg_attr(not(windows), allow(dead_code))]
+pub(crate) fn of_volume<S: Store + 'static>(store: S) -> Box<dyn Tree> {
+    let root = store.root();
+    Box::new(FileTree::new(Arc::new(store), vec![root], false))
+}
+
 /// The volumes of a store.
 pub(crate) fn volumes<S: Store + 'static>(store: S, problems: &mut Vec<Problem>) -> io::Result<Vec<OpenedVolume>> {
     let store = Arc::new(store);

@@ -7,6 +7,7 @@ pub(crate) mod faulty;
 mod file_tree;
 mod folder;
 mod image;
+pub mod live;
 pub mod ntfs;
 mod open;
 mod partitions;
@@ -30,6 +31,8 @@ pub enum VolumeKind {
     Folder,
     /// The members of an archive.
     Archive,
+    /// The state of a live host, in memory.
+    Live,
     /// Encrypted with BitLocker.
     BitLocker,
     /// ReFS.
@@ -49,6 +52,7 @@ impl VolumeKind {
             VolumeKind::Ntfs => "ntfs",
             VolumeKind::Folder => "folder",
             VolumeKind::Archive => "archive",
+            VolumeKind::Live => "live",
             VolumeKind::BitLocker => "bitlocker",
             VolumeKind::Refs => "refs",
             VolumeKind::Fat => "fat",

@@ -9,11 +9,22 @@ use evidence::{Fields, Filetime, Record};
 /// Sysmon's driver and service may be renamed, its provider keeps this id.
 const SYSMON_PROVIDER: &str = "5770385f-c22a-43e0-bf4c-06f5698ffbd9";
 
+/// What recorded a process start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Recorder {
+    /// Security 4688.
+    #[default]
+    Audit,
+    Sysmon,
+    /// The list of running processes of a live host.
+    Live,
+}
+
 /// A process start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Start {
-    /// Sysmon's record rather than the audit's.
-    pub(super) is_sysmon: bool,
+    /// What recorded it.
+    pub(super) by: Recorder,
     pub(super) pid: Option<u64>,
     pub(super) guid: Option<String>,
     pub(super) image: String,
@@ -301,7 +312,7 @@ fn sysmon(fields: &Fields, id: u64) -> LogEvent {
         1 => {
             let Some(image) = actor.image else { return LogEvent::Other };
             LogEvent::Start(Box::new(Start {
-                is_sysmon: true,
+                by: Recorder::Sysmon,
                 pid: actor.pid,
                 guid: actor.guid,
                 image,
@@ -382,6 +393,45 @@ fn sysmon(fields: &Fields, id: u64) -> LogEvent {
         }
         _ => LogEvent::Other,
     }
+}
+
+/// A process that ran when a live host was looked at.
+pub(super) fn live_process(record: &Record) -> Option<Start> {
+    let fields = &record.fields;
+    let elevation = fields.number("ElevationType").filter(|kind| (1..=3).contains(kind));
+    Some(Start {
+        by: Recorder::Live,
+        pid: fields.number("ProcessId"),
+        image: said(fields, "Image")?,
+        command_line: said_line(fields),
+        current_directory: said(fields, "CurrentDirectory"),
+        parent_pid: fields.number("ParentProcessId"),
+        sid: said(fields, "UserSid"),
+        logon_id: logon_id(fields, "LogonId"),
+        integrity: fields.text("IntegritySid").and_then(integrity),
+        elevation: elevation.map(|kind| format!("%%{}", 1935 + kind)),
+        ..Start::default()
+    })
+}
+
+/// A connection that a process of a live host had open; a port that only listens is none.
+pub(super) fn live_connection(record: &Record) -> Option<Activity> {
+    let fields = &record.fields;
+    let remote = said(fields, "Remote")?;
+    let state = said(fields, "State").map(|state| format!(", {state}")).unwrap_or_default();
+    let local = said(fields, "Local").unwrap_or_default();
+    Some(Activity {
+        actor: Actor { pid: fields.number("ProcessId"), guid: None, image: None },
+        class: "network",
+        what: format!("had a connection from {local} to {remote}{state}"),
+        rule: "J12",
+        kind: ActivityKind::Connected,
+    })
+}
+
+/// The computer of a live record.
+pub(super) fn live_computer(record: &Record) -> String {
+    record.fields.text("Computer").unwrap_or_default().to_uppercase()
 }
 
 /// Words for a logon type.

@@ -26,8 +26,8 @@ use crate::paths::{self, PathKey};
 use boot::Boots;
 use coverage::Seen;
 use evidence::{
-    AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Item, Lookalike, Mode, Problem, ProblemKind,
-    Registration, Related, Stage,
+    AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Item, Lookalike, Meaning, Mode, Problem,
+    ProblemKind, Registration, Related, Stage,
 };
 use files::Files;
 use identity::Verdict;
@@ -97,6 +97,21 @@ impl Correlator {
         match event.record.data_type {
             "windows:evtx:record" => self.observe_log(event),
             "windows:evtx:channel" => self.seen.channel(event),
+            "windows:live:process" => {
+                // Without its start it is not known which of the processes with this number it was.
+                if event.meanings().any(|meaning| meaning == Meaning::STARTED)
+                    && let Some(start) = log_event::live_process(&event.record)
+                {
+                    let computer = log_event::live_computer(&event.record);
+                    self.processes.start(computer, start, event.time, Source::all_of(event));
+                }
+            }
+            "windows:live:connection" => {
+                if let Some(activity) = log_event::live_connection(&event.record) {
+                    let computer = log_event::live_computer(&event.record);
+                    self.processes.act(&computer, &activity, event.time, &Source::of(event));
+                }
+            }
             "windows:prefetch:execution" => self.prefetch.add(event),
             "windows:registry:com_class" => self.registrations.add_hive(event, &self.places),
             "windows:pe:file" => self.files.add_facts(event),

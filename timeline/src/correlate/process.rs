@@ -3,7 +3,7 @@
 //! Process ids are reused quickly and mean something only until the machine restarts, so an entry is found
 //! by its id only while it is the newest one with that id on that computer in that boot.
 
-use super::log_event::{Activity, ActivityKind, Actor, Logon, Start, start_in_guid};
+use super::log_event::{Activity, ActivityKind, Actor, Logon, Recorder, Start, start_in_guid};
 use super::source::{Cited, Source};
 use crate::command::{self, Started};
 use crate::paths::{self, PathKey};
@@ -61,6 +61,8 @@ pub(super) struct Process {
     pub(super) parent_directory: Option<String>,
     pub(super) has_sysmon: bool,
     pub(super) has_audit: bool,
+    /// Whether it ran when a live host was looked at.
+    pub(super) has_live: bool,
     /// Time of the audit's record, to know it again in a copy of the log.
     audit_at: Option<Filetime>,
     pub(super) role: Role,
@@ -166,7 +168,7 @@ impl Processes {
             let source = self.entries.get(id)?.sources.first()?.source.clone();
             Some(source.by(rule, *confidence))
         });
-        let is_sysmon = start.is_sysmon;
+        let by = start.by;
         let mut process = Process {
             computer,
             pid: start.pid,
@@ -177,9 +179,10 @@ impl Processes {
             parent: parent.map(|(id, ..)| id),
             parent_cited,
             parent_directory,
-            has_sysmon: is_sysmon,
-            has_audit: !is_sysmon,
-            audit_at: at.filter(|_| !is_sysmon),
+            has_sysmon: by == Recorder::Sysmon,
+            has_audit: by == Recorder::Audit,
+            has_live: by == Recorder::Live,
+            audit_at: at.filter(|_| by == Recorder::Audit),
             role: Role::Ordinary,
             sources: cited(sources, "anchor", "J1"),
             notes: Vec::new(),
@@ -207,16 +210,21 @@ impl Processes {
             return None;
         }
         let apart = at?.ticks_since(entry.started?).abs();
-        let other_kind = if start.is_sysmon { !entry.has_sysmon } else { !entry.has_audit };
+        let other_kind = match start.by {
+            Recorder::Sysmon => !entry.has_sysmon,
+            Recorder::Audit => !entry.has_audit,
+            Recorder::Live => !entry.has_live,
+        };
         // The same record may also stand in another copy of the log.
-        let same_record = !start.is_sysmon && entry.has_audit && entry.audit_at == at;
+        let same_record = start.by == Recorder::Audit && entry.has_audit && entry.audit_at == at;
         ((other_kind && apart <= SAME_START) || same_record).then_some(id)
     }
 
     fn merge(&mut self, id: ProcessId, start: Start, at: Option<Filetime>, sources: Vec<Source>) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let is_trace = !entry.has_sysmon && !entry.has_audit;
-        let from_sysmon = start.is_sysmon;
+        let is_trace = !entry.has_sysmon && !entry.has_audit && !entry.has_live;
+        let by = start.by;
+        let from_sysmon = by == Recorder::Sysmon;
         if from_sysmon && !entry.has_sysmon {
             // Sysmon's GUID is the strongest identity, so its record becomes the anchor.
             for old in &mut entry.sources {
@@ -244,7 +252,8 @@ impl Processes {
             fill(&mut entry.start, start);
         }
         entry.has_sysmon |= from_sysmon;
-        if !from_sysmon {
+        entry.has_live |= by == Recorder::Live;
+        if by == Recorder::Audit {
             entry.has_audit = true;
             entry.audit_at = entry.audit_at.or(at);
         }
@@ -437,6 +446,7 @@ impl Processes {
             parent_directory: None,
             has_sysmon: false,
             has_audit: false,
+            has_live: false,
             audit_at: None,
             role: Role::Tool,
             sources: vec![source.clone().by("anchor", Confidence::Direct)],

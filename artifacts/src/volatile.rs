@@ -1,0 +1,308 @@
+//! The volatile state of a live host: processes, connections, names that the resolver remembers, services.
+//!
+//! # What Windows records
+//! Nothing of this is stored; it is what the system answered when comtrail asked. The collector wrote each answer down
+//! as JSON Lines: a first line with the time, the call and what it answered, then one line for each process,
+//! connection, name or service.
+//!
+//! # When it writes
+//! Once, before any file is read, in the order in which the state vanishes.
+//!
+//! # Where
+//! In memory of the running system. In the bundle below `data/raw/live`.
+//!
+//! # What it supports
+//! That a process with this image, command line, account and parent ran when the snapshot was taken, and when it had
+//! been started by the kernel's clock; that it owned these connections and had these images loaded.
+//!
+//! # What it does not
+//! A process can rewrite the command line and the directory in its own memory, and a rootkit what the system lists. A
+//! process that ended before is not listed. The parent's number can be that of a later process; the parent named is
+//! believed only where it started before. The account is that of the token, not of the person.
+//!
+//! # Versions
+//! Windows 10 1607 and later, x86-64.
+//!
+//! # Limits
+//! Images are listed for regasm, regsvcs, dllhost and their children only. The resolver's cache gives names and types,
+//! not addresses.
+//!
+//! # References
+//! Microsoft, *CreateToolhelp32Snapshot*, *NtQueryInformationProcess*, *GetExtendedTcpTable*,
+//! *EnumServicesStatusExW*; RFC 4022 for the states of a connection.
+
+use evidence::{
+    Artifact, Claim, FieldName, Fields, Filetime, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase,
+    ProblemKind, Record, Sink, Timestamp, Value,
+};
+use serde_json::{Map, Value as Json};
+
+/// The volatile state of a live host.
+pub(crate) static ARTIFACT: Artifact = Artifact {
+    id: "volatile",
+    title: "Volatile state",
+    data_types: &[PROCESS, CONNECTION, NAME, SERVICE],
+    locations: &[
+        Location::Volatile("processes.jsonl"),
+        Location::Volatile("connections.jsonl"),
+        Location::Volatile("dns-cache.jsonl"),
+        Location::Volatile("services.jsonl"),
+    ],
+    claims: &[Claim::Executed, Claim::Connected, Claim::Installed],
+    supports: "That this process ran when the snapshot was taken, with this image, command line, account and parent, and \
+               owned these connections.",
+    does_not_support: "A process that had ended before is not listed. Command line and directory come from the process' \
+                       own memory, where it can rewrite them.",
+    windows: "Windows 10 1607 and later, live only.",
+    references: &[
+        "Microsoft, CreateToolhelp32Snapshot, https://learn.microsoft.com/windows/win32/api/tlhelp32/nf-tlhelp32-createtoolhelp32snapshot",
+        "Microsoft, GetExtendedTcpTable, https://learn.microsoft.com/windows/win32/api/iphlpapi/nf-iphlpapi-getextendedtcptable",
+    ],
+    phase: Phase::Independent,
+    parse,
+    leads,
+};
+
+const PROCESS: &str = "windows:live:process";
+const CONNECTION: &str = "windows:live:connection";
+const NAME: &str = "windows:live:dns_name";
+const SERVICE: &str = "windows:live:service";
+
+/// Longest file that is read; a host with ten thousand processes writes a few megabytes.
+const LONGEST: u64 = 256 << 20;
+
+/// What the lines of a file are, and what their members are called in records.
+struct Kind {
+    file: &'static str,
+    data_type: &'static str,
+    claims: &'static [Claim],
+    subject: &'static [&'static str],
+    members: &'static [(&'static str, &'static str)],
+}
+
+static KINDS: [Kind; 4] = [
+    Kind {
+        file: "processes.jsonl",
+        data_type: PROCESS,
+        claims: &[Claim::Executed],
+        subject: &["image", "name"],
+        members: &[
+            ("pid", "ProcessId"),
+            ("parent_pid", "ParentProcessId"),
+            ("name", "Name"),
+            ("image", "Image"),
+            ("native_image", "NativeImage"),
+            ("command_line", "CommandLine"),
+            ("current_directory", "CurrentDirectory"),
+            ("user", "UserSid"),
+            ("integrity", "IntegritySid"),
+            ("elevation_type", "ElevationType"),
+            ("elevated", "Elevated"),
+            ("session", "SessionId"),
+            ("logon_id", "LogonId"),
+            ("modules", "Modules"),
+        ],
+    },
+    Kind {
+        file: "connections.jsonl",
+        data_type: CONNECTION,
+        claims: &[Claim::Connected],
+        subject: &["remote", "local"],
+        members: &[
+            ("protocol", "Protocol"),
+            ("local", "Local"),
+            ("remote", "Remote"),
+            ("state", "State"),
+            ("pid", "ProcessId"),
+        ],
+    },
+    Kind {
+        file: "dns-cache.jsonl",
+        data_type: NAME,
+        claims: &[],
+        subject: &["name"],
+        members: &[("name", "Name"), ("type", "Type")],
+    },
+    Kind {
+        file: "services.jsonl",
+        data_type: SERVICE,
+        claims: &[Claim::Installed],
+        subject: &["name"],
+        members: &[
+            ("name", "Name"),
+            ("display_name", "DisplayName"),
+            ("type", "Type"),
+            ("state", "State"),
+            ("pid", "ProcessId"),
+        ],
+    },
+];
+
+fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let lower = input.original_path.to_lowercase();
+    let kind = KINDS.iter().find(|kind| lower.ends_with(kind.file)).unwrap_or(&KINDS[0]);
+    let bytes = match input.bytes.read_all(LONGEST) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            let what = format!("the file is longer than {LONGEST} bytes");
+            return sink.problem(ProblemKind::LimitReached, None, what, "none of this state is known");
+        }
+        Err(error) => {
+            let what = format!("reading failed: {error}");
+            return sink.problem(ProblemKind::ReadFailed, None, what, "none of this state is known");
+        }
+    };
+    let mut at = 0;
+    let mut head: Option<Map<String, Json>> = None;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let locator = Locator::ByteRange { offset: at, length: line.len() as u64 };
+        at += line.len() as u64;
+        let Ok(Json::Object(members)) = serde_json::from_slice::<Json>(line) else {
+            let kind = ProblemKind::OutOfRange { raw: line[..line.len().min(32)].escape_ascii().to_string() };
+            sink.problem(kind, Some(locator), "a line is no JSON object", "what it said is not known");
+            continue;
+        };
+        match &head {
+            None => head = Some(members),
+            Some(head) => sink.record(record(kind, head, &members, locator)),
+        }
+    }
+    let Some(head) = head else {
+        let kind = ProblemKind::Truncated { offset: 0, expected: 1, actual: 0 };
+        return sink.problem(kind, None, "the file has no first line", "when and how the state was taken is not known");
+    };
+    if head.get("answer").and_then(Json::as_str) != Some("ok") {
+        let answer = head.get("answer").map(Json::to_string).unwrap_or_default();
+        let kind = ProblemKind::Inconsistent { a: "the state was asked for".into(), b: answer };
+        sink.problem(kind, None, "the system did not answer", "none of this state is known");
+    }
+}
+
+fn time(members: &Map<String, Json>, name: &str) -> Option<u64> {
+    members.get(name)?.as_u64()
+}
+
+fn record(kind: &Kind, head: &Map<String, Json>, line: &Map<String, Json>, locator: Locator) -> Record {
+    let said = |name: &str| line.get(name).and_then(Json::as_str);
+    let mut fields = Fields::with_capacity(16, 512);
+    for (member, name) in kind.members {
+        match line.get(*member) {
+            None | Some(Json::Null) => {}
+            Some(value) => fields.push(*name, stored(value)),
+        }
+    }
+    // Why something is not known stands beside it.
+    for (member, value) in line.iter().filter(|(member, _)| member.ends_with("_error")) {
+        fields.push(FieldName::kept(member), stored(value));
+    }
+    fields.push_some("Computer", head.get("computer").and_then(Json::as_str));
+    fields.push_some("Api", head.get("api").and_then(Json::as_str));
+    let taken = time(head, "taken");
+    fields.push_some("Taken", taken.map(Filetime));
+    let began = time(line, "started").or_else(|| time(line, "created"));
+    let (meaning, ticks) = match began {
+        Some(began) => (Meaning::STARTED, Some(began)),
+        None => (Meaning::TAKEN, taken),
+    };
+    let moment = ticks.and_then(Timestamp::filetime).map(|at| Moment::at(meaning, at));
+    Record {
+        artifact: ARTIFACT.id,
+        data_type: kind.data_type,
+        subject: kind.subject.iter().find_map(|name| said(name)).unwrap_or_default().to_owned(),
+        user: said("user").map(str::to_owned),
+        moments: moment.into_iter().collect(),
+        fields,
+        claims: kind.claims,
+        locator,
+        integrity: Integrity::Intact,
+    }
+}
+
+fn stored(value: &Json) -> Value {
+    match value {
+        Json::String(text) => text.as_str().into(),
+        Json::Bool(flag) => (*flag).into(),
+        Json::Number(number) => match number.as_u64() {
+            Some(number) => number.into(),
+            None => number.to_string().into(),
+        },
+        Json::Array(items) => Value::List(items.iter().map(stored).collect()),
+        Json::Null | Json::Object(_) => value.to_string().into(),
+    }
+}
+
+/// The assembly on the command line of a tool that runs, and what it has loaded from outside of Windows.
+fn leads(record: &Record) -> Vec<Lead> {
+    if record.data_type != PROCESS {
+        return Vec::new();
+    }
+    let fields = &record.fields;
+    let is_named = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        lower.contains("regasm") || lower.contains("regsvcs")
+    };
+    let image = fields.text("Image");
+    let command_line = fields.text("CommandLine");
+    let mut leads = Vec::new();
+    if let Some(command_line) = command_line
+        && [Some(command_line), image].into_iter().flatten().any(is_named)
+    {
+        leads.push(Lead::CommandLine {
+            image: image.map(str::to_owned),
+            command_line: command_line.to_owned(),
+            current_directory: fields.text("CurrentDirectory").map(str::to_owned),
+        });
+    }
+    let modules = fields.get("Modules").map(evidence::ValueRef::items).unwrap_or_default();
+    let foreign = |path: &&str| !path.to_ascii_lowercase().contains(r":\windows\");
+    leads.extend(modules.iter().filter_map(Value::as_text).filter(foreign).map(|path| Lead::Path(path.to_owned())));
+    leads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::{Focus, Problem};
+
+    fn read(path: &str, text: &str) -> (Vec<Record>, Vec<Problem>) {
+        let mut records = Vec::new();
+        let mut keep = |record| records.push(record);
+        let mut sink = Sink::new(path, &mut keep);
+        let bytes = text.as_bytes().to_vec();
+        let focus = Focus::default();
+        parse(&Input { original_path: path, bytes: &bytes, companions: Vec::new(), focus: &focus }, &mut sink);
+        let problems = sink.finish();
+        (records, problems)
+    }
+
+    const HEAD: &str = r#"{"taken":134171071530000000,"computer":"WS","api":"X","answer":"ok","lines":1}"#;
+
+    #[test]
+    fn a_process_with_its_line() {
+        let line = r#"{"pid":7756,"parent_pid":4,"name":"RegAsm.exe","image":"C:\\W\\RegAsm.exe","started":134171071520000000,"command_line":"regasm /U a.dll","current_directory":"C:\\t\\","user":"S-1-5-18","modules":["C:\\t\\a.dll","C:\\Windows\\System32\\ntdll.dll"],"x_error":"no"}"#;
+        let (records, problems) = read(r"{live}\processes.jsonl", &format!("{HEAD}\n{line}\n"));
+        assert_eq!(problems, []);
+        let [record] = &records[..] else { panic!("{records:?}") };
+        assert_eq!((record.data_type, record.subject.as_str()), (PROCESS, r"C:\W\RegAsm.exe"));
+        assert_eq!(record.user.as_deref(), Some("S-1-5-18"));
+        assert_eq!(record.moments[0].meaning, Meaning::STARTED);
+        assert_eq!(record.fields.number("ProcessId"), Some(7756));
+        assert_eq!((record.fields.text("x_error"), record.fields.text("Computer")), (Some("no"), Some("WS")));
+        let start = HEAD.len() as u64 + 1;
+        assert_eq!(record.locator, Locator::ByteRange { offset: start, length: line.len() as u64 + 1 });
+        let found = leads(record);
+        assert!(
+            matches!(&found[..], [Lead::CommandLine { .. }, Lead::Path(path)] if path == r"C:\t\a.dll"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_problem() {
+        let (records, problems) = read("connections.jsonl", "{\"answer\":{\"error\":\"no\"}}\nnot json\n");
+        assert_eq!((records.len(), problems.len()), (0, 2));
+        assert_eq!(read("processes.jsonl", "").1.len(), 1);
+        let (records, _) = read("connections.jsonl", &format!("{HEAD}\n{{\"pid\":3,\"remote\":\"1.2.3.4:5\"}}\n"));
+        assert_eq!((records[0].data_type, records[0].moments[0].meaning), (CONNECTION, Meaning::TAKEN));
+    }
+}

@@ -1,0 +1,90 @@
+//! The live host: what is volatile first, then its volumes.
+//!
+//! Its state is taken in the order in which it vanishes (processes, connections, names that the resolver remembers,
+//! services) and kept as files of a volume of its own, `live`, which only [`evidence::Location::Volatile`] looks at, so
+//! that a file on a disk can never pass for it. Then every volume: NTFS is read raw through `\\.\C:` with the reader for
+//! images, since the files that matter are locked; what cannot be read so is read through the file API, and is said to
+//! be. Drives of the network are named, not read.
+
+mod memory_tree;
+#[cfg(windows)]
+mod snapshot;
+#[cfg(windows)]
+pub(crate) mod sys;
+#[cfg(windows)]
+mod volumes;
+
+use super::Source;
+use crate::Error;
+use evidence::Filetime;
+use std::path::Path;
+
+/// What a user writes for the live host.
+pub const NAME: &str = "live";
+
+/// Opens the host that this program runs on; `now` is its clock, and the bundle will go to `destination`.
+#[cfg(not(windows))]
+pub fn open(_now: &dyn Fn() -> Filetime, _destination: &Path) -> Result<Source, Error> {
+    let why = "a live host is collected by the Windows program, on the host itself".to_owned();
+    Err(Error::NotASource { path: Path::new(NAME).to_owned(), why })
+}
+
+/// Opens the host that this program runs on; `now` is its clock, and the bundle will go to `destination`.
+#[cfg(windows)]
+pub fn open(now: &dyn Fn() -> Filetime, destination: &Path) -> Result<Source, Error> {
+    use evidence::{Problem, ProblemKind, Stage};
+    if sys::is_emulated() == Some(true) {
+        let why = "this program runs emulated here and would see other folders and registry keys than the system; use \
+                   the program for this machine's own architecture";
+        return Err(Error::NotASource { path: Path::new(NAME).to_owned(), why: why.to_owned() });
+    }
+    let mut problems = Vec::new();
+    if let Err(error) = sys::load_from_system_only() {
+        let what = format!("libraries could not be limited to System32: {error}");
+        let effect = "a library beside this program might be loaded; the program itself loads from System32 only";
+        problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, NAME, what, effect));
+    }
+    let elevated = sys::is_elevated();
+    if !elevated {
+        problems.push(Problem::new(
+            Stage::Source,
+            ProblemKind::AccessDenied,
+            NAME,
+            "not elevated: raw volume, Security log, other users' hives unavailable",
+            "what these hold is not seen; start the program as administrator to see it",
+        ));
+    }
+    for (privilege, cost) in [
+        ("SeDebugPrivilege", "command lines and accounts of other users' processes may be missing"),
+        ("SeBackupPrivilege", "files that only their owners may read are missing where volumes are not read raw"),
+        ("SeSecurityPrivilege", "the Security log cannot be exported through its service"),
+    ] {
+        if let Err(error) = sys::enable_privilege(privilege) {
+            let what = format!("{privilege} is not available: {error}");
+            problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, NAME, what, cost));
+        }
+    }
+    let files = snapshot::take(now, &mut problems);
+    let mut volumes = vec![memory_tree::volume(files)];
+    volumes.extend(volumes::open(letter_of(destination), &mut problems));
+    let facts = vec![
+        ("elevated".to_owned(), elevated.to_string()),
+        ("uptime in milliseconds".to_owned(), sys::uptime_ms().to_string()),
+    ];
+    let system = volumes.iter().filter(|(volume, _)| volume.is_system).filter_map(|(volume, _)| volume.letter);
+    let files = system.map(|letter| std::path::PathBuf::from(format!("{letter}:\\"))).collect();
+    Ok(Source { kind: "live host", facts, volumes, problems, files })
+}
+
+/// The drive letter of a path that may not be there yet.
+#[cfg(windows)]
+fn letter_of(path: &Path) -> Option<char> {
+    use std::path::{Component, Prefix};
+    match std::path::absolute(path).ok()?.components().next()? {
+        Component::Prefix(prefix) => match prefix.kind() {
+            Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => Some(char::from(letter).to_ascii_uppercase()),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,133 @@
+//! The volumes of the live host by drive letter.
+
+use super::sys::{self, Drive, DriveKind};
+use crate::source::folder::Folder;
+use crate::source::ntfs::{Aligned, NtfsTree};
+use crate::source::{OpenedVolume, Tree, Volume, VolumeKind, file_tree};
+use evidence::{Bytes, Problem, ProblemKind, Stage};
+use std::fs::File;
+use std::io;
+use std::os::windows::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Sectors are at most this long; reads that suit this length suit every shorter one.
+const SECTOR: u32 = 4096;
+
+/// Opens every volume that has a letter, but the one that the bundle goes to.
+pub(super) fn open(destination: Option<char>, problems: &mut Vec<Problem>) -> Vec<OpenedVolume> {
+    let windows = sys::windows_folder().ok().and_then(|folder| folder.chars().next());
+    let system = windows.map_or('C', |letter| letter.to_ascii_uppercase());
+    let mut opened = Vec::new();
+    for drive in sys::drives() {
+        // What the responder brought is no evidence, and writing to it while it is read would change it.
+        if destination == Some(drive.letter) && drive.letter != system {
+            continue;
+        }
+        opened.push(open_drive(&drive, drive.letter == system, problems));
+    }
+    opened
+}
+
+fn open_drive(drive: &Drive, is_system: bool, problems: &mut Vec<Problem>) -> OpenedVolume {
+    let mut volume = Volume {
+        id: drive.letter.to_string(),
+        letter: Some(drive.letter),
+        partition: None,
+        kind: VolumeKind::Unknown,
+        label: Some(drive.label.clone()).filter(|label| !label.is_empty()),
+        serial: Some(u64::from(drive.serial)).filter(|serial| *serial != 0),
+        offset: 0,
+        size: 0,
+        cluster_size: 0,
+        is_system,
+    };
+    let name = format!("{}:", drive.letter);
+    // The system volume is read whatever the system calls it.
+    if !is_system && !matches!(drive.kind, DriveKind::Fixed | DriveKind::Removable | DriveKind::Ram) {
+        let what = match drive.kind {
+            DriveKind::Network => "a drive of the network, which is not read",
+            DriveKind::Optical => "an optical drive, which is not read",
+            _ => "a drive of a kind that the system does not name, which is not read",
+        };
+        problems.push(Problem::new(
+            Stage::Source,
+            ProblemKind::UnsupportedVersion { found: format!("{:?}", drive.kind).to_lowercase() },
+            name,
+            what,
+            "what lies there is not seen",
+        ));
+        return (volume, None);
+    }
+    match open_raw(drive.letter) {
+        Ok(tree) => {
+            volume.kind = VolumeKind::Ntfs;
+            volume.label = tree.label().map(str::to_owned);
+            volume.serial = Some(tree.serial());
+            volume.size = tree.size();
+            volume.cluster_size = tree.cluster_size();
+            (volume, Some(Box::new(tree)))
+        }
+        Err(why) => {
+            problems.push(Problem::new(
+                Stage::Source,
+                ProblemKind::AccessDenied,
+                name.clone(),
+                format!("{name} could not be read raw ({why}); the file API is used"),
+                "locked files, deleted files and $MFT are not collected from it, and times are those that the API gives",
+            ));
+            volume.kind = match drive.file_system.as_str() {
+                "FAT" | "FAT32" => VolumeKind::Fat,
+                "exFAT" => VolumeKind::ExFat,
+                "ReFS" => VolumeKind::Refs,
+                _ => VolumeKind::Folder,
+            };
+            let tree: Box<dyn Tree> = file_tree::of_volume(Folder::new(Path::new(&format!("{name}\\"))));
+            (volume, Some(tree))
+        }
+    }
+}
+
+fn open_raw(letter: char) -> Result<NtfsTree, String> {
+    let device = Device::open(letter).map_err(|error| error.to_string())?;
+    NtfsTree::open(Arc::new(Aligned::new(device, SECTOR))).map_err(|problem| problem.what)
+}
+
+/// An opened volume. It serves whole sectors only, so it stands behind [`Aligned`].
+struct Device {
+    file: File,
+    length: u64,
+}
+
+impl Device {
+    fn open(letter: char) -> io::Result<Device> {
+        let file = File::open(format!(r"\\.\{letter}:"))?;
+        // The length stands in the boot sector; the backup of that sector lies behind what it counts.
+        let mut boot = vec![0u8; SECTOR as usize];
+        let mut read = 0;
+        while read < 512 {
+            match file.seek_read(&mut boot[read..], read as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                more => read += more,
+            }
+        }
+        if &boot[3..11] != b"NTFS    " {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "it is not NTFS"));
+        }
+        let bytes_per_sector = u64::from(u16::from_le_bytes([boot[11], boot[12]]));
+        let sectors = boot[0x28..0x30].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let length = sectors.checked_add(1).and_then(|sectors| sectors.checked_mul(bytes_per_sector));
+        let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its boot sector is damaged"))?;
+        Ok(Device { file, length })
+    }
+}
+
+impl Bytes for Device {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.seek_read(buffer, offset)
+    }
+}
