@@ -7,6 +7,7 @@ use crate::args::Common;
 use crate::collect::{threads, wanting};
 use crate::focus;
 use crate::memory::Ceiling;
+use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
@@ -68,6 +69,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     let mut outputs =
         Format::ALL.into_iter().map(|format| Output::create(folder, format)).collect::<Result<Vec<_>, _>>()?;
     let summary = timeline::write_timeline(merger.finish()?, reader.items(), &mut outputs, &|_| true, &mut |event| {
+        pace::work();
         correlator.observe(&event);
     })?;
     let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -147,7 +149,10 @@ impl Analysis<'_> {
         work.sort_by_key(|(artifact, item)| (std::cmp::Reverse(item.stored_size), item.id, artifact.id));
         self.progress.phase(name, work.iter().map(|(_, item)| item.stored_size).sum());
         work.par_iter().with_max_len(1).for_each(|(artifact, item)| {
-            self.parse_item(artifact, item, focus, &mut |record| take(artifact, item, record));
+            self.parse_item(artifact, item, focus, &mut |record| {
+                pace::work();
+                take(artifact, item, record);
+            });
             self.progress.advance(item.stored_size, &item.original_path);
         });
     }

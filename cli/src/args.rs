@@ -11,6 +11,8 @@ Examples:
       The same from a mounted volume; the names go into the bundle.
   comtrail run triage.zip -o case/ --full-timeline
       From a triage archive; the timeline then describes every file of the volume.
+  comtrail.exe run live -o E:\\case --cpu 25 --io 50M --time 30m
+      On a running Windows host, as administrator, onto a stick: what is volatile first.
 
 Exit status: 0 complete, 1 could not run, 2 complete with problems (the report lists them), 64 usage.";
 
@@ -107,6 +109,18 @@ pub(crate) struct CollectLimits {
     /// Most files that records name (leads) to collect.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub(crate) max_leads: usize,
+
+    /// Most of all processors to use, in percent. A live host is besides worked on with background priority.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) cpu: Option<u8>,
+
+    /// Most bytes to read from a live host's volumes for each second.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) io: Option<u64>,
+
+    /// Longest time for collecting, such as 90s, 30m or 2h. What was collected then is sealed and says so.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) time: Option<std::time::Duration>,
 }
 
 /// What the timeline describes.
@@ -122,7 +136,7 @@ pub(crate) enum Command {
     /// Collect, verify and analyze in one go.
     #[command(after_help = RUN_EXAMPLES)]
     Run {
-        /// Disk image (raw, split, E01), folder, mounted volume or zip.
+        /// Disk image (raw, split, E01), folder, mounted volume, zip, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
         /// Folder for the bundle and the report; created if missing.
@@ -138,7 +152,7 @@ pub(crate) enum Command {
     /// Gather and hash the traces into a bundle; interpret nothing.
     #[command(after_help = COLLECT_EXAMPLES)]
     Collect {
-        /// Disk image (raw, split, E01), folder, mounted volume or zip.
+        /// Disk image (raw, split, E01), folder, mounted volume, zip, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
         /// The bundle to create; an existing file is never overwritten.
@@ -212,6 +226,20 @@ pub(crate) enum ListFormat {
     Json,
 }
 
+/// `90s`, `30m`, `2h`.
+fn parse_time(text: &str) -> Result<std::time::Duration, String> {
+    let unknown = || format!("{text} is no time; write 90s, 30m or 2h");
+    let unit = text.chars().last().ok_or_else(unknown)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(unknown()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| unknown())?;
+    number.checked_mul(seconds).map(std::time::Duration::from_secs).ok_or_else(unknown)
+}
+
 /// `512M`, `2G`, `65536`; powers of 1024.
 fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
@@ -237,6 +265,15 @@ mod tests {
     #[test]
     fn definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(parse_time("90s"), Ok(std::time::Duration::from_secs(90)));
+        assert_eq!(parse_time("2h"), Ok(std::time::Duration::from_secs(7200)));
+        for wrong in ["", "5", "m", "-1s", "1.5h", "99999999999999999999h", "5\u{e9}"] {
+            assert!(parse_time(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

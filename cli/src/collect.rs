@@ -3,6 +3,7 @@
 
 use crate::args::{CaseWords, CollectLimits, Common};
 use crate::focus;
+use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
@@ -29,6 +30,11 @@ pub(crate) fn cancel_on_interrupt() -> &'static AtomicBool {
         });
     });
     &CANCEL
+}
+
+/// Sets the limits that the options ask for; the end of the time is like an interrupt.
+pub(crate) fn keep_to(limits: &CollectLimits) {
+    pace::limit(limits.cpu, limits.io, limits.time, || CANCEL.store(true, Ordering::SeqCst));
 }
 
 /// The time now; before 1601 a clock is broken and everything else fails too.
@@ -62,7 +68,7 @@ impl Opened {
 pub(crate) fn open(path: &Path, destination: &Path) -> anyhow::Result<Opened> {
     // A folder that happens to be called so can be given as ./live.
     let mut source = match path.to_str() {
-        Some(live::NAME) => live::open(&now, destination)?,
+        Some(live::NAME) => live::open(&now, destination, pace::read)?,
         _ => collector::source::open(path)?,
     };
     let (facts, letters) = host_facts(&source);
@@ -221,6 +227,7 @@ impl Shown {
 
 impl Observer for Shown {
     fn event(&self, now: collector::Progress<'_>) {
+        pace::work();
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (done, total) = match *last {
             Some((step, was, known)) if step == now.step => (was, known),

@@ -7,6 +7,7 @@ mod collect;
 mod focus;
 mod inspect;
 mod memory;
+mod pace;
 mod parse;
 mod progress;
 mod say;
@@ -103,6 +104,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Complete)
         }
         Command::Run { source, output, words, limits, scope } => {
+            collect::keep_to(limits);
             let opened = collect::open(source, output)?;
             opened.refuse_destination(output)?;
             std::fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
@@ -119,6 +121,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             say::analyzed(&analyzed.report, Some(&collected), output, &cli.common, &mut out)
         }
         Command::Collect { source, output, words, limits } => {
+            collect::keep_to(limits);
             let opened = collect::open(source, output)?;
             let collected = collect::collect(&opened, output, collect::now(), words, limits, &cli.common)?;
             say::collected(&collected, &cli.common, &mut out)

@@ -9,10 +9,14 @@ use ntfs::structured_values::NtfsFileNamespace;
 use ntfs::{Ntfs, NtfsAttributeFlags, NtfsAttributeType, NtfsError};
 use ntfs_layout::{FileName, MftReader, Paths, RecordFault, UsnReader, kind, reason_names};
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+fn read_at(mut file: &std::fs::File, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(buffer)
+}
 
 /// The oracle's names of the tools, as it compares them.
 fn names_a_tool(name: &str) -> bool {
@@ -140,7 +144,7 @@ fn volumes(corpus: &Path) -> Vec<(PathBuf, u64, Vec<u8>)> {
     for path in files {
         let file = std::fs::File::open(&path).unwrap();
         let mut head = [0; 512];
-        file.read_exact_at(&mut head, 0).unwrap();
+        read_at(&file, 0, &mut head).unwrap();
         let is_ntfs = |sector: &[u8]| &sector[3..11] == b"NTFS    ";
         let mut offsets = Vec::new();
         if is_ntfs(&head) {
@@ -153,7 +157,7 @@ fn volumes(corpus: &Path) -> Vec<(PathBuf, u64, Vec<u8>)> {
         }
         for offset in offsets {
             let mut sector = [0; 512];
-            if file.read_exact_at(&mut sector, offset).is_ok() && is_ntfs(&sector) {
+            if read_at(&file, offset, &mut sector).is_ok() && is_ntfs(&sector) {
                 let sectors = u64::from_le_bytes(sector[40..48].try_into().unwrap());
                 let mut bytes = std::fs::read(&path).unwrap().split_off(offset as usize);
                 bytes.truncate((sectors as usize + 1) * 512);

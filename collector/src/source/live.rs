@@ -22,16 +22,18 @@ use std::path::Path;
 /// What a user writes for the live host.
 pub const NAME: &str = "live";
 
-/// Opens the host that this program runs on; `now` is its clock, and the bundle will go to `destination`.
+/// Opens the host that this program runs on; `now` is its clock, the bundle will go to `destination`, and
+/// `pace` is called with their number before bytes of a volume are read.
 #[cfg(not(windows))]
-pub fn open(_now: &dyn Fn() -> Filetime, _destination: &Path) -> Result<Source, Error> {
+pub fn open(_now: &dyn Fn() -> Filetime, _destination: &Path, _pace: fn(usize)) -> Result<Source, Error> {
     let why = "a live host is collected by the Windows program, on the host itself".to_owned();
     Err(Error::NotASource { path: Path::new(NAME).to_owned(), why })
 }
 
-/// Opens the host that this program runs on; `now` is its clock, and the bundle will go to `destination`.
+/// Opens the host that this program runs on; `now` is its clock, the bundle will go to `destination`, and
+/// `pace` is called with their number before bytes of a volume are read.
 #[cfg(windows)]
-pub fn open(now: &dyn Fn() -> Filetime, destination: &Path) -> Result<Source, Error> {
+pub fn open(now: &dyn Fn() -> Filetime, destination: &Path, pace: fn(usize)) -> Result<Source, Error> {
     use evidence::{Problem, ProblemKind, Stage};
     if sys::is_emulated() == Some(true) {
         let why = "this program runs emulated here and would see other folders and registry keys than the system; use \
@@ -39,6 +41,11 @@ pub fn open(now: &dyn Fn() -> Filetime, destination: &Path) -> Result<Source, Er
         return Err(Error::NotASource { path: Path::new(NAME).to_owned(), why: why.to_owned() });
     }
     let mut problems = Vec::new();
+    if let Err(error) = sys::work_in_background() {
+        let what = format!("background priority was refused: {error}");
+        let effect = "the host may be slower while it is collected";
+        problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, NAME, what, effect));
+    }
     if let Err(error) = sys::load_from_system_only() {
         let what = format!("libraries could not be limited to System32: {error}");
         let effect = "a library beside this program might be loaded; the program itself loads from System32 only";
@@ -66,7 +73,7 @@ pub fn open(now: &dyn Fn() -> Filetime, destination: &Path) -> Result<Source, Er
     }
     let files = snapshot::take(now, &mut problems);
     let mut volumes = vec![memory_tree::volume(files)];
-    volumes.extend(volumes::open(letter_of(destination), &mut problems));
+    volumes.extend(volumes::open(letter_of(destination), pace, &mut problems));
     let facts = vec![
         ("elevated".to_owned(), elevated.to_string()),
         ("uptime in milliseconds".to_owned(), sys::uptime_ms().to_string()),
@@ -74,6 +81,12 @@ pub fn open(now: &dyn Fn() -> Filetime, destination: &Path) -> Result<Source, Er
     let system = volumes.iter().filter(|(volume, _)| volume.is_system).filter_map(|(volume, _)| volume.letter);
     let files = system.map(|letter| std::path::PathBuf::from(format!("{letter}:\\"))).collect();
     Ok(Source { kind: "live host", facts, volumes, problems, files })
+}
+
+/// Bytes that this process read and wrote so far, by the system's own count.
+#[cfg(windows)]
+pub fn io_counters() -> std::io::Result<(u64, u64)> {
+    sys::io_counters()
 }
 
 /// The drive letter of a path that may not be there yet.

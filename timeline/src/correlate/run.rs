@@ -292,7 +292,7 @@ impl Run {
                 "exit_status: by its command line it should have ended with {predicted}, and it ended with {exit}"
             ));
         }
-        if process.is_some_and(|process| !process.has_sysmon && !process.has_audit) {
+        if process.is_some_and(|process| !process.has_sysmon && !process.has_audit && !process.has_live) {
             warnings
                 .push("no_start_record: the start of this process is not recorded; other records of it are".to_owned());
         }

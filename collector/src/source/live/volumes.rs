@@ -15,7 +15,7 @@ use std::sync::Arc;
 const SECTOR: u32 = 4096;
 
 /// Opens every volume that has a letter, but the one that the bundle goes to.
-pub(super) fn open(destination: Option<char>, problems: &mut Vec<Problem>) -> Vec<OpenedVolume> {
+pub(super) fn open(destination: Option<char>, pace: fn(usize), problems: &mut Vec<Problem>) -> Vec<OpenedVolume> {
     let windows = sys::windows_folder().ok().and_then(|folder| folder.chars().next());
     let system = windows.map_or('C', |letter| letter.to_ascii_uppercase());
     let mut opened = Vec::new();
@@ -24,12 +24,12 @@ pub(super) fn open(destination: Option<char>, problems: &mut Vec<Problem>) -> Ve
         if destination == Some(drive.letter) && drive.letter != system {
             continue;
         }
-        opened.push(open_drive(&drive, drive.letter == system, problems));
+        opened.push(open_drive(&drive, drive.letter == system, pace, problems));
     }
     opened
 }
 
-fn open_drive(drive: &Drive, is_system: bool, problems: &mut Vec<Problem>) -> OpenedVolume {
+fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Vec<Problem>) -> OpenedVolume {
     let mut volume = Volume {
         id: drive.letter.to_string(),
         letter: Some(drive.letter),
@@ -59,7 +59,7 @@ fn open_drive(drive: &Drive, is_system: bool, problems: &mut Vec<Problem>) -> Op
         ));
         return (volume, None);
     }
-    match open_raw(drive.letter) {
+    match open_raw(drive.letter, pace) {
         Ok(tree) => {
             volume.kind = VolumeKind::Ntfs;
             volume.label = tree.label().map(str::to_owned);
@@ -88,8 +88,8 @@ fn open_drive(drive: &Drive, is_system: bool, problems: &mut Vec<Problem>) -> Op
     }
 }
 
-fn open_raw(letter: char) -> Result<NtfsTree, String> {
-    let device = Device::open(letter).map_err(|error| error.to_string())?;
+fn open_raw(letter: char, pace: fn(usize)) -> Result<NtfsTree, String> {
+    let device = Device::open(letter, pace).map_err(|error| error.to_string())?;
     NtfsTree::open(Arc::new(Aligned::new(device, SECTOR))).map_err(|problem| problem.what)
 }
 
@@ -97,10 +97,11 @@ fn open_raw(letter: char) -> Result<NtfsTree, String> {
 struct Device {
     file: File,
     length: u64,
+    pace: fn(usize),
 }
 
 impl Device {
-    fn open(letter: char) -> io::Result<Device> {
+    fn open(letter: char, pace: fn(usize)) -> io::Result<Device> {
         let file = File::open(format!(r"\\.\{letter}:"))?;
         // The length stands in the boot sector; the backup of that sector lies behind what it counts.
         let mut boot = vec![0u8; SECTOR as usize];
@@ -118,7 +119,7 @@ impl Device {
         let sectors = boot[0x28..0x30].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let length = sectors.checked_add(1).and_then(|sectors| sectors.checked_mul(bytes_per_sector));
         let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its boot sector is damaged"))?;
-        Ok(Device { file, length })
+        Ok(Device { file, length, pace })
     }
 }
 
@@ -128,6 +129,7 @@ impl Bytes for Device {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.pace)(buffer.len());
         self.file.seek_read(buffer, offset)
     }
 }
