@@ -7,6 +7,9 @@ mod bundle;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+#[cfg(unix)]
+mod live;
+#[cfg(test)]
 mod parsers;
 #[cfg(test)]
 mod program;

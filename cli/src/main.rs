@@ -5,6 +5,7 @@ mod args;
 mod catalogue;
 mod collect;
 mod focus;
+mod footprint;
 mod inspect;
 mod memory;
 mod pace;
@@ -118,6 +119,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
                 collected.path.display()
             );
             let analyzed = analyze::analyze(&collected.path, output, scope.full_timeline, &cli.common)?;
+            if source.as_os_str() == collector::source::live::NAME {
+                footprint::write(output)?;
+            }
             say::analyzed(&analyzed.report, Some(&collected), output, &cli.common, &mut out)
         }
         Command::Collect { source, output, words, limits } => {

@@ -19,8 +19,9 @@ struct Pace {
     io: Option<u64>,
     started: Instant,
     cpu_started: ProcessTime,
-    read: AtomicU64,
 }
+
+static READ: AtomicU64 = AtomicU64::new(0);
 
 static PACE: OnceLock<Pace> = OnceLock::new();
 
@@ -32,7 +33,6 @@ pub(crate) fn limit(cpu: Option<u8>, io: Option<u64>, time: Option<Duration>, at
         io: io.filter(|rate| *rate > 0),
         started: Instant::now(),
         cpu_started: ProcessTime::now(),
-        read: AtomicU64::new(0),
     });
     if let Some(time) = time {
         std::thread::spawn(move || {
@@ -54,11 +54,16 @@ pub(crate) fn work() {
     }
 }
 
+/// Bytes that were read from volumes so far.
+pub(crate) fn bytes_read() -> u64 {
+    READ.load(Ordering::Relaxed)
+}
+
 /// Counts bytes that are about to be read, and waits until they are allowed.
 pub(crate) fn read(bytes: usize) {
     work();
-    let Some(Pace { io: Some(rate), started, read, .. }) = PACE.get() else { return };
-    let until = read.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+    let until = READ.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+    let Some(Pace { io: Some(rate), started, .. }) = PACE.get() else { return };
     loop {
         let ahead = until as f64 / *rate as f64 - started.elapsed().as_secs_f64();
         if ahead <= 0.0 {

@@ -1,0 +1,280 @@
+//! The Windows program on a live host, under Wine: the fixture host's volume is what `\\.\C:` gives.
+//!
+//! Needs `COMTRAIL_WINDOWS_EXE`, the program built for x86_64-pc-windows-gnu; a Wine prefix that `WINEPREFIX` names,
+//! which is copied and never changed; and MinGW for the stand-in. Without the variable the tests say so and pass, unless
+//! `COMTRAIL_WINDOWS_REQUIRED` demands them.
+
+use super::program::{comtrail, fixture_host, text};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+
+struct Host {
+    folder: tempfile::TempDir,
+    program: PathBuf,
+    wine: PathBuf,
+}
+
+impl Host {
+    /// A prefix of its own, whose raw `C:` is the volume of the fixture host and whose `E:` is an empty folder.
+    fn new() -> Option<Host> {
+        let Some(program) = std::env::var_os("COMTRAIL_WINDOWS_EXE").map(PathBuf::from) else {
+            assert!(std::env::var_os("COMTRAIL_WINDOWS_REQUIRED").is_none(), "COMTRAIL_WINDOWS_EXE is not set");
+            println!("skipped: COMTRAIL_WINDOWS_EXE is not set");
+            return None;
+        };
+        let wine = ["/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine"].map(PathBuf::from);
+        let wine = wine.into_iter().find(|path| path.exists()).expect("Wine");
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = std::env::var_os("WINEPREFIX").expect("WINEPREFIX names a prepared Wine prefix");
+        let copied = Command::new("cp").arg("-a").arg(&prefix).arg(folder.path().join("prefix")).status().unwrap();
+        assert!(copied.success());
+        let host = Host { folder, program, wine };
+        std::fs::write(host.path("volume.raw"), volume_of_the_fixture()).unwrap();
+        std::fs::create_dir(host.path("stick")).unwrap();
+        for (name, target) in [("c::", "volume.raw"), ("e:", "stick")] {
+            std::os::unix::fs::symlink(host.path(target), host.path("prefix/dosdevices").join(name)).unwrap();
+        }
+        Some(host)
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    fn wine(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.wine);
+        command
+            .arg(program)
+            .args(arguments)
+            .env("WINEPREFIX", self.path("prefix"))
+            .env("WINEDEBUG", "-all")
+            .env("WINEDLLOVERRIDES", "mscoree,mshtml=")
+            .env_remove("DISPLAY")
+            .current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.wine(text(&self.program), arguments).output().unwrap()
+    }
+
+    /// `comtrail run live` onto the stick; the report, and the objects of the bundle with their hashes.
+    fn collect(&self, case: &str, more: &[&str]) -> (Value, BTreeMap<String, Value>) {
+        let destination = format!(r"E:\{case}");
+        let mut arguments = vec!["run", "live", "-o", &destination, "--quiet"];
+        arguments.extend(more);
+        let output = self.run(&arguments);
+        let status = output.status.code();
+        assert!(matches!(status, Some(0 | 2)), "exit {status:?}: {}", String::from_utf8_lossy(&output.stderr));
+        opened(&self.path("stick").join(case))
+    }
+}
+
+impl Host {
+    /// Ends Wine's server, which writes the registry out.
+    fn stop(&self) {
+        let server = self.wine.with_file_name("wineserver64");
+        let server = if server.exists() { server } else { self.wine.with_file_name("wineserver") };
+        let _ = Command::new(server).arg("-k").env("WINEPREFIX", self.path("prefix")).status();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The one NTFS volume of the fixture host's GPT disk, at 1 MiB.
+fn volume_of_the_fixture() -> Vec<u8> {
+    let mut image = ewf::EwfReader::open(fixture_host()).unwrap();
+    let mut head = [0; 8];
+    // The first entry of the partition table says where it ends.
+    image.seek(SeekFrom::Start(2 * 512 + 40)).unwrap();
+    image.read_exact(&mut head).unwrap();
+    let (from, to) = (1 << 20, (u64::from_le_bytes(head) + 1) * 512);
+    image.seek(SeekFrom::Start(from)).unwrap();
+    let mut volume = Vec::new();
+    image.take(to - from).read_to_end(&mut volume).unwrap();
+    assert_eq!(&volume[3..7], b"NTFS");
+    volume
+}
+
+/// The report of a case, and each object of its bundle by original path.
+fn opened(case: &Path) -> (Value, BTreeMap<String, Value>) {
+    let report = serde_json::from_slice(&std::fs::read(case.join("report.json")).unwrap()).unwrap();
+    let bundle = std::fs::read_dir(case)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "zip"))
+        .unwrap();
+    assert_eq!(comtrail(&["verify", text(&bundle)]).status.code(), Some(0));
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
+    let index = (0..archive.len())
+        .find(|index| archive.by_index(*index).unwrap().name().unwrap().ends_with("metadata/objects.jsonl"))
+        .unwrap();
+    let lines = std::io::read_to_string(archive.by_index(index).unwrap()).unwrap();
+    let objects = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    (report, objects.map(|object| (object["original_path"].as_str().unwrap().to_owned(), object)).collect())
+}
+
+fn is_live(path: &str) -> bool {
+    path.starts_with("{live}")
+}
+
+/// Every file below a folder with its length and time of change, and every line of the registry's text form. Wine itself
+/// writes the registry anew at each end, with times that say when.
+fn listing(folder: &Path, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let facts = path.symlink_metadata().unwrap();
+        if facts.is_dir() {
+            listing(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "reg") {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            let mut key = String::new();
+            for line in text.lines().filter(|line| !line.starts_with(['#', ';'])) {
+                if line.starts_with('[') {
+                    line.rsplit_once(']').map_or(line, |(key, _)| key).clone_into(&mut key);
+                }
+                let (name, value) = match line.starts_with('[') {
+                    true => ("", ""),
+                    false => line.split_once('=').unwrap_or((line, "")),
+                };
+                found.insert(format!("{} {key} {name}", path.display()), value.to_owned());
+            }
+        } else {
+            found.insert(path.display().to_string(), format!("{} {:?}", facts.len(), facts.modified().unwrap()));
+        }
+    }
+}
+
+/// Names that are there once only, or with another value.
+fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> BTreeSet<String> {
+    before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+}
+
+#[test]
+fn a_live_host_gives_what_its_image_gives_and_is_left_as_it_was() {
+    let Some(host) = Host::new() else { return };
+    // Wine itself sets up its prefix at its first start.
+    let stopped = || {
+        host.stop();
+        let mut found = BTreeMap::new();
+        listing(&host.path("prefix"), &mut found);
+        found
+    };
+    let start = || assert!(host.run(&["--version"]).status.success());
+    start();
+    let earlier = stopped();
+    // What Wine changes at every start, whatever is started, is not ours.
+    start();
+    let before = stopped();
+    let of_wine = changed(&earlier, &before);
+    let (live, objects) = host.collect("case", &[]);
+    assert!(before.len() > 1000 && of_wine.len() < 10, "{} {of_wine:?}", before.len());
+    let changed: Vec<String> = changed(&before, &stopped()).difference(&of_wine).cloned().collect();
+    assert!(changed.is_empty(), "files or registry keys of the host changed: {changed:#?}");
+    let footprint: Value =
+        serde_json::from_slice(&std::fs::read(host.path("stick/case/footprint.json")).unwrap()).unwrap();
+    // Wine does not count what a process writes.
+    assert!(
+        footprint["volume_bytes_read"].as_u64().unwrap() > 0 && footprint["destination_bytes"].as_u64().unwrap() > 0
+    );
+    assert!(!footprint["expected_traces"].as_array().unwrap().is_empty());
+
+    let folder = tempfile::tempdir().unwrap();
+    let output = comtrail(&["run", text(&fixture_host()), "-o", text(&folder.path().join("case")), "--quiet"]);
+    assert!(matches!(output.status.code(), Some(0 | 2)));
+    let (image, expected) = opened(&folder.path().join("case"));
+    let hashes = |objects: &BTreeMap<String, Value>| {
+        let files = objects.iter().filter(|(path, _)| !is_live(path));
+        files.map(|(path, one)| (path.clone(), one["sha256"].clone(), one["method"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(hashes(&objects), hashes(&expected));
+    assert_eq!(live["executions"].as_array().unwrap().len(), 5);
+    let said = |report: &Value| {
+        let runs = report["executions"].as_array().unwrap().iter();
+        runs.map(|run| (run["pid"].clone(), run["method"]["runs"].clone(), run["assembly"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&live), said(&image));
+    assert_eq!(live["registrations"], image["registrations"]);
+    for name in ["processes", "connections", "dns-cache", "services"] {
+        let object = &objects[&format!(r"{{live}}\{name}.jsonl")];
+        assert_eq!(object["method"], "system_call");
+    }
+}
+
+#[test]
+fn a_tool_that_runs_is_a_live_execution_with_parent_account_and_connection() {
+    let Some(host) = Host::new() else { return };
+    let framework = host.path("prefix/drive_c/windows/Microsoft.NET/Framework64/v4.0.30319");
+    std::fs::create_dir_all(&framework).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/build/standin.c");
+    let built = Command::new("x86_64-w64-mingw32-gcc-posix")
+        .args(["-Os", "-s", "-o", text(&framework.join("RegAsm.exe")), text(&source), "-lws2_32"])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let command =
+        r"C:\windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe /U C:\Users\jdoe\AppData\Local\Temp\Ledger.dll";
+    let mut child: Child = host.wine("cmd", &["/c", command]).env("STANDIN_PORT", port.to_string()).spawn().unwrap();
+    let (mut connection, _) = listener.accept().unwrap();
+    connection.read_exact(&mut [0]).unwrap();
+    let (report, objects) = host.collect("case", &[]);
+    connection.write_all(&[1]).unwrap();
+    child.wait().unwrap();
+
+    let runs = report["executions"].as_array().unwrap();
+    let is_live = |run: &&Value| run["sources"].as_array().unwrap().iter().any(|one| one["artifact"] == "volatile");
+    let [run] = runs.iter().filter(is_live).collect::<Vec<_>>()[..] else { panic!("{runs:#?}") };
+    assert_eq!(run["command_line"], command);
+    assert_eq!((&run["tool"], &run["mode"]), (&"regasm".into(), &"unregister".into()));
+    assert_eq!(run["parent"]["image"], r"C:\windows\system32\cmd.exe");
+    assert!(run["user"]["sid"].as_str().unwrap().starts_with("S-1-5-21-"), "{}", run["user"]);
+    assert!(run["warnings"].as_array().is_none_or(Vec::is_empty), "{}", run["warnings"]);
+    // The file that it names is the one on the disk, collected raw.
+    let assembly = &objects[r"C:\Users\jdoe\AppData\Local\Temp\Ledger.dll"];
+    assert_eq!(run["assembly"]["sha256"], assembly["sha256"]);
+    assert_eq!(assembly["method"], "raw_ntfs");
+    let around = run["related"].to_string();
+    assert!(around.contains(&format!("127.0.0.1:{port}")), "{around}");
+}
+
+#[test]
+fn limits_of_a_live_collection_hold() {
+    let Some(host) = Host::new() else { return };
+    let (all, started) = (host.collect("free", &[]), std::time::Instant::now());
+    let free = started.elapsed();
+    drop(all);
+    let started = std::time::Instant::now();
+    let (report, _) = host.collect("slow", &["--io", "1M"]);
+    let slow = started.elapsed();
+    assert_eq!(report["executions"].as_array().unwrap().len(), 5);
+    let footprint: Value =
+        serde_json::from_slice(&std::fs::read(host.path("stick/slow/footprint.json")).unwrap()).unwrap();
+    let least = footprint["volume_bytes_read"].as_u64().unwrap() as f64 / f64::from(1 << 20);
+    assert!(slow.as_secs_f64() >= least && slow > free, "{slow:?} for {least} MiB at 1 MiB/s");
+    let output = host.run(&["run", "live", "-o", r"E:\short", "--quiet", "--io", "64K", "--time", "2s"]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = std::fs::read_to_string(host.path("stick/short/report.json")).unwrap();
+    assert!(report.contains("interrupted"));
+}
+
+#[test]
+fn a_destination_on_the_host_and_a_taken_name_are_refused() {
+    let Some(host) = Host::new() else { return };
+    let output = host.run(&["run", "live", "-o", r"C:\case", "--quiet"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("evidence"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(!host.path("prefix/drive_c/case").exists());
+}
