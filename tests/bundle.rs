@@ -136,6 +136,7 @@ fn content(bundle: &Path, original_path: &str) -> Vec<u8> {
     reader.open_item(item, folder.path()).unwrap().read_all(1 << 30).unwrap().unwrap()
 }
 
+#[cfg(unix)]
 fn verify(bundle: &Path) -> collector::VerifyReport {
     collector::verify(bundle, 2, &NEVER, &Silent).unwrap()
 }

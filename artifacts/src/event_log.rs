@@ -10,7 +10,8 @@
 //! log is therefore marked dirty and may lack the last records.
 //!
 //! # Where
-//! `%SystemRoot%\System32\winevt\Logs\*.evtx`, archived logs beside them.
+//! `%SystemRoot%\System32\winevt\Logs\*.evtx`, archived logs beside them; of a live host also as the service copies
+//! them (`EvtExportLog`).
 //!
 //! # What it supports
 //! That the provider logged this at this time; for 4688 and Sysmon 1 that a process with this image started. The numbers
@@ -66,6 +67,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     locations: &[
         Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"),
         Location::File(r"%SystemRoot%\System32\config\*.evtx"),
+        Location::Volatile("*.evtx"),
     ],
     claims: &[
         Claim::Executed,

@@ -1,4 +1,4 @@
-//! The volatile state of a live host: processes, connections, names that the resolver remembers, services.
+//! The volatile state of a live host: processes, connections, names that the resolver remembers, sessions, services.
 //!
 //! # What Windows records
 //! Nothing of this is stored; it is what the system answered when comtrail asked. The collector wrote each answer down
@@ -29,7 +29,7 @@
 //!
 //! # References
 //! Microsoft, *CreateToolhelp32Snapshot*, *NtQueryInformationProcess*, *GetExtendedTcpTable*,
-//! *EnumServicesStatusExW*; RFC 4022 for the states of a connection.
+//! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*; RFC 4022 for the states of a connection.
 
 use evidence::{
     Artifact, Claim, FieldName, Fields, Filetime, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase,
@@ -41,14 +41,15 @@ use serde_json::{Map, Value as Json};
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "volatile",
     title: "Volatile state",
-    data_types: &[PROCESS, CONNECTION, NAME, SERVICE],
+    data_types: &[PROCESS, CONNECTION, NAME, SESSION, SERVICE],
     locations: &[
         Location::Volatile("processes.jsonl"),
         Location::Volatile("connections.jsonl"),
         Location::Volatile("dns-cache.jsonl"),
+        Location::Volatile("sessions.jsonl"),
         Location::Volatile("services.jsonl"),
     ],
-    claims: &[Claim::Executed, Claim::Connected, Claim::Installed],
+    claims: &[Claim::Executed, Claim::Connected, Claim::LoggedOn, Claim::Installed],
     supports: "That this process ran when the snapshot was taken, with this image, command line, account and parent, and \
                owned these connections.",
     does_not_support: "A process that had ended before is not listed. Command line and directory come from the process' \
@@ -66,6 +67,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 const PROCESS: &str = "windows:live:process";
 const CONNECTION: &str = "windows:live:connection";
 const NAME: &str = "windows:live:dns_name";
+const SESSION: &str = "windows:live:session";
 const SERVICE: &str = "windows:live:service";
 
 /// Longest file that is read; a host with ten thousand processes writes a few megabytes.
@@ -80,7 +82,7 @@ struct Kind {
     members: &'static [(&'static str, &'static str)],
 }
 
-static KINDS: [Kind; 4] = [
+static KINDS: [Kind; 5] = [
     Kind {
         file: "processes.jsonl",
         data_type: PROCESS,
@@ -122,6 +124,20 @@ static KINDS: [Kind; 4] = [
         claims: &[],
         subject: &["name"],
         members: &[("name", "Name"), ("type", "Type")],
+    },
+    Kind {
+        file: "sessions.jsonl",
+        data_type: SESSION,
+        claims: &[Claim::LoggedOn],
+        subject: &["name"],
+        members: &[
+            ("logon_id", "LogonId"),
+            ("user", "UserSid"),
+            ("name", "Name"),
+            ("package", "Package"),
+            ("logon_type", "LogonType"),
+            ("session", "SessionId"),
+        ],
     },
     Kind {
         file: "services.jsonl",

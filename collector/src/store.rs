@@ -4,7 +4,7 @@ use crate::acquire::{Outcome, Reading, bytes_to_store};
 use crate::bundle::Writer;
 use crate::collect::{CollectRequest, Job, SMALL};
 use crate::digest::{Digests, hex};
-use crate::source::{Content, Source};
+use crate::source::{Content, Found, Source};
 use crate::zip_writer::Packed;
 use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage};
 use std::io;
@@ -76,6 +76,30 @@ fn unreadable(job: &Job, size: u64, error: &io::Error) -> Stored {
     failed(size, problem(job, ProblemKind::ReadFailed, what, "it is not collected, and what it holds is not known"))
 }
 
+/// Whether a file of a live host is another one by its length and times than before it was read.
+fn changed(request: &CollectRequest<'_>, job: &Job) -> Option<Problem> {
+    let found = &job.wanted.located.found;
+    if !request.source.is_live() || found.method == Method::SystemCall {
+        return None;
+    }
+    let tree = request.source.volumes[job.wanted.located.volume].1.as_deref()?;
+    let words = |one: &Found| {
+        let modified = [one.times.si, one.times.container].into_iter().flatten().find_map(|times| times.modified);
+        format!("{} bytes, modified {}", one.size, modified.map_or_else(|| "?".to_owned(), |time| time.to_string()))
+    };
+    let now = match tree.lookup(&found.full_path()) {
+        Ok(Some(now)) if now.size == found.size && now.times == found.times => return None,
+        Ok(Some(now)) => words(&now),
+        Ok(None) | Err(_) => "it is not there any more".to_owned(),
+    };
+    Some(problem(
+        job,
+        ProblemKind::Inconsistent { a: words(found), b: now },
+        "it changed while it was read",
+        "the collected copy can hold parts of before and of after; its hash is that of the copy",
+    ))
+}
+
 fn digests(job: &Job, reading: &Reading<'_>) -> Digests {
     Digests::new(job.wanted.as_program && reading.is_program())
 }
@@ -106,7 +130,7 @@ pub(crate) fn prepare(request: &CollectRequest<'_>, root: &str, job: &Job) -> io
     // A short object is finished once it is begun, so it ignores the interruption.
     let outcome = reading.pump(digests, &false.into(), &mut packing, &|_| ())?;
     let packed = packing.finish()?;
-    Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem: None }))
+    Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem: changed(request, job) }))
 }
 
 /// Reads a long object into the bundle, of which there is `room` left. An error is one of writing.
@@ -137,7 +161,7 @@ pub(crate) fn stream(
     let mut sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
     let outcome = reading.pump(digests, request.cancel, &mut sink, passed)?;
     sink.finish()?;
-    Ok(Stored { size, outcome: Some(outcome), problem: None })
+    Ok(Stored { size, outcome: Some(outcome), problem: changed(request, job) })
 }
 
 /// Unreadable ranges that get a problem of their own.

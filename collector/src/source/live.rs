@@ -6,6 +6,8 @@
 //! images, since the files that matter are locked; what cannot be read so is read through the file API, and is said to
 //! be. Drives of the network are named, not read.
 
+#[cfg(windows)]
+mod export;
 mod memory_tree;
 #[cfg(windows)]
 mod snapshot;
@@ -40,6 +42,12 @@ pub fn open(now: &dyn Fn() -> Filetime, destination: &Path, pace: fn(usize)) -> 
                    the program for this machine's own architecture";
         return Err(Error::NotASource { path: Path::new(NAME).to_owned(), why: why.to_owned() });
     }
+    // Copies of the event logs go to the destination before any volume is opened.
+    let system = sys::windows_folder().ok().and_then(|folder| folder.chars().next());
+    if letter_of(destination).is_some_and(|letter| system.is_some_and(|system| system.eq_ignore_ascii_case(&letter))) {
+        let source_path = Path::new("the system volume of this host").to_owned();
+        return Err(Error::DestinationOnEvidence { path: destination.to_owned(), source_path });
+    }
     let mut problems = Vec::new();
     if let Err(error) = sys::work_in_background() {
         let what = format!("background priority was refused: {error}");
@@ -73,6 +81,7 @@ pub fn open(now: &dyn Fn() -> Filetime, destination: &Path, pace: fn(usize)) -> 
     }
     let files = snapshot::take(now, &mut problems);
     let mut volumes = vec![memory_tree::volume(files)];
+    volumes.extend(export::take(destination, &mut problems));
     volumes.extend(volumes::open(letter_of(destination), pace, &mut problems));
     let facts = vec![
         ("elevated".to_owned(), elevated.to_string()),

@@ -180,6 +180,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether it is a running host, whose files change while they are read.
+    pub fn is_live(&self) -> bool {
+        self.volumes.iter().any(|(volume, _)| volume.kind == VolumeKind::Live)
+    }
+
     /// Gives the volumes the drive letters under which the host had mounted them. Volumes that are not among these keep
     /// theirs, unless another one turns out to have it.
     pub fn mount(&mut self, letters: &[(PartitionId, char)]) {

@@ -429,6 +429,17 @@ pub(super) fn live_connection(record: &Record) -> Option<Activity> {
     })
 }
 
+/// A session that was open when a live host was looked at.
+pub(super) fn live_session(record: &Record) -> Option<Logon> {
+    let fields = &record.fields;
+    Some(Logon {
+        logon_id: logon_id(fields, "LogonId")?,
+        kind: fields.number("LogonType").unwrap_or(0),
+        user: said(fields, "Name"),
+        address: None,
+    })
+}
+
 /// The computer of a live record.
 pub(super) fn live_computer(record: &Record) -> String {
     record.fields.text("Computer").unwrap_or_default().to_uppercase()

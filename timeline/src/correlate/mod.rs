@@ -106,6 +106,13 @@ impl Correlator {
                     self.processes.start(computer, start, event.time, Source::all_of(event));
                 }
             }
+            "windows:live:session" => {
+                if event.meanings().any(|meaning| meaning == Meaning::STARTED)
+                    && let (Some(logon), Some(at)) = (log_event::live_session(&event.record), event.time)
+                {
+                    self.processes.live_logon(&log_event::live_computer(&event.record), logon, at, Source::of(event));
+                }
+            }
             "windows:live:connection" => {
                 if let Some(activity) = log_event::live_connection(&event.record) {
                     let computer = log_event::live_computer(&event.record);

@@ -145,6 +145,13 @@ impl Processes {
         }
     }
 
+    /// A logon that the system still knew. A record of the log says more, so that one is kept.
+    pub(super) fn live_logon(&mut self, computer: &str, logon: Logon, at: Filetime, source: Source) {
+        if !self.sessions.contains_key(&(computer.to_owned(), logon.logon_id.clone())) {
+            self.logon(computer, logon, at, source);
+        }
+    }
+
     /// A process start.
     pub(super) fn start(&mut self, computer: String, start: Start, at: Option<Filetime>, sources: Vec<Source>) {
         let key = PathKey::new(&start.image);

@@ -45,6 +45,7 @@ pub(super) fn take(now: &dyn Fn() -> Filetime, problems: &mut Vec<Problem>) -> V
     keep("processes.jsonl", "CreateToolhelp32Snapshot", &processes);
     keep("connections.jsonl", "GetExtendedTcpTable, GetExtendedUdpTable", &|_| connections());
     keep("dns-cache.jsonl", "DnsGetCacheDataTable", &|_| dns_cache());
+    keep("sessions.jsonl", "LsaEnumerateLogonSessions", &sessions);
     keep("services.jsonl", "EnumServicesStatusExW", &|_| services());
     files
 }
@@ -166,6 +167,27 @@ fn connections() -> io::Result<Vec<Value>> {
 
 fn dns_cache() -> io::Result<Vec<Value>> {
     Ok(sys::dns_cache()?.into_iter().map(|one| json!({ "name": one.name, "type": one.kind })).collect())
+}
+
+fn sessions(problems: &mut Vec<Problem>) -> io::Result<Vec<Value>> {
+    let (sessions, refused) = sys::sessions()?;
+    if refused > 0 {
+        let what = format!("{refused} logon sessions were not described");
+        let effect = "who is behind them, and since when, is not known";
+        problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, "sessions.jsonl", what, effect));
+    }
+    let line = |one: sys::Session| {
+        json!({
+            "logon_id": one.logon_id,
+            "user": one.sid,
+            "name": format!("{}\\{}", one.domain, one.user),
+            "package": one.package,
+            "logon_type": one.kind,
+            "session": one.session,
+            "started": (one.logon != 0).then_some(one.logon),
+        })
+    };
+    Ok(sessions.into_iter().map(line).collect())
 }
 
 fn services() -> io::Result<Vec<Value>> {
