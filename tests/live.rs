@@ -202,6 +202,7 @@ fn a_live_host_gives_what_its_image_gives_and_is_left_as_it_was() {
     };
     assert_eq!(said(&live), said(&image));
     assert_eq!(live["registrations"], image["registrations"]);
+    assert_eq!(live["attempts"], image["attempts"], "the collection is no part of the story");
     for name in ["processes", "connections", "dns-cache", "sessions", "services"] {
         let object = &objects[&format!(r"{{live}}\{name}.jsonl")];
         assert_eq!(object["method"], "system_call");

@@ -92,6 +92,7 @@ static KINDS: [Kind; 5] = [
             ("pid", "ProcessId"),
             ("parent_pid", "ParentProcessId"),
             ("name", "Name"),
+            ("collector", "Collector"),
             ("image", "Image"),
             ("native_image", "NativeImage"),
             ("command_line", "CommandLine"),

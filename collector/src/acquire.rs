@@ -31,6 +31,8 @@ pub(crate) struct Reading<'a> {
     sparse: bool,
     bad: Vec<Range<u64>>,
     bad_sectors: u32,
+    /// A read did not return in time; no further one is tried.
+    gave_up: bool,
     bad_ranges_left_out: bool,
     truncated_at: Option<u64>,
     first: Vec<u8>,
@@ -95,6 +97,7 @@ impl<'a> Reading<'a> {
             sparse,
             bad: Vec::new(),
             bad_sectors: 0,
+            gave_up: false,
             bad_ranges_left_out: false,
             truncated_at: None,
             first: Vec::new(),
@@ -104,6 +107,9 @@ impl<'a> Reading<'a> {
         reading.next(&mut first);
         let all_bad =
             !first.is_empty() && reading.bad.iter().map(|bad| bad.end - bad.start).sum::<u64>() >= first.len() as u64;
+        if reading.gave_up {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "its first read did not return in time"));
+        }
         if all_bad && let Some(error) = reading.nothing_readable() {
             return Err(error);
         }
@@ -180,9 +186,15 @@ impl<'a> Reading<'a> {
         let start = self.current.start;
         let wanted = usize::try_from(self.current.end - start).unwrap_or(usize::MAX).min(BLOCK);
         buffer.resize(wanted, 0);
-        let read = match self.content.read_full_at(start, buffer) {
-            Ok(read) => read,
-            Err(_) => self.read_sectors(start, buffer),
+        let tried = if self.gave_up { None } else { Some(self.content.read_full_at(start, buffer)) };
+        let read = match tried {
+            None => self.leave_out(start, buffer),
+            Some(Ok(read)) => read,
+            Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                self.gave_up = true;
+                self.leave_out(start, buffer)
+            }
+            Some(Err(_)) => self.read_sectors(start, buffer),
         };
         buffer.truncate(read);
         if read < wanted {
@@ -193,6 +205,13 @@ impl<'a> Reading<'a> {
         if let Some(range) = self.stored_ranges.last_mut() {
             range.length += read as u64;
         }
+    }
+
+    /// Zeros in the place of a block that is not read.
+    fn leave_out(&mut self, start: u64, buffer: &mut [u8]) -> usize {
+        buffer.fill(0);
+        self.mark_bad(start..start + buffer.len() as u64);
+        buffer.len()
     }
 
     /// Reads what can be read of a block, sector by sector. The rest stays zero.
@@ -337,6 +356,17 @@ mod tests {
         assert!(content.calls() < 20_000, "{}", content.calls());
         let gone = Faulty::new(noise(BLOCK * 20)).gone_after(0);
         assert!(Reading::begin(&gone).is_err());
+    }
+
+    #[test]
+    fn a_read_that_does_not_return_is_the_last_one() {
+        let data = noise(5 * BLOCK);
+        let content = Faulty::new(data.clone()).stuck_at(2 * BLOCK as u64 + 9);
+        let (outcome, payload) = read(&content);
+        assert_eq!(outcome.bad, std::slice::from_ref(&(2 * BLOCK as u64..5 * BLOCK as u64)));
+        assert_eq!(content.calls(), 3);
+        assert!(payload[..2 * BLOCK] == data[..2 * BLOCK] && payload[2 * BLOCK..].iter().all(|byte| *byte == 0));
+        assert!(Reading::begin(&Faulty::new(data).stuck_at(0)).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) struct Faulty {
     bad: Vec<Range<u64>>,
     ranges: Vec<Range<u64>>,
     gone_after: u64,
+    stuck_at: u64,
     ends_at: u64,
     most_at_once: usize,
     read: AtomicU64,
@@ -27,6 +28,7 @@ impl Faulty {
             data,
             bad: Vec::new(),
             gone_after: u64::MAX,
+            stuck_at: u64::MAX,
             ends_at: u64::MAX,
             most_at_once: usize::MAX,
             read: AtomicU64::new(0),
@@ -43,6 +45,12 @@ impl Faulty {
     /// Everything fails once so many bytes were read.
     pub(crate) fn gone_after(mut self, bytes: u64) -> Self {
         self.gone_after = bytes;
+        self
+    }
+
+    /// A read of this place does not return and is given up.
+    pub(crate) fn stuck_at(mut self, at: u64) -> Self {
+        self.stuck_at = at;
         self
     }
 
@@ -86,6 +94,9 @@ impl Bytes for Faulty {
         let end = (offset + most as u64).min(self.ends_at).min(self.len());
         if self.bytes_read() >= self.gone_after {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the device is gone"));
+        }
+        if offset <= self.stuck_at && self.stuck_at < end {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "a read did not return"));
         }
         if self.bad.iter().any(|bad| bad.start < end && offset < bad.end) {
             return Err(io::Error::other("bad sector"));

@@ -15,6 +15,8 @@ mod snapshot;
 pub(crate) mod sys;
 #[cfg(windows)]
 mod volumes;
+#[cfg(any(windows, test))]
+mod watched;
 
 use super::Source;
 use crate::Error;

@@ -99,7 +99,9 @@ impl Correlator {
             "windows:evtx:channel" => self.seen.channel(event),
             "windows:live:process" => {
                 // Without its start it is not known which of the processes with this number it was.
+                // Nor is the collection itself anything that happened on the host.
                 if event.meanings().any(|meaning| meaning == Meaning::STARTED)
+                    && event.record.fields.get("Collector").is_none()
                     && let Some(start) = log_event::live_process(&event.record)
                 {
                     let computer = log_event::live_computer(&event.record);

@@ -68,6 +68,9 @@ fn processes(problems: &mut Vec<Problem>) -> io::Result<Vec<Value>> {
         line.insert("pid".to_owned(), one.pid.into());
         line.insert("parent_pid".to_owned(), one.parent_pid.into());
         line.insert("name".to_owned(), one.name.clone().into());
+        if one.pid == std::process::id() {
+            line.insert("collector".to_owned(), true.into());
+        }
         // The idle process and the kernel's own have nothing to open.
         if one.pid > 4 {
             match sys::Process::open(one.pid) {

@@ -1,6 +1,7 @@
 //! The volumes of the live host by drive letter.
 
 use super::sys::{self, Drive, DriveKind};
+use super::watched::{DEADLINE, Watched};
 use crate::source::folder::Folder;
 use crate::source::ntfs::{Aligned, NtfsTree};
 use crate::source::{OpenedVolume, Tree, Volume, VolumeKind, file_tree};
@@ -90,7 +91,8 @@ fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Ve
 
 fn open_raw(letter: char, pace: fn(usize)) -> Result<NtfsTree, String> {
     let device = Device::open(letter, pace).map_err(|error| error.to_string())?;
-    NtfsTree::open(Arc::new(Aligned::new(device, SECTOR))).map_err(|problem| problem.what)
+    NtfsTree::open(Arc::new(Aligned::new(Watched::new(Arc::new(device), DEADLINE), SECTOR)))
+        .map_err(|problem| problem.what)
 }
 
 /// An opened volume. It serves whole sectors only, so it stands behind [`Aligned`].
