@@ -9,7 +9,7 @@ use crate::progress::{Progress, Style};
 use anyhow::Context;
 use collector::source::{PartitionId, Source, live};
 use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Step, ToolFacts};
-use evidence::{Artifact, Fields, Filetime, Focus, Input};
+use evidence::{Artifact, Fields, Filetime, Focus, Input, ProblemKind};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -65,12 +65,19 @@ impl Opened {
 }
 
 /// Opens the source and reads the host's name from it, because the bundle is named after the host.
-pub(crate) fn open(path: &Path, destination: &Path) -> anyhow::Result<Opened> {
+pub(crate) fn open(path: &Path, destination: &Path, common: &Common) -> anyhow::Result<Opened> {
     // A folder that happens to be called so can be given as ./live.
     let mut source = match path.to_str() {
         Some(live::NAME) => live::open(&now, destination, pace::read)?,
         _ => collector::source::open(path)?,
     };
+    if source.is_live() && !common.quiet {
+        // What cannot be had without rights is said at once, while something can be done about it.
+        let refused = source.problems.iter().filter(|problem| problem.kind == ProblemKind::AccessDenied);
+        for problem in refused.filter(|problem| problem.item == live::NAME) {
+            eprintln!("comtrail: {}: {}", problem.what, problem.effect);
+        }
+    }
     let (facts, letters) = host_facts(&source);
     source.mount(&letters);
     let named = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());

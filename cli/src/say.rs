@@ -47,7 +47,7 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
         });
         writeln!(out, "{result}")?;
     } else if !common.quiet {
-        writeln!(out, "bundle       {}", collected.path.display())?;
+        writeln!(out, "bundle       {}", plain(&collected.path))?;
         writeln!(out, "collected    {} objects, {bytes} bytes, in {} rounds", collected.items.len(), collected.rounds)?;
         writeln!(
             out,
@@ -131,7 +131,7 @@ pub(crate) fn analyzed(
             )?;
         }
         if let Some(collected) = collected {
-            writeln!(out, "\nbundle       {}", collected.path.display())?;
+            writeln!(out, "\nbundle       {}", plain(&collected.path))?;
         }
         writeln!(out, "report       {}", folder.join("report.html").display())?;
         writeln!(out, "timeline     {} events", report.bundle.events)?;
@@ -139,4 +139,10 @@ pub(crate) fn analyzed(
     }
     let interrupted = collected.is_some_and(|collected| collected.interrupted);
     Ok(if interrupted { Outcome::WithProblems } else { outcome(&report.problems) })
+}
+
+/// A path as people write it: without the mark by which Windows knows a path of any length.
+fn plain(path: &Path) -> String {
+    let text = path.display().to_string();
+    text.strip_prefix(r"\\?\").filter(|rest| !rest.starts_with("UNC")).map_or(text.clone(), str::to_owned)
 }
