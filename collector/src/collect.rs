@@ -611,6 +611,19 @@ mod tests {
         assert_eq!(reader.failures(), collected.problems);
     }
 
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_read_once_more_and_told() {
+        let said = |changes| {
+            let tree = FaultyTree::new(vec![("a", Faulty::new(b"a".to_vec()))]).changing(changes);
+            let (_folder, collected) = collect_from(tree, &AtomicBool::new(false), &Silent);
+            assert_eq!(collected.items[0].status, ItemStatus::Complete);
+            collected.problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(said(0), Vec::<String>::new());
+        assert_eq!(said(1), ["it changed before it was read, or meanwhile; read again, it did not"]);
+        assert_eq!(said(9), ["it changed while it was read"]);
+    }
+
     /// Interrupts once so many bytes are through.
     struct After<'a>(u64, &'a AtomicBool);
 

@@ -76,25 +76,32 @@ fn unreadable(job: &Job, size: u64, error: &io::Error) -> Stored {
     failed(size, problem(job, ProblemKind::ReadFailed, what, "it is not collected, and what it holds is not known"))
 }
 
-/// Whether a file of a live host is another one by its length and times than before it was read.
-fn changed(request: &CollectRequest<'_>, job: &Job) -> Option<Problem> {
+/// How a file of a live host stands at this moment; `None` for sources that do not change, and for files that are gone.
+fn standing(request: &CollectRequest<'_>, job: &Job) -> Option<Found> {
     let found = &job.wanted.located.found;
     if !request.source.is_live() || found.method == Method::SystemCall {
         return None;
     }
-    let tree = request.source.volumes[job.wanted.located.volume].1.as_deref()?;
+    request.source.volumes[job.wanted.located.volume].1.as_deref()?.lookup(&found.full_path()).ok()?
+}
+
+/// Whether a file of a live host is another one, by its length and times, than before it was read.
+fn changed(request: &CollectRequest<'_>, job: &Job, before: &Found) -> Option<Problem> {
+    if !request.source.is_live() || before.method == Method::SystemCall {
+        return None;
+    }
     let words = |one: &Found| {
         let modified = [one.times.si, one.times.container].into_iter().flatten().find_map(|times| times.modified);
         format!("{} bytes, modified {}", one.size, modified.map_or_else(|| "?".to_owned(), |time| time.to_string()))
     };
-    let now = match tree.lookup(&found.full_path()) {
-        Ok(Some(now)) if now.size == found.size && now.times == found.times => return None,
-        Ok(Some(now)) => words(&now),
-        Ok(None) | Err(_) => "it is not there any more".to_owned(),
+    let now = match standing(request, job) {
+        Some(now) if now.size == before.size && now.times == before.times => return None,
+        Some(now) => words(&now),
+        None => "it is not there any more".to_owned(),
     };
     Some(problem(
         job,
-        ProblemKind::Inconsistent { a: words(found), b: now },
+        ProblemKind::Inconsistent { a: words(before), b: now },
         "it changed while it was read",
         "the collected copy can hold parts of before and of after; its hash is that of the copy",
     ))
@@ -104,8 +111,24 @@ fn digests(job: &Job, reading: &Reading<'_>) -> Digests {
     Digests::new(job.wanted.as_program && reading.is_program())
 }
 
-/// Reads and packs a short object in memory. An error is one of packing, never one of the evidence.
+/// Reads and packs a short object in memory; once more if it changed meanwhile. An error is one of packing, never one of
+/// the evidence.
 pub(crate) fn prepare(request: &CollectRequest<'_>, root: &str, job: &Job) -> io::Result<Prepared> {
+    let first = prepare_once(request, root, job, &job.wanted.located.found)?;
+    let Prepared::Ready(_, Stored { problem: Some(change), .. }) = &first else { return Ok(first) };
+    let Some(now) = standing(request, job) else { return Ok(first) };
+    match prepare_once(request, root, job, &now)? {
+        Prepared::Ready(packed, Stored { size, outcome, problem: None }) => {
+            let mut change = change.clone();
+            change.what = "it changed before it was read, or meanwhile; read again, it did not".to_owned();
+            change.effect = "the collected copy is the second one, of one moment".to_owned();
+            Ok(Prepared::Ready(packed, Stored { size, outcome, problem: Some(change) }))
+        }
+        _ => Ok(first),
+    }
+}
+
+fn prepare_once(request: &CollectRequest<'_>, root: &str, job: &Job, before: &Found) -> io::Result<Prepared> {
     if request.cancel.load(Ordering::Relaxed) {
         return Ok(Prepared::NotReached);
     }
@@ -130,7 +153,8 @@ pub(crate) fn prepare(request: &CollectRequest<'_>, root: &str, job: &Job) -> io
     // A short object is finished once it is begun, so it ignores the interruption.
     let outcome = reading.pump(digests, &false.into(), &mut packing, &|_| ())?;
     let packed = packing.finish()?;
-    Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem: changed(request, job) }))
+    let problem = changed(request, job, before);
+    Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem }))
 }
 
 /// Reads a long object into the bundle, of which there is `room` left. An error is one of writing.
@@ -161,7 +185,8 @@ pub(crate) fn stream(
     let mut sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
     let outcome = reading.pump(digests, request.cancel, &mut sink, passed)?;
     sink.finish()?;
-    Ok(Stored { size, outcome: Some(outcome), problem: changed(request, job) })
+    let problem = changed(request, job, &job.wanted.located.found);
+    Ok(Stored { size, outcome: Some(outcome), problem })
 }
 
 /// Unreadable ranges that get a problem of their own.

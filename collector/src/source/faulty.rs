@@ -1,7 +1,7 @@
 //! Content that fails as failing media do, for tests.
 
 use super::{Content, Found, Source, Tree, Volume, VolumeKind};
-use evidence::{Bytes, FileTimes, Method, Problem};
+use evidence::{Bytes, FileTimes, Filetime, Macb, Method, Problem};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -135,12 +135,24 @@ impl Content for Shared {
 }
 
 /// A volume with such files in its root.
-pub(crate) struct FaultyTree(Vec<(&'static str, Shared)>);
+pub(crate) struct FaultyTree {
+    files: Vec<(&'static str, Shared)>,
+    /// How often a file is another one when it is looked up again; and how often that was.
+    changes: u64,
+    looked_up: AtomicU64,
+}
 
 impl FaultyTree {
     /// Files by name, in the order of their names.
     pub(crate) fn new(files: Vec<(&'static str, Faulty)>) -> Self {
-        FaultyTree(files.into_iter().map(|(name, content)| (name, Shared(Arc::new(content)))).collect())
+        let files = files.into_iter().map(|(name, content)| (name, Shared(Arc::new(content)))).collect();
+        FaultyTree { files, changes: 0, looked_up: AtomicU64::new(0) }
+    }
+
+    /// Each of the first lookups of a file gives another time.
+    pub(crate) fn changing(mut self, times: u64) -> Self {
+        self.changes = times;
+        self
     }
 
     /// A source of this volume alone.
@@ -160,7 +172,7 @@ impl FaultyTree {
         Source {
             kind: "raw image",
             facts: Vec::new(),
-            volumes: vec![(volume, Some(Box::new(self)))],
+            volumes: vec![(volume, Some(Box::new(self))), crate::source::live::nothing()],
             problems: Vec::new(),
             files: Vec::new(),
         }
@@ -185,11 +197,17 @@ impl Tree for FaultyTree {
         if path.is_empty() {
             return Ok(Some(Self::found("", 0)));
         }
-        Ok(self.list(&Self::found("", 0))?.into_iter().find(|found| found.path == path))
+        let number = self.looked_up.fetch_add(1, Ordering::Relaxed) + 1;
+        let modified = Some(Filetime(number.min(self.changes))).filter(|time| time.0 > 0);
+        let found = self.list(&Self::found("", 0))?.into_iter().find(|found| found.path == path);
+        Ok(found.map(|mut found| {
+            found.times.container = modified.map(|time| Macb { modified: Some(time), ..Macb::default() });
+            found
+        }))
     }
 
     fn list(&self, _: &Found) -> Result<Vec<Found>, Problem> {
-        Ok(self.0.iter().map(|(name, content)| Self::found(&format!("\\{name}"), content.len())).collect())
+        Ok(self.files.iter().map(|(name, content)| Self::found(&format!("\\{name}"), content.len())).collect())
     }
 
     fn streams(&self, _: &Found) -> Result<Vec<Found>, Problem> {
@@ -201,7 +219,7 @@ impl Tree for FaultyTree {
     }
 
     fn open(&self, found: &Found) -> Result<Box<dyn Content>, Problem> {
-        let file = self.0.iter().find(|(name, _)| found.path.trim_start_matches('\\') == *name).unwrap();
+        let file = self.files.iter().find(|(name, _)| found.path.trim_start_matches('\\') == *name).unwrap();
         Ok(Box::new(file.1.clone()))
     }
 

@@ -23,6 +23,12 @@ use crate::Error;
 use evidence::Filetime;
 use std::path::Path;
 
+/// A live host of which nothing was taken.
+#[cfg(test)]
+pub(crate) fn nothing() -> super::OpenedVolume {
+    memory_tree::volume(Vec::new())
+}
+
 /// What a user writes for the live host.
 pub const NAME: &str = "live";
 
