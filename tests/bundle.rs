@@ -25,6 +25,7 @@ const fn artifact(id: &'static str, locations: &'static [Location]) -> Artifact 
         windows: "",
         references: &[],
         phase: Phase::Independent,
+        older_states: false,
         parse: |_, _| (),
         leads: no_leads,
     }

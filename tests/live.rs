@@ -331,3 +331,31 @@ fn a_file_that_nobody_else_may_open_is_collected_raw() {
     let expected: String = sha2::Sha256::digest(&locked).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!((object["sha256"].as_str(), object["method"].as_str()), (Some(&*expected), Some("raw_ntfs")));
 }
+
+#[test]
+fn shadow_copies_are_read_when_asked_for_and_change_no_present_state() {
+    let Some(host) = Host::new() else { return };
+    let copy = host.path("prefix/dosdevices/harddiskvolumeshadowcopy1");
+    std::os::unix::fs::symlink(host.path("volume.raw"), copy).unwrap();
+    let (without, objects) = host.collect("without", &[]);
+    assert!(!objects.keys().any(|path| path.contains("shadow")));
+    let (report, objects) = host.collect("with", &["--shadow-copies"]);
+    let of_copy = |path: &str| &objects[&format!(r"{{shadow-copy-1}}\Windows\System32\{path}")];
+    for (path, wanted_by) in [(r"winevt\Logs\Security.evtx", "event-log"), (r"config\SOFTWARE", "shadow-copy")] {
+        let object = of_copy(path);
+        assert_eq!((&object["method"], &object["wanted_by"]), (&"shadow_copy".into(), &vec![wanted_by].into()));
+        assert_eq!(object["sha256"], objects[&format!(r"C:\Windows\System32\{path}")]["sha256"]);
+    }
+    for part in ["registrations", "assemblies", "host"] {
+        assert_eq!(report[part], without[part], "{part}");
+    }
+    let ids = |report: &Value, list: &str| {
+        report[list].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+    };
+    for list in ["executions", "attempts"] {
+        assert_eq!(ids(&report, list), ids(&without, list));
+    }
+    // The records of the copy are the same ones, so they stand beside those of the present logs.
+    let timeline = std::fs::read_to_string(host.path("stick/with/timeline.jsonl")).unwrap();
+    assert!(timeline.lines().any(|line| line.contains("other_sources") && line.contains("shadow-copy-1")));
+}

@@ -70,6 +70,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "MITRE ATT&CK T1218.009, https://attack.mitre.org/techniques/T1218/009/",
     ],
     phase: Phase::Independent,
+    older_states: false,
     parse,
     leads,
 };

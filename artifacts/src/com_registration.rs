@@ -82,6 +82,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "https://github.com/msuhanov/regf",
     ],
     phase: Phase::Independent,
+    older_states: false,
     parse,
     leads,
 };

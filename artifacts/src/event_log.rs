@@ -95,6 +95,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "Microsoft, Sysmon, https://learn.microsoft.com/sysinternals/downloads/sysmon",
     ],
     phase: Phase::Independent,
+    older_states: true,
     parse,
     leads: leads::of,
 };

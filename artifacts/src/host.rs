@@ -72,6 +72,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "https://winreg-kb.readthedocs.io/",
     ],
     phase: Phase::Independent,
+    older_states: false,
     parse,
     leads: no_leads,
 };

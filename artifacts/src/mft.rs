@@ -56,6 +56,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "https://flatcap.github.io/linux-ntfs/ntfs/",
     ],
     phase: Phase::Focused,
+    older_states: false,
     parse,
     leads: no_leads,
 };

@@ -60,6 +60,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "https://www.hexacorn.com/blog/2013/07/06/the-argument-about-prefetchx-or-the-other-way-around/",
     ],
     phase: Phase::Independent,
+    older_states: false,
     parse,
     leads,
 };

@@ -59,6 +59,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "https://learn.microsoft.com/en-us/windows/win32/api/winioctl/ns-winioctl-usn_journal_data_v0",
     ],
     phase: Phase::Focused,
+    older_states: false,
     parse,
     leads: no_leads,
 };

@@ -60,6 +60,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         "Microsoft, GetExtendedTcpTable, https://learn.microsoft.com/windows/win32/api/iphlpapi/nf-iphlpapi-getextendedtcptable",
     ],
     phase: Phase::Independent,
+    older_states: false,
     parse,
     leads,
 };

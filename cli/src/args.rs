@@ -118,6 +118,11 @@ pub(crate) struct CollectLimits {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) io: Option<u64>,
 
+    /// Read the shadow copies of a live host that are there already. None is made. Earlier event logs are analysed,
+    /// everything else is kept for examination.
+    #[arg(long)]
+    pub(crate) shadow_copies: bool,
+
     /// Longest time for collecting, such as 90s, 30m or 2h. What was collected then is sealed and says so.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<std::time::Duration>,

@@ -65,10 +65,15 @@ impl Opened {
 }
 
 /// Opens the source and reads the host's name from it, because the bundle is named after the host.
-pub(crate) fn open(path: &Path, destination: &Path, common: &Common) -> anyhow::Result<Opened> {
+pub(crate) fn open(path: &Path, destination: &Path, limits: &CollectLimits, common: &Common) -> anyhow::Result<Opened> {
     // A folder that happens to be called so can be given as ./live.
     let mut source = match path.to_str() {
-        Some(live::NAME) => live::open(&now, destination, pace::read)?,
+        Some(live::NAME) => live::open(&live::Request {
+            now: &now,
+            destination,
+            pace: pace::read,
+            shadow_copies: limits.shadow_copies,
+        })?,
         _ => collector::source::open(path)?,
     };
     if source.is_live() && !common.quiet {

@@ -106,7 +106,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Run { source, output, words, limits, scope } => {
             collect::keep_to(limits);
-            let opened = collect::open(source, output, &cli.common)?;
+            let opened = collect::open(source, output, limits, &cli.common)?;
             opened.refuse_destination(output)?;
             std::fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
             let started = collect::now();
@@ -126,7 +126,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Collect { source, output, words, limits } => {
             collect::keep_to(limits);
-            let opened = collect::open(source, output, &cli.common)?;
+            let opened = collect::open(source, output, limits, &cli.common)?;
             let collected = collect::collect(&opened, output, collect::now(), words, limits, &cli.common)?;
             say::collected(&collected, &cli.common, &mut out)
         }

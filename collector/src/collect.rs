@@ -544,6 +544,7 @@ mod tests {
             windows: "",
             references: &[],
             phase: Phase::Independent,
+            older_states: false,
             parse: |_, _| (),
             leads: no_leads,
         };

@@ -104,7 +104,8 @@ fn trees(source: &Source, on: On) -> impl Iterator<Item = (usize, &dyn Tree)> {
         .iter()
         .enumerate()
         .filter(move |(_, (volume, _))| match on {
-            On::System => volume.is_system,
+            // Of a shadow copy it is not asked what it is a copy of: what is not there is not found.
+            On::System => volume.is_system || volume.kind == VolumeKind::ShadowCopy,
             On::Every => volume.kind != VolumeKind::Live,
             On::Live => volume.kind == VolumeKind::Live,
         })
@@ -217,9 +218,12 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
         }
         let as_program = artifacts.iter().any(|artifact| artifact.locations.contains(&Location::Lead));
         let ids: Vec<&'static str> = artifacts.iter().map(|artifact| artifact.id).collect();
+        // No artifact is called so, hence what only this asks for is kept and not parsed.
+        let older: Vec<&'static str> =
+            artifacts.iter().map(|artifact| if artifact.older_states { artifact.id } else { "shadow-copy" }).collect();
         let mut add = |located: Located, companions: &[String]| {
             let mut new = Wanted::new(source, located);
-            new.wanted_by.clone_from(&ids);
+            new.wanted_by.clone_from(if is_older(source, &new) { &older } else { &ids });
             new.companions.extend(companions.iter().cloned());
             new.as_program = as_program;
             wanted.push(new);
@@ -252,6 +256,11 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
         wanted.wanted_by.dedup();
     }
     (wanted, problems)
+}
+
+/// Whether an object is of an earlier moment.
+fn is_older(source: &Source, wanted: &Wanted) -> bool {
+    source.volumes[wanted.located.volume].0.kind == VolumeKind::ShadowCopy
 }
 
 fn absence(source: &Source, place: &str, artifacts: &[&Artifact]) -> Problem {

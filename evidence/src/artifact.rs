@@ -218,6 +218,10 @@ pub struct Artifact {
     pub references: &'static [&'static str],
     /// When it can be parsed.
     pub phase: Phase,
+    /// Whether the records of an earlier state of its files are true beside those of the present one: what a log recorded
+    /// stays recorded, while a registry value that was is not there any more. Earlier states of other artifacts are
+    /// collected from shadow copies and not parsed.
+    pub older_states: bool,
     /// Bytes to records.
     pub parse: fn(&Input<'_>, &mut Sink<'_>),
     /// Files that a record of this artifact names and that should be collected.

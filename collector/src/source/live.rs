@@ -29,22 +29,33 @@ pub(crate) fn nothing() -> super::OpenedVolume {
     memory_tree::volume(Vec::new())
 }
 
+/// How a live host is opened.
+pub struct Request<'a> {
+    /// The clock.
+    pub now: &'a dyn Fn() -> Filetime,
+    /// Where the bundle will go.
+    pub destination: &'a Path,
+    /// Called with their number before bytes of a volume are read.
+    pub pace: fn(usize),
+    /// Whether the shadow copies that are there are read as well.
+    pub shadow_copies: bool,
+}
+
 /// What a user writes for the live host.
 pub const NAME: &str = "live";
 
-/// Opens the host that this program runs on; `now` is its clock, the bundle will go to `destination`, and
-/// `pace` is called with their number before bytes of a volume are read.
+/// Opens the host that this program runs on.
 #[cfg(not(windows))]
-pub fn open(_now: &dyn Fn() -> Filetime, _destination: &Path, _pace: fn(usize)) -> Result<Source, Error> {
+pub fn open(_: &Request<'_>) -> Result<Source, Error> {
     let why = "a live host is collected by the Windows program, on the host itself".to_owned();
     Err(Error::NotASource { path: Path::new(NAME).to_owned(), why })
 }
 
-/// Opens the host that this program runs on; `now` is its clock, the bundle will go to `destination`, and
-/// `pace` is called with their number before bytes of a volume are read.
+/// Opens the host that this program runs on.
 #[cfg(windows)]
-pub fn open(now: &dyn Fn() -> Filetime, destination: &Path, pace: fn(usize)) -> Result<Source, Error> {
+pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     use evidence::{Problem, ProblemKind, Stage};
+    let Request { now, destination, pace, shadow_copies } = *request;
     if sys::is_emulated() == Some(true) {
         let why = "this program runs emulated here and would see other folders and registry keys than the system; use \
                    the program for this machine's own architecture";
@@ -91,6 +102,9 @@ pub fn open(now: &dyn Fn() -> Filetime, destination: &Path, pace: fn(usize)) -> 
     let mut volumes = vec![memory_tree::volume(files)];
     volumes.extend(export::take(destination, &mut problems));
     volumes.extend(volumes::open(letter_of(destination), pace, &mut problems));
+    if shadow_copies {
+        volumes.extend(volumes::shadow_copies(pace, &mut problems));
+    }
     let facts = vec![
         ("elevated".to_owned(), elevated.to_string()),
         ("uptime in milliseconds".to_owned(), sys::uptime_ms().to_string()),

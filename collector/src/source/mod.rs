@@ -33,6 +33,8 @@ pub enum VolumeKind {
     Archive,
     /// The state of a live host, in memory.
     Live,
+    /// NTFS as it was at an earlier moment.
+    ShadowCopy,
     /// Encrypted with BitLocker.
     BitLocker,
     /// ReFS.
@@ -53,6 +55,7 @@ impl VolumeKind {
             VolumeKind::Folder => "folder",
             VolumeKind::Archive => "archive",
             VolumeKind::Live => "live",
+            VolumeKind::ShadowCopy => "shadow_copy",
             VolumeKind::BitLocker => "bitlocker",
             VolumeKind::Refs => "refs",
             VolumeKind::Fat => "fat",

@@ -57,9 +57,17 @@ pub struct NtfsTree {
     deleted: OnceLock<DeletedNames>,
     folders: Mutex<KnownFolders>,
     label: Option<String>,
+    method: Method,
 }
 
 impl NtfsTree {
+    /// The same volume at an earlier moment.
+    #[cfg_attr(not(windows), allow(dead_code))]
+    pub(crate) fn of_shadow_copy(mut self) -> Self {
+        self.method = Method::ShadowCopy;
+        self
+    }
+
     /// Opens the volume that `bytes` is: its boot sector at offset 0, or the backup in its last sector. Fails only
     /// where not even the first file record can be found.
     pub fn open(bytes: Arc<dyn Bytes>) -> Result<Self, Problem> {
@@ -80,6 +88,7 @@ impl NtfsTree {
             deleted: OnceLock::new(),
             folders: Mutex::default(),
             label: None,
+            method: Method::RawNtfs,
         };
         tree.read_volume_file();
         Ok(tree)
@@ -236,7 +245,7 @@ impl NtfsTree {
             recovery: (!file.in_use).then(|| {
                 stream.or(unnamed).map_or(evidence::Recovery::Resident, |value| deleted::recovery(&self.volume, value))
             }),
-            method: Method::RawNtfs,
+            method: self.method,
             path,
         }
     }

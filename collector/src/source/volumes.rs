@@ -50,7 +50,7 @@ pub(crate) fn open(bytes: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mut
         VolumeKind::Refs => ("it is a ReFS volume, which is not read", "nothing on it is seen"),
         VolumeKind::Fat => ("it is a FAT volume, which is not read", "nothing on it is seen"),
         VolumeKind::ExFat => ("it is an exFAT volume, which is not read", "nothing on it is seen"),
-        VolumeKind::Folder | VolumeKind::Archive | VolumeKind::Live | VolumeKind::Unknown => {
+        VolumeKind::Folder | VolumeKind::Archive | VolumeKind::Live | VolumeKind::ShadowCopy | VolumeKind::Unknown => {
             ("its file system is not recognised", "nothing on it is seen; it may also be damaged or encrypted")
         }
     };

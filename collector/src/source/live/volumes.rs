@@ -90,9 +90,65 @@ fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Ve
 }
 
 fn open_raw(letter: char, pace: fn(usize)) -> Result<NtfsTree, String> {
-    let device = Device::open(letter, pace).map_err(|error| error.to_string())?;
+    let device = Device::open(&format!(r"\\.\{letter}:"), pace).map_err(|error| error.to_string())?;
+    open_device(device)
+}
+
+fn open_device(device: Device) -> Result<NtfsTree, String> {
     NtfsTree::open(Arc::new(Aligned::new(Watched::new(Arc::new(device), DEADLINE), SECTOR)))
         .map_err(|problem| problem.what)
+}
+
+/// Most numbers in a row that no shadow copy has before the search ends; the system counts on and never fills gaps.
+const GAP: u32 = 64;
+
+/// Every shadow copy that is there already. None is made.
+pub(super) fn shadow_copies(pace: fn(usize), problems: &mut Vec<Problem>) -> Vec<OpenedVolume> {
+    let mut found = Vec::new();
+    let mut missing = 0;
+    for number in 1.. {
+        if missing >= GAP {
+            break;
+        }
+        let name = format!("HarddiskVolumeShadowCopy{number}");
+        let device = Device::open(&format!(r"\\?\GLOBALROOT\Device\{name}"), pace)
+            .or_else(|_| Device::open(&format!(r"\\.\{name}"), pace));
+        let device = match device {
+            Ok(device) => device,
+            Err(_) => {
+                missing += 1;
+                continue;
+            }
+        };
+        missing = 0;
+        let mut volume = Volume {
+            id: format!("shadow-copy-{number}"),
+            letter: None,
+            partition: None,
+            kind: VolumeKind::ShadowCopy,
+            label: None,
+            serial: None,
+            offset: 0,
+            size: 0,
+            cluster_size: 0,
+            is_system: false,
+        };
+        match open_device(device) {
+            Ok(tree) => {
+                volume.label = tree.label().map(str::to_owned);
+                volume.serial = Some(tree.serial());
+                volume.size = tree.size();
+                volume.cluster_size = tree.cluster_size();
+                found.push((volume, Some(Box::new(tree.of_shadow_copy()) as Box<dyn Tree>)));
+            }
+            Err(why) => {
+                let effect = "what this shadow copy holds is not seen";
+                problems.push(Problem::new(Stage::Source, ProblemKind::ReadFailed, name, why, effect));
+                found.push((volume, None));
+            }
+        }
+    }
+    found
 }
 
 /// An opened volume. It serves whole sectors only, so it stands behind [`Aligned`].
@@ -103,8 +159,8 @@ struct Device {
 }
 
 impl Device {
-    fn open(letter: char, pace: fn(usize)) -> io::Result<Device> {
-        let file = File::open(format!(r"\\.\{letter}:"))?;
+    fn open(path: &str, pace: fn(usize)) -> io::Result<Device> {
+        let file = File::open(path)?;
         // The length stands in the boot sector; the backup of that sector lies behind what it counts.
         let mut boot = vec![0u8; SECTOR as usize];
         let mut read = 0;
