@@ -423,3 +423,24 @@ fn nothing_is_written_onto_the_evidence() {
     );
     assert_eq!(std::fs::read_dir(tree.join("C")).unwrap().count(), 1);
 }
+
+#[test]
+fn the_difference_to_a_trusted_clock_goes_into_the_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("b.zip");
+    let source = fixture_host();
+    let collect = |time: &str| {
+        comtrail(&["collect", text(&source), "-o", text(&bundle), "--quiet", "--reference-time", time]).status.code()
+    };
+    assert_eq!(collect("tomorrow"), Some(64));
+    assert_eq!(collect("2020-01-01T00:00:00Z"), Some(0));
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(&bundle).unwrap()).unwrap();
+    let index = (0..archive.len())
+        .find(|index| archive.by_index(*index).unwrap().name().unwrap().ends_with("metadata/host.json"))
+        .unwrap();
+    let host: Value = serde_json::from_reader(archive.by_index(index).unwrap()).unwrap();
+    assert_eq!(host["facts"]["ReferenceTime"], "2020-01-01T00:00:00.0000000Z");
+    let said = host["facts"]["ClockDifference"].as_str().unwrap();
+    let seconds: f64 = said.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!(seconds > 1e8 && said.contains("ahead of"), "{said}");
+}

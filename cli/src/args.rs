@@ -97,6 +97,11 @@ pub(crate) struct CaseWords {
     /// Organisation, for the bundle.
     #[arg(long, value_name = "TEXT")]
     pub(crate) organization: Option<String>,
+
+    /// What a trusted clock shows at this moment, UTC, as 2026-03-04T14:12:33Z; how far this machine's clock is from it
+    /// goes into the bundle.
+    #[arg(long, value_name = "TIME", value_parser = parse_utc)]
+    pub(crate) reference_time: Option<evidence::Filetime>,
 }
 
 /// How much to collect.
@@ -229,6 +234,11 @@ pub(crate) enum ListFormat {
     Markdown,
     /// For programs.
     Json,
+}
+
+fn parse_utc(text: &str) -> Result<evidence::Filetime, String> {
+    let unknown = || format!("{text} is no time in UTC; write 2026-03-04T14:12:33Z");
+    evidence::Filetime::parse_utc(text).ok_or_else(unknown)
 }
 
 /// `90s`, `30m`, `2h`.

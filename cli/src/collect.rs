@@ -150,6 +150,19 @@ pub(crate) fn collect(
     {
         host.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
     }
+    if let Some(reference) = words.reference_time {
+        let ahead = started.ticks_since(reference) as f64 / 1e7;
+        let side = if ahead < 0.0 { "behind" } else { "ahead of" };
+        host.push(("ReferenceTime".to_owned(), reference.to_string()));
+        host.push((
+            "ClockDifference".to_owned(),
+            format!(
+                "the clock of the collecting machine was {:.1} seconds {side} the reference when the collection began; \
+                 typing the reference took some seconds that are part of this",
+                ahead.abs()
+            ),
+        ));
+    }
     let tool = ToolFacts {
         name: "comtrail".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
