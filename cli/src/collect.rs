@@ -80,7 +80,7 @@ pub(crate) fn open(path: &Path, destination: &Path, limits: &CollectLimits, comm
         // What cannot be had without rights is said at once, while something can be done about it.
         let refused = source.problems.iter().filter(|problem| problem.kind == ProblemKind::AccessDenied);
         for problem in refused.filter(|problem| problem.item == live::NAME) {
-            eprintln!("comtrail: {}: {}", problem.what, problem.effect);
+            crate::complain(&format!("{}: {}", problem.what, problem.effect));
         }
     }
     let (facts, letters) = host_facts(&source);

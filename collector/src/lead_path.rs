@@ -128,18 +128,7 @@ mod tests {
     use crate::source::VolumeKind;
 
     fn volume(letter: Option<char>, serial: Option<u64>, is_system: bool) -> Volume {
-        Volume {
-            id: String::new(),
-            letter,
-            partition: None,
-            kind: VolumeKind::Ntfs,
-            label: None,
-            serial,
-            offset: 0,
-            size: 0,
-            cluster_size: 0,
-            is_system,
-        }
+        Volume { letter, serial, is_system, ..Volume::new("", VolumeKind::Ntfs) }
     }
 
     #[test]

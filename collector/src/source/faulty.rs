@@ -157,18 +157,7 @@ impl FaultyTree {
 
     /// A source of this volume alone.
     pub(crate) fn source(self) -> Source {
-        let volume = Volume {
-            id: "volume-at-0".to_owned(),
-            letter: None,
-            partition: None,
-            kind: VolumeKind::Ntfs,
-            label: None,
-            serial: None,
-            offset: 0,
-            size: 0,
-            cluster_size: 0,
-            is_system: false,
-        };
+        let volume = Volume::new("volume-at-0", VolumeKind::Ntfs);
         Source {
             kind: "raw image",
             facts: Vec::new(),

@@ -386,18 +386,8 @@ pub(crate) fn of_volume<S: Store + 'static>(store: S) -> Box<dyn Tree> {
 pub(crate) fn volumes<S: Store + 'static>(store: S, problems: &mut Vec<Problem>) -> io::Result<Vec<OpenedVolume>> {
     let store = Arc::new(store);
     let root = store.root();
-    let volume = |id: String, letter: Option<char>, is_system: bool| Volume {
-        id,
-        letter,
-        partition: None,
-        kind: S::KIND,
-        label: None,
-        serial: None,
-        offset: 0,
-        size: 0,
-        cluster_size: 0,
-        is_system,
-    };
+    let volume =
+        |id: String, letter: Option<char>, is_system: bool| Volume { letter, is_system, ..Volume::new(id, S::KIND) };
     if has_windows(store.as_ref(), &root)? {
         let tree: Box<dyn Tree> = Box::new(FileTree::new(store, vec![root], false));
         return Ok(vec![(volume("C".to_owned(), Some('C'), true), Some(tree))]);

@@ -106,6 +106,32 @@ pub struct Volume {
     pub is_system: bool,
 }
 
+impl Volume {
+    /// A volume of which nothing else is known yet.
+    pub(crate) fn new(id: impl Into<String>, kind: VolumeKind) -> Self {
+        Volume {
+            id: id.into(),
+            letter: None,
+            partition: None,
+            kind,
+            label: None,
+            serial: None,
+            offset: 0,
+            size: 0,
+            cluster_size: 0,
+            is_system: false,
+        }
+    }
+
+    /// Takes what an NTFS volume says of itself.
+    pub(crate) fn describe(&mut self, tree: &ntfs::NtfsTree) {
+        self.label = tree.label().map(str::to_owned);
+        self.serial = Some(tree.serial());
+        self.size = tree.size();
+        self.cluster_size = tree.cluster_size();
+    }
+}
+
 /// One file, stream or folder of a volume.
 #[derive(Clone, Debug)]
 pub struct Found {

@@ -16,25 +16,12 @@ pub(crate) fn kind_at(disk: &Arc<dyn Bytes>, offset: u64) -> VolumeKind {
 
 /// Opens what can be opened. The volume has no id yet, since that depends on which one is the system volume.
 pub(crate) fn open(bytes: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mut Vec<Problem>) -> OpenedVolume {
-    let mut volume = Volume {
-        id: format!("volume-at-{offset}"),
-        letter: None,
-        partition: None,
-        kind: volume_kind::probe(bytes.as_ref()),
-        label: None,
-        serial: None,
-        offset,
-        size,
-        cluster_size: 0,
-        is_system: false,
-    };
+    let kind = volume_kind::probe(bytes.as_ref());
+    let mut volume = Volume { offset, size, ..Volume::new(format!("volume-at-{offset}"), kind) };
     let (what, effect) = match volume.kind {
         VolumeKind::Ntfs => match open_ntfs(bytes) {
             Ok(tree) => {
-                volume.label = tree.label().map(str::to_owned);
-                volume.serial = Some(tree.serial());
-                volume.size = tree.size();
-                volume.cluster_size = tree.cluster_size();
+                volume.describe(&tree);
                 return (volume, Some(Box::new(tree)));
             }
             Err(mut problem) => {

@@ -54,18 +54,7 @@ pub(super) fn take(destination: &Path, problems: &mut Vec<Problem>) -> Option<Op
         let what = format!("the event log service copied {copied} channels and not: {}", refused.join("; "));
         problems.push(problem(ProblemKind::ReadFailed, what));
     }
-    let volume = Volume {
-        id: "service".to_owned(),
-        letter: None,
-        partition: None,
-        kind: VolumeKind::Live,
-        label: None,
-        serial: None,
-        offset: 0,
-        size: 0,
-        cluster_size: 0,
-        is_system: false,
-    };
+    let volume = Volume::new("service", VolumeKind::Live);
     let tree = file_tree::of_volume(Exported { files: Folder::new(folder.path()), _folder: folder });
     (copied > 0).then_some((volume, Some(tree)))
 }

@@ -17,18 +17,8 @@ pub(crate) struct MemoryFile {
 /// The files as a volume.
 #[cfg_attr(not(windows), allow(dead_code))]
 pub(crate) fn volume(files: Vec<MemoryFile>) -> OpenedVolume {
-    let volume = Volume {
-        id: super::NAME.to_owned(),
-        letter: None,
-        partition: None,
-        kind: VolumeKind::Live,
-        label: None,
-        serial: None,
-        offset: 0,
-        size: files.iter().map(|file| file.bytes.len() as u64).sum(),
-        cluster_size: 0,
-        is_system: false,
-    };
+    let size = files.iter().map(|file| file.bytes.len() as u64).sum();
+    let volume = Volume { size, ..Volume::new(super::NAME, VolumeKind::Live) };
     (volume, Some(Box::new(MemoryTree(files))))
 }
 

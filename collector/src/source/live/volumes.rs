@@ -32,16 +32,11 @@ pub(super) fn open(destination: Option<char>, pace: fn(usize), problems: &mut Ve
 
 fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Vec<Problem>) -> OpenedVolume {
     let mut volume = Volume {
-        id: drive.letter.to_string(),
         letter: Some(drive.letter),
-        partition: None,
-        kind: VolumeKind::Unknown,
         label: Some(drive.label.clone()).filter(|label| !label.is_empty()),
         serial: Some(u64::from(drive.serial)).filter(|serial| *serial != 0),
-        offset: 0,
-        size: 0,
-        cluster_size: 0,
         is_system,
+        ..Volume::new(drive.letter, VolumeKind::Unknown)
     };
     let name = format!("{}:", drive.letter);
     // The system volume is read whatever the system calls it.
@@ -63,10 +58,7 @@ fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Ve
     match open_raw(drive.letter, pace) {
         Ok(tree) => {
             volume.kind = VolumeKind::Ntfs;
-            volume.label = tree.label().map(str::to_owned);
-            volume.serial = Some(tree.serial());
-            volume.size = tree.size();
-            volume.cluster_size = tree.cluster_size();
+            volume.describe(&tree);
             (volume, Some(Box::new(tree)))
         }
         Err(why) => {
@@ -121,24 +113,10 @@ pub(super) fn shadow_copies(pace: fn(usize), problems: &mut Vec<Problem>) -> Vec
             }
         };
         missing = 0;
-        let mut volume = Volume {
-            id: format!("shadow-copy-{number}"),
-            letter: None,
-            partition: None,
-            kind: VolumeKind::ShadowCopy,
-            label: None,
-            serial: None,
-            offset: 0,
-            size: 0,
-            cluster_size: 0,
-            is_system: false,
-        };
+        let mut volume = Volume::new(format!("shadow-copy-{number}"), VolumeKind::ShadowCopy);
         match open_device(device) {
             Ok(tree) => {
-                volume.label = tree.label().map(str::to_owned);
-                volume.serial = Some(tree.serial());
-                volume.size = tree.size();
-                volume.cluster_size = tree.cluster_size();
+                volume.describe(&tree);
                 found.push((volume, Some(Box::new(tree.of_shadow_copy()) as Box<dyn Tree>)));
             }
             Err(why) => {
