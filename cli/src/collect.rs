@@ -275,3 +275,27 @@ impl Observer for Shown {
         *last = Some((now.step, now.bytes_done.max(done), now.bytes_total));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drive_letters_of_mounted_partitions() {
+        let of = |entries: &[(&'static str, &str)], offset: Option<u64>| {
+            let mut fields = Fields::new();
+            entries.iter().for_each(|(name, value)| fields.push(*name, *value));
+            fields.push_some("Offset", offset);
+            mounted(&fields)
+        };
+        let mbr = [("Name", r"\DosDevices\D:"), ("DiskSignature", "5CBEA03E")];
+        let id = PartitionId::Mbr { signature: 0x5CBE_A03E, offset: 1 << 20 };
+        assert_eq!(of(&mbr, Some(1 << 20)), Some((id, 'D')));
+        assert_eq!(of(&mbr, None), None);
+        let gpt = [("Name", r"\DosDevices\C:"), ("PartitionGuid", "{0C5E1A7D-2F3B-4648-9C1D-E2F3A4B5C6D7}")];
+        assert_eq!(of(&gpt, None), Some((PartitionId::Gpt("{0C5E1A7D-2F3B-4648-9C1D-E2F3A4B5C6D7}".to_owned()), 'C')));
+        for name in [r"\??\Volume{1}", r"\DosDevices\CD:", r"\DosDevices\C", r"\DosDevices\1:"] {
+            assert_eq!(of(&[("Name", name), gpt[1]], None), None, "{name}");
+        }
+    }
+}

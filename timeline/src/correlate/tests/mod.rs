@@ -1,6 +1,7 @@
 //! Stories told in records, and what has to come out of them.
 
 mod artifacts;
+mod live;
 mod runs;
 
 use crate::correlate::builder::{at, in_order, item, logged, map, record, security, sysmon, time, values};
