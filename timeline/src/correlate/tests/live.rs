@@ -65,15 +65,27 @@ fn a_running_tool_is_an_execution_with_parent_account_session_and_connection() {
 
 #[test]
 fn the_log_and_the_live_list_tell_of_one_run() {
-    let mut records = story();
-    records.push(security(
-        "2026-03-04 14:12:33.125",
-        4688,
-        &[("NewProcessId", "0x1e4c"), ("NewProcessName", REGASM), ("CommandLine", LINE), ("ProcessId", "0xfa0")],
-    ));
-    let found = correlate(vec![], &records);
-    let artifacts: Vec<&str> = only(&found).sources.iter().map(|one| one.artifact.as_str()).collect();
-    assert!(artifacts.contains(&"volatile") && artifacts.contains(&"event-log"), "{artifacts:?}");
+    // Either can be the earlier one: the audit's time is that of writing.
+    for written in ["2026-03-04 14:12:33.110", "2026-03-04 14:12:33.125"] {
+        let mut records = story();
+        records.push(security(
+            written,
+            4688,
+            &[("NewProcessId", "0x1e4c"), ("NewProcessName", REGASM), ("CommandLine", LINE), ("ProcessId", "0xfa0")],
+        ));
+        let found = correlate(vec![], &records);
+        let artifacts: Vec<&str> = only(&found).sources.iter().map(|one| one.artifact.as_str()).collect();
+        assert!(artifacts.contains(&"volatile") && artifacts.contains(&"event-log"), "{artifacts:?}");
+    }
+}
+
+#[test]
+fn the_kind_of_token_tells_whether_it_was_elevated() {
+    for (kind, elevated) in [("2", Answer::Yes), ("3", Answer::No)] {
+        let fields = [("CommandLine", LINE), ("UserSid", "S-1-5-21-1-2-3-1104"), ("ElevationType", kind)];
+        let found = correlate(vec![], &vec![process("2026-03-04 14:12:33.120", "7756", "4000", REGASM, &fields)]);
+        assert_eq!(only(&found).user.as_ref().unwrap().elevated.state, elevated, "type {kind}");
+    }
 }
 
 #[test]
