@@ -146,7 +146,7 @@ pub(crate) enum Command {
     /// Collect, verify and analyze in one go.
     #[command(after_help = RUN_EXAMPLES)]
     Run {
-        /// Disk image (raw, split, E01), folder, mounted volume, zip, or `live` for the host that this runs on.
+        /// Disk image (raw, split, E01, Ex01), folder, mounted volume, zip, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
         /// Folder for the bundle and the report; created if missing.
@@ -162,7 +162,7 @@ pub(crate) enum Command {
     /// Gather and hash the traces into a bundle; interpret nothing.
     #[command(after_help = COLLECT_EXAMPLES)]
     Collect {
-        /// Disk image (raw, split, E01), folder, mounted volume, zip, or `live` for the host that this runs on.
+        /// Disk image (raw, split, E01, Ex01), folder, mounted volume, zip, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
         /// The bundle to create; an existing file is never overwritten.

@@ -145,6 +145,9 @@ fn every_kind_of_image_of_one_volume_gives_the_same_objects() {
     ] {
         assert_eq!(expected.iter().find(|item| item.original_path == path).unwrap().sha256, sha256, "{path}");
     }
+    // libewf made it of the same disk; see fixtures/README.md.
+    let (items, problems) = collect(&fixture().with_extension("Ex01"), "ex01");
+    assert!(items == expected && !problems.iter().any(|problem| problem.stage == Stage::Source), "{problems:?}");
     for (name, bytes) in images {
         let mut image = folder.path().join(name);
         if name == "split" {
@@ -256,8 +259,9 @@ fn what_cannot_be_searched_is_named() {
 #[test]
 fn what_is_no_source_is_refused_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, &[u8], &str); 4] = [
+    let cases: [(&str, &[u8], &str); 5] = [
         ("empty", b"", "it is empty"),
+        ("broken.Ex01", b"EVF2\x0d\x0a\x81\x00 and no more", "the Ex01 image cannot be opened"),
         ("broken.zip", b"PK\x03\x04 and no more", "begins like a zip archive"),
         ("broken.E01", b"EVF\x09\x0d\x0a\xff\x00 and no more", "the E01 image cannot be opened"),
         ("logical.L01", b"LVF\x09\x0d\x0a\xff\x00 and no more", "logical evidence file"),

@@ -1,8 +1,9 @@
-//! The bytes of a disk image: one raw file, a raw file split into segments, or an E01.
+//! The bytes of a disk image: one raw file, a raw file split into segments, an E01 or an Ex01.
 //!
 //! Everything is read with positioned reads and never mapped into memory: a failing medium or a file that is cut
 //! off while it is read then gives an error that can be reported, where a mapping would end the process.
 
+use super::ex01::{self, About, Ex01};
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::fs::File;
 use std::io::{self, Seek};
@@ -168,7 +169,7 @@ fn segment_paths(path: &Path) -> (Vec<PathBuf>, Option<Problem>) {
     (found.into_iter().take(contiguous).map(|(_, path)| path).collect(), problem)
 }
 
-/// An E01 or Ex01 image. The library decodes chunks behind a lock of its own cache only, so several threads can
+/// An E01 image. The library decodes chunks behind a lock of its own cache only, so several threads can
 /// read at once.
 struct Ewf(ewf::EwfReader);
 
@@ -194,10 +195,11 @@ pub(crate) struct Image {
     pub(crate) files: Vec<PathBuf>,
 }
 
-const EWF_SIGNATURES: [&[u8; 8]; 2] = [b"EVF\x09\x0d\x0a\xff\x00", b"EVF2\x0d\x0a\x81\x00"];
+const E01_SIGNATURE: &[u8; 8] = b"EVF\x09\x0d\x0a\xff\x00";
+const EWF_SIGNATURES: [&[u8; 8]; 2] = [E01_SIGNATURE, ex01::SIGNATURE];
 const EWF_LOGICAL: [&[u8; 8]; 2] = [b"LVF\x09\x0d\x0a\xff\x00", b"LEF2\x0d\x0a\x81\x00"];
 
-/// Opens an image by its content: the signature of an E01, else raw bytes.
+/// Opens an image by its content: the signature of an E01 or Ex01, else raw bytes.
 pub(crate) fn open(path: &Path) -> Result<Image, String> {
     let file = FileBytes::open(path).map_err(|error| error.to_string())?;
     let mut start = [0; 8];
@@ -205,8 +207,11 @@ pub(crate) fn open(path: &Path) -> Result<Image, String> {
     if EWF_LOGICAL.contains(&&start) {
         return Err("it is a logical evidence file (L01); extract it to a folder and give that".to_owned());
     }
-    if EWF_SIGNATURES.contains(&&start) {
-        return open_ewf(path);
+    if &start == E01_SIGNATURE {
+        return open_e01(path);
+    }
+    if &start == ex01::SIGNATURE {
+        return open_ex01(path);
     }
     let (segments, problem) = segment_paths(path);
     let problems = problem.into_iter().collect();
@@ -250,15 +255,9 @@ fn ewf_paths(path: &Path) -> Vec<PathBuf> {
     if found.is_empty() { own } else { found }
 }
 
-/// Whether the sections of this segment file end with the one that ends an image; `None` where the sections are of the
-/// second version of the format, which are not followed here.
+/// Whether the sections of this segment file end with the one that ends an image; `None` where it cannot be read.
 fn ends_with_done(segment: &Path) -> Option<bool> {
     let file = FileBytes::open(segment).ok()?;
-    let mut start = [0; 8];
-    file.read_full_at(0, &mut start).ok()?;
-    if start != *EWF_SIGNATURES[0] {
-        return None;
-    }
     let mut at = 13;
     loop {
         let mut section = [0; 76];
@@ -279,7 +278,14 @@ fn ends_with_done(segment: &Path) -> Option<bool> {
     }
 }
 
-fn open_ewf(path: &Path) -> Result<Image, String> {
+fn open_ex01(path: &Path) -> Result<Image, String> {
+    let paths = ewf_paths(path);
+    let (image, About { facts, problems }) =
+        Ex01::open(&paths).map_err(|error| format!("the Ex01 image cannot be opened: {error}"))?;
+    Ok(Image { kind: "Ex01 image", bytes: Arc::new(image), facts, problems, files: paths })
+}
+
+fn open_e01(path: &Path) -> Result<Image, String> {
     let paths = ewf_paths(path);
     let reader = catch_unwind(AssertUnwindSafe(|| ewf::EwfReader::open_segments(&paths)))
         .map_err(|_| "the E01 reader panicked".to_owned())?

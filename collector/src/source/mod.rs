@@ -2,6 +2,7 @@
 //! each volume is a tree of files that can be looked up, listed and opened.
 
 mod archive;
+mod ex01;
 #[cfg(test)]
 pub(crate) mod faulty;
 mod file_tree;
