@@ -520,17 +520,11 @@ impl<'a> RecordView<'a> {
         })
     }
 
-    /// The first value of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<ValueView<'a>> {
-        self.fields().find(|(there, _)| there.as_str() == name).map(|(_, value)| value)
-    }
-
-    /// The first value of this name, if it is a text.
-    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
-        match self.get(name)? {
-            ValueView::Text(text) => Some(text),
-            _ => None,
-        }
+    /// The same, read into memory.
+    pub(crate) fn all_fields(&self) -> Vec<(FieldName<'a>, ValueView<'a>)> {
+        let mut all = Vec::with_capacity(self.field_count);
+        all.extend(self.fields());
+        all
     }
 
     /// What makes it the same record wherever it stands. Whether the names of the fields stand in it depends on when it

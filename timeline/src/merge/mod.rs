@@ -10,7 +10,7 @@ mod names;
 mod run;
 mod sorted;
 
-pub(crate) use codec::{EventView, Place, RecordView, ValueView};
+pub(crate) use codec::{EventView, FieldName, Place, RecordView, ValueView};
 pub(crate) use names::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;

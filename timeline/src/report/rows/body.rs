@@ -46,8 +46,8 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
         *place = place.or(when.sort_key());
     }
     let (mut size, mut in_use, mut directory) = (0, true, false);
-    for (name, value) in record.fields() {
-        match (name.as_str(), value) {
+    for (name, value) in row.fields {
+        match (name.as_str(), *value) {
             ("Size", ValueView::Unsigned(bytes)) => size = bytes,
             ("InUse", ValueView::Bool(flag)) => in_use = flag,
             ("Directory", ValueView::Bool(flag)) => directory = flag,

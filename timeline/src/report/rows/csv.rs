@@ -9,17 +9,13 @@ subject,item,item_sha256,locator,integrity,other_sources\r\n";
 
 pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
-    if let Some(time) = row.event.time {
-        row.clock.micros(time, out);
-    }
+    out.extend_from_slice(row.datetime);
     out.push(b',');
     row.meanings(out);
     out.push(b',');
     text::cell(row.message, out);
     out.push(b',');
-    if let Some(time) = row.event.time {
-        text::signed(time.unix_micros(), out);
-    }
+    out.extend_from_slice(row.micros);
     out.push(b',');
     out.extend_from_slice(record.shape.data_type.as_bytes());
     out.push(b',');
@@ -33,13 +29,15 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     out.push(b',');
     text::cell(record.subject, out);
     out.extend_from_slice(&row.item.csv);
-    if let Place::ByteRange { .. } = record.place {
+    match record.place {
+        Place::RegistryKey { .. } => text::cell(row.place, out),
         // Its words have a comma.
-        out.push(b'"');
-        text::place(record.place, out);
-        out.push(b'"');
-    } else {
-        text::place_escaped(record.place, row.scratch, out, text::cell);
+        Place::ByteRange { .. } => {
+            out.push(b'"');
+            out.extend_from_slice(row.place.as_bytes());
+            out.push(b'"');
+        }
+        _ => out.extend_from_slice(row.place.as_bytes()),
     }
     out.push(b',');
     out.extend_from_slice(record.integrity.name().as_bytes());

@@ -1,7 +1,7 @@
 //! `timeline.jsonl`: one JSON object a row, with the field names that Timesketch expects.
 
 use super::{Row, text};
-use crate::merge::{Names, ValueView};
+use crate::merge::{Names, Place, ValueView};
 use evidence::{Encoding, Integrity, Precision, When, Zone};
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -50,10 +50,10 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     text::json(row.message, out);
     out.extend_from_slice(b"\",\"datetime\":\"");
     match row.event.time {
-        Some(time) => {
-            row.clock.micros(time, out);
+        Some(_) => {
+            out.extend_from_slice(row.datetime);
             out.extend_from_slice(b"\",\"timestamp\":");
-            text::signed(time.unix_micros(), out);
+            out.extend_from_slice(row.micros);
         }
         None => out.extend_from_slice(b"1970-01-01T00:00:00.000000+00:00\",\"timestamp\":0"),
     }
@@ -77,7 +77,10 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&row.item.json);
     start("locator", out);
-    text::place_escaped(record.place, row.scratch, out, text::json);
+    match record.place {
+        Place::RegistryKey { .. } => text::json(row.place, out),
+        _ => out.extend_from_slice(row.place.as_bytes()),
+    }
     out.push(b'"');
     if record.integrity != Integrity::Intact {
         member("integrity", record.integrity.name(), out);
@@ -184,7 +187,7 @@ fn fields(row: &Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
     let known = row.keys.0.get(&record.shape_number);
     let mut repeated = Repeated::default();
-    for (index, (name, value)) in record.fields().enumerate() {
+    for (index, (name, value)) in row.fields.iter().enumerate() {
         match known.and_then(|keys| keys.get(index)) {
             Some(key) => out.extend_from_slice(key),
             None => {
@@ -192,7 +195,7 @@ fn fields(row: &Row<'_>, out: &mut Vec<u8>) {
                 write_key(name, index, repeated.is_repeated(name), out);
             }
         }
-        match value {
+        match *value {
             ValueView::List(items) => {
                 out.push(b'[');
                 for (index, item) in items.enumerate() {

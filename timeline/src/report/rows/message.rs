@@ -4,7 +4,7 @@
 //! at most so many characters of it, and what stands in `[…]` is left out when a field in it has no value.
 
 use super::text;
-use crate::merge::{EventView, Place, RecordView, ValueView};
+use crate::merge::{FieldName, Place, RecordView, ValueView};
 
 /// Patterns by data type, for all but event records.
 const BY_TYPE: &[(&str, &str)] = &[
@@ -168,25 +168,36 @@ const BY_EVENT: &[(&str, &str, &str)] = &[
 /// Shown where a sentence needs a value that the record does not have.
 const MISSING: &str = "(not recorded)";
 
-/// Writes the sentence of an event.
-pub(super) fn write(event: &EventView<'_>, out: &mut String) {
-    let record = &event.record;
+/// The fields of a record.
+type Fields<'a> = [(FieldName<'a>, ValueView<'a>)];
+
+/// The first value of this name.
+fn get<'a>(fields: &Fields<'a>, name: &str) -> Option<ValueView<'a>> {
+    fields.iter().find(|(there, _)| there.as_str() == name).map(|(_, value)| *value)
+}
+
+fn push(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Writes the sentence of a record.
+pub(super) fn write(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
     match record.shape.data_type {
-        "windows:ntfs:file" => file(record, out),
-        "windows:evtx:record" => event_record(record, out),
+        "windows:ntfs:file" => file(record, fields, out),
+        "windows:evtx:record" => event_record(record, fields, out),
         data_type => match BY_TYPE.iter().find(|(there, _)| *there == data_type) {
-            Some((_, pattern)) => fill(pattern, record, out),
-            None => out.push_str(record.subject),
+            Some((_, pattern)) => fill(pattern, record, fields, out),
+            None => push(record.subject, out),
         },
     }
 }
 
 /// File records are by far the most, so their sentence is made in one pass over the fields.
-fn file(record: &RecordView<'_>, out: &mut String) {
-    out.push_str(record.subject);
+fn file(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
+    push(record.subject, out);
     let (mut directory, mut in_use, mut certain, mut size) = (false, true, true, None);
-    for (name, value) in record.fields() {
-        match (name.as_str(), value) {
+    for (name, value) in fields {
+        match (name.as_str(), *value) {
             ("InUse", ValueView::Bool(flag)) => in_use = flag,
             ("Directory", ValueView::Bool(flag)) => directory = flag,
             ("PathCertain", ValueView::Bool(flag)) => certain = flag,
@@ -194,67 +205,70 @@ fn file(record: &RecordView<'_>, out: &mut String) {
             _ => {}
         }
     }
-    out.push_str(match (in_use, directory) {
-        (true, true) => " (folder",
-        (true, false) => " (file",
-        (false, true) => " (deleted folder",
-        (false, false) => " (deleted file",
-    });
+    push(
+        match (in_use, directory) {
+            (true, true) => " (folder",
+            (true, false) => " (file",
+            (false, true) => " (deleted folder",
+            (false, false) => " (deleted file",
+        },
+        out,
+    );
     if let (false, Some(size)) = (directory, size) {
-        out.push_str(", ");
-        push_number(size, out);
-        out.push_str(" bytes");
+        push(", ", out);
+        text::decimal(size, out);
+        push(" bytes", out);
     }
     if let Place::MftEntry { entry, sequence, .. } = record.place {
-        out.push_str(", MFT record ");
-        push_number(entry, out);
-        out.push('-');
-        push_number(u64::from(sequence), out);
+        push(", MFT record ", out);
+        text::decimal(entry, out);
+        out.push(b'-');
+        text::decimal(u64::from(sequence), out);
     }
-    out.push_str(if certain { ")" } else { ", path not certain)" });
+    push(if certain { ")" } else { ", path not certain)" }, out);
 }
 
-fn push_number(number: u64, out: &mut String) {
-    text::Digits::of(number).as_bytes().iter().for_each(|digit| out.push(char::from(*digit)));
-}
-
-fn event_record(record: &RecordView<'_>, out: &mut String) {
-    let provider = record.text("System.Provider").unwrap_or("unknown provider");
-    let id = record.text("System.EventID").unwrap_or("?");
+fn event_record(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
+    let text = |name| match get(fields, name) {
+        Some(ValueView::Text(text)) => Some(text),
+        _ => None,
+    };
+    let provider = text("System.Provider").unwrap_or("unknown provider");
+    let id = text("System.EventID").unwrap_or("?");
     let known = BY_EVENT.iter().find(|(end, number, _)| *number == id && provider.ends_with(end));
     if let Some((_, _, pattern)) = known {
-        fill(pattern, record, out);
+        fill(pattern, record, fields, out);
         return;
     }
-    out.push_str(provider);
-    out.push_str(" event ");
-    out.push_str(id);
+    push(provider, out);
+    push(" event ", out);
+    push(id, out);
     let mut separator = ": ";
-    for (name, value) in record.fields() {
+    for (name, value) in fields {
         if name.as_str().starts_with("System.") {
             continue;
         }
-        out.push_str(separator);
-        out.push_str(name.as_str());
-        out.push('=');
-        push_value(value, 120, out);
+        push(separator, out);
+        push(name.as_str(), out);
+        out.push(b'=');
+        push_value(*value, 120, out);
         separator = ", ";
         if out.len() > 600 {
-            out.push_str(", …");
+            push(", …", out);
             break;
         }
     }
 }
 
 /// Fills a pattern.
-fn fill(pattern: &str, record: &RecordView<'_>, out: &mut String) {
+fn fill(pattern: &str, record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
     // Outside of a group, and at most one group deep.
     let mut rest = pattern;
     while let Some(at) = rest.find(['[', '{']) {
-        out.push_str(&rest[..at]);
+        push(&rest[..at], out);
         if rest[at..].starts_with('{') {
-            rest = field(&rest[at..], record, out).unwrap_or_else(|after| {
-                out.push_str(MISSING);
+            rest = field(&rest[at..], record, fields, out).unwrap_or_else(|after| {
+                push(MISSING, out);
                 after
             });
             continue;
@@ -264,8 +278,8 @@ fn fill(pattern: &str, record: &RecordView<'_>, out: &mut String) {
         let before = out.len();
         let mut inside = &group[..end];
         while let Some(at) = inside.find('{') {
-            out.push_str(&inside[..at]);
-            match field(&inside[at..], record, out) {
+            push(&inside[..at], out);
+            match field(&inside[at..], record, fields, out) {
                 Ok(after) => inside = after,
                 Err(_) => {
                     out.truncate(before);
@@ -273,10 +287,10 @@ fn fill(pattern: &str, record: &RecordView<'_>, out: &mut String) {
                 }
             }
         }
-        out.push_str(inside);
+        push(inside, out);
         rest = group.get(end + 1..).unwrap_or("");
     }
-    out.push_str(rest);
+    push(rest, out);
 }
 
 /// Where a group ends; brackets inside of `{…}` belong to field names.
@@ -295,7 +309,12 @@ fn group_end(group: &str) -> usize {
 
 /// Writes the field that a pattern starts with; gives the rest of the pattern, as an error when the field
 /// has no value.
-fn field<'a>(pattern: &'a str, record: &RecordView<'_>, out: &mut String) -> Result<&'a str, &'a str> {
+fn field<'a>(
+    pattern: &'a str,
+    record: &RecordView<'_>,
+    fields: &Fields<'_>,
+    out: &mut Vec<u8>,
+) -> Result<&'a str, &'a str> {
     let end = pattern.find('}').unwrap_or(pattern.len());
     let rest = pattern.get(end + 1..).unwrap_or("");
     let name = pattern.get(1..end).unwrap_or("");
@@ -306,7 +325,7 @@ fn field<'a>(pattern: &'a str, record: &RecordView<'_>, out: &mut String) -> Res
     for name in names.split('|') {
         let value = match name {
             "@subject" => Some(ValueView::Text(record.subject)),
-            name => record.get(name),
+            name => get(fields, name),
         };
         match value {
             None | Some(ValueView::Text("" | "-")) => {}
@@ -320,23 +339,23 @@ fn field<'a>(pattern: &'a str, record: &RecordView<'_>, out: &mut String) -> Res
 }
 
 /// A value as people read it, at most `limit` characters of a text.
-fn push_value(value: ValueView<'_>, limit: usize, out: &mut String) {
+fn push_value(value: ValueView<'_>, limit: usize, out: &mut Vec<u8>) {
     match value {
         ValueView::Text(text) => match text.char_indices().nth(limit) {
-            None => out.push_str(text),
+            None => push(text, out),
             Some((end, _)) => {
-                out.push_str(&text[..end]);
-                out.push('…');
+                push(&text[..end], out);
+                push("…", out);
             }
         },
-        ValueView::Unsigned(number) => push_number(number, out),
-        ValueView::Signed(number) => out.push_str(&number.to_string()),
-        ValueView::Bool(flag) => out.push_str(if flag { "yes" } else { "no" }),
-        ValueView::Time(time) => out.push_str(&time.to_string()),
+        ValueView::Unsigned(number) => text::decimal(number, out),
+        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Bool(flag) => push(if flag { "yes" } else { "no" }, out),
+        ValueView::Time(time) => push(&time.to_string(), out),
         ValueView::List(items) => {
             for (index, item) in items.enumerate() {
                 if index > 0 {
-                    out.push_str(", ");
+                    push(", ", out);
                 }
                 push_value(item, limit, out);
             }
@@ -344,10 +363,10 @@ fn push_value(value: ValueView<'_>, limit: usize, out: &mut String) {
         ValueView::Map(members) => {
             for (index, (name, value)) in members.enumerate() {
                 if index > 0 {
-                    out.push_str(", ");
+                    push(", ", out);
                 }
-                out.push_str(name);
-                out.push(' ');
+                push(name, out);
+                out.push(b' ');
                 push_value(value, limit, out);
             }
         }

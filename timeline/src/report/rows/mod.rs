@@ -9,7 +9,7 @@ mod tests;
 mod text;
 
 use crate::event::Event;
-use crate::merge::{Batch, EventView, MergeError, Sorted};
+use crate::merge::{Batch, EventView, FieldName, MergeError, Sorted, ValueView};
 use evidence::{Item, ItemId, Problem};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
@@ -157,11 +157,27 @@ struct Row<'a> {
     items: &'a Items,
     keys: &'a jsonl::Keys,
     item: &'a ItemText,
+    /// Every field, read once for all formats.
+    fields: &'a [(FieldName<'a>, ValueView<'a>)],
     message: &'a str,
     /// Hexadecimal digits.
     id: [u8; 32],
+    /// The words of the record's place, as the evidence gives them.
+    place: &'a str,
+    /// `2019-07-19T14:45:55.699293+00:00`, and the same as microseconds since 1970; empty for undated events.
+    datetime: &'a [u8],
+    micros: &'a [u8],
     clock: &'a mut Clock,
     scratch: &'a mut Vec<u8>,
+}
+
+/// Texts that the formats of a row share; kept for their memory.
+#[derive(Default)]
+struct Shared {
+    message: Vec<u8>,
+    place: Vec<u8>,
+    datetime: Vec<u8>,
+    micros: Vec<u8>,
 }
 
 impl Row<'_> {
@@ -176,15 +192,27 @@ impl Row<'_> {
     }
 }
 
+impl Shared {
+    fn clear(&mut self) {
+        self.message.clear();
+        self.place.clear();
+        self.datetime.clear();
+        self.micros.clear();
+    }
+}
+
 /// The id of an event: the first 128 bits of SHA-256 over the item's SHA-256 in hexadecimal, the words of
 /// the place, each meaning and the time in FILETIME ticks, separated by line feeds.
-fn event_id(event: &EventView<'_>, item: &ItemText, scratch: &mut Vec<u8>) -> [u8; 32] {
+fn event_id(event: &EventView<'_>, item: &ItemText, place: &[u8], scratch: &mut Vec<u8>) -> [u8; 32] {
     scratch.clear();
     scratch.push(b'\n');
     let own = event.moments.first().and_then(|(index, _, _)| {
         event.record.moment_places().find(|(there, _)| there == index).map(|(_, place)| place)
     });
-    text::place(own.unwrap_or(event.record.place), scratch);
+    match own {
+        Some(own) => text::place(own, scratch),
+        None => scratch.extend_from_slice(place),
+    }
     for (_, meaning, _) in event.moments {
         scratch.push(b'\n');
         scratch.extend_from_slice(meaning.0.as_bytes());
@@ -291,28 +319,43 @@ impl Work {
         self.events.clear();
         self.rows.resize_with(formats.len(), Vec::new);
         self.rows.iter_mut().for_each(Vec::clear);
-        let (mut clock, mut scratch) = (Clock::default(), Vec::new());
+        let (mut clock, mut scratch, mut shared) = (Clock::default(), Vec::new(), Shared::default());
         // The body file has no ids, and no sentences for files.
         let described = formats.iter().any(|format| *format != Format::Body);
-        let (mut message, mut moments) = (String::new(), Vec::new());
+        let mut moments = Vec::new();
         for index in 0..self.batch.len() {
             let Some(event) = self.batch.event(index, names, &mut moments) else {
                 self.damaged = true;
                 return;
             };
             let item = items.get(event.record.item);
-            message.clear();
+            // Without sentences, nothing is asked of a file record but with its first time.
+            let asked = described || !body::is_file(event.record.shape) || event.is_first;
+            let fields = if asked { event.record.all_fields() } else { Vec::new() };
+            shared.clear();
             if described || !body::is_file(event.record.shape) {
-                message::write(&event, &mut message);
+                message::write(&event.record, &fields, &mut shared.message);
             }
-            let id = if described { event_id(&event, item, &mut scratch) } else { [b'0'; 32] };
+            let mut id = [b'0'; 32];
+            if described {
+                text::place(event.record.place, &mut shared.place);
+                id = event_id(&event, item, &shared.place, &mut scratch);
+                if let Some(time) = event.time {
+                    clock.micros(time, &mut shared.datetime);
+                    text::signed(time.unix_micros(), &mut shared.micros);
+                }
+            }
             let mut row = Row {
                 event: &event,
                 items,
                 keys,
                 item,
-                message: &message,
+                fields: &fields,
+                message: std::str::from_utf8(&shared.message).unwrap_or_default(),
                 id,
+                place: std::str::from_utf8(&shared.place).unwrap_or_default(),
+                datetime: &shared.datetime,
+                micros: &shared.micros,
                 clock: &mut clock,
                 scratch: &mut scratch,
             };

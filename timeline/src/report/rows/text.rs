@@ -4,39 +4,20 @@ use crate::merge::Place;
 use crate::report::escape::is_deceptive;
 use evidence::Filetime;
 
-/// A decimal number.
-pub(super) fn decimal(number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(Digits::of(number).as_bytes());
-}
-
-/// The digits of a decimal number.
-pub(super) struct Digits {
-    digits: [u8; 20],
-    start: usize,
-}
-
-impl Digits {
-    pub(super) fn of(mut number: u64) -> Self {
-        let mut digits = [b'0'; 20];
-        let mut start = digits.len();
-        while number >= 100 {
-            let pair = (number % 100) as usize;
-            number /= 100;
-            start -= 2;
-            digits[start..start + 2].copy_from_slice(&PAIRS[pair]);
-        }
-        let last = PAIRS[number as usize];
-        start -= 1;
-        digits[start] = last[1];
-        if number >= 10 {
-            start -= 1;
-            digits[start] = last[0];
-        }
-        Digits { digits, start }
+/// A decimal number. The digits are written where they stay: copying bytes that were just written one by one makes the
+/// processor wait for each.
+pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {
+    let digits = number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let start = out.len();
+    out.resize(start + digits, b'0');
+    let mut at = out.len();
+    while number >= 10 {
+        at -= 2;
+        out[at..at + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
+        number /= 100;
     }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.digits[self.start..]
+    if at > start {
+        out[start] = b'0' + number as u8;
     }
 }
 
