@@ -21,6 +21,8 @@ mod watched;
 use super::Source;
 use crate::Error;
 use evidence::Filetime;
+#[cfg(any(windows, test))]
+use evidence::{Problem, ProblemKind, Stage};
 use std::path::Path;
 
 /// A live host of which nothing was taken.
@@ -54,7 +56,6 @@ pub fn open(_: &Request<'_>) -> Result<Source, Error> {
 /// Opens the host that this program runs on.
 #[cfg(windows)]
 pub fn open(request: &Request<'_>) -> Result<Source, Error> {
-    use evidence::{Problem, ProblemKind, Stage};
     let Request { now, destination, pace, shadow_copies } = *request;
     if sys::is_emulated() == Some(true) {
         let why = "this program runs emulated here and would see other folders and registry keys than the system; use \
@@ -79,25 +80,7 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
         problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, NAME, what, effect));
     }
     let elevated = sys::is_elevated();
-    if !elevated {
-        problems.push(Problem::new(
-            Stage::Source,
-            ProblemKind::AccessDenied,
-            NAME,
-            "not elevated: raw volume, Security log, other users' hives unavailable",
-            "what these hold is not seen; start the program as administrator to see it",
-        ));
-    }
-    for (privilege, cost) in [
-        ("SeDebugPrivilege", "command lines and accounts of other users' processes may be missing"),
-        ("SeBackupPrivilege", "files that only their owners may read are missing where volumes are not read raw"),
-        ("SeSecurityPrivilege", "the Security log cannot be exported through its service"),
-    ] {
-        if let Err(error) = sys::enable_privilege(privilege) {
-            let what = format!("{privilege} is not available: {error}");
-            problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, NAME, what, cost));
-        }
-    }
+    problems.extend(missing_rights(elevated, sys::enable_privilege));
     let files = snapshot::take(now, &mut problems);
     let mut volumes = vec![memory_tree::volume(files)];
     volumes.extend(export::take(destination, &mut problems));
@@ -112,6 +95,29 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     let system = volumes.iter().filter(|(volume, _)| volume.is_system).filter_map(|(volume, _)| volume.letter);
     let files = system.map(|letter| std::path::PathBuf::from(format!("{letter}:\\"))).collect();
     Ok(Source { kind: "live host", facts, volumes, problems, files })
+}
+
+/// What this process may not do, and what that costs.
+#[cfg(any(windows, test))]
+fn missing_rights(elevated: bool, enable: impl Fn(&str) -> std::io::Result<()>) -> Vec<Problem> {
+    let problem = |what, effect| Problem::new(Stage::Source, ProblemKind::AccessDenied, NAME, what, effect);
+    let mut problems = Vec::new();
+    if !elevated {
+        problems.push(problem(
+            "not elevated: raw volume, Security log, other users' hives unavailable".to_owned(),
+            "what these hold is not seen; start the program as administrator to see it",
+        ));
+    }
+    for (privilege, cost) in [
+        ("SeDebugPrivilege", "command lines and accounts of other users' processes may be missing"),
+        ("SeBackupPrivilege", "files that only their owners may read are missing where volumes are not read raw"),
+        ("SeSecurityPrivilege", "the Security log cannot be exported through its service"),
+    ] {
+        if let Err(error) = enable(privilege) {
+            problems.push(problem(format!("{privilege} is not available: {error}"), cost));
+        }
+    }
+    problems
 }
 
 /// Bytes that this process read and wrote so far, by the system's own count.
@@ -130,5 +136,24 @@ fn letter_of(path: &Path) -> Option<char> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_right_that_is_missing_is_said_with_what_it_costs() {
+        assert_eq!(missing_rights(true, |_| Ok(())), []);
+        let refused = |privilege: &str| match privilege {
+            // What Windows answers for a privilege that the token does not hold: not all privileges are assigned.
+            "SeDebugPrivilege" | "SeSecurityPrivilege" => Err(std::io::Error::from_raw_os_error(1300)),
+            _ => Ok(()),
+        };
+        let problems = missing_rights(false, refused);
+        let said: Vec<&str> = problems.iter().map(|problem| problem.what.split(':').next().unwrap()).collect();
+        assert_eq!(said, ["not elevated", "SeDebugPrivilege is not available", "SeSecurityPrivilege is not available"]);
+        assert!(problems.iter().all(|problem| problem.kind.name() == "access_denied" && !problem.effect.is_empty()));
     }
 }

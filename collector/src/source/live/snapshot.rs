@@ -73,21 +73,7 @@ fn processes(problems: &mut Vec<Problem>) -> io::Result<Vec<Value>> {
         }
         // The idle process and the kernel's own have nothing to open.
         if one.pid > 4 {
-            match sys::Process::open(one.pid) {
-                Ok(process) => describe(&process, &mut line),
-                Err(error) => {
-                    line.insert("open_error".to_owned(), error.to_string().into());
-                    let what = format!("process {} ({}) could not be opened: {error}", one.pid, one.name);
-                    let effect = "its command line, account and start are not known; it may have ended meanwhile";
-                    problems.push(Problem::new(
-                        Stage::Source,
-                        ProblemKind::AccessDenied,
-                        "processes.jsonl",
-                        what,
-                        effect,
-                    ));
-                }
-            }
+            look_at(one, &mut line, problems);
             if tools.contains(&one.pid) || tools.contains(&one.parent_pid) {
                 put(&mut line, "modules", sys::modules(one.pid));
             }
@@ -97,11 +83,41 @@ fn processes(problems: &mut Vec<Problem>) -> io::Result<Vec<Value>> {
     Ok(lines)
 }
 
+/// What the system answers for a number that no process has.
+const NO_SUCH_PROCESS: i32 = 87;
+
+/// Everything that an open process tells, or why it cannot be opened.
+fn look_at(one: &sys::Listed, line: &mut Map<String, Value>, problems: &mut Vec<Problem>) {
+    let (pid, name) = (one.pid, &one.name);
+    let ended = || (ProblemKind::NotFound, format!("process {pid} ({name}) ended before it was looked at"));
+    let (kind, what) = match sys::Process::open(pid) {
+        Ok(process) => {
+            describe(&process, line);
+            // Its memory is gone, but the system keeps its account and times while somebody holds it.
+            if !process.has_ended() {
+                return;
+            }
+            line.insert("ended".to_owned(), true.into());
+            ended()
+        }
+        Err(error) => {
+            line.insert("open_error".to_owned(), error.to_string().into());
+            match error.raw_os_error() {
+                Some(NO_SUCH_PROCESS) => ended(),
+                _ => (ProblemKind::AccessDenied, format!("process {pid} ({name}) could not be opened: {error}")),
+            }
+        }
+    };
+    let effect =
+        "its command line, account and start are not known from its memory; records of its start may have them";
+    problems.push(Problem::new(Stage::Source, kind, "processes.jsonl", what, effect));
+}
+
 fn describe(process: &sys::Process, line: &mut Map<String, Value>) {
     // A process that was started a moment ago answers only after it has been set up.
     let mut parameters = process.parameters();
     for _ in 0..5 {
-        if parameters.is_ok() || !process.is_running() {
+        if parameters.is_ok() || process.has_ended() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -204,4 +220,35 @@ fn services() -> io::Result<Vec<Value>> {
         })
     };
     Ok(sys::services()?.into_iter().map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(pid: u32) -> (Map<String, Value>, Vec<Problem>) {
+        let (mut line, mut problems) = (Map::new(), Vec::new());
+        look_at(&sys::Listed { pid, parent_pid: 0, name: "gone.exe".to_owned() }, &mut line, &mut problems);
+        (line, problems)
+    }
+
+    #[test]
+    fn a_process_that_has_vanished_is_said_and_one_that_runs_is_described() {
+        let shell = std::env::var_os("ComSpec").unwrap();
+        let mut child = std::process::Command::new(shell).args(["/c", "exit"]).spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        drop(child);
+        let (line, problems) = asked(pid);
+        assert!(line.contains_key("open_error") || line["ended"] == true, "{line:?}");
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(problem.kind.name(), "not_found");
+        assert_eq!(problem.what, format!("process {pid} (gone.exe) ended before it was looked at"));
+
+        let (line, problems) = asked(std::process::id());
+        assert_eq!(problems, []);
+        assert!(line["image"].as_str().unwrap().ends_with(".exe"), "{line:?}");
+        assert!(line["started"].as_u64().unwrap() > 0);
+        assert!(line["user"].as_str().unwrap().starts_with("S-1-"), "{line:?}");
+    }
 }
