@@ -32,7 +32,7 @@ impl Host {
         let copied = Command::new("cp").arg("-a").arg(&prefix).arg(folder.path().join("prefix")).status().unwrap();
         assert!(copied.success());
         let host = Host { folder, program, wine };
-        std::fs::write(host.path("volume.raw"), volume_of_the_fixture()).unwrap();
+        volume_of(ewf::EwfReader::open(fixture_host()).unwrap(), &host.path("volume.raw"));
         std::fs::create_dir(host.path("stick")).unwrap();
         for (name, target) in [("c::", "volume.raw"), ("e:", "stick")] {
             std::os::unix::fs::symlink(host.path(target), host.path("prefix/dosdevices").join(name)).unwrap();
@@ -100,19 +100,18 @@ impl Drop for Host {
     }
 }
 
-/// The one NTFS volume of the fixture host's GPT disk, at 1 MiB.
-fn volume_of_the_fixture() -> Vec<u8> {
-    let mut image = ewf::EwfReader::open(fixture_host()).unwrap();
+/// Copies the one NTFS volume of a GPT disk, at 1 MiB.
+fn volume_of(mut disk: impl Read + Seek, to: &Path) {
     let mut head = [0; 8];
     // The first entry of the partition table says where it ends.
-    image.seek(SeekFrom::Start(2 * 512 + 40)).unwrap();
-    image.read_exact(&mut head).unwrap();
-    let (from, to) = (1 << 20, (u64::from_le_bytes(head) + 1) * 512);
-    image.seek(SeekFrom::Start(from)).unwrap();
-    let mut volume = Vec::new();
-    image.take(to - from).read_to_end(&mut volume).unwrap();
-    assert_eq!(&volume[3..7], b"NTFS");
-    volume
+    disk.seek(SeekFrom::Start(2 * 512 + 40)).unwrap();
+    disk.read_exact(&mut head).unwrap();
+    let (from, end) = (1 << 20, (u64::from_le_bytes(head) + 1) * 512);
+    disk.seek(SeekFrom::Start(from)).unwrap();
+    std::io::copy(&mut disk.take(end - from), &mut std::fs::File::create(to).unwrap()).unwrap();
+    let mut boot = [0; 7];
+    std::fs::File::open(to).unwrap().read_exact(&mut boot).unwrap();
+    assert_eq!(&boot[3..], b"NTFS");
 }
 
 /// The report of a case, and each object of its bundle by original path.
@@ -250,6 +249,42 @@ fn a_tool_that_runs_is_a_live_execution_with_parent_account_and_connection() {
     assert_eq!(assembly["method"], "raw_ntfs");
     let around = run["related"].to_string();
     assert!(around.contains(&format!("127.0.0.1:{port}")), "{around}");
+}
+
+/// The largest amount of memory that a process had at once, in KiB, by the count of the system that Wine runs on.
+fn peak_of(mut child: Child) -> (u64, Option<i32>) {
+    let mut peak = 0;
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let high =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        peak = high.map_or(peak, |high: u64| high.max(peak));
+        if let Some(status) = child.try_wait().unwrap() {
+            return (peak, status.code());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// On the composite host, whose logs and $MFT are larger than the ceiling, where there is one.
+#[test]
+fn the_memory_ceiling_holds_on_a_live_host() {
+    let Some(host) = Host::new() else { return };
+    let large = std::env::var_os("COMTRAIL_COMPOSITE").map(PathBuf::from);
+    if let Some(image) = &large {
+        volume_of(std::fs::File::open(image).unwrap(), &host.path("volume.raw"));
+    }
+    let start = |arguments: &[&str]| {
+        peak_of(host.wine(text(&host.program), arguments).stdout(std::process::Stdio::null()).spawn().unwrap())
+    };
+    start(&["--version"]);
+    let (of_wine, _) = start(&["--version"]);
+    let (peak, code) = start(&["run", "live", "-o", r"E:\case", "--quiet", "--memory", "128M", "--full-timeline"]);
+    assert!(matches!(code, Some(0 | 2)), "{code:?}");
+    let report = opened(&host.path("stick/case")).0;
+    assert_eq!(report["executions"].as_array().unwrap().len(), if large.is_some() { 2 } else { 5 });
+    println!("peak {peak} KiB, of which Wine {of_wine}");
+    assert!(of_wine > 0 && peak - of_wine <= 128 << 10, "{peak} KiB, of which Wine {of_wine}");
 }
 
 #[test]
