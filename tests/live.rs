@@ -251,6 +251,48 @@ fn a_tool_that_runs_is_a_live_execution_with_parent_account_and_connection() {
     assert!(around.contains(&format!("127.0.0.1:{port}")), "{around}");
 }
 
+#[test]
+fn scheduled_tasks_are_listed_and_what_they_name_is_collected() {
+    let Some(host) = Host::new() else { return };
+    let cache = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache";
+    let add = |key: &str, more: &[&str]| {
+        let key = format!(r"{cache}\{key}");
+        let mut arguments = vec!["add", &key, "/f", "/reg:64"];
+        arguments.extend(more);
+        assert!(host.wine("reg", &arguments).output().unwrap().status.success(), "{arguments:?}");
+    };
+    let sized = |text: &str| {
+        let units: String = text.encode_utf16().map(|unit| format!("{:02x}{:02x}", unit & 0xFF, unit >> 8)).collect();
+        let length = u16::try_from(text.len() * 2).unwrap().swap_bytes();
+        format!("{length:04x}0000{units}")
+    };
+    let command = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\regsvcs.exe";
+    // Nothing else on the host names it.
+    let assembly = r"C:\Windows\Temp\sparse.bin";
+    let actions =
+        ["0300", &sized("Author"), "6666", &sized(""), &sized(command), &sized(assembly), &sized(""), "0000"].concat();
+    let dynamic = "03000000e9792df1311cd801b44a8b8d3e1cd80100000000020007800000000000000000";
+    add(r"Tree\Vendor\Update", &["/v", "Id", "/d", "{5D3A6A0F-0000-4000-8000-000000000001}"]);
+    let known = r"Tasks\{5D3A6A0F-0000-4000-8000-000000000001}";
+    add(known, &["/v", "Path", "/d", r"\Vendor\Update"]);
+    add(known, &["/v", "Actions", "/t", "REG_BINARY", "/d", &actions]);
+    add(known, &["/v", "DynamicInfo", "/t", "REG_BINARY", "/d", dynamic]);
+    add(r"Tasks\{5D3A6A0F-0000-4000-8000-000000000002}", &["/v", "Path", "/d", r"\Hidden"]);
+
+    let (_, objects) = host.collect("case", &[]);
+    assert!(objects.contains_key(assembly), "{:?}", objects.keys());
+    let timeline = std::fs::read_to_string(host.path("stick/case/timeline.jsonl")).unwrap();
+    let rows: Vec<Value> = timeline.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let tasks: Vec<&Value> = rows.iter().filter(|row| row["data_type"] == "windows:live:task").collect();
+    let words = format!(r"Scheduled task \Vendor\Update: CommandLine {command} {assembly}, last result 2147942402");
+    let run = tasks.iter().find(|row| row["timestamp_desc"] == "Last Time Executed").expect("a last run");
+    assert_eq!((run["message"].as_str(), run["SecurityDescriptor"].as_str()), (Some(&*words), Some("false")));
+    assert_eq!(run["datetime"].as_str(), Some("2022-02-07T16:19:59.569579+00:00"));
+    assert!(tasks.iter().any(|row| row["TaskName"] == r"\Hidden" && row["InTree"] == "false"), "{tasks:?}");
+    let service = rows.iter().find(|row| row["data_type"] == "windows:live:service").expect("a service");
+    assert!(service["ServiceCommandLine"].as_str().unwrap().to_lowercase().contains(".exe"), "{service}");
+}
+
 /// The largest amount of memory that a process had at once, in KiB, by the count of the system that Wine runs on.
 fn peak_of(mut child: Child) -> (u64, Option<i32>) {
     let mut peak = 0;

@@ -1,4 +1,5 @@
-//! The volatile state of a live host: processes, connections, names that the resolver remembers, sessions, services.
+//! The volatile state of a live host: processes, connections, names that the resolver remembers, sessions, services,
+//! scheduled tasks, and who signed the program files.
 //!
 //! # What Windows records
 //! Nothing of this is stored; it is what the system answered when comtrail asked. The collector wrote each answer down
@@ -13,24 +14,29 @@
 //!
 //! # What it supports
 //! That a process with this image, command line, account and parent ran when the snapshot was taken, and when it had
-//! been started by the kernel's clock; that it owned these connections and had these images loaded.
+//! been started by the kernel's clock; that it owned these connections and had these images loaded. That the scheduler
+//! knew this task, with these actions, and when it says that it ran it for the last time.
 //!
 //! # What it does not
 //! A process can rewrite the command line and the directory in its own memory, and a rootkit what the system lists. A
 //! process that ended before is not listed. The parent's number can be that of a later process; the parent named is
-//! believed only where it started before. The account is that of the token, not of the person.
+//! believed only where it started before. The account is that of the token, not of the person. A task's last run says
+//! that the scheduler started it, not what the program then did.
 //!
 //! # Versions
 //! Windows 10 1607 and later, x86-64.
 //!
 //! # Limits
-//! Images are listed for regasm, regsvcs, dllhost and their children only. The resolver's cache gives names and types,
+//! Tasks are read from the scheduler's cache in the registry, not asked of the scheduler; their triggers are kept, not
+//! interpreted. Images are listed for regasm, regsvcs, dllhost and their children only. The resolver's cache gives names and types,
 //! not addresses.
 //!
 //! # References
 //! Microsoft, *CreateToolhelp32Snapshot*, *NtQueryInformationProcess*, *GetExtendedTcpTable*,
-//! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*; RFC 4022 for the states of a connection.
+//! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*; RFC 4022 for the states of a connection; libyal, winreg-kb,
+//! *Task scheduler*.
 
+use crate::formats::task_cache::{Action, actions, dynamic_info};
 use evidence::{
     Artifact, Claim, FieldName, Fields, Filetime, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase,
     ProblemKind, Record, Sink, Timestamp, Value,
@@ -41,22 +47,24 @@ use serde_json::{Map, Value as Json};
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "volatile",
     title: "Volatile state",
-    data_types: &[PROCESS, CONNECTION, NAME, SESSION, SERVICE],
+    data_types: &[PROCESS, CONNECTION, NAME, SESSION, SERVICE, TASK],
     locations: &[
         Location::Volatile("processes.jsonl"),
         Location::Volatile("connections.jsonl"),
         Location::Volatile("dns-cache.jsonl"),
         Location::Volatile("sessions.jsonl"),
         Location::Volatile("services.jsonl"),
+        Location::Volatile("tasks.jsonl"),
     ],
-    claims: &[Claim::Executed, Claim::Connected, Claim::LoggedOn, Claim::Installed],
+    claims: &[Claim::Executed, Claim::Connected, Claim::LoggedOn, Claim::Installed, Claim::Persisted],
     supports: "That this process ran when the snapshot was taken, with this image, command line, account and parent, and \
-               owned these connections.",
+               owned these connections; that the scheduler knew this task.",
     does_not_support: "A process that had ended before is not listed. Command line and directory come from the process' \
                        own memory, where it can rewrite them.",
     windows: "Windows 10 1607 and later, live only.",
     references: &[
         "Microsoft, CreateToolhelp32Snapshot, https://learn.microsoft.com/windows/win32/api/tlhelp32/nf-tlhelp32-createtoolhelp32snapshot",
+        "libyal, winreg-kb: Task scheduler, https://winreg-kb.readthedocs.io/en/latest/sources/system-keys/Task-scheduler.html",
         "Microsoft, GetExtendedTcpTable, https://learn.microsoft.com/windows/win32/api/iphlpapi/nf-iphlpapi-getextendedtcptable",
     ],
     phase: Phase::Independent,
@@ -70,6 +78,7 @@ const CONNECTION: &str = "windows:live:connection";
 const NAME: &str = "windows:live:dns_name";
 const SESSION: &str = "windows:live:session";
 const SERVICE: &str = "windows:live:service";
+const TASK: &str = "windows:live:task";
 
 /// Longest file that is read; a host with ten thousand processes writes a few megabytes.
 const LONGEST: u64 = 256 << 20;
@@ -83,7 +92,7 @@ struct Kind {
     members: &'static [(&'static str, &'static str)],
 }
 
-static KINDS: [Kind; 5] = [
+static KINDS: [Kind; 6] = [
     Kind {
         file: "processes.jsonl",
         data_type: PROCESS,
@@ -152,6 +161,24 @@ static KINDS: [Kind; 5] = [
             ("type", "Type"),
             ("state", "State"),
             ("pid", "ProcessId"),
+            ("start_type", "StartType"),
+            ("command_line", "ServiceCommandLine"),
+            ("account", "Account"),
+        ],
+    },
+    Kind {
+        file: "tasks.jsonl",
+        data_type: TASK,
+        claims: &[Claim::Persisted],
+        subject: &["path", "id"],
+        members: &[
+            ("path", "TaskName"),
+            ("id", "TaskId"),
+            ("author", "Author"),
+            ("date", "Date"),
+            ("source", "Source"),
+            ("in_tree", "InTree"),
+            ("security_descriptor", "SecurityDescriptor"),
         ],
     },
 ];
@@ -222,18 +249,68 @@ fn record(kind: &Kind, head: &Map<String, Json>, line: &Map<String, Json>, locat
         Some(began) => (Meaning::STARTED, Some(began)),
         None => (Meaning::TAKEN, taken),
     };
-    let moment = ticks.and_then(Timestamp::filetime).map(|at| Moment::at(meaning, at));
+    let dated = |meaning, ticks| Timestamp::filetime(ticks).map(|at| Moment::at(meaning, at));
+    let mut moments: Vec<Moment> = ticks.and_then(|ticks| dated(meaning, ticks)).into_iter().collect();
+    if kind.data_type == TASK {
+        let mut own: Vec<Moment> =
+            time(line, "written").and_then(|ticks| dated(Meaning::KEY_WRITTEN, ticks)).into_iter().collect();
+        own.extend(task(line, &mut fields).into_iter().filter_map(|(meaning, time)| dated(meaning, time.0)));
+        if !own.is_empty() {
+            moments = own;
+        }
+    }
     Record {
         artifact: ARTIFACT.id,
         data_type: kind.data_type,
         subject: kind.subject.iter().find_map(|name| said(name)).unwrap_or_default().to_owned(),
         user: said("user").map(str::to_owned),
-        moments: moment.into_iter().collect(),
+        moments,
         fields,
         claims: kind.claims,
         locator,
         integrity: Integrity::Intact,
     }
+}
+
+/// Bytes that the collector wrote down as hexadecimal digits.
+fn bytes(line: &Map<String, Json>, name: &str) -> Option<Vec<u8>> {
+    let digits = line.get(name)?.as_str()?;
+    digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// What the binary values of a task say, and its times.
+fn task(line: &Map<String, Json>, fields: &mut Fields) -> Vec<(Meaning, Filetime)> {
+    if let Some(value) = bytes(line, "actions") {
+        let (actions, complete) = actions(&value);
+        fields.push("Actions", Value::List(actions.iter().map(described).collect()));
+        if !complete {
+            fields.push("ActionsIncomplete", true);
+        }
+    }
+    let Some(info) = bytes(line, "dynamic_info").as_deref().and_then(dynamic_info) else { return Vec::new() };
+    fields.push("LastResult", u64::from(info.last_result));
+    let times = [
+        (Meaning::REGISTERED, info.registered),
+        (Meaning::LAST_RUN, info.last_run),
+        (Meaning::COMPLETED, info.last_success),
+    ];
+    times.into_iter().filter_map(|(meaning, time)| Some((meaning, time?))).collect()
+}
+
+fn described(action: &Action) -> Value {
+    let member = |name: &str, text: &str| (name.to_owned(), Value::from(text));
+    Value::Map(match action {
+        Action::Start { directory, .. } => {
+            let mut members = vec![member("CommandLine", &action.command_line().unwrap_or_default())];
+            if !directory.is_empty() {
+                members.push(member("Directory", directory));
+            }
+            members
+        }
+        Action::Handler { class, data } => vec![member("Class", class), member("Data", data)],
+        Action::Mail => vec![member("Kind", "mail")],
+        Action::Message { caption } => vec![member("Message", caption)],
+    })
 }
 
 fn stored(value: &Json) -> Value {
@@ -249,21 +326,37 @@ fn stored(value: &Json) -> Value {
     }
 }
 
+fn names_a_tool(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.contains("regasm") || lower.contains("regsvcs")
+}
+
+/// The assemblies on the command lines of a task.
+fn leads_of_task(record: &Record) -> Vec<Lead> {
+    let actions = record.fields.get("Actions").map(evidence::ValueRef::items).unwrap_or_default();
+    let lead = |action: &Value| {
+        let Value::Map(members) = action else { return None };
+        let member = |name| members.iter().find(|(there, _)| there == name).and_then(|(_, value)| value.as_text());
+        let command_line = member("CommandLine").filter(|line| names_a_tool(line))?.to_owned();
+        Some(Lead::CommandLine { image: None, command_line, current_directory: member("Directory").map(str::to_owned) })
+    };
+    actions.iter().filter_map(lead).collect()
+}
+
 /// The assembly on the command line of a tool that runs, and what it has loaded from outside of Windows.
 fn leads(record: &Record) -> Vec<Lead> {
+    if record.data_type == TASK {
+        return leads_of_task(record);
+    }
     if record.data_type != PROCESS {
         return Vec::new();
     }
     let fields = &record.fields;
-    let is_named = |text: &str| {
-        let lower = text.to_ascii_lowercase();
-        lower.contains("regasm") || lower.contains("regsvcs")
-    };
     let image = fields.text("Image");
     let command_line = fields.text("CommandLine");
     let mut leads = Vec::new();
     if let Some(command_line) = command_line
-        && [Some(command_line), image].into_iter().flatten().any(is_named)
+        && [Some(command_line), image].into_iter().flatten().any(names_a_tool)
     {
         leads.push(Lead::CommandLine {
             image: image.map(str::to_owned),
@@ -311,6 +404,48 @@ mod tests {
         let found = leads(record);
         assert!(
             matches!(&found[..], [Lead::CommandLine { .. }, Lead::Path(path)] if path == r"C:\t\a.dll"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_task_with_its_actions_and_times() {
+        let text = |text: &str| {
+            let units: String =
+                text.encode_utf16().map(|unit| format!("{:02x}{:02x}", unit & 0xFF, unit >> 8)).collect();
+            format!("{:02x}000000{units}", text.len() * 2)
+        };
+        let actions = format!(
+            "0300{}6666{}{}{}{}0000",
+            text("Author"),
+            text(""),
+            text("regasm.exe"),
+            text(r"/u a.dll"),
+            text(r"C:\t")
+        );
+        let info = "03000000e9792df1311cd801b44a8b8d3e1cd801000000000200078000000000000000000000";
+        let line = format!(
+            r#"{{"id":"{{A}}","path":"\\Vendor\\Up","written":132890000000000000,"actions":"{actions}","dynamic_info":"{info}","security_descriptor":false}}"#
+        );
+        let (records, problems) = read(r"{live}\tasks.jsonl", &format!("{HEAD}\n{line}\n"));
+        assert_eq!(problems, []);
+        let [record] = &records[..] else { panic!("{records:?}") };
+        assert_eq!((record.data_type, record.subject.as_str()), (TASK, r"\Vendor\Up"));
+        let moments: Vec<_> = record.moments.iter().map(|one| (one.meaning, one.when.sort_key().unwrap().0)).collect();
+        assert_eq!(
+            moments,
+            [
+                (Meaning::KEY_WRITTEN, 132_890_000_000_000_000),
+                (Meaning::REGISTERED, 0x01D8_1C31_F12D_79E9),
+                (Meaning::LAST_RUN, 0x01D8_1C3E_8D8B_4AB4),
+            ]
+        );
+        assert_eq!(record.fields.number("LastResult"), Some(0x8007_0002));
+        let found = leads(record);
+        let expected = (r"regasm.exe /u a.dll", Some(r"C:\t"));
+        assert!(
+            matches!(&found[..], [Lead::CommandLine { command_line, current_directory, .. }]
+                if (command_line.as_str(), current_directory.as_deref()) == expected),
             "{found:?}"
         );
     }

@@ -10,7 +10,7 @@ pub struct Meaning(pub &'static str);
 impl Meaning {
     /// When the provider logged an event record.
     pub const RECORDED: Meaning = Meaning("Event Recorded");
-    /// Start of the newest run that a prefetch file records.
+    /// Start of the newest run that a prefetch file, or the task scheduler, records.
     pub const LAST_RUN: Meaning = Meaning("Last Time Executed");
     /// Start of an earlier run.
     pub const PREVIOUS_RUN: Meaning = Meaning("Previous Last Time Executed");
@@ -38,6 +38,10 @@ impl Meaning {
     pub const COMPILED: Meaning = Meaning("Creation Time (PE link)");
     /// A process or connection began, as the system keeps it.
     pub const STARTED: Meaning = Meaning("Start Time");
+    /// A scheduled task was registered or changed.
+    pub const REGISTERED: Meaning = Meaning("Last Registered Time");
+    /// A scheduled task ended with success for the last time.
+    pub const COMPLETED: Meaning = Meaning("Last Successful Execution Time");
     /// Live state was taken.
     pub const TAKEN: Meaning = Meaning("Live State Recorded");
     /// Volume created, as a prefetch file stores it.

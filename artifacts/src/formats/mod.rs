@@ -6,3 +6,4 @@ pub mod hive;
 pub mod mam;
 pub mod pe;
 pub mod scca;
+pub(crate) mod task_cache;

@@ -46,7 +46,8 @@ pub(super) fn take(now: &dyn Fn() -> Filetime, problems: &mut Vec<Problem>) -> V
     keep("connections.jsonl", "GetExtendedTcpTable, GetExtendedUdpTable", &|_| connections());
     keep("dns-cache.jsonl", "DnsGetCacheDataTable", &|_| dns_cache());
     keep("sessions.jsonl", "LsaEnumerateLogonSessions", &sessions);
-    keep("services.jsonl", "EnumServicesStatusExW", &|_| services());
+    keep("services.jsonl", "EnumServicesStatusExW, QueryServiceConfigW", &|_| services());
+    keep("tasks.jsonl", "RegEnumKeyExW, RegQueryValueExW of the task scheduler's cache", &tasks);
     files
 }
 
@@ -217,9 +218,98 @@ fn services() -> io::Result<Vec<Value>> {
             "type": one.kind,
             "state": one.state,
             "pid": one.pid,
+            "start_type": one.start_type,
+            "command_line": one.command_line,
+            "account": one.account,
         })
     };
     Ok(sys::services()?.into_iter().map(line).collect())
+}
+
+/// Where the scheduler keeps what it works with; the files of the tasks are only read when it starts.
+const TASK_CACHE: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache";
+
+/// Most folders inside of each other, and most tasks.
+const DEEPEST: usize = 64;
+const MOST_TASKS: usize = 100_000;
+
+/// The scheduled tasks. The scheduler itself is not asked: that would load a COM class into this program, from a
+/// registration that an intruder may have changed, and it hides tasks without a security descriptor.
+fn tasks(problems: &mut Vec<Problem>) -> io::Result<Vec<Value>> {
+    let cache = match sys::Key::of_machine(TASK_CACHE) {
+        Ok(cache) => cache,
+        // Without the key there is no task.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let (mut lines, mut listed, mut refused) = (Vec::new(), HashSet::new(), 0);
+    // Every key of the tree with an id is a task, whatever lies below it.
+    let mut folders = vec![(cache.open("Tree")?, String::new(), 0)];
+    while let Some((folder, path, depth)) = folders.pop() {
+        let Ok(names) = folder.names() else {
+            refused += 1;
+            continue;
+        };
+        for name in names {
+            let Ok(key) = folder.open(&name) else {
+                refused += 1;
+                continue;
+            };
+            let path = format!("{path}\\{name}");
+            if let Ok(Some(id)) = key.text("Id") {
+                let mut line = task(&cache, &id);
+                line.insert("path".to_owned(), path.clone().into());
+                let descriptor = key.value("SD").map(|descriptor| descriptor.is_some());
+                put(&mut line, "security_descriptor", descriptor);
+                lines.push(Value::Object(line));
+                listed.insert(id.to_lowercase());
+            }
+            if depth < DEEPEST && lines.len() < MOST_TASKS {
+                folders.push((key, path, depth + 1));
+            } else {
+                refused += 1;
+            }
+        }
+    }
+    // What is in no folder is shown by no tool of Windows.
+    for id in cache.open("Tasks")?.names()? {
+        if !listed.contains(&id.to_lowercase()) && lines.len() < MOST_TASKS {
+            let mut line = task(&cache, &id);
+            line.insert("in_tree".to_owned(), false.into());
+            lines.push(Value::Object(line));
+        }
+    }
+    if refused > 0 {
+        let what = format!("{refused} keys of the task scheduler's cache were not read");
+        let effect = "tasks below them are not listed";
+        problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, "tasks.jsonl", what, effect));
+    }
+    Ok(lines)
+}
+
+/// What the scheduler keeps of a task; its binary values as they stand.
+fn task(cache: &sys::Key, id: &str) -> Map<String, Value> {
+    let mut line = Map::new();
+    line.insert("id".to_owned(), id.into());
+    let key = match cache.open(&format!("Tasks\\{id}")) {
+        Ok(key) => key,
+        Err(error) => {
+            line.insert("open_error".to_owned(), error.to_string().into());
+            return line;
+        }
+    };
+    put(&mut line, "written", key.written());
+    for (name, value) in [("path", "Path"), ("author", "Author"), ("date", "Date"), ("source", "Source")] {
+        if let Some(text) = key.text(value).transpose() {
+            put(&mut line, name, text);
+        }
+    }
+    for (name, value) in [("actions", "Actions"), ("dynamic_info", "DynamicInfo"), ("triggers", "Triggers")] {
+        if let Some(bytes) = key.value(value).transpose() {
+            put(&mut line, name, bytes.map(|bytes| crate::digest::hex(&bytes)));
+        }
+    }
+    line
 }
 
 #[cfg(test)]
