@@ -73,6 +73,23 @@ impl Host {
         assert!(built.success());
     }
 
+    /// Signs the stand-in with a certificate that nobody knows.
+    fn sign_stand_in(&self) {
+        let run = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).current_dir(self.folder.path()).output().unwrap();
+            assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let program = "prefix/drive_c/windows/Microsoft.NET/Framework64/v4.0.30319/RegAsm.exe";
+        let subject = "/CN=Nobody in Particular";
+        let key = ["-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "certificate.pem"];
+        run("openssl", &[&["req", "-x509", "-subj", subject], &key[..]].concat());
+        run(
+            "osslsigncode",
+            &["sign", "-certs", "certificate.pem", "-key", "key.pem", "-in", program, "-out", "signed"],
+        );
+        std::fs::rename(self.path("signed"), self.path(program)).unwrap();
+    }
+
     /// `comtrail run live` onto the stick; the report, and the objects of the bundle with their hashes.
     fn collect(&self, case: &str, more: &[&str]) -> (Value, BTreeMap<String, Value>) {
         let destination = format!(r"E:\{case}");
@@ -214,7 +231,7 @@ fn a_live_host_gives_what_its_image_gives_and_is_left_as_it_was() {
     assert_eq!(said(&live), said(&image));
     assert_eq!(live["registrations"], image["registrations"]);
     assert_eq!(live["attempts"], image["attempts"], "the collection is no part of the story");
-    for name in ["processes", "connections", "dns-cache", "sessions", "services"] {
+    for name in ["processes", "connections", "dns-cache", "sessions", "services", "tasks", "images"] {
         let object = &objects[&format!(r"{{live}}\{name}.jsonl")];
         assert_eq!(object["method"], "system_call");
     }
@@ -224,6 +241,7 @@ fn a_live_host_gives_what_its_image_gives_and_is_left_as_it_was() {
 fn a_tool_that_runs_is_a_live_execution_with_parent_account_and_connection() {
     let Some(host) = Host::new() else { return };
     host.build_stand_in();
+    host.sign_stand_in();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let command =
@@ -249,6 +267,20 @@ fn a_tool_that_runs_is_a_live_execution_with_parent_account_and_connection() {
     assert_eq!(assembly["method"], "raw_ntfs");
     let around = run["related"].to_string();
     assert!(around.contains(&format!("127.0.0.1:{port}")), "{around}");
+    // Who is said to have signed it, and that what was signed is this file.
+    let timeline = std::fs::read_to_string(host.path("stick/case/timeline.jsonl")).unwrap();
+    let rows = timeline.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut images = rows.filter(|row| row["data_type"] == "windows:live:image");
+    let image = images.find(|row| row["Path"].as_str().is_some_and(|path| path.ends_with("RegAsm.exe"))).unwrap();
+    let said = ["Signature", "Issuer", "Signer"].map(|name| image[name].as_str().unwrap().to_owned());
+    assert_eq!(said, ["signed digest is the file's", "CN=Nobody in Particular", "CN=Nobody in Particular"]);
+    let file = std::fs::read(host.path("prefix/drive_c/windows/Microsoft.NET/Framework64/v4.0.30319/RegAsm.exe"));
+    assert_eq!(image["Sha256"], sha256(&file.unwrap()));
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -21,7 +21,9 @@
 //! A process can rewrite the command line and the directory in its own memory, and a rootkit what the system lists. A
 //! process that ended before is not listed. The parent's number can be that of a later process; the parent named is
 //! believed only where it started before. The account is that of the token, not of the person. A task's last run says
-//! that the scheduler started it, not what the program then did.
+//! that the scheduler started it, not what the program then did. A signer is a name that anybody can put on a certificate:
+//! only the digest is compared, no certificate is verified. No signature in the file does not mean that it is unsigned;
+//! most files of Windows are signed in catalogues.
 //!
 //! # Versions
 //! Windows 10 1607 and later, x86-64.
@@ -36,6 +38,7 @@
 //! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*; RFC 4022 for the states of a connection; libyal, winreg-kb,
 //! *Task scheduler*.
 
+use crate::formats::signature::{Algorithm, signer};
 use crate::formats::task_cache::{Action, actions, dynamic_info};
 use evidence::{
     Artifact, Claim, FieldName, Fields, Filetime, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase,
@@ -47,7 +50,7 @@ use serde_json::{Map, Value as Json};
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "volatile",
     title: "Volatile state",
-    data_types: &[PROCESS, CONNECTION, NAME, SESSION, SERVICE, TASK],
+    data_types: &[PROCESS, CONNECTION, NAME, SESSION, SERVICE, TASK, IMAGE],
     locations: &[
         Location::Volatile("processes.jsonl"),
         Location::Volatile("connections.jsonl"),
@@ -55,8 +58,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         Location::Volatile("sessions.jsonl"),
         Location::Volatile("services.jsonl"),
         Location::Volatile("tasks.jsonl"),
+        Location::Volatile("images.jsonl"),
     ],
-    claims: &[Claim::Executed, Claim::Connected, Claim::LoggedOn, Claim::Installed, Claim::Persisted],
+    claims: &[Claim::Executed, Claim::Connected, Claim::LoggedOn, Claim::Installed, Claim::Persisted, Claim::Present],
     supports: "That this process ran when the snapshot was taken, with this image, command line, account and parent, and \
                owned these connections; that the scheduler knew this task.",
     does_not_support: "A process that had ended before is not listed. Command line and directory come from the process' \
@@ -79,6 +83,7 @@ const NAME: &str = "windows:live:dns_name";
 const SESSION: &str = "windows:live:session";
 const SERVICE: &str = "windows:live:service";
 const TASK: &str = "windows:live:task";
+const IMAGE: &str = "windows:live:image";
 
 /// Longest file that is read; a host with ten thousand processes writes a few megabytes.
 const LONGEST: u64 = 256 << 20;
@@ -92,7 +97,7 @@ struct Kind {
     members: &'static [(&'static str, &'static str)],
 }
 
-static KINDS: [Kind; 6] = [
+static KINDS: [Kind; 7] = [
     Kind {
         file: "processes.jsonl",
         data_type: PROCESS,
@@ -181,6 +186,19 @@ static KINDS: [Kind; 6] = [
             ("security_descriptor", "SecurityDescriptor"),
         ],
     },
+    Kind {
+        file: "images.jsonl",
+        data_type: IMAGE,
+        claims: &[Claim::Present],
+        subject: &["path"],
+        members: &[
+            ("path", "Path"),
+            ("size", "Size"),
+            ("sha256", "Sha256"),
+            ("image_sha256", "ImageSha256"),
+            ("image_sha1", "ImageSha1"),
+        ],
+    },
 ];
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
@@ -242,6 +260,9 @@ fn record(kind: &Kind, head: &Map<String, Json>, line: &Map<String, Json>, locat
     }
     fields.push_some("Computer", head.get("computer").and_then(Json::as_str));
     fields.push_some("Api", head.get("api").and_then(Json::as_str));
+    if kind.data_type == IMAGE {
+        signature(line, &mut fields);
+    }
     let taken = time(head, "taken");
     fields.push_some("Taken", taken.map(Filetime));
     let began = time(line, "started").or_else(|| time(line, "created"));
@@ -276,6 +297,38 @@ fn record(kind: &Kind, head: &Map<String, Json>, line: &Map<String, Json>, locat
 fn bytes(line: &Map<String, Json>, name: &str) -> Option<Vec<u8>> {
     let digits = line.get(name)?.as_str()?;
     digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// Who a program file says has signed it, and whether the digest that was signed is its own.
+fn signature(line: &Map<String, Json>, fields: &mut Fields) {
+    let Some(certificates) = bytes(line, "certificates") else {
+        if line.contains_key("image_sha256") && !line.contains_key("certificates_error") {
+            fields.push("Signature", "none in the file");
+        }
+        return;
+    };
+    match signer(&certificates) {
+        Ok(Some(signer)) => {
+            let own = match signer.algorithm {
+                Some(Algorithm::Sha256) => bytes(line, "image_sha256"),
+                Some(Algorithm::Sha1) => bytes(line, "image_sha1"),
+                None => None,
+            };
+            fields.push(
+                "Signature",
+                match own {
+                    Some(own) if own == signer.digest => "signed digest is the file's",
+                    Some(_) => "signed digest is another file's",
+                    None => "signed digest of an unknown kind",
+                },
+            );
+            fields.push("Signer", signer.subject);
+            fields.push("Issuer", signer.issuer);
+            fields.push("SerialNumber", signer.serial);
+        }
+        Ok(None) => fields.push("Signature", "none in the file"),
+        Err(error) => fields.push("Signature_error", error),
+    }
 }
 
 /// What the binary values of a task say, and its times.

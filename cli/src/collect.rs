@@ -72,6 +72,7 @@ pub(crate) fn open(path: &Path, destination: &Path, limits: &CollectLimits, comm
             now: &now,
             destination,
             pace: pace::read,
+            cancel: &CANCEL,
             shadow_copies: limits.shadow_copies,
         })?,
         _ => collector::source::open(path)?,

@@ -8,6 +8,7 @@ mod event_log;
 mod ntfs;
 mod prefetch;
 mod registry;
+mod signature;
 mod volumes;
 
 use std::path::{Path, PathBuf};

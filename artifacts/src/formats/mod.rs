@@ -6,4 +6,5 @@ pub mod hive;
 pub mod mam;
 pub mod pe;
 pub mod scca;
+pub(crate) mod signature;
 pub(crate) mod task_cache;

@@ -8,6 +8,8 @@
 
 #[cfg(windows)]
 mod export;
+#[cfg(any(windows, test))]
+mod images;
 mod memory_tree;
 #[cfg(windows)]
 mod snapshot;
@@ -24,6 +26,7 @@ use evidence::Filetime;
 #[cfg(any(windows, test))]
 use evidence::{Problem, ProblemKind, Stage};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// A live host of which nothing was taken.
 #[cfg(test)]
@@ -39,6 +42,8 @@ pub struct Request<'a> {
     pub destination: &'a Path,
     /// Called with their number before bytes of a volume are read.
     pub pace: fn(usize),
+    /// Set when the collection is to end early.
+    pub cancel: &'a AtomicBool,
     /// Whether the shadow copies that are there are read as well.
     pub shadow_copies: bool,
 }
@@ -56,7 +61,7 @@ pub fn open(_: &Request<'_>) -> Result<Source, Error> {
 /// Opens the host that this program runs on.
 #[cfg(windows)]
 pub fn open(request: &Request<'_>) -> Result<Source, Error> {
-    let Request { now, destination, pace, shadow_copies } = *request;
+    let Request { destination, pace, shadow_copies, .. } = *request;
     if sys::is_emulated() == Some(true) {
         let why = "this program runs emulated here and would see other folders and registry keys than the system; use \
                    the program for this machine's own architecture";
@@ -81,7 +86,7 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     }
     let elevated = sys::is_elevated();
     problems.extend(missing_rights(elevated, sys::enable_privilege));
-    let files = snapshot::take(now, &mut problems);
+    let files = snapshot::take(request, &mut problems);
     let mut volumes = vec![memory_tree::volume(files)];
     volumes.extend(export::take(destination, &mut problems));
     volumes.extend(volumes::open(letter_of(destination), pace, &mut problems));

@@ -5,20 +5,23 @@
 
 use super::memory_tree::MemoryFile;
 use super::sys;
-use evidence::{Filetime, Problem, ProblemKind, Stage};
+use super::{Request, images};
+use evidence::{Problem, ProblemKind, Stage};
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::sync::atomic::Ordering;
 
 /// Names of the programs whose loaded images are listed, and those of their children.
 const TOOLS: [&str; 3] = ["regasm.exe", "regsvcs.exe", "dllhost.exe"];
 
 /// Takes everything.
-pub(super) fn take(now: &dyn Fn() -> Filetime, problems: &mut Vec<Problem>) -> Vec<MemoryFile> {
+pub(super) fn take(request: &Request<'_>, problems: &mut Vec<Problem>) -> Vec<MemoryFile> {
     let computer = sys::computer_name().ok();
     let mut files = Vec::new();
     let mut keep = |name, api, lines: &dyn Fn(&mut Vec<Problem>) -> io::Result<Vec<Value>>| {
-        let taken = now();
+        let taken = (request.now)();
         let (answer, lines) = match lines(problems) {
             Ok(lines) => (json!("ok"), lines),
             Err(error) => {
@@ -42,12 +45,19 @@ pub(super) fn take(now: &dyn Fn() -> Filetime, problems: &mut Vec<Problem>) -> V
         }
         files.push(MemoryFile { name, bytes: bytes.into(), taken: Some(taken) });
     };
-    keep("processes.jsonl", "CreateToolhelp32Snapshot", &processes);
+    let running = RefCell::new(BTreeSet::new());
+    keep("processes.jsonl", "CreateToolhelp32Snapshot", &|problems| {
+        let lines = processes(problems)?;
+        running.borrow_mut().extend(lines.iter().flat_map(images_of));
+        Ok(lines)
+    });
     keep("connections.jsonl", "GetExtendedTcpTable, GetExtendedUdpTable", &|_| connections());
     keep("dns-cache.jsonl", "DnsGetCacheDataTable", &|_| dns_cache());
     keep("sessions.jsonl", "LsaEnumerateLogonSessions", &sessions);
     keep("services.jsonl", "EnumServicesStatusExW, QueryServiceConfigW", &|_| services());
     keep("tasks.jsonl", "RegEnumKeyExW, RegQueryValueExW of the task scheduler's cache", &tasks);
+    let running = running.into_inner();
+    keep("images.jsonl", "CreateFileW, ReadFile", &|problems| Ok(program_files(&running, request, problems)));
     files
 }
 
@@ -224,6 +234,44 @@ fn services() -> io::Result<Vec<Value>> {
         })
     };
     Ok(sys::services()?.into_iter().map(line).collect())
+}
+
+/// The program files in the line of a process: its image, and what it has loaded where that is listed.
+fn images_of(line: &Value) -> Vec<String> {
+    let loaded = line["modules"].as_array().into_iter().flatten();
+    loaded.chain([&line["image"]]).filter_map(|path| path.as_str().map(str::to_owned)).collect()
+}
+
+/// The program files that run, with their hashes and what stands in them of a signature.
+fn program_files(paths: &BTreeSet<String>, request: &Request<'_>, problems: &mut Vec<Problem>) -> Vec<Value> {
+    let step = |bytes| {
+        if request.cancel.load(Ordering::Relaxed) {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "the collection was interrupted"));
+        }
+        (request.pace)(bytes);
+        Ok(())
+    };
+    let mut unread = 0;
+    let mut lines = Vec::new();
+    for path in paths {
+        let mut line = Map::new();
+        line.insert("path".to_owned(), path.as_str().into());
+        let read = std::fs::File::open(path).and_then(|file| {
+            let length = file.metadata()?.len();
+            images::describe(file, length, &step, &mut line)
+        });
+        if let Err(error) = read {
+            unread += 1;
+            line.insert("read_error".to_owned(), error.to_string().into());
+        }
+        lines.push(Value::Object(line));
+    }
+    if unread > 0 {
+        let what = format!("{unread} of {} program files that run could not be read to their end", paths.len());
+        let effect = "their hashes and signers are not known; the lines of images.jsonl say why";
+        problems.push(Problem::new(Stage::Source, ProblemKind::ReadFailed, "images.jsonl", what, effect));
+    }
+    lines
 }
 
 /// Where the scheduler keeps what it works with; the files of the tasks are only read when it starts.
