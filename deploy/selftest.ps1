@@ -1,6 +1,7 @@
 # Checks on a real Windows machine what Wine cannot show. One line a check: ok, FAILED or unknown, what, and why.
 #   powershell -ExecutionPolicy Bypass -File selftest.ps1 -Program .\comtrail.exe -Destination E:\selftest
-# Run as administrator. It collects once into Destination, which must not be on the system volume, and changes nothing else.
+# Run as administrator. It collects twice into Destination, which must not be on the system volume; the second time a shadow
+# copy of the system volume is made and removed. It changes nothing else.
 param([Parameter(Mandatory)][string]$Program, [Parameter(Mandatory)][string]$Destination)
 $ErrorActionPreference = 'Stop'
 $failed = 0
@@ -68,6 +69,26 @@ Check "the event log service exported Security" { if (Member 'service/Security.e
 Check "locked hives were read raw" {
   $system = Lines 'metadata/objects.jsonl' | Where-Object { $_.original_path -like '*\config\SYSTEM' }
   if ($system.method -eq 'raw_ntfs' -and $system.status -eq 'complete') { $true } else { "$($system.method), $($system.status)" }
+}
+Check "every scheduled task that Windows shows is listed" {
+  $listed = (Lines 'live/tasks.jsonl' | Select-Object -Skip 1).path
+  $missing = Get-ScheduledTask | Where-Object { ($_.TaskPath + $_.TaskName) -notin $listed }
+  if (-not $missing) { $true } else { "missing: $(($missing | ForEach-Object { $_.TaskPath + $_.TaskName }) -join ', ')" }
+}
+Check "a program that runs has its hash" {
+  $image = (Get-Process -Id $PID).Path
+  $line = Lines 'live/images.jsonl' | Where-Object { $_.path -eq $image }
+  if ($line.sha256 -eq (Get-FileHash $image).Hash) { $true } else { "$image`: $($line.sha256) $($line.read_error)" }
+}
+$zip.Dispose()
+& $Program collect live -o "$Destination\copy.zip" --make-shadow-copy --quiet 2>"$Destination\errors-copy.txt"
+$zip = [IO.Compression.ZipFile]::OpenRead("$Destination\copy.zip")
+Check "a shadow copy was made, read and removed" {
+  $actions = Lines 'metadata/actions.jsonl' | Where-Object { $_.action -in 'make', 'remove' }
+  $said = ($actions | ForEach-Object { "$($_.action) $($_.result)" }) -join ', '
+  if ($said -ne 'make ok, remove ok') { "the action log says: $said" }
+  elseif ((vssadmin list shadows) -match ($actions[0].object -replace '.*(\{.*?\}).*', '$1').Trim('{}')) { 'it is still there' }
+  else { $true }
 }
 $zip.Dispose()
 Check "the system counted what was written" {

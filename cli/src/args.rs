@@ -123,10 +123,15 @@ pub(crate) struct CollectLimits {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) io: Option<u64>,
 
-    /// Read the shadow copies of a live host that are there already. None is made. Earlier event logs are analysed,
-    /// everything else is kept for examination.
+    /// Read the shadow copies of a live host that are there already. Earlier event logs are analysed, everything else is
+    /// kept for examination.
     #[arg(long)]
     pub(crate) shadow_copies: bool,
+
+    /// Make a shadow copy of a live host's system volume and read the volume from it, so that nothing changes while it is
+    /// read. That writes to the volume; the copy is removed before the bundle is sealed, and both are recorded.
+    #[arg(long)]
+    pub(crate) make_shadow_copy: bool,
 
     /// Longest time for collecting, such as 90s, 30m or 2h. What was collected then is sealed and says so.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

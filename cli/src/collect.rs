@@ -74,6 +74,7 @@ pub(crate) fn open(path: &Path, destination: &Path, limits: &CollectLimits, comm
             pace: pace::read,
             cancel: &CANCEL,
             shadow_copies: limits.shadow_copies,
+            make_shadow_copy: limits.make_shadow_copy,
         })?,
         _ => collector::source::open(path)?,
     };

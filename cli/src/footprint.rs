@@ -17,19 +17,28 @@ const EXPECTED: [&str; 8] = [
     "last-access times of files that were read through the file API, on volumes where Windows keeps them",
 ];
 
+/// And those of a shadow copy that was asked for.
+const OF_A_SHADOW_COPY: [&str; 2] = [
+    "System Volume Information: the difference area of the shadow copy, in which free clusters were written to",
+    "System and Application: records of the Volume Shadow Copy Service that started, and of volsnap",
+];
+
 /// Writes `footprint.json` into the folder of a case.
-pub(crate) fn write(case: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(case: &Path, made_shadow_copy: bool) -> anyhow::Result<()> {
     let path = case.join("footprint.json");
     let destination = size_below(case);
     let (read, written) = counters();
+    let of_the_copy = if made_shadow_copy { &OF_A_SHADOW_COPY[..] } else { &[] };
+    let expected: Vec<&str> = EXPECTED.iter().chain(of_the_copy).copied().collect();
     let footprint = json!({
         "volume_bytes_read": pace::bytes_read(),
         "bytes_read": read,
         "bytes_written": written,
         "destination_bytes": destination,
         "written_elsewhere": "nothing by this program: every file that it creates lies in the destination, it writes no \
-                              registry key, and it starts no service or driver",
-        "expected_traces": EXPECTED,
+                              registry key, and it starts no service or driver; a shadow copy that was asked for is made \
+                              and deleted by Windows",
+        "expected_traces": expected,
         "meaning": "bytes_read and bytes_written are the system's count for this process (GetProcessIoCounters; null where it does not count), with \
                     temporary files of the analysis, which lie in the destination and are gone; destination_bytes is \
                     what stands there now",

@@ -120,7 +120,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             );
             let analyzed = analyze::analyze(&collected.path, output, scope.full_timeline, &cli.common)?;
             if source.as_os_str() == collector::source::live::NAME {
-                footprint::write(output)?;
+                footprint::write(output, limits.make_shadow_copy)?;
             }
             say::analyzed(&analyzed.report, Some(&collected), output, &cli.common, &mut out)
         }

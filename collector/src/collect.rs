@@ -280,6 +280,9 @@ impl Run<'_> {
         let program = tool.sha256.clone().into();
         let name = format!("{} {}", tool.name, tool.version);
         self.act("begin", &name, "ok", &[("command_line", command_line), ("program_sha256", program)])?;
+        if let Some(made) = &request.source.made {
+            self.act("make", &made.name(), "ok", &[])?;
+        }
         for (volume, tree) in &request.source.volumes {
             let result = if tree.is_some() { "searched" } else { "not searched" };
             let about = [("volume_kind", volume.kind.name().into()), ("offset", volume.offset.into())];
@@ -493,6 +496,16 @@ impl Run<'_> {
     /// Writes everything that describes the bag.
     fn seal(mut self) -> std::io::Result<(Sealed, String)> {
         self.tell(Step::Seal, "", 0, 0);
+        if let Some(made) = &self.request.source.made {
+            let name = made.name();
+            let removed = made.remove();
+            self.act("remove", &name, if removed.is_ok() { "ok" } else { "failed" }, &[])?;
+            if let Err(error) = removed {
+                let what = format!("the {name} could not be removed: {error}");
+                let effect = "the host keeps it at most until this program ends; look whether it is gone";
+                self.problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, name, what, effect));
+            }
+        }
         for (_, tree) in &self.request.source.volumes {
             self.problems.extend(tree.iter().flat_map(|tree| tree.take_problems()));
         }
@@ -531,8 +544,56 @@ mod tests {
     use crate::source::faulty::{Faulty, FaultyTree};
     use crate::{BundleReader, Silent};
     use evidence::{Location, Locator, Phase, no_leads};
+    use std::sync::atomic::AtomicU64;
+
+    /// Stands for a shadow copy; counts how often it is removed.
+    struct Thing {
+        removed: std::sync::Arc<AtomicU64>,
+        refuses: bool,
+    }
+
+    impl crate::source::Made for Thing {
+        fn name(&self) -> String {
+            "shadow copy {1} of C:".to_owned()
+        }
+
+        fn remove(&self) -> std::io::Result<()> {
+            self.removed.fetch_add(1, Ordering::SeqCst);
+            if self.refuses { Err(std::io::Error::other("no")) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn what_a_live_collection_made_is_removed_before_the_seal_and_both_are_recorded() {
+        for refuses in [false, true] {
+            let removed = std::sync::Arc::new(AtomicU64::new(0));
+            let mut source = FaultyTree::new(vec![("a", Faulty::new(vec![7; 100]))]).source();
+            source.made = Some(Box::new(Thing { removed: removed.clone(), refuses }));
+            let cancel = AtomicBool::new(false);
+            let (_folder, collected) = collect_source(&source, &cancel, &Silent);
+            assert_eq!(removed.load(Ordering::SeqCst), 1);
+            let said = collected.problems.iter().any(|problem| problem.what.contains("could not be removed: no"));
+            assert_eq!(said, refuses);
+            let mut bundle = zip::ZipArchive::new(std::fs::File::open(&collected.path).unwrap()).unwrap();
+            let names: Vec<String> =
+                (0..bundle.len()).map(|at| bundle.by_index(at).unwrap().name().unwrap().to_string()).collect();
+            let log = names.iter().position(|name| name.ends_with("metadata/actions.jsonl")).unwrap();
+            let actions = std::io::read_to_string(bundle.by_index(log).unwrap()).unwrap();
+            let lines = actions.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let done: Vec<String> = lines
+                .filter(|line| line["object"] == "shadow copy {1} of C:" || line["action"] == "seal")
+                .map(|line| format!("{} {}", line["action"].as_str().unwrap(), line["result"].as_str().unwrap()))
+                .collect();
+            let outcome = if refuses { "remove failed" } else { "remove ok" };
+            assert_eq!(done, ["make ok", outcome, "seal complete"]);
+        }
+    }
 
     fn collect_from(tree: FaultyTree, cancel: &AtomicBool, observer: &dyn Observer) -> (tempfile::TempDir, Collected) {
+        collect_source(&tree.source(), cancel, observer)
+    }
+
+    fn collect_source(source: &Source, cancel: &AtomicBool, observer: &dyn Observer) -> (tempfile::TempDir, Collected) {
         let artifact = Artifact {
             id: "everything",
             title: "everything",
@@ -550,7 +611,7 @@ mod tests {
         };
         let folder = tempfile::tempdir().unwrap();
         let collected = collect(&CollectRequest {
-            source: &tree.source(),
+            source,
             artifacts: &[&artifact],
             leads: &|_| Vec::new(),
             destination: &folder.path().join("b.zip"),

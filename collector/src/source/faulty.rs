@@ -164,6 +164,7 @@ impl FaultyTree {
             volumes: vec![(volume, Some(Box::new(self))), crate::source::live::nothing()],
             problems: Vec::new(),
             files: Vec::new(),
+            made: None,
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Request<'a> {
     pub cancel: &'a AtomicBool,
     /// Whether the shadow copies that are there are read as well.
     pub shadow_copies: bool,
+    /// Whether a shadow copy of the system volume is made, and the volume read from it.
+    pub make_shadow_copy: bool,
 }
 
 /// What a user writes for the live host.
@@ -89,9 +91,10 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     let files = snapshot::take(request, &mut problems);
     let mut volumes = vec![memory_tree::volume(files)];
     volumes.extend(export::take(destination, &mut problems));
-    volumes.extend(volumes::open(letter_of(destination), pace, &mut problems));
+    let own = if request.make_shadow_copy { volumes::make_shadow_copy(&mut problems) } else { None };
+    volumes.extend(volumes::open(letter_of(destination), own.as_ref(), pace, &mut problems));
     if shadow_copies {
-        volumes.extend(volumes::shadow_copies(pace, &mut problems));
+        volumes.extend(volumes::shadow_copies(own.as_ref(), pace, &mut problems));
     }
     let facts = vec![
         ("elevated".to_owned(), elevated.to_string()),
@@ -99,7 +102,8 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     ];
     let system = volumes.iter().filter(|(volume, _)| volume.is_system).filter_map(|(volume, _)| volume.letter);
     let files = system.map(|letter| std::path::PathBuf::from(format!("{letter}:\\"))).collect();
-    Ok(Source { kind: "live host", facts, volumes, problems, files })
+    let made = own.map(|own| Box::new(own) as Box<dyn super::Made>);
+    Ok(Source { kind: "live host", facts, volumes, problems, files, made })
 }
 
 /// What this process may not do, and what that costs.

@@ -207,6 +207,17 @@ pub struct Source {
     pub problems: Vec<Problem>,
     /// The files or the folder on the analysis machine that it consists of.
     pub files: Vec<PathBuf>,
+    /// What opening it made on the host, and what is taken away again before the bundle is sealed.
+    pub made: Option<Box<dyn Made>>,
+}
+
+/// Something that a live collection made on the host.
+pub trait Made: Send + Sync {
+    /// What it is, in words.
+    fn name(&self) -> String;
+
+    /// Takes it away.
+    fn remove(&self) -> std::io::Result<()>;
 }
 
 impl Source {
@@ -269,6 +280,7 @@ mod tests {
                 volumes: volumes.into(),
                 problems: Vec::new(),
                 files: Vec::new(),
+                made: None,
             };
             source.mount(letters);
             source.volumes.into_iter().map(|(volume, _)| (volume.id, volume.letter)).collect::<Vec<_>>()

@@ -16,7 +16,14 @@ pub fn open(path: &Path) -> Result<Source, Error> {
     if metadata.is_dir() {
         let mut problems = Vec::new();
         let volumes = file_tree::volumes(Folder::new(path), &mut problems).map_err(cannot)?;
-        return Ok(Source { kind: "folder", facts: Vec::new(), volumes, problems, files: vec![path.to_owned()] });
+        return Ok(Source {
+            kind: "folder",
+            facts: Vec::new(),
+            volumes,
+            problems,
+            files: vec![path.to_owned()],
+            made: None,
+        });
     }
     let file = FileBytes::open(path).map_err(cannot)?;
     if file.is_empty() {
@@ -30,7 +37,14 @@ pub fn open(path: &Path) -> Result<Source, Error> {
         };
         let archive = Archive::open(path, &mut problems).map_err(refuse)?;
         let volumes = file_tree::volumes(archive, &mut problems).map_err(refuse)?;
-        return Ok(Source { kind: "zip archive", facts: Vec::new(), volumes, problems, files: vec![path.to_owned()] });
+        return Ok(Source {
+            kind: "zip archive",
+            facts: Vec::new(),
+            volumes,
+            problems,
+            files: vec![path.to_owned()],
+            made: None,
+        });
     }
     let image = image::open(path).map_err(|why| Error::NotASource { path: path.to_owned(), why })?;
     Ok(open_image(image))
@@ -51,7 +65,7 @@ fn open_image(image: image::Image) -> Source {
         opened.push((volume, tree));
     }
     name_volumes(&mut opened);
-    Source { kind: image.kind, facts, volumes: opened, problems, files: image.files }
+    Source { kind: image.kind, facts, volumes: opened, problems, files: image.files, made: None }
 }
 
 /// Finds the system volume, calls it `C`, and gives every other one an id that does not change from run to run.

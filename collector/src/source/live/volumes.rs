@@ -4,7 +4,7 @@ use super::sys::{self, Drive, DriveKind};
 use super::watched::{DEADLINE, Watched};
 use crate::source::folder::Folder;
 use crate::source::ntfs::{Aligned, NtfsTree};
-use crate::source::{OpenedVolume, Tree, Volume, VolumeKind, file_tree};
+use crate::source::{Made, OpenedVolume, Tree, Volume, VolumeKind, file_tree};
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::fs::File;
 use std::io;
@@ -15,22 +15,71 @@ use std::sync::Arc;
 /// Sectors are at most this long; reads that suit this length suit every shorter one.
 const SECTOR: u32 = 4096;
 
-/// Opens every volume that has a letter, but the one that the bundle goes to.
-pub(super) fn open(destination: Option<char>, pace: fn(usize), problems: &mut Vec<Problem>) -> Vec<OpenedVolume> {
+/// The letter of the volume that Windows runs from.
+fn system_letter() -> char {
     let windows = sys::windows_folder().ok().and_then(|folder| folder.chars().next());
-    let system = windows.map_or('C', |letter| letter.to_ascii_uppercase());
+    windows.map_or('C', |letter| letter.to_ascii_uppercase())
+}
+
+/// A shadow copy of the system volume that this collection made.
+pub(super) struct OwnCopy {
+    letter: char,
+    copy: sys::ShadowCopy,
+}
+
+impl Made for OwnCopy {
+    fn name(&self) -> String {
+        format!("shadow copy {} of {}: ({})", self.copy.id(), self.letter, self.copy.device)
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.copy.delete()
+    }
+}
+
+/// Makes a shadow copy of the system volume.
+pub(super) fn make_shadow_copy(problems: &mut Vec<Problem>) -> Option<OwnCopy> {
+    let letter = system_letter();
+    match sys::ShadowCopy::of(letter) {
+        Ok(copy) => Some(OwnCopy { letter, copy }),
+        Err(error) => {
+            let name = format!("{letter}:");
+            let what = format!("no shadow copy of {name} could be made: {error}");
+            let effect = "the volume itself is read, where files can change meanwhile; those that did are named";
+            problems.push(Problem::new(Stage::Source, ProblemKind::ReadFailed, name, what, effect));
+            None
+        }
+    }
+}
+
+/// Opens every volume that has a letter, but the one that the bundle goes to; the system volume from the copy of it, if
+/// one was made.
+pub(super) fn open(
+    destination: Option<char>,
+    own: Option<&OwnCopy>,
+    pace: fn(usize),
+    problems: &mut Vec<Problem>,
+) -> Vec<OpenedVolume> {
+    let system = system_letter();
     let mut opened = Vec::new();
     for drive in sys::drives() {
         // What the responder brought is no evidence, and writing to it while it is read would change it.
         if destination == Some(drive.letter) && drive.letter != system {
             continue;
         }
-        opened.push(open_drive(&drive, drive.letter == system, pace, problems));
+        let own = own.filter(|own| own.letter == drive.letter);
+        opened.push(open_drive(&drive, drive.letter == system, own, pace, problems));
     }
     opened
 }
 
-fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Vec<Problem>) -> OpenedVolume {
+fn open_drive(
+    drive: &Drive,
+    is_system: bool,
+    own: Option<&OwnCopy>,
+    pace: fn(usize),
+    problems: &mut Vec<Problem>,
+) -> OpenedVolume {
     let mut volume = Volume {
         letter: Some(drive.letter),
         label: Some(drive.label.clone()).filter(|label| !label.is_empty()),
@@ -55,7 +104,8 @@ fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Ve
         ));
         return (volume, None);
     }
-    match open_raw(drive.letter, pace) {
+    let device = own.map_or_else(|| format!(r"\\.\{}:", drive.letter), |own| own.copy.device.clone());
+    match open_raw(&device, pace) {
         Ok(tree) => {
             volume.kind = VolumeKind::Ntfs;
             volume.describe(&tree);
@@ -81,9 +131,8 @@ fn open_drive(drive: &Drive, is_system: bool, pace: fn(usize), problems: &mut Ve
     }
 }
 
-fn open_raw(letter: char, pace: fn(usize)) -> Result<NtfsTree, String> {
-    let device = Device::open(&format!(r"\\.\{letter}:"), pace).map_err(|error| error.to_string())?;
-    open_device(device)
+fn open_raw(device: &str, pace: fn(usize)) -> Result<NtfsTree, String> {
+    open_device(Device::open(device, pace).map_err(|error| error.to_string())?)
 }
 
 fn open_device(device: Device) -> Result<NtfsTree, String> {
@@ -94,8 +143,8 @@ fn open_device(device: Device) -> Result<NtfsTree, String> {
 /// Most numbers in a row that no shadow copy has before the search ends; the system counts on and never fills gaps.
 const GAP: u32 = 64;
 
-/// Every shadow copy that is there already. None is made.
-pub(super) fn shadow_copies(pace: fn(usize), problems: &mut Vec<Problem>) -> Vec<OpenedVolume> {
+/// Every shadow copy that is there already, and not the one that was made now.
+pub(super) fn shadow_copies(own: Option<&OwnCopy>, pace: fn(usize), problems: &mut Vec<Problem>) -> Vec<OpenedVolume> {
     let mut found = Vec::new();
     let mut missing = 0;
     for number in 1.. {
@@ -103,6 +152,10 @@ pub(super) fn shadow_copies(pace: fn(usize), problems: &mut Vec<Problem>) -> Vec
             break;
         }
         let name = format!("HarddiskVolumeShadowCopy{number}");
+        if own.is_some_and(|own| own.copy.device.ends_with(&name)) {
+            missing = 0;
+            continue;
+        }
         let device = Device::open(&format!(r"\\?\GLOBALROOT\Device\{name}"), pace)
             .or_else(|_| Device::open(&format!(r"\\.\{name}"), pace));
         let device = match device {

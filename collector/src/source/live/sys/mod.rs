@@ -16,6 +16,7 @@ mod process;
 mod registry;
 mod service;
 mod session;
+mod shadow;
 mod token;
 
 pub(crate) use drive::{Drive, DriveKind, drives};
@@ -25,6 +26,7 @@ pub(crate) use process::{Listed, Process, modules, processes};
 pub(crate) use registry::Key;
 pub(crate) use service::{Service, services};
 pub(crate) use session::{Session, sessions};
+pub(crate) use shadow::ShadowCopy;
 pub(crate) use token::{enable_privilege, is_elevated};
 
 use std::io;
@@ -34,7 +36,7 @@ use windows_sys::Win32::System::LibraryLoader::{
     GetProcAddress, LOAD_LIBRARY_SEARCH_SYSTEM32, LoadLibraryExW, SetDefaultDllDirectories,
 };
 use windows_sys::Win32::System::SystemInformation::{
-    GetSystemWindowsDirectoryW, GetTickCount64, IMAGE_FILE_MACHINE_AMD64,
+    GetSystemWindowsDirectoryW, GetTickCount64, IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_MACHINE_UNKNOWN,
 };
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetProcessIoCounters, IO_COUNTERS, IsWow64Process2, PROCESS_MODE_BACKGROUND_BEGIN,
@@ -94,7 +96,13 @@ pub(crate) fn is_emulated() -> Option<bool> {
     let (mut process, mut native) = (0, 0);
     // SAFETY: both pointers are to live variables of the right type; the pseudo handle is always valid.
     let told = unsafe { IsWow64Process2(GetCurrentProcess(), &mut process, &mut native) };
-    (told != 0).then_some(process != 0 || native != IMAGE_FILE_MACHINE_AMD64)
+    (told != 0).then(|| runs_elsewhere(process, native))
+}
+
+/// Whether a program for x86-64 with this answer of the system runs on another architecture: an emulated one has a machine
+/// of its own, but for x86-64 on Arm, which only the machine's shows.
+fn runs_elsewhere(process: u16, native: u16) -> bool {
+    process != IMAGE_FILE_MACHINE_UNKNOWN || native != IMAGE_FILE_MACHINE_AMD64
 }
 
 /// The NetBIOS name of this machine.
@@ -161,4 +169,17 @@ fn text_at(units: *const u16) -> String {
     }
     // SAFETY: as many units were just read.
     String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(units, length) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windows_sys::Win32::System::SystemInformation::{IMAGE_FILE_MACHINE_ARM64, IMAGE_FILE_MACHINE_I386};
+
+    #[test]
+    fn only_its_own_architecture_is_no_emulation() {
+        assert!(!runs_elsewhere(IMAGE_FILE_MACHINE_UNKNOWN, IMAGE_FILE_MACHINE_AMD64));
+        assert!(runs_elsewhere(IMAGE_FILE_MACHINE_UNKNOWN, IMAGE_FILE_MACHINE_ARM64), "x86-64 on Arm");
+        assert!(runs_elsewhere(IMAGE_FILE_MACHINE_I386, IMAGE_FILE_MACHINE_AMD64), "32-bit");
+    }
 }
