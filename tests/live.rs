@@ -301,8 +301,19 @@ fn scheduled_tasks_are_listed_and_what_they_name_is_collected() {
     let command = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\regsvcs.exe";
     // Nothing else on the host names it.
     let assembly = r"C:\Windows\Temp\sparse.bin";
-    let actions =
-        ["0300", &sized("Author"), "6666", &sized(""), &sized(command), &sized(assembly), &sized(""), "0000"].concat();
+    let start = |arguments: &str| ["6666", &sized(""), &sized(command), &sized(arguments), &sized(""), "0000"].concat();
+    // What is no file on a disk must not be opened: a pipe would wait, a device would give the whole disk.
+    let hostile = [
+        r"\\.\pipe\comtrail-test",
+        r"\\.\C:",
+        r"\\?\GLOBALROOT\Device\Harddisk0\Partition0",
+        r"\\127.0.0.1\C$\evil.dll",
+        r"C:\Windows\Temp\CON",
+        r"C:\Windows\..\..\..\evil.dll",
+        r"C:\Windows\Temp\a?b|c<>.dll",
+    ];
+    let parts = hostile.map(start);
+    let actions = ["0300", &sized("Author"), &start(assembly), &parts.concat()].concat();
     let dynamic = "03000000e9792df1311cd801b44a8b8d3e1cd80100000000020007800000000000000000";
     add(r"Tree\Vendor\Update", &["/v", "Id", "/d", "{5D3A6A0F-0000-4000-8000-000000000001}"]);
     let known = r"Tasks\{5D3A6A0F-0000-4000-8000-000000000001}";
@@ -312,17 +323,64 @@ fn scheduled_tasks_are_listed_and_what_they_name_is_collected() {
     add(r"Tasks\{5D3A6A0F-0000-4000-8000-000000000002}", &["/v", "Path", "/d", r"\Hidden"]);
 
     let (_, objects) = host.collect("case", &[]);
+    assert!(!objects.keys().any(|path| path.contains("pipe") || path.contains("evil") || path.contains("Harddisk0")));
     assert!(objects.contains_key(assembly), "{:?}", objects.keys());
     let timeline = std::fs::read_to_string(host.path("stick/case/timeline.jsonl")).unwrap();
     let rows: Vec<Value> = timeline.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let tasks: Vec<&Value> = rows.iter().filter(|row| row["data_type"] == "windows:live:task").collect();
-    let words = format!(r"Scheduled task \Vendor\Update: CommandLine {command} {assembly}, last result 2147942402");
+    let words = format!(r"Scheduled task \Vendor\Update: CommandLine {command} {assembly}, CommandLine");
     let run = tasks.iter().find(|row| row["timestamp_desc"] == "Last Time Executed").expect("a last run");
-    assert_eq!((run["message"].as_str(), run["SecurityDescriptor"].as_str()), (Some(&*words), Some("false")));
+    let said = run["message"].as_str().unwrap();
+    assert!(said.starts_with(&words) && said.ends_with(", last result 2147942402"), "{said}");
+    assert_eq!(run["SecurityDescriptor"].as_str(), Some("false"));
     assert_eq!(run["datetime"].as_str(), Some("2022-02-07T16:19:59.569579+00:00"));
     assert!(tasks.iter().any(|row| row["TaskName"] == r"\Hidden" && row["InTree"] == "false"), "{tasks:?}");
     let service = rows.iter().find(|row| row["data_type"] == "windows:live:service").expect("a service");
     assert!(service["ServiceCommandLine"].as_str().unwrap().to_lowercase().contains(".exe"), "{service}");
+}
+
+/// A library that leaves a mark when it is loaded, and a program that loads it as programs do.
+const PLANTED: &str = r#"
+#include <windows.h>
+BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, void *reserved) {
+  if (reason == DLL_PROCESS_ATTACH) CloseHandle(CreateFileA("E:\\planted", GENERIC_WRITE, 0, 0, CREATE_ALWAYS, 0, 0));
+  return TRUE;
+}
+"#;
+const LOADS_IT: &str = r#"
+#include <windows.h>
+int main(void) { LoadLibraryA("wevtapi.dll"); return 0; }
+"#;
+
+#[test]
+fn libraries_planted_beside_the_program_are_not_loaded() {
+    let Some(host) = Host::new() else { return };
+    let build = |source: &str, name: &str, more: &[&str]| {
+        std::fs::write(host.path("source.c"), source).unwrap();
+        let mut command = Command::new("x86_64-w64-mingw32-gcc-posix");
+        command.arg("-s").args(more).arg("-o").arg(host.path("stick").join(name)).arg(host.path("source.c"));
+        assert!(command.status().unwrap().success());
+    };
+    build(PLANTED, "planted.dll", &["-shared"]);
+    for name in
+        ["wevtapi", "dnsapi", "iphlpapi", "secur32", "vssapi", "ole32", "wintrust", "crypt32", "version", "profapi"]
+    {
+        std::fs::copy(host.path("stick/planted.dll"), host.path("stick").join(format!("{name}.dll"))).unwrap();
+    }
+    std::fs::copy(&host.program, host.path("stick/comtrail.exe")).unwrap();
+    let mark = host.path("stick/planted");
+    // Wine takes its own library before one beside the program, unless it is told to do as Windows does.
+    let overrides = "mscoree,mshtml=;wevtapi,dnsapi,iphlpapi,secur32,vssapi,wintrust,crypt32,version,profapi=n,b";
+    build(LOADS_IT, "loads.exe", &[]);
+    let run = |program: &str, arguments: &[&str]| {
+        host.wine(program, arguments).env("WINEDLLOVERRIDES", overrides).output().unwrap().status.code()
+    };
+    run(r"E:\loads.exe", &[]);
+    assert!(mark.exists(), "the library would leave its mark");
+    std::fs::remove_file(&mark).unwrap();
+    let status = run(r"E:\comtrail.exe", &["run", "live", "-o", r"E:\case", "--quiet", "--make-shadow-copy"]);
+    assert!(matches!(status, Some(0 | 2)), "{status:?}");
+    assert!(!mark.exists());
 }
 
 /// The largest amount of memory that a process had at once, in KiB, by the count of the system that Wine runs on.
