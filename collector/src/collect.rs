@@ -542,9 +542,42 @@ impl Run<'_> {
 mod tests {
     use super::*;
     use crate::source::faulty::{Faulty, FaultyTree};
+    use crate::source::ntfs::tests::volume_with_links;
+    use crate::source::{OpenedVolume, Volume, VolumeKind};
     use crate::{BundleReader, Silent};
     use evidence::{Location, Locator, Phase, no_leads};
     use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn named_files_are_found_through_junctions_and_links_of_their_volume() {
+        let tree = crate::source::ntfs::NtfsTree::open(std::sync::Arc::new(volume_with_links())).unwrap();
+        let volume = Volume { letter: Some('C'), is_system: true, ..Volume::new("C", VolumeKind::Ntfs) };
+        let first: OpenedVolume = (volume, Some(Box::new(tree)));
+        let mut source = FaultyTree::new(vec![("a", Faulty::new(vec![7; 100]))]).source();
+        source.volumes.push(first);
+        let named = [
+            r"C:\Old\A LONG NAME.dll",
+            r"c:\Data\Again\Again\a long name.dll",
+            r"\??\C:\Rel\a long name.dll",
+            r"C:\Data\a long name.dll",
+            r"C:\Away\a.dll",
+            r"C:\One\a.dll",
+        ];
+        let leads = |acquired: &AcquiredItem<'_>| match acquired.item.round {
+            0 => named.map(|path| LeadPath { path: path.to_owned(), named_by: "a test".to_owned() }).to_vec(),
+            _ => Vec::new(),
+        };
+        let (_folder, collected) = collect_named(&source, &leads, &AtomicBool::new(false), &Silent);
+        let found: Vec<_> = collected.items.iter().filter(|item| item.round == 1).collect();
+        let [item] = &found[..] else { panic!("{found:#?}") };
+        assert_eq!((item.original_path.as_str(), item.size), (r"C:\Data\a long name.dll", 10));
+        let mut expected = named[..3].to_vec();
+        expected.sort_unstable();
+        assert_eq!(item.named_as, expected);
+        let said: Vec<&str> = collected.problems.iter().map(|problem| problem.what.as_str()).collect();
+        let about = |words: &str| said.iter().any(|what| what.contains(words));
+        assert!(about(r"leads off the volume, to D:\Data\a.dll") && about("lead in a circle"), "{said:#?}");
+    }
 
     /// Stands for a shadow copy; counts how often it is removed.
     struct Thing {
@@ -594,6 +627,15 @@ mod tests {
     }
 
     fn collect_source(source: &Source, cancel: &AtomicBool, observer: &dyn Observer) -> (tempfile::TempDir, Collected) {
+        collect_named(source, &|_| Vec::new(), cancel, observer)
+    }
+
+    fn collect_named(
+        source: &Source,
+        leads: &(dyn Fn(&AcquiredItem<'_>) -> Vec<LeadPath> + Sync),
+        cancel: &AtomicBool,
+        observer: &dyn Observer,
+    ) -> (tempfile::TempDir, Collected) {
         let artifact = Artifact {
             id: "everything",
             title: "everything",
@@ -613,7 +655,7 @@ mod tests {
         let collected = collect(&CollectRequest {
             source,
             artifacts: &[&artifact],
-            leads: &|_| Vec::new(),
+            leads,
             destination: &folder.path().join("b.zip"),
             name: "host",
             host: &[],

@@ -107,19 +107,53 @@ fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
     }
 }
 
+/// Most junctions and links that a path goes through.
+const MOST_LINKS: usize = 16;
+
 /// The files, existing or deleted, that a path leads to, with what belongs to them; and in which words that is to be
 /// told: found where it was named, or elsewhere.
 fn find(run: &mut Run<'_>, path: &str) -> Result<Vec<(Located, String)>, Problem> {
+    let mut meant = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match follow(run, &meant) {
+            None => return find_file(run, &meant),
+            Some(Ok(target)) => meant = target,
+            Some(Err(what)) => return Err(not_found(path, what)),
+        }
+    }
+    Err(not_found(path, "a record names it, but its junctions or links lead in a circle".to_owned()))
+}
+
+/// The path that is meant where this one goes through a junction or link; an error where that leads off its volume.
+fn follow(run: &Run<'_>, path: &str) -> Option<Result<String, String>> {
     let source = run.request.source;
-    let not_found = |what: String| {
-        Problem::new(
-            Stage::Locate,
-            ProblemKind::NotFound,
-            path,
-            what,
-            "what it holds is not known: it may have been deleted, renamed or never have been on this host",
-        )
-    };
+    let volumes: Vec<&Volume> = source.volumes.iter().map(|(volume, _)| volume).collect();
+    let places = lead_path::places(path, &volumes).ok()?;
+    places.volumes.iter().find_map(|index| {
+        let (volume, tree) = &source.volumes[*index];
+        let target = tree.as_deref()?.link(&places.path)?;
+        let target = match (target.starts_with('\\'), volume.letter) {
+            (true, Some(letter)) => format!("{letter}:{target}"),
+            _ => target,
+        };
+        let stays = lead_path::places(&target, &volumes).is_ok_and(|there| there.volumes.contains(index));
+        let away = || {
+            format!(
+                "a record names it, and a junction or link leads off the volume, to {target}, which is not followed"
+            )
+        };
+        Some(if stays { Ok(target.clone()) } else { Err(away()) })
+    })
+}
+
+fn not_found(path: &str, what: String) -> Problem {
+    let effect = "what it holds is not known: it may have been deleted, renamed or never have been on this host";
+    Problem::new(Stage::Locate, ProblemKind::NotFound, path, what, effect)
+}
+
+fn find_file(run: &mut Run<'_>, path: &str) -> Result<Vec<(Located, String)>, Problem> {
+    let source = run.request.source;
+    let not_found = |what: String| not_found(path, what);
     let volumes: Vec<&Volume> = source.volumes.iter().map(|(volume, _)| volume).collect();
     let places = lead_path::places(path, &volumes).map_err(|why| not_found(why.to_owned()))?;
     let mut is_folder = false;
@@ -208,8 +242,18 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
                     item.wanted_by.push(LEAD.to_owned());
                     item.wanted_by.sort();
                 }
+                let volume = &run.request.source.volumes[run.items[*index].volume].0;
+                let item = &mut run.items[*index].item;
+                if is_another_name(&path, &item.original_path, volume) && !item.named_as.contains(&path) {
+                    item.named_as.push(path.clone());
+                    item.named_as.sort();
+                }
             } else if let Some(wanted) = wanted.get_mut(&key) {
                 add_named_by(&mut wanted.named_by, &named_by);
+                let volume = &run.request.source.volumes[wanted.located.volume].0;
+                if is_another_name(&path, &wanted.original_path, volume) {
+                    wanted.named_as.insert(path.clone());
+                }
             }
         }
     }
@@ -227,6 +271,13 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
         ));
     }
     Ok(wanted.into_values().collect())
+}
+
+/// Whether a record's path is not simply the file's own, with its volume said in another way.
+fn is_another_name(named: &str, original: &str, volume: &Volume) -> bool {
+    let from_root = |path: &str| lead_path::places(path, &[volume]).map(|places| places.path.to_uppercase()).ok();
+    let own = original.split_once('}').filter(|_| original.starts_with('{')).map_or(original, |(_, path)| path);
+    from_root(named).is_some_and(|named| from_root(own).is_some_and(|own| named != own))
 }
 
 /// Looks for one path; gives the keys of the named files themselves.

@@ -155,6 +155,7 @@ pub(crate) struct Wanted {
     pub(crate) original_path: String,
     pub(crate) wanted_by: Vec<&'static str>,
     pub(crate) named_by: BTreeSet<String>,
+    pub(crate) named_as: BTreeSet<String>,
     pub(crate) companions: BTreeSet<String>,
     /// Whether SHA-1 and MD5 are wanted if it is a program.
     pub(crate) as_program: bool,
@@ -171,6 +172,7 @@ impl Wanted {
             original_path,
             wanted_by: Vec::new(),
             named_by: BTreeSet::new(),
+            named_as: BTreeSet::new(),
             companions: BTreeSet::new(),
             as_program: false,
         }

@@ -252,6 +252,7 @@ impl Stored {
             wanted_by: wanted.wanted_by.into_iter().map(str::to_owned).collect(),
             round,
             named_by: wanted.named_by.into_iter().collect(),
+            named_as: wanted.named_as.into_iter().collect(),
             volume: source.volumes[wanted.located.volume].0.id.clone(),
             mft_entry: found.mft.map(|(entry, _)| entry),
             mft_sequence: found.mft.map(|(_, sequence)| sequence),

@@ -104,6 +104,9 @@ pub struct Item {
     /// What named it, when `wanted_by` has `lead`: a sentence with the citing item and place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named_by: Vec<String>,
+    /// Other paths by which records name it: with short names, or through a junction or link.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named_as: Vec<String>,
     /// Id of the volume it lies on.
     pub volume: String,
     /// File reference on NTFS: record number and sequence.

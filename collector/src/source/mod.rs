@@ -175,6 +175,12 @@ pub trait Tree: Send + Sync {
     /// The file, folder or stream at this path (`\a\b.dll` or `\a\b.dll:stream`), 8.3 names included.
     fn lookup(&self, path: &str) -> Result<Option<Found>, Problem>;
 
+    /// Where the first junction or symbolic link on this path leads, as the path that is meant then: from a drive letter,
+    /// or from the root of this volume. `None` without one.
+    fn link(&self, _path: &str) -> Option<String> {
+        None
+    }
+
     /// The children of a folder, each with its alternate streams after it, in the order of their names.
     /// Reparse points are listed, never followed off the volume.
     fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem>;

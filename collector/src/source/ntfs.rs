@@ -15,7 +15,7 @@ mod placed;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod upcase;
 mod volume;
 mod wof;
@@ -31,7 +31,7 @@ use self::volume::Volume;
 use self::wof::Wof;
 use super::{Content, Found, Tree};
 use evidence::{Bytes, FileTimes, Method, Problem, ProblemKind, Stage};
-use ntfs_layout::{FileReference, Namespace, ORPHAN, Paths, RecordFault, ReparsePoint, kind};
+use ntfs_layout::{FileReference, Namespace, ORPHAN, Paths, RecordFault, ReparsePoint, ReparseTarget, kind};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -392,6 +392,31 @@ impl Tree for NtfsTree {
             None => Some(self.found(at, &file, None, folder)),
             Some(name) => self.stream_of(&file, name).map(|value| self.found(at, &file, Some(value), folder)),
         })
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        let (components, _) = split(path);
+        let mut file = self.volume.file(FileReference::ROOT_ENTRY).ok()?;
+        let mut at = String::new();
+        for component in components {
+            let (child, spelling) = self.child(&at, &file, component).filter(|_| file.is_folder)?;
+            let target = match child.reparse().and_then(ReparsePoint::parse).map(|point| point.target) {
+                Some(ReparseTarget::Junction { substitute, .. }) => Some(substitute.to_string()),
+                Some(ReparseTarget::Symlink { substitute, relative: false, .. }) => Some(substitute.to_string()),
+                Some(ReparseTarget::Symlink { substitute, relative: true, .. }) => Some(format!("{at}\\{substitute}")),
+                _ => None,
+            };
+            at = format!("{at}\\{spelling}");
+            if let Some(target) = target {
+                // What stands behind the link on the path is meant below its target.
+                let depth = at.matches('\\').count();
+                let rest: Vec<&str> = path.split('\\').filter(|part| !part.is_empty()).skip(depth).collect();
+                let target = target.strip_prefix(r"\??\").unwrap_or(&target).trim_end_matches('\\').to_owned();
+                return Some(rest.iter().fold(target, |path, part| path + "\\" + part));
+            }
+            file = child;
+        }
+        None
     }
 
     fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {

@@ -16,6 +16,7 @@ pub(crate) fn item(id: u32, path: &str) -> Item {
         wanted_by: vec!["event-log".to_owned()],
         round: 0,
         named_by: Vec::new(),
+        named_as: Vec::new(),
         volume: "volume-9A3C11F2".to_owned(),
         mft_entry: None,
         mft_sequence: None,

@@ -29,6 +29,8 @@ struct Collected {
     id: ItemId,
     path: String,
     key: PathKey,
+    /// Other paths by which records name it.
+    aliases: Vec<PathKey>,
     sha256: String,
     status: ItemStatus,
     recovery: Option<Recovery>,
@@ -112,7 +114,10 @@ impl Files {
             let times = [item.times.si, item.times.file_name];
             let times = times.iter().flatten().flat_map(|macb| [macb.born, macb.modified]).flatten().collect();
             let key = PathKey::new(&item.original_path);
-            files.by_rest.entry(key.rest.clone()).or_default().push(files.collected.len());
+            let aliases: Vec<PathKey> = item.named_as.iter().map(|path| PathKey::new(path)).collect();
+            for key in std::iter::once(&key).chain(&aliases) {
+                files.by_rest.entry(key.rest.clone()).or_default().push(files.collected.len());
+            }
             files.by_id.insert(item.id, files.collected.len());
             if is_lead(item) {
                 let name = paths::fold(paths::file_name(&item.original_path));
@@ -122,6 +127,7 @@ impl Files {
                 id: item.id,
                 path: item.original_path.clone(),
                 key,
+                aliases,
                 sha256: item.sha256.clone(),
                 status: item.status,
                 recovery: item.recovery,
@@ -257,7 +263,7 @@ impl Files {
     fn find_key(&self, key: &PathKey) -> Option<Found<'_>> {
         let candidates = self.by_rest.get(&key.rest)?.iter().filter_map(|at| self.collected.get(*at));
         candidates
-            .filter(|one| one.key.same_file(key))
+            .filter(|one| one.key.same_file(key) || one.aliases.iter().any(|alias| alias.same_file(key)))
             .min_by_key(|one| {
                 (one.key.volume != key.volume, one.status != ItemStatus::Complete, one.recovery.is_some(), one.id)
             })

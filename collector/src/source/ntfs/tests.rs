@@ -399,3 +399,61 @@ fn any_byte_may_be_anything() {
         }
     }
 }
+
+/// The value of a $REPARSE_POINT that leads to a path: a junction, or a symbolic link relative to its folder.
+fn reparse(target: &str, relative: bool) -> Vec<u8> {
+    let name = utf16(target);
+    let length = name.len() as u16;
+    let mut data: Vec<u8> = [0, length, length, 0].iter().flat_map(|number: &u16| number.to_le_bytes()).collect();
+    if relative {
+        data.extend(1u32.to_le_bytes());
+    }
+    data.extend(name);
+    let tag: u32 = if relative { ReparsePoint::SYMLINK } else { ReparsePoint::MOUNT_POINT };
+    let head = [&tag.to_le_bytes()[..], &(data.len() as u16).to_le_bytes(), &[0, 0]].concat();
+    [head, data].concat()
+}
+
+/// `\Data\a long name.dll`, and ways to it: `\Old` and `\Data\Again` lead to `\Data`, `\Rel` to
+/// `Data`, `\Away` to another volume, and `\One` and `\Two` to each other.
+pub(crate) fn volume_with_links() -> Vec<u8> {
+    let data = at(20, 1);
+    let link = |name: &str, parent: FileReference, target: &str, relative: bool| {
+        record(1, 3, None, &[named(parent, name), resident(0xC0, "", &reparse(target, relative))])
+    };
+    let mut image = Image::new(64, 60);
+    let names = [
+        (data, "Data"),
+        (at(30, 1), "Old"),
+        (at(31, 1), "Rel"),
+        (at(32, 1), "Away"),
+        (at(33, 1), "One"),
+        (at(34, 1), "Two"),
+    ];
+    let inside = [(at(21, 1), "a long name.dll"), (at(35, 1), "Again")];
+    image
+        .root(&names)
+        .put(20, record(1, 3, None, &[named(ROOT, "Data"), index_root(data, &inside, None)]))
+        .put(21, record(1, 1, None, &[named(data, "a long name.dll"), resident(0x80, "", b"MZ content")]))
+        .put(30, link("Old", ROOT, r"\??\C:\Data", false))
+        .put(31, link("Rel", ROOT, "Data", true))
+        .put(32, link("Away", ROOT, r"\??\D:\Data\", false))
+        .put(33, link("One", ROOT, r"\??\C:\Two", false))
+        .put(34, link("Two", ROOT, r"\??\C:\One", false))
+        .put(35, link("Again", data, r"\??\C:\Data", false));
+    image.build()
+}
+
+#[test]
+fn junctions_and_links_say_where_they_lead() {
+    let tree = NtfsTree::open(Arc::new(volume_with_links())).unwrap();
+    let leads = |path: &str| tree.link(path);
+    assert_eq!(leads(r"\Old\a long name.dll").as_deref(), Some(r"C:\Data\a long name.dll"));
+    assert_eq!(leads(r"\OLD").as_deref(), Some(r"C:\Data"));
+    assert_eq!(leads(r"\Data\Again\Again\x:stream").as_deref(), Some(r"C:\Data\Again\x:stream"), "one at a time");
+    assert_eq!(leads(r"\Rel\b.dll").as_deref(), Some(r"\Data\b.dll"));
+    assert_eq!(leads(r"\Away\b.dll").as_deref(), Some(r"D:\Data\b.dll"));
+    for path in [r"\Data\a long name.dll", r"\Nothing\Old", r"\", ""] {
+        assert_eq!(leads(path), None, "{path}");
+    }
+}

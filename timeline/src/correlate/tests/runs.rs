@@ -93,6 +93,20 @@ fn m1_unregister_ran_although_the_tool_failed() {
     assert!(correlation.attempts.is_empty() && correlation.lookalikes.is_empty() && correlation.problems.is_empty());
 }
 
+/// The record names the file through a junction or with its short name; the collector says under which name it found it.
+#[test]
+fn a_file_that_is_named_by_another_path_is_the_assembly_of_the_run() {
+    let (mut items, records) = m1();
+    let lead = items.iter_mut().find(|item| item.original_path == DLL).unwrap();
+    lead.original_path = r"C:\Real\Somewhere.dll".to_owned();
+    assert_eq!(only(&correlate(items.clone(), &records)).assembly.sha256, None);
+    items.iter_mut().find(|item| item.original_path.starts_with(r"C:\Real")).unwrap().named_as = vec![DLL.to_owned()];
+    let correlation = correlate(items, &records);
+    let run = only(&correlation);
+    assert_eq!(run.assembly.sha256.as_deref(), Some(format!("{:064x}", 3).as_str()));
+    assert_eq!(run.method.runs, Answer::Yes, "{}", run.method.because);
+}
+
 #[test]
 fn m1_twin_without_a_reachable_method_did_not_run() {
     let (mut items, mut records) = m1();
