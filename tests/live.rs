@@ -231,7 +231,7 @@ fn a_live_host_gives_what_its_image_gives_and_is_left_as_it_was() {
     assert_eq!(said(&live), said(&image));
     assert_eq!(live["registrations"], image["registrations"]);
     assert_eq!(live["attempts"], image["attempts"], "the collection is no part of the story");
-    for name in ["processes", "connections", "dns-cache", "sessions", "services", "tasks", "images"] {
+    for name in ["clock", "processes", "connections", "dns-cache", "sessions", "services", "tasks", "images"] {
         let object = &objects[&format!(r"{{live}}\{name}.jsonl")];
         assert_eq!(object["method"], "system_call");
     }
@@ -335,6 +335,9 @@ fn scheduled_tasks_are_listed_and_what_they_name_is_collected() {
     assert_eq!(run["SecurityDescriptor"].as_str(), Some("false"));
     assert_eq!(run["datetime"].as_str(), Some("2022-02-07T16:19:59.569579+00:00"));
     assert!(tasks.iter().any(|row| row["TaskName"] == r"\Hidden" && row["InTree"] == "false"), "{tasks:?}");
+    let clock = rows.iter().find(|row| row["data_type"] == "windows:live:clock").expect("the clock");
+    let [shown, booted] = ["SystemTime", "Booted"].map(|name| clock[name].as_str().unwrap());
+    assert!(booted < shown && shown.starts_with(&clock["datetime"].as_str().unwrap()[..16]), "{clock}");
     let service = rows.iter().find(|row| row["data_type"] == "windows:live:service").expect("a service");
     assert!(service["ServiceCommandLine"].as_str().unwrap().to_lowercase().contains(".exe"), "{service}");
 }

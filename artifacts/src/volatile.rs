@@ -1,4 +1,4 @@
-//! The volatile state of a live host: processes, connections, names that the resolver remembers, sessions, services,
+//! The volatile state of a live host: its clock, processes, connections, names that the resolver remembers, sessions, services,
 //! scheduled tasks, and who signed the program files.
 //!
 //! # What Windows records
@@ -35,7 +35,7 @@
 //!
 //! # References
 //! Microsoft, *CreateToolhelp32Snapshot*, *NtQueryInformationProcess*, *GetExtendedTcpTable*,
-//! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*; RFC 4022 for the states of a connection; libyal, winreg-kb,
+//! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*, *Windows Time service tools and settings*; RFC 4022 for the states of a connection; libyal, winreg-kb,
 //! *Task scheduler*.
 
 use crate::formats::signature::{Algorithm, signer};
@@ -50,8 +50,9 @@ use serde_json::{Map, Value as Json};
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "volatile",
     title: "Volatile state",
-    data_types: &[PROCESS, CONNECTION, NAME, SESSION, SERVICE, TASK, IMAGE],
+    data_types: &[CLOCK, PROCESS, CONNECTION, NAME, SESSION, SERVICE, TASK, IMAGE],
     locations: &[
+        Location::Volatile("clock.jsonl"),
         Location::Volatile("processes.jsonl"),
         Location::Volatile("connections.jsonl"),
         Location::Volatile("dns-cache.jsonl"),
@@ -77,6 +78,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     leads,
 };
 
+const CLOCK: &str = "windows:live:clock";
 const PROCESS: &str = "windows:live:process";
 const CONNECTION: &str = "windows:live:connection";
 const NAME: &str = "windows:live:dns_name";
@@ -97,7 +99,7 @@ struct Kind {
     members: &'static [(&'static str, &'static str)],
 }
 
-static KINDS: [Kind; 7] = [
+static KINDS: [Kind; 8] = [
     Kind {
         file: "processes.jsonl",
         data_type: PROCESS,
@@ -119,6 +121,19 @@ static KINDS: [Kind; 7] = [
             ("session", "SessionId"),
             ("logon_id", "LogonId"),
             ("modules", "Modules"),
+        ],
+    },
+    Kind {
+        file: "clock.jsonl",
+        data_type: CLOCK,
+        claims: &[],
+        subject: &["set_by"],
+        members: &[
+            ("uptime_ms", "UptimeMs"),
+            ("time_zone", "TimeZone"),
+            ("active_bias", "ActiveTimeBias"),
+            ("set_by", "SetBy"),
+            ("servers", "Servers"),
         ],
     },
     Kind {
@@ -260,8 +275,16 @@ fn record(kind: &Kind, head: &Map<String, Json>, line: &Map<String, Json>, locat
     }
     fields.push_some("Computer", head.get("computer").and_then(Json::as_str));
     fields.push_some("Api", head.get("api").and_then(Json::as_str));
-    if kind.data_type == IMAGE {
-        signature(line, &mut fields);
+    match kind.data_type {
+        IMAGE => signature(line, &mut fields),
+        CLOCK => {
+            for (member, name) in
+                [("system_time", "SystemTime"), ("booted", "Booted"), ("last_known_good", "LastKnownGoodTime")]
+            {
+                fields.push_some(name, time(line, member).map(Filetime));
+            }
+        }
+        _ => {}
     }
     let taken = time(head, "taken");
     fields.push_some("Taken", taken.map(Filetime));

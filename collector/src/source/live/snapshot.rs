@@ -45,6 +45,7 @@ pub(super) fn take(request: &Request<'_>, problems: &mut Vec<Problem>) -> Vec<Me
         }
         files.push(MemoryFile { name, bytes: bytes.into(), taken: Some(taken) });
     };
+    keep("clock.jsonl", "GetSystemTimeAsFileTime, GetTickCount64, RegQueryValueExW", &|_| Ok(vec![clock(request)]));
     let running = RefCell::new(BTreeSet::new());
     keep("processes.jsonl", "CreateToolhelp32Snapshot", &|problems| {
         let lines = processes(problems)?;
@@ -162,6 +163,34 @@ fn describe(process: &sys::Process, line: &mut Map<String, Value>) {
             line.insert("user_error".to_owned(), error.to_string().into());
         }
     }
+}
+
+/// What this host's clock shows, since when it runs, in which zone, and by what it is set. The comparison with a trusted
+/// clock is the examiner's.
+fn clock(request: &Request<'_>) -> Value {
+    let mut line = Map::new();
+    let (now, uptime) = ((request.now)().0, sys::uptime_ms());
+    line.insert("system_time".to_owned(), now.into());
+    line.insert("uptime_ms".to_owned(), uptime.into());
+    line.insert("booted".to_owned(), now.saturating_sub(uptime.saturating_mul(10_000)).into());
+    let control = r"SYSTEM\CurrentControlSet\Control\TimeZoneInformation";
+    let service = r"SYSTEM\CurrentControlSet\Services\W32Time";
+    let mut text = |member: &str, key: &str, value: &str| {
+        if let Some(text) = sys::Key::of_machine(key).and_then(|key| key.text(value)).transpose() {
+            put(&mut line, member, text);
+        }
+    };
+    text("time_zone", control, "TimeZoneKeyName");
+    text("set_by", &format!(r"{service}\Parameters"), "Type");
+    text("servers", &format!(r"{service}\Parameters"), "NtpServer");
+    let mut number = |member: &str, key: &str, value: &str| {
+        if let Some(number) = sys::Key::of_machine(key).and_then(|key| key.number(value)).transpose() {
+            put(&mut line, member, number);
+        }
+    };
+    number("active_bias", control, "ActiveTimeBias");
+    number("last_known_good", &format!(r"{service}\Config"), "LastKnownGoodTime");
+    Value::Object(line)
 }
 
 /// The states of a TCP connection by number. Reference: RFC 4022, tcpConnectionState.

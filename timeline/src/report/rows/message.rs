@@ -27,6 +27,10 @@ const BY_TYPE: &[(&str, &str)] = &[
     ("windows:ntfs:stream", "Alternate stream {Name} of {@subject}: {Text:300}"),
     ("windows:pe:file", "{@subject}: {Kind} program file[, {Machine}][, SHA-256 {Sha256}]"),
     (
+        "windows:live:clock",
+        "The clock showed {SystemTime}, booted {Booted}[, time zone {TimeZone}][, set by {SetBy}][ from {Servers}][, last known good time {LastKnownGoodTime}]",
+    ),
+    (
         "windows:live:process",
         "Process {ProcessId} {Image|Name} ran[ as {UserSid}][, parent {ParentProcessId}][, command line: {CommandLine}]",
     ),

@@ -91,6 +91,15 @@ impl Key {
         }))
     }
 
+    /// A value as a number of four or eight bytes.
+    pub(crate) fn number(&self, name: &str) -> io::Result<Option<u64>> {
+        Ok(self.value(name)?.and_then(|bytes| match bytes.len() {
+            4 => bytes.first_chunk().map(|bytes| u64::from(u32::from_le_bytes(*bytes))),
+            8 => bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
+            _ => None,
+        }))
+    }
+
     /// When something in it was written for the last time, in FILETIME ticks.
     pub(crate) fn written(&self) -> io::Result<u64> {
         let mut time = FILETIME::default();
