@@ -38,7 +38,10 @@ const BY_TYPE: &[(&str, &str)] = &[
     ("windows:live:dns_name", "The resolver remembered {Name}"),
     ("windows:live:session", "{Name} was logged on, logon {LogonId}[, type {LogonType}]"),
     ("windows:live:service", "Service {Name}, state {State}[, process {ProcessId}][: {ServiceCommandLine}]"),
-    ("windows:live:image", "Program file {Path}[: signature names {Signer}][, {Signature}][, SHA-256 {Sha256}]"),
+    (
+        "windows:live:image",
+        "Program file {Path}[, signer named {Signer}][, signature: {Signature}][, SHA-256 {Sha256}]",
+    ),
     ("windows:live:task", "Scheduled task {TaskName|TaskId}[: {Actions}][, last result {LastResult}]"),
     ("windows:host:system", "The computer is {ComputerName}[ in domain {Domain}][, control set {ControlSet}]"),
     ("windows:host:os", "The system is {ProductName}[ {DisplayVersion}][, build {Build}][.{Ubr}]"),
