@@ -98,7 +98,7 @@ impl Host {
         let output = self.run(&arguments);
         let status = output.status.code();
         assert!(matches!(status, Some(0 | 2)), "exit {status:?}: {}", String::from_utf8_lossy(&output.stderr));
-        opened(&self.path("stick").join(case))
+        opened(&self.path("stick").join(case.replace('\\', "/")))
     }
 }
 
@@ -384,6 +384,15 @@ fn libraries_planted_beside_the_program_are_not_loaded() {
     let status = run(r"E:\comtrail.exe", &["run", "live", "-o", r"E:\case", "--quiet", "--make-shadow-copy"]);
     assert!(matches!(status, Some(0 | 2)), "{status:?}");
     assert!(!mark.exists());
+}
+
+#[test]
+fn a_destination_may_be_longer_than_old_paths_and_in_any_script() {
+    let Some(host) = Host::new() else { return };
+    let long = "ordner-".to_owned() + &"x".repeat(90);
+    let (report, objects) = host.collect(&[r"fälle 案件", &long, &long, &long].join(r"\"), &[]);
+    assert_eq!(report["executions"].as_array().unwrap().len(), 5);
+    assert!(objects.len() > 20);
 }
 
 /// The largest amount of memory that a process had at once, in KiB, by the count of the system that Wine runs on.

@@ -137,7 +137,12 @@ impl Destination {
             .file_name()
             .ok_or_else(|| Error::write(path, io::Error::new(io::ErrorKind::InvalidInput, "it has no file name")))?;
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let real_folder = folder.canonicalize().map_err(|error| Error::write(folder, error))?;
+        // Not every system resolves every path that it can write to, such as long ones.
+        let real_folder = match folder.canonicalize() {
+            Err(error) if folder.is_dir() => std::path::absolute(folder).map_err(|_| error),
+            resolved => resolved,
+        };
+        let real_folder = real_folder.map_err(|error| Error::write(folder, error))?;
         let real = real_folder.join(name);
         refuse_evidence(&real, evidence)?;
         let mut partial = real.clone().into_os_string();
