@@ -1,8 +1,8 @@
 //! The Windows program on a live host, under Wine: the fixture host's volume is what `\\.\C:` gives.
 //!
 //! Needs `COMTRAIL_WINDOWS_EXE`, the program built for x86_64-pc-windows-gnu; a Wine prefix that `WINEPREFIX` names,
-//! which is copied and never changed; MinGW for the stand-in, openssl and osslsigncode to sign it. Without the variable the tests say so and pass, unless
-//! `COMTRAIL_WINDOWS_REQUIRED` demands them.
+//! which is copied and never changed; MinGW for the stand-in, openssl and osslsigncode to sign it. Without the variable
+//! the tests say so and pass, unless `COMTRAIL_WINDOWS_REQUIRED` demands them.
 
 use super::program::{comtrail, fixture_host, text};
 use serde_json::Value;

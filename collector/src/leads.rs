@@ -136,13 +136,12 @@ fn follow(run: &Run<'_>, path: &str) -> Option<Result<String, String>> {
             (true, Some(letter)) => format!("{letter}:{target}"),
             _ => target,
         };
-        let stays = lead_path::places(&target, &volumes).is_ok_and(|there| there.volumes.contains(index));
-        let away = || {
-            format!(
+        Some(match lead_path::places(&target, &volumes) {
+            Ok(there) if there.volumes.contains(index) => Ok(target),
+            _ => Err(format!(
                 "a record names it, and a junction or link leads off the volume, to {target}, which is not followed"
-            )
-        };
-        Some(if stays { Ok(target.clone()) } else { Err(away()) })
+            )),
+        })
     })
 }
 
@@ -244,14 +243,16 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
                 }
                 let volume = &run.request.source.volumes[run.items[*index].volume].0;
                 let item = &mut run.items[*index].item;
-                if is_another_name(&path, &item.original_path, volume) && !item.named_as.contains(&path) {
+                let more = item.named_as.len() < MAX_NAMED_BY && !item.named_as.contains(&path);
+                if more && is_another_name(&path, &item.original_path, volume) {
                     item.named_as.push(path.clone());
                     item.named_as.sort();
                 }
             } else if let Some(wanted) = wanted.get_mut(&key) {
                 add_named_by(&mut wanted.named_by, &named_by);
                 let volume = &run.request.source.volumes[wanted.located.volume].0;
-                if is_another_name(&path, &wanted.original_path, volume) {
+                let more = wanted.named_as.len() < MAX_NAMED_BY;
+                if more && is_another_name(&path, &wanted.original_path, volume) {
                     wanted.named_as.insert(path.clone());
                 }
             }

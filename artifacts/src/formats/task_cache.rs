@@ -2,7 +2,7 @@
 //!
 //! Reference: libyal, winreg-kb, *Task scheduler*; G DATA, *Windows Registry Analysis: Tasks* (cyber.wtf, 2022).
 
-use evidence::Filetime;
+use evidence::{Filetime, guid_text};
 
 /// What a task does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn action(reader: &mut Reader<'_>, version: u16) -> Option<Action> {
             }
             action
         }
-        0x7777 => Action::Handler { class: class_id(reader.bytes(16)?), data: reader.text()? },
+        0x7777 => Action::Handler { class: guid_text(reader.bytes(16)?.first_chunk()?), data: reader.text()? },
         0x8888 => {
             for _ in 0..8 {
                 reader.text()?;
@@ -103,19 +103,6 @@ fn action(reader: &mut Reader<'_>, version: u16) -> Option<Action> {
         }
         _ => return None,
     })
-}
-
-/// A GUID as COM writes it.
-fn class_id(bytes: &[u8]) -> String {
-    let hex = |bytes: &mut dyn Iterator<Item = &u8>| bytes.map(|byte| format!("{byte:02X}")).collect::<String>();
-    format!(
-        "{{{}-{}-{}-{}-{}}}",
-        hex(&mut bytes[..4].iter().rev()),
-        hex(&mut bytes[4..6].iter().rev()),
-        hex(&mut bytes[6..8].iter().rev()),
-        hex(&mut bytes[8..10].iter()),
-        hex(&mut bytes[10..16].iter())
-    )
 }
 
 /// The value `DynamicInfo`.

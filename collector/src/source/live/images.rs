@@ -3,10 +3,11 @@
 //! The system is not asked to judge signatures: that would load libraries that the registry names, which an intruder may
 //! have changed, and it writes to the registry of the user who asks. What the certificates say is read from them later.
 
+use evidence::Bytes;
 use serde_json::{Map, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 
 /// Longest program file that is read, and longest table of certificates that is kept.
@@ -47,11 +48,11 @@ fn left_out(headers: &[u8], length: u64) -> Option<[Range<u64>; 3]> {
 /// Hashes a program file in one pass and puts down what it is. `step` is called before so many bytes are read, and may
 /// end the reading.
 pub(super) fn describe(
-    mut file: impl Read,
-    length: u64,
+    file: &dyn Bytes,
     step: &dyn Fn(usize) -> io::Result<()>,
     line: &mut Map<String, Value>,
 ) -> io::Result<()> {
+    let length = file.len();
     line.insert("size".to_owned(), length.into());
     if length > LARGEST {
         return Err(io::Error::other(format!("the file is longer than {LARGEST} bytes")));
@@ -62,14 +63,8 @@ pub(super) fn describe(
     let (mut at, mut certificates) = (0u64, Vec::new());
     loop {
         step(block.len())?;
-        let mut read = 0;
         // A block is filled, so that the headers are in the first one.
-        while read < block.len() {
-            match file.read(&mut block[read..])? {
-                0 => break,
-                more => read += more,
-            }
-        }
+        let read = file.read_full_at(at, &mut block)?;
         if read == 0 {
             break;
         }
@@ -118,7 +113,7 @@ mod tests {
 
     fn said(bytes: &[u8]) -> Map<String, Value> {
         let mut line = Map::new();
-        describe(bytes, bytes.len() as u64, &|_| Ok(()), &mut line).unwrap();
+        describe(&bytes.to_vec(), &|_| Ok(()), &mut line).unwrap();
         line
     }
 
@@ -151,6 +146,19 @@ mod tests {
         }
     }
 
+    /// Longer than any program.
+    struct Endless;
+
+    impl Bytes for Endless {
+        fn len(&self) -> u64 {
+            LARGEST + 1
+        }
+
+        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+            panic!("it is not read")
+        }
+    }
+
     #[test]
     fn what_is_no_program_and_what_claims_too_much() {
         assert_eq!(said(b"").get("image_sha256"), None);
@@ -161,6 +169,6 @@ mod tests {
         }
         let line = said(&program(600_000, 300_000));
         assert!(line.contains_key("certificates_error") && !line.contains_key("certificates"));
-        assert!(describe(&b""[..], LARGEST + 1, &|_| Ok(()), &mut Map::new()).is_err());
+        assert!(describe(&Endless, &|_| Ok(()), &mut Map::new()).is_err());
     }
 }

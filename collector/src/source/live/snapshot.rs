@@ -5,12 +5,16 @@
 
 use super::memory_tree::MemoryFile;
 use super::sys;
+use super::watched::{DEADLINE, Watched};
 use super::{Request, images};
+use crate::source::image::FileBytes;
 use evidence::{Problem, ProblemKind, Stage};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Names of the programs whose loaded images are listed, and those of their children.
@@ -280,15 +284,26 @@ fn program_files(paths: &BTreeSet<String>, request: &Request<'_>, problems: &mut
         (request.pace)(bytes);
         Ok(())
     };
+    let drives = sys::drives();
+    let is_elsewhere = |path: &str| {
+        let path = path.strip_prefix(r"\\?\").unwrap_or(path);
+        let Some(letter) = path.chars().next().filter(|letter| path[letter.len_utf8()..].starts_with(":\\")) else {
+            return true;
+        };
+        let on = |drive: &&sys::Drive| drive.letter.eq_ignore_ascii_case(&letter);
+        drives.iter().find(on).is_some_and(|drive| drive.kind == sys::DriveKind::Network)
+    };
     let mut unread = 0;
     let mut lines = Vec::new();
     for path in paths {
         let mut line = Map::new();
         line.insert("path".to_owned(), path.as_str().into());
-        let read = std::fs::File::open(path).and_then(|file| {
-            let length = file.metadata()?.len();
-            images::describe(file, length, &step, &mut line)
-        });
+        let read = if is_elsewhere(path) {
+            Err(io::Error::other("it lies on no disk of this host"))
+        } else {
+            let watched = |file| Watched::new(Arc::new(file), DEADLINE);
+            FileBytes::open(Path::new(path)).and_then(|file| images::describe(&watched(file), &step, &mut line))
+        };
         if let Err(error) = read {
             unread += 1;
             line.insert("read_error".to_owned(), error.to_string().into());

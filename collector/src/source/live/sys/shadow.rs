@@ -160,8 +160,12 @@ impl ShadowCopy {
     /// The number that the service gave it.
     pub(crate) fn id(&self) -> String {
         let GUID { data1, data2, data3, data4 } = self.id;
-        let rest: Vec<String> = data4.iter().map(|byte| format!("{byte:02X}")).collect();
-        format!("{{{data1:08X}-{data2:04X}-{data3:04X}-{}-{}}}", rest[..2].concat(), rest[2..].concat())
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&data1.to_le_bytes());
+        bytes[4..6].copy_from_slice(&data2.to_le_bytes());
+        bytes[6..8].copy_from_slice(&data3.to_le_bytes());
+        bytes[8..].copy_from_slice(&data4);
+        evidence::guid_text(&bytes)
     }
 
     /// Deletes it. It is gone as well when this is never asked.
