@@ -456,7 +456,7 @@ fn timestamp(pe: &Pe<'_>, is_reproducible: bool, fields: &mut Fields, moments: &
     if let Some(time) = Timestamp::unix32(pe.timestamp).filter(|_| reading == "time") {
         members.push(("Time", time.ticks.into()));
         let mut moment = Moment::at(Meaning::COMPILED, time);
-        moment.locator = Some(Locator::ByteRange { offset: pe.timestamp_at, length: 4 });
+        moment.locator = Some(Box::new(Locator::ByteRange { offset: pe.timestamp_at, length: 4 }));
         moments.push(moment);
     }
     fields.push("Timestamp", map(members));

@@ -96,6 +96,9 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
             }
             continue;
         }
+        if input.focus.everything {
+            files.paths.meet(&record);
+        }
         let mut content = Content::default();
         content.add(&record);
         if content.has_list {
@@ -262,16 +265,20 @@ impl Files<'_, '_> {
         let (path, certain) = self.paths.path(name.parent, name.name);
 
         let mut fields = Fields::with_capacity(14, 512);
+        // The timeline shows these in words for each time, and finds them here without reading the rest.
         fields.push("Path", path.as_str());
-        fields.push("Name", name.name.to_string());
-        fields.push_some("ShortName", short.map(|short| short.name.to_string()));
+        fields.push("InUse", record.in_use());
+        fields.push("Directory", record.is_folder());
+        fields.push("PathCertain", certain);
+        fields.push_some("Size", content.size);
+        push_name(&mut fields, "Name", name.name);
+        if let Some(short) = short {
+            push_name(&mut fields, "ShortName", short.name);
+        }
         fields.push("Entry", record.number());
         fields.push("Sequence", u64::from(record.sequence()));
         fields.push("ParentEntry", name.parent.entry);
         fields.push("ParentSequence", u64::from(name.parent.sequence));
-        fields.push("InUse", record.in_use());
-        fields.push("Directory", record.is_folder());
-        fields.push_some("Size", content.size);
         fields.push_some("Attributes", content.standard.map(|standard| standard.attributes));
         if !content.streams.is_empty() {
             fields.push("Streams", content.streams.iter().map(Name::to_string).collect::<Vec<_>>());
@@ -280,7 +287,6 @@ impl Files<'_, '_> {
             let links = self.links.iter().map(|at| self.paths.path(names[*at].parent, names[*at].name).0);
             fields.push("Links", Value::List(links.map(Value::Text).collect()));
         }
-        fields.push("PathCertain", certain);
 
         let mut moments = Vec::with_capacity(8);
         if let Some(standard) = &content.standard {
@@ -305,6 +311,12 @@ impl Files<'_, '_> {
             },
         })
     }
+}
+
+fn push_name(fields: &mut Fields, field: &'static str, name: Name<'_>) {
+    let start = fields.texts().len();
+    name.push_to(fields.texts());
+    fields.push_from(field, start);
 }
 
 fn push_times(moments: &mut Vec<Moment>, meanings: [Meaning; 4], times: &Macb) {

@@ -177,7 +177,7 @@ fn record(scca: &scca::Scca, compressed: bool, integrity: Integrity) -> Record {
     let moments = scca.run_times.iter().filter_map(|run| {
         let meaning = if run.slot == 0 { Meaning::LAST_RUN } else { Meaning::PREVIOUS_RUN };
         let when = When::At(Timestamp::filetime(run.raw)?);
-        Some(Moment { meaning, when, locator: Some(Locator::ByteRange { offset: run.offset, length: 8 }) })
+        Some(Moment { meaning, when, locator: Some(Box::new(Locator::ByteRange { offset: run.offset, length: 8 })) })
     });
     let ran = scca.flags & NOT_A_PROGRAM == 0 && (!scca.run_times.is_empty() || scca.run_count.unwrap_or(0) > 0);
     Record {

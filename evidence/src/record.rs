@@ -57,8 +57,8 @@ pub struct Moment {
     pub meaning: Meaning,
     /// When.
     pub when: When,
-    /// Where this moment is stored, when that is more exact than the record's locator.
-    pub locator: Option<Locator>,
+    /// Where this moment is stored, when that is more exact than the record's locator. Boxed, since few moments have one.
+    pub locator: Option<Box<Locator>>,
 }
 
 impl Moment {

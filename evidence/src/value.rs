@@ -356,17 +356,23 @@ impl FieldValue for Value {
     }
 }
 
-macro_rules! through_value {
-    ($($type:ty),*) => {$(
+macro_rules! scalar {
+    ($($type:ty => $slot:expr),*) => {$(
         impl FieldValue for $type {
             fn put(self, name: FieldName, fields: &mut Fields) {
-                Value::from(self).put(name, fields);
+                fields.slots.push((name, $slot(self.into())));
             }
         }
     )*};
 }
 
-through_value!(String, u64, u32, bool, Filetime);
+scalar!(u64 => Slot::Unsigned, u32 => Slot::Unsigned, bool => Slot::Bool, Filetime => Slot::Time);
+
+impl FieldValue for String {
+    fn put(self, name: FieldName, fields: &mut Fields) {
+        self.as_str().put(name, fields);
+    }
+}
 
 impl<T: Into<Value>> FieldValue for Vec<T> {
     fn put(self, name: FieldName, fields: &mut Fields) {
@@ -441,12 +447,12 @@ impl Fields {
 
     /// All fields in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, ValueRef<'_>)> {
-        self.entries().map(|(name, value)| (name.as_str(), value))
+        self.slots.iter().map(|(name, slot)| (name.as_str(), self.value(slot)))
     }
 
-    /// All fields in order, with the names as they were given.
-    pub fn entries(&self) -> impl Iterator<Item = (&FieldName, ValueRef<'_>)> {
-        self.slots.iter().map(|(name, slot)| (name, self.value(slot)))
+    /// The names of all fields in order, as they were given.
+    pub fn names(&self) -> impl Iterator<Item = &FieldName> {
+        self.slots.iter().map(|(name, _)| name)
     }
 
     /// How many fields there are.

@@ -34,12 +34,20 @@ impl<'a> Name<'a> {
 
     /// Appends the name; unpaired surrogates become U+FFFD.
     pub fn push_to(self, text: &mut String) {
-        // Nearly every name is ASCII, and this runs once per file of a volume.
-        if self.0.chunks_exact(2).all(|pair| pair[1] == 0 && pair[0] < 0x80) {
-            text.extend(self.0.chunks_exact(2).map(|pair| pair[0] as char));
-        } else {
-            text.extend(char::decode_utf16(self.units()).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        // Nearly every name is ASCII, and this runs once per file of a volume. NTFS has no name above 255 units.
+        let mut ascii = [0; 255];
+        if let Some(ascii) = ascii.get_mut(..self.len()) {
+            let mut other = 0;
+            for (byte, pair) in ascii.iter_mut().zip(self.0.chunks_exact(2)) {
+                *byte = pair[0];
+                other |= pair[1] | pair[0] & 0x80;
+            }
+            if let (0, Ok(ascii)) = (other, std::str::from_utf8(ascii)) {
+                text.push_str(ascii);
+                return;
+            }
         }
+        text.extend(char::decode_utf16(self.units()).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
     }
 
     /// Whether the name is this ASCII text, without regard to the case of its letters.

@@ -17,6 +17,8 @@ const MAX_DEPTH: usize = 1024;
 const MAX_PATH: usize = 96 << 10;
 /// Text kept for folders already resolved, in bytes; when it is full the cache starts anew.
 const MAX_CACHE: usize = 24 << 20;
+/// Most folders of which the record came by that are kept; the others are read again.
+const MAX_MET: usize = 1 << 17;
 
 /// A folder's path, without a trailing backslash: empty for the root folder, `\Windows`, `{orphan}`,
 /// `{orphan}\Temp`.
@@ -34,7 +36,17 @@ pub struct Paths<'a> {
     mft: &'a MftReader<'a>,
     cache: HashMap<FileReference, FolderPath>,
     cached_bytes: usize,
+    /// Folders whose records came by, by number.
+    met: HashMap<u64, Met>,
     buffer: Vec<u8>,
+}
+
+/// What a folder's record says about its place.
+struct Met {
+    reference: FileReference,
+    in_use: bool,
+    parent: FileReference,
+    name: String,
 }
 
 /// What is known about one folder on the way up.
@@ -47,17 +59,22 @@ enum Step {
 impl<'a> Paths<'a> {
     /// Over this $MFT.
     pub fn new(mft: &'a MftReader<'a>) -> Self {
-        Paths { mft, cache: HashMap::new(), cached_bytes: 0, buffer: Vec::new() }
+        Paths { mft, cache: HashMap::new(), cached_bytes: 0, met: HashMap::new(), buffer: Vec::new() }
     }
 
     /// The full path of a file with this name in this folder, and whether it is certain.
     pub fn path(&mut self, parent: FileReference, name: Name<'_>) -> (String, bool) {
-        let folder = self.folder(parent);
-        let mut path = String::with_capacity(folder.path.len() + 1 + name.len());
-        path.push_str(&folder.path);
-        path.push('\\');
-        name.push_to(&mut path);
-        (path, folder.certain)
+        let join = |folder: &FolderPath| {
+            let mut path = String::with_capacity(folder.path.len() + 1 + name.len());
+            path.push_str(&folder.path);
+            path.push('\\');
+            name.push_to(&mut path);
+            (path, folder.certain)
+        };
+        match self.cache.get(&parent) {
+            Some(known) => join(known),
+            None => join(&self.folder(parent)),
+        }
     }
 
     /// The path of the folder that this reference means.
@@ -110,16 +127,31 @@ impl<'a> Paths<'a> {
         self.cache.insert(reference, folder);
     }
 
+    /// Takes note of a record that is at hand, so that it is not read again when a path leads through it.
+    pub fn meet(&mut self, record: &FileRecord<'_>) {
+        if !record.is_folder() || record.base().is_some() || self.met.len() >= MAX_MET {
+            return;
+        }
+        if let Some(name) = long_name(record) {
+            let (reference, in_use) = (record.reference(), record.in_use());
+            let met = Met { reference, in_use, parent: name.parent, name: name.name.to_string() };
+            self.met.insert(record.number(), met);
+        }
+    }
+
     fn step(&mut self, reference: FileReference) -> Step {
         if reference.entry == FileReference::ROOT_ENTRY {
             return Step::Root;
         }
+        if let Some(met) = self.met.get(&reference.entry) {
+            return match owner(reference, met.reference, met.in_use) {
+                Some(certain) => Step::Folder { parent: met.parent, name: met.name.clone(), certain },
+                None => Step::Unknown,
+            };
+        }
         let Ok(record) = self.mft.record(reference.entry, &mut self.buffer) else { return Step::Unknown };
-        let same_owner = record.sequence() == reference.sequence
-            // Deletion counts the sequence up and leaves the rest: the last owner is still the one meant.
-            || !record.in_use() && record.sequence() == reference.next_sequence();
-        // A sequence of zero is not a statement about the owner; the folder that is there now is a guess.
-        if record.base().is_some() || !(same_owner || reference.sequence == 0) || !record.is_folder() {
+        let Some(certain) = owner(reference, record.reference(), record.in_use()) else { return Step::Unknown };
+        if record.base().is_some() || !record.is_folder() {
             return Step::Unknown;
         }
         let found = long_name(&record).map(|name| (name.parent, name.name.to_string()));
@@ -141,7 +173,7 @@ impl<'a> Paths<'a> {
                 }
             }
         };
-        Step::Folder { parent, name, certain: same_owner }
+        Step::Folder { parent, name, certain }
     }
 
     /// The name of a folder whose $FILE_NAME did not fit in its base record.
@@ -152,6 +184,15 @@ impl<'a> Paths<'a> {
             long_name(&record).map(|name| (name.parent, name.name.to_string()))
         })
     }
+}
+
+/// Whether the record that is there is the one that a reference means, and if so, whether that is certain.
+fn owner(meant: FileReference, there: FileReference, in_use: bool) -> Option<bool> {
+    let same = there.sequence == meant.sequence
+        // Deletion counts the sequence up and leaves the rest: the last owner is still the one meant.
+        || !in_use && there.sequence == meant.next_sequence();
+    // A sequence of zero is not a statement about the owner; the folder that is there now is a guess.
+    (same || meant.sequence == 0).then_some(same)
 }
 
 /// The name that people see: the long one where there is one, else whichever there is.

@@ -47,7 +47,7 @@ impl Place {
 
     fn moment(&self) -> Option<Moment> {
         let timestamp = Timestamp::filetime(self.last_written)?;
-        Some(Moment { locator: Some(self.locator()), ..Moment::at(Meaning::KEY_WRITTEN, timestamp) })
+        Some(Moment { locator: Some(Box::new(self.locator())), ..Moment::at(Meaning::KEY_WRITTEN, timestamp) })
     }
 }
 

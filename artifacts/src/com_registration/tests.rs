@@ -106,7 +106,7 @@ fn every_field_of_a_registration() {
         moments.iter().zip([(WRITTEN, format!(r"{key}\InprocServer32")), (WRITTEN + 1, key.to_owned())])
     {
         assert!(matches!(when, When::At(at) if at.ticks == Filetime(ticks)), "{when:?}");
-        assert!(matches!(locator, Some(Locator::RegistryKey { key, value: None, .. }) if *key == path));
+        assert!(matches!(locator.as_deref(), Some(Locator::RegistryKey { key, value: None, .. }) if *key == path));
     }
     let Locator::RegistryKey { key: at, value: None, offset } = &record.locator else { panic!() };
     assert_eq!((at.as_str(), &bytes[*offset as usize..][..2]), (key, &b"nk"[..]));

@@ -20,7 +20,7 @@ impl Source {
             .moments
             .iter()
             .find(|moment| moment.when.sort_key() == event.time && moment.meaning == event.meaning)
-            .and_then(|moment| moment.locator.clone());
+            .and_then(|moment| moment.locator.as_deref().cloned());
         Source {
             artifact: event.record.artifact,
             item: event.item,

@@ -39,6 +39,15 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
     for moment in &record.moments {
         match moment.when {
             When::Undated => out.push(0),
+            When::At(time) if Timestamp::filetime(time.ticks.0) == Some(time) => {
+                if time.ticks == before {
+                    out.push(PLAIN_AGAIN);
+                } else {
+                    out.push(PLAIN);
+                    out.extend_from_slice(&time.ticks.0.to_le_bytes());
+                    before = time.ticks;
+                }
+            }
             When::At(time) => put_times(1, &[time], &mut before, out),
             When::Between(from, to) => put_times(2, &[from, to], &mut before, out),
             When::NotBefore(time) => put_times(3, &[time], &mut before, out),
@@ -70,6 +79,10 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
 
 /// Tag of a field whose value is the subject.
 const SUBJECT: u8 = 8;
+
+/// Tags of a moment that is a FILETIME and nothing else, as nearly all are, and of one equal to the time before it.
+const PLAIN: u8 = 5;
+const PLAIN_AGAIN: u8 = 6;
 
 /// LEB128.
 fn put_number(mut number: u64, out: &mut Vec<u8>) {
@@ -291,10 +304,32 @@ impl<'a> Reader<'a> {
             2 => When::Between(self.timestamp(before)?, self.timestamp(before)?),
             3 => When::NotBefore(self.timestamp(before)?),
             4 => When::NotAfter(self.timestamp(before)?),
+            tag @ (PLAIN | PLAIN_AGAIN) => {
+                if tag == PLAIN {
+                    *before = Filetime(self.le64()?);
+                }
+                When::At(Timestamp::filetime(before.0)?)
+            }
             _ => return None,
         })
     }
 
+    /// Passes over a moment and gives the time by which it is sorted.
+    fn moment_key(&mut self, before: &mut Filetime) -> Option<Option<Filetime>> {
+        match self.0.first()? {
+            &tag @ (PLAIN | PLAIN_AGAIN) => {
+                self.byte()?;
+                if tag == PLAIN {
+                    *before = Filetime(self.le64()?);
+                }
+                Some(Some(*before))
+            }
+            _ => self.moment(before).map(|when| when.sort_key()),
+        }
+    }
+
+    /// Inlined, so that the value of each of the many fields goes from here to where it is used in registers.
+    #[inline]
     fn value(&mut self) -> Option<ValueView<'a>> {
         Some(match self.byte()? {
             0 => ValueView::Text(self.text()?),
@@ -303,6 +338,13 @@ impl<'a> Reader<'a> {
             3 => ValueView::Bool(false),
             4 => ValueView::Bool(true),
             5 => ValueView::Time(Filetime(self.le64()?)),
+            tag => return self.many(tag),
+        })
+    }
+
+    /// The value after the tag of a list or map.
+    fn many(&mut self, tag: u8) -> Option<ValueView<'a>> {
+        Some(match tag {
             6 => {
                 let count = self.count()?;
                 let start = *self;
@@ -433,9 +475,13 @@ pub(crate) struct RecordView<'a> {
 }
 
 impl<'a> RecordView<'a> {
-    /// Reads an encoded record, and hands over each moment's place, meaning and time on the way; `None` if
-    /// it is damaged.
-    fn with_moments(bytes: &'a [u8], names: &'a Names, mut each: impl FnMut(usize, Meaning, When)) -> Option<Self> {
+    /// Reads an encoded record, and hands over each moment's place, meaning and time on the way, with what is needed to
+    /// read it in full; `None` if it is damaged.
+    fn with_moments(
+        bytes: &'a [u8],
+        names: &'a Names,
+        mut each: impl FnMut(usize, Meaning, Option<Filetime>, Unread<'a>),
+    ) -> Option<Self> {
         let mut reader = Reader(bytes);
         let item = ItemId(u32::from_be_bytes(reader.array()?));
         let place = reader.place()?;
@@ -456,7 +502,8 @@ impl<'a> RecordView<'a> {
         let moments = reader;
         let mut before = Filetime(0);
         for (index, meaning) in shape.meanings.iter().enumerate() {
-            each(index, Meaning(meaning), reader.moment(&mut before)?);
+            let unread = Unread { reader, before };
+            each(index, Meaning(meaning), reader.moment_key(&mut before)?, unread);
         }
         let subject = reader.text()?;
         let user = match reader.byte()? {
@@ -486,7 +533,7 @@ impl<'a> RecordView<'a> {
 
     /// Reads an encoded record; `None` if it is damaged.
     pub(super) fn new(bytes: &'a [u8], names: &'a Names) -> Option<Self> {
-        Self::with_moments(bytes, names, |_, _, _| ())
+        Self::with_moments(bytes, names, |_, _, _, _| ())
     }
 
     /// Every moment in stored order.
@@ -539,7 +586,7 @@ impl<'a> RecordView<'a> {
             self.moments().map(|(meaning, when)| Moment { meaning, when, locator: None }).collect();
         for (index, place) in self.moment_places() {
             if let Some(moment) = moments.get_mut(index) {
-                moment.locator = Some(place.to_locator());
+                moment.locator = Some(Box::new(place.to_locator()));
             }
         }
         let mut fields = Fields::with_capacity(self.field_count, 0);
@@ -582,8 +629,15 @@ impl<'a> FieldName<'a> {
     }
 }
 
-/// A moment of an event: its number in the record, meaning and time.
-pub(crate) type MomentView = (usize, Meaning, When);
+/// A moment of an event: its number in the record and its meaning.
+pub(crate) type MomentView = (usize, Meaning);
+
+/// Where a moment stands that was passed over, and the time before it.
+#[derive(Clone, Copy)]
+struct Unread<'a> {
+    reader: Reader<'a>,
+    before: Filetime,
+}
 
 /// An event whose record is still encoded.
 #[derive(Clone, Copy)]
@@ -591,6 +645,8 @@ pub(crate) struct EventView<'a> {
     pub(crate) time: Option<Filetime>,
     /// The moments of this time in stored order; one [`Meaning::NOT_A_TIME`] for a record without any.
     pub(crate) moments: &'a [MomentView],
+    /// The first of them in full.
+    first: Option<Unread<'a>>,
     pub(crate) record: RecordView<'a>,
     /// Encoded records of the other places.
     others: &'a [std::ops::Range<usize>],
@@ -612,29 +668,38 @@ impl<'a> EventView<'a> {
         moments: &'a mut Vec<MomentView>,
     ) -> Option<Self> {
         moments.clear();
-        let (mut dated, mut first) = (false, Filetime(u64::MAX));
-        let record = RecordView::with_moments(bytes.get(encoded)?, names, |index, meaning, when| {
-            let at = when.sort_key();
-            if at == Some(Filetime(time)) || (at.is_none() && !dated) {
-                moments.push((index, meaning, when));
+        let (mut dated, mut earliest, mut first) = (false, Filetime(u64::MAX), None);
+        let record = RecordView::with_moments(bytes.get(encoded)?, names, |index, meaning, at, unread| {
+            if let (Some(at), false) = (at, dated) {
+                // Those without a time do not count beside one with it.
+                moments.clear();
+                (dated, earliest, first) = (true, at, None);
             }
-            dated |= at.is_some();
-            first = first.min(at.unwrap_or(Filetime(u64::MAX)));
+            if at == Some(Filetime(time)) || (at.is_none() && !dated) {
+                first = first.or(Some(unread));
+                moments.push((index, meaning));
+            }
+            earliest = earliest.min(at.unwrap_or(earliest));
         })?;
-        if dated {
-            moments.retain(|(_, _, when)| when.sort_key().is_some());
-        } else if moments.is_empty() {
-            moments.push((0, Meaning::NOT_A_TIME, When::Undated));
+        if moments.is_empty() {
+            moments.push((0, Meaning::NOT_A_TIME));
         }
         Some(EventView {
             time: dated.then_some(Filetime(time)),
-            is_first: !dated || first == Filetime(time),
+            is_first: !dated || earliest == Filetime(time),
             moments,
+            first,
             record,
             others,
             bytes,
             names,
         })
+    }
+
+    /// The first moment as it is stored.
+    pub(crate) fn when(&self) -> When {
+        let read = |mut unread: Unread<'_>| unread.reader.moment(&mut unread.before);
+        self.first.and_then(read).unwrap_or(When::Undated)
     }
 
     /// Other places of the same record.

@@ -31,12 +31,14 @@ pub(crate) struct Shape {
 /// Everything numbered so far.
 static TABLE: RwLock<Option<HashMap<u32, Arc<Shape>, RandomState>>> = RwLock::new(None);
 
-/// The number of a shape that this thread has seen, by the addresses of its texts. A static text never moves and is
+/// The numbers of shapes that this thread has seen, by the addresses of their texts. A static text never moves and is
 /// never freed, so its address stands for it, and no lock is taken.
 #[derive(Default)]
 struct Seen {
     numbers: HashMap<Box<[usize]>, (u32, bool), RandomState>,
+    /// The last record's, since records of a kind come together.
     key: Vec<usize>,
+    last: Option<(u32, bool)>,
 }
 
 thread_local! {
@@ -52,41 +54,72 @@ fn hash(texts: impl Iterator<Item = &'static str>) -> u32 {
 /// The number of a record's shape, and whether it has the names of the fields.
 pub(super) fn number(record: &Record) -> (u32, bool) {
     SEEN.with_borrow_mut(|seen| {
-        seen.key.clear();
-        let static_text = |text: &'static str| [text.as_ptr() as usize, text.len()];
-        seen.key.extend(static_text(record.artifact));
-        seen.key.extend(static_text(record.data_type));
-        seen.key.extend([record.claims.as_ptr() as usize, record.claims.len(), record.moments.len()]);
-        seen.key.extend(record.moments.iter().flat_map(|moment| static_text(moment.meaning.0)));
-        let head = seen.key.len();
-        let mut named = record.fields.len() <= MOST_FIELDS;
-        for (name, _) in record.fields.entries() {
-            match name {
-                FieldName::Static(name) if named => seen.key.extend(static_text(name)),
-                _ => named = false,
+        if let Some(last) = seen.last
+            && is_key(&seen.key, record)
+        {
+            return last;
+        }
+        let named = write_key(record, &mut seen.key);
+        let found = seen.numbers.get(&*seen.key).copied().unwrap_or_else(|| {
+            let found = place(record, named);
+            if seen.numbers.len() < 2 * MOST_SHAPES {
+                seen.numbers.insert(seen.key.as_slice().into(), found);
             }
-        }
-        if !named {
-            seen.key.truncate(head);
-            // Tells a record without fields from one whose names are not known here.
-            seen.key.push(usize::MAX);
-        }
-        if let Some(found) = seen.numbers.get(&*seen.key) {
-            return *found;
-        }
-        let found = place(record, named);
-        if seen.numbers.len() < 2 * MOST_SHAPES {
-            seen.numbers.insert(seen.key.as_slice().into(), found);
-        }
+            found
+        });
+        seen.last = Some(found);
         found
     })
+}
+
+fn static_text(text: &'static str) -> [usize; 2] {
+    [text.as_ptr() as usize, text.len()]
+}
+
+/// Whether [`write_key`] would write this key for the record, where that has the names of its fields.
+fn is_key(key: &[usize], record: &Record) -> bool {
+    let mut rest = key.iter().copied();
+    let mut next = |part: usize| rest.next() == Some(part);
+    let mut text = |text: &'static str| static_text(text).into_iter().all(&mut next);
+    text(record.artifact)
+        && text(record.data_type)
+        && [record.claims.as_ptr() as usize, record.claims.len(), record.moments.len()].into_iter().all(&mut next)
+        && record.moments.iter().all(|moment| static_text(moment.meaning.0).into_iter().all(&mut next))
+        && record.fields.names().all(|name| match name {
+            FieldName::Static(name) => static_text(name).into_iter().all(&mut next),
+            FieldName::Shared(_) => false,
+        })
+        && rest.next().is_none()
+}
+
+/// What stands for the shape of a record, and whether the names of the fields are in it.
+fn write_key(record: &Record, key: &mut Vec<usize>) -> bool {
+    key.clear();
+    key.extend(static_text(record.artifact));
+    key.extend(static_text(record.data_type));
+    key.extend([record.claims.as_ptr() as usize, record.claims.len(), record.moments.len()]);
+    key.extend(record.moments.iter().flat_map(|moment| static_text(moment.meaning.0)));
+    let head = key.len();
+    let mut named = record.fields.len() <= MOST_FIELDS;
+    for name in record.fields.names() {
+        match name {
+            FieldName::Static(name) if named => key.extend(static_text(name)),
+            _ => named = false,
+        }
+    }
+    if !named {
+        key.truncate(head);
+        // Tells a record without fields from one whose names are not known here.
+        key.push(usize::MAX);
+    }
+    named
 }
 
 /// Puts the shape into the table, without the names when there are too many of them.
 fn place(record: &Record, named: bool) -> (u32, bool) {
     let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
     let table = table.get_or_insert_default();
-    let names = record.fields.entries().map_while(|(name, _)| match name {
+    let names = record.fields.names().map_while(|name| match name {
         FieldName::Static(name) => Some(*name),
         FieldName::Shared(_) => None,
     });

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Encoded bytes after which a batch ends with the next change of time.
-const BATCH_BYTES: usize = 128 << 10;
+/// Encoded bytes after which a batch ends with the next change of time. The rows of a batch take some times as much, and
+/// are still in the processor's cache when they are written.
+const BATCH_BYTES: usize = 32 << 10;
 
 /// Encoded bytes after which a batch ends although the time goes on. Equal records in different batches
 /// are not found.

@@ -106,7 +106,8 @@ fn every_kind_of_value_and_place_comes_back() {
             When::NotAfter(stamp),
             When::Undated,
         ];
-        let moments = whens.map(|when| Moment { meaning: Meaning::LAST_RUN, when, locator: Some(locator.clone()) });
+        let moments =
+            whens.map(|when| Moment { meaning: Meaning::LAST_RUN, when, locator: Some(Box::new(locator.clone())) });
         let record = Record {
             artifact: "prefetch",
             data_type: "windows:prefetch:execution",

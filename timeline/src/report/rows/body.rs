@@ -5,8 +5,8 @@
 //! a time as a row of its own in the year 0. Times are whole seconds, so times before 1970 cannot be shown
 //! and undated events have no line.
 
-use super::{Row, text};
-use crate::merge::{Place, Shape, ValueView};
+use super::{FileFacts, Row, text};
+use crate::merge::{Place, Shape};
 use evidence::{Filetime, Meaning};
 
 /// Whether a record is a file record, whose lines need no sentence.
@@ -45,15 +45,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
         };
         *place = place.or(when.sort_key());
     }
-    let (mut size, mut in_use, mut directory) = (0, true, false);
-    for (name, value) in row.fields {
-        match (name.as_str(), *value) {
-            ("Size", ValueView::Unsigned(bytes)) => size = bytes,
-            ("InUse", ValueView::Bool(flag)) => in_use = flag,
-            ("Directory", ValueView::Bool(flag)) => directory = flag,
-            _ => {}
-        }
-    }
+    let FileFacts { directory, in_use, size, .. } = FileFacts::of(record);
     for (times, file_name) in times.into_iter().zip([false, true]) {
         if times == [None; 4] {
             continue;
@@ -71,7 +63,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
             _ => out.push(b'0'),
         }
         out.extend_from_slice(if directory { b"|d/drwxrwxrwx|0|0|" } else { b"|r/rrwxrwxrwx|0|0|" });
-        text::decimal(size, out);
+        text::decimal(size.unwrap_or(0), out);
         for time in times {
             seconds(time, out);
         }

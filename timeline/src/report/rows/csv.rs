@@ -16,11 +16,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     text::cell(row.message, out);
     out.push(b',');
     out.extend_from_slice(row.micros);
-    out.push(b',');
-    out.extend_from_slice(record.shape.data_type.as_bytes());
-    out.push(b',');
-    out.extend_from_slice(record.shape.artifact.as_bytes());
-    out.push(b',');
+    out.extend_from_slice(&row.shape.csv);
     out.extend_from_slice(&row.id);
     out.push(b',');
     if let Some(user) = record.user {
@@ -30,14 +26,14 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     text::cell(record.subject, out);
     out.extend_from_slice(&row.item.csv);
     match record.place {
-        Place::RegistryKey { .. } => text::cell(row.place, out),
+        Place::RegistryKey { .. } => text::cell(&String::from_utf8_lossy(row.place), out),
         // Its words have a comma.
         Place::ByteRange { .. } => {
             out.push(b'"');
-            out.extend_from_slice(row.place.as_bytes());
+            out.extend_from_slice(row.place);
             out.push(b'"');
         }
-        _ => out.extend_from_slice(row.place.as_bytes()),
+        _ => out.extend_from_slice(row.place),
     }
     out.push(b',');
     out.extend_from_slice(record.integrity.name().as_bytes());

@@ -1,10 +1,10 @@
 //! `timeline.jsonl`: one JSON object a row, with the field names that Timesketch expects.
 
 use super::{Row, text};
-use crate::merge::{Names, Place, ValueView};
+use crate::merge::{Place, Shape, ValueView};
 use evidence::{Encoding, Integrity, Precision, When, Zone};
 use foldhash::fast::RandomState;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Names of the row itself; a field of the record that is called the same gets the prefix `field_`.
 const OWN: &[&str] = &[
@@ -46,8 +46,18 @@ fn start(name: &str, out: &mut Vec<u8>) {
 
 pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
+    // The subject is a path as a rule, full of what must be escaped, and stands in several members.
+    let mut subject = std::mem::take(row.scratch);
+    subject.clear();
+    text::json(record.subject, &mut subject);
     out.extend_from_slice(b"{\"message\":\"");
-    text::json(row.message, out);
+    match row.message.strip_prefix(record.subject) {
+        Some(rest) => {
+            out.extend_from_slice(&subject);
+            text::json(rest, out);
+        }
+        None => text::json(row.message, out),
+    }
     out.extend_from_slice(b"\",\"datetime\":\"");
     match row.event.time {
         Some(_) => {
@@ -59,10 +69,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     }
     start("timestamp_desc", out);
     row.meanings(out);
-    out.push(b'"');
-    member("data_type", record.shape.data_type, out);
-    member("artifact", record.shape.artifact, out);
-    start("event_id", out);
+    out.extend_from_slice(&row.shape.json_head);
     out.extend_from_slice(&row.id);
     out.push(b'"');
     if let Some(time) = row.event.time {
@@ -71,29 +78,32 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
         out.push(b'"');
     }
     precision(row, out);
-    member("subject", record.subject, out);
+    start("subject", out);
+    out.extend_from_slice(&subject);
+    out.push(b'"');
     if let Some(user) = record.user {
         member("user", user, out);
     }
     out.extend_from_slice(&row.item.json);
     start("locator", out);
     match record.place {
-        Place::RegistryKey { .. } => text::json(row.place, out),
-        _ => out.extend_from_slice(row.place.as_bytes()),
+        Place::RegistryKey { .. } => text::json(&String::from_utf8_lossy(row.place), out),
+        _ => out.extend_from_slice(row.place),
     }
     out.push(b'"');
     if record.integrity != Integrity::Intact {
         member("integrity", record.integrity.name(), out);
     }
-    fields(row, out);
+    fields(row, &subject, out);
+    *row.scratch = subject;
     others(row, out);
     out.extend_from_slice(b"}\n");
 }
 
 /// What the stored time cannot tell, for times that are not simply a FILETIME in UTC.
 fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
-    let Some((_, _, when)) = row.event.moments.first() else { return };
-    let (bound, time) = match *when {
+    let when = row.event.when();
+    let (bound, time) = match when {
         When::Undated => return,
         When::At(time) => (None, time),
         When::Between(time, _) => (Some("between"), time),
@@ -103,7 +113,7 @@ fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
     if let Some(bound) = bound {
         member("time_bound", bound, out);
     }
-    if let When::Between(_, until) = *when {
+    if let When::Between(_, until) = when {
         member("datetime_until", &until.ticks.to_string(), out);
     }
     if time.encoding != Encoding::Filetime {
@@ -136,25 +146,24 @@ fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// `,"name":` of every field, by the number of the shape that has the names.
-pub(super) struct Keys(HashMap<u32, Vec<Vec<u8>>, RandomState>);
+/// `","data_type":"…","artifact":"…","event_id":"` of a shape.
+pub(super) fn head(shape: &Shape) -> Vec<u8> {
+    let mut out = b"\"".to_vec();
+    member("data_type", shape.data_type, &mut out);
+    member("artifact", shape.artifact, &mut out);
+    start("event_id", &mut out);
+    out
+}
 
-impl Keys {
-    pub(super) fn new(names: &Names) -> Self {
-        let keys = |fields: &[&str]| {
-            let mut repeated = Repeated::default();
-            fields
-                .iter()
-                .enumerate()
-                .map(|(index, name)| {
-                    let mut key = Vec::new();
-                    write_key(name, index, repeated.is_repeated(name), &mut key);
-                    key
-                })
-                .collect()
-        };
-        Keys(names.shapes().filter_map(|(number, shape)| Some((number, keys(shape.fields.as_deref()?)))).collect())
-    }
+/// `,"name":` of every field of a shape that has the names.
+pub(super) fn keys(shape: &Shape) -> Vec<Vec<u8>> {
+    let mut repeated = Repeated::default();
+    let key = |(index, name): (usize, &&'static str)| {
+        let mut key = Vec::new();
+        write_key(name, index, repeated.is_repeated(name), &mut key);
+        key
+    };
+    shape.fields.iter().flatten().enumerate().map(key).collect()
 }
 
 /// The names of a record's fields so far.
@@ -183,19 +192,23 @@ fn write_key(name: &str, index: usize, repeated: bool, out: &mut Vec<u8>) {
 
 /// Every field of the record. All values are texts or lists of texts, because a search index takes one type
 /// for each name and the artifacts do not agree on it; maps become JSON inside of the text.
-fn fields(row: &Row<'_>, out: &mut Vec<u8>) {
+fn fields(row: &Row<'_>, subject: &[u8], out: &mut Vec<u8>) {
     let record = &row.event.record;
-    let known = row.keys.0.get(&record.shape_number);
     let mut repeated = Repeated::default();
-    for (index, (name, value)) in row.fields.iter().enumerate() {
-        match known.and_then(|keys| keys.get(index)) {
+    record.fields().enumerate().for_each(|(index, (name, value))| {
+        match row.shape.json_keys.get(index) {
             Some(key) => out.extend_from_slice(key),
             None => {
                 let name = name.as_str();
                 write_key(name, index, repeated.is_repeated(name), out);
             }
         }
-        match *value {
+        match value {
+            ValueView::Text(text) if std::ptr::eq(text, record.subject) => {
+                out.push(b'"');
+                out.extend_from_slice(subject);
+                out.push(b'"');
+            }
             ValueView::List(items) => {
                 out.push(b'[');
                 for (index, item) in items.enumerate() {
@@ -208,7 +221,7 @@ fn fields(row: &Row<'_>, out: &mut Vec<u8>) {
             }
             value => string(value, out),
         }
-    }
+    });
 }
 
 /// Whether a field's name could be taken for one of the row's own or for a repeated one.

@@ -3,7 +3,7 @@
 //! A sentence is a pattern. `{Name}` is a field, `{A|B}` the first of several that has a value, `{Name:80}`
 //! at most so many characters of it, and what stands in `[…]` is left out when a field in it has no value.
 
-use super::text;
+use super::{FileFacts, text};
 use crate::merge::{FieldName, Place, RecordView, ValueView};
 
 /// Patterns by data type, for all but event records.
@@ -198,30 +198,21 @@ fn push(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Writes the sentence of a record.
-pub(super) fn write(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
+pub(super) fn write(record: &RecordView<'_>, out: &mut Vec<u8>) {
     match record.shape.data_type {
-        "windows:ntfs:file" => file(record, fields, out),
-        "windows:evtx:record" => event_record(record, fields, out),
+        "windows:ntfs:file" => file(record, out),
+        "windows:evtx:record" => event_record(record, &record.all_fields(), out),
         data_type => match BY_TYPE.iter().find(|(there, _)| *there == data_type) {
-            Some((_, pattern)) => fill(pattern, record, fields, out),
+            Some((_, pattern)) => fill(pattern, record, &record.all_fields(), out),
             None => push(record.subject, out),
         },
     }
 }
 
-/// File records are by far the most, so their sentence is made in one pass over the fields.
-fn file(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
+/// File records are by far the most, so their sentence is no pattern.
+fn file(record: &RecordView<'_>, out: &mut Vec<u8>) {
     push(record.subject, out);
-    let (mut directory, mut in_use, mut certain, mut size) = (false, true, true, None);
-    for (name, value) in fields {
-        match (name.as_str(), *value) {
-            ("InUse", ValueView::Bool(flag)) => in_use = flag,
-            ("Directory", ValueView::Bool(flag)) => directory = flag,
-            ("PathCertain", ValueView::Bool(flag)) => certain = flag,
-            ("Size", ValueView::Unsigned(bytes)) => size = Some(bytes),
-            _ => {}
-        }
-    }
+    let FileFacts { directory, in_use, path_certain, size } = FileFacts::of(record);
     push(
         match (in_use, directory) {
             (true, true) => " (folder",
@@ -242,7 +233,7 @@ fn file(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
         out.push(b'-');
         text::decimal(u64::from(sequence), out);
     }
-    push(if certain { ")" } else { ", path not certain)" }, out);
+    push(if path_certain { ")" } else { ", path not certain)" }, out);
 }
 
 fn event_record(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {

@@ -9,10 +9,12 @@ mod tests;
 mod text;
 
 use crate::event::Event;
-use crate::merge::{Batch, EventView, FieldName, MergeError, Sorted, ValueView};
+use crate::merge::{Batch, EventView, MergeError, Names, RecordView, Shape, Sorted, ValueView};
 use evidence::{Item, ItemId, Problem};
+use foldhash::fast::RandomState;
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -127,6 +129,31 @@ impl ItemText {
     }
 }
 
+/// What the rows need to know of a shape, ready for each format.
+#[derive(Default)]
+struct ShapeText {
+    json_head: Vec<u8>,
+    json_keys: Vec<Vec<u8>>,
+    /// `,data type,artifact,`.
+    csv: Vec<u8>,
+}
+
+impl ShapeText {
+    fn new(shape: &Shape) -> Self {
+        let csv = format!(",{},{},", shape.data_type, shape.artifact).into_bytes();
+        ShapeText { json_head: jsonl::head(shape), json_keys: jsonl::keys(shape), csv }
+    }
+}
+
+/// What all rows are made with.
+struct Setting<'a> {
+    names: Names,
+    shapes: HashMap<u32, ShapeText, RandomState>,
+    items: Items,
+    formats: Vec<Format>,
+    wants: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
 struct Items {
     known: Vec<ItemText>,
     unknown: ItemText,
@@ -155,20 +182,46 @@ impl Items {
 struct Row<'a> {
     event: &'a EventView<'a>,
     items: &'a Items,
-    keys: &'a jsonl::Keys,
+    shape: &'a ShapeText,
     item: &'a ItemText,
-    /// Every field, read once for all formats.
-    fields: &'a [(FieldName<'a>, ValueView<'a>)],
     message: &'a str,
     /// Hexadecimal digits.
     id: [u8; 32],
     /// The words of the record's place, as the evidence gives them.
-    place: &'a str,
+    place: &'a [u8],
     /// `2019-07-19T14:45:55.699293+00:00`, and the same as microseconds since 1970; empty for undated events.
     datetime: &'a [u8],
     micros: &'a [u8],
     clock: &'a mut Clock,
     scratch: &'a mut Vec<u8>,
+}
+
+/// What a file record says of its file in the fields that rows show in words.
+struct FileFacts {
+    directory: bool,
+    in_use: bool,
+    path_certain: bool,
+    size: Option<u64>,
+}
+
+impl FileFacts {
+    fn of(record: &RecordView<'_>) -> Self {
+        let mut facts = FileFacts { directory: false, in_use: true, path_certain: true, size: None };
+        let mut left = 4;
+        // They stand among the first, and file records are by far the most.
+        let _ = record.fields().try_for_each(|(name, value)| {
+            match (name.as_str(), value) {
+                ("Directory", ValueView::Bool(flag)) => facts.directory = flag,
+                ("InUse", ValueView::Bool(flag)) => facts.in_use = flag,
+                ("PathCertain", ValueView::Bool(flag)) => facts.path_certain = flag,
+                ("Size", ValueView::Unsigned(bytes)) => facts.size = Some(bytes),
+                _ => return Some(()),
+            }
+            left -= 1;
+            (left > 0).then_some(())
+        });
+        facts
+    }
 }
 
 /// Texts that the formats of a row share; kept for their memory.
@@ -183,7 +236,7 @@ struct Shared {
 impl Row<'_> {
     /// Every meaning of the row's time.
     fn meanings(&self, out: &mut Vec<u8>) {
-        for (index, (_, meaning, _)) in self.event.moments.iter().enumerate() {
+        for (index, (_, meaning)) in self.event.moments.iter().enumerate() {
             if index > 0 {
                 out.extend_from_slice(b"; ");
             }
@@ -206,14 +259,15 @@ impl Shared {
 fn event_id(event: &EventView<'_>, item: &ItemText, place: &[u8], scratch: &mut Vec<u8>) -> [u8; 32] {
     scratch.clear();
     scratch.push(b'\n');
-    let own = event.moments.first().and_then(|(index, _, _)| {
-        event.record.moment_places().find(|(there, _)| there == index).map(|(_, place)| place)
-    });
+    let own = event
+        .moments
+        .first()
+        .and_then(|(index, _)| event.record.moment_places().find(|(there, _)| there == index).map(|(_, place)| place));
     match own {
         Some(own) => text::place(own, scratch),
         None => scratch.extend_from_slice(place),
     }
-    for (_, meaning, _) in event.moments {
+    for (_, meaning) in event.moments {
         scratch.push(b'\n');
         scratch.extend_from_slice(meaning.0.as_bytes());
     }
@@ -247,16 +301,30 @@ const MOST_BATCHES: usize = 16;
 /// Writes every event to every output in the order of time, and shows `observe` those whose data type
 /// `wants` names. Rendering runs on all threads; the bytes do not depend on their number.
 pub fn write_timeline<W: Write + Send>(
-    mut sorted: Sorted,
+    sorted: Sorted,
     items: &[Item],
     outputs: &mut [Output<W>],
     wants: &(dyn Fn(&str) -> bool + Sync),
     observe: &mut (dyn FnMut(Event) + Send),
 ) -> Result<TimelineSummary, TimelineError> {
-    let items = Items::new(items);
     let names = sorted.names();
-    let keys = jsonl::Keys::new(&names);
-    let formats: Vec<Format> = outputs.iter().map(|output| output.format).collect();
+    let setting = Setting {
+        shapes: names.shapes().map(|(number, shape)| (number, ShapeText::new(shape))).collect(),
+        names,
+        items: Items::new(items),
+        formats: outputs.iter().map(|output| output.format).collect(),
+        wants,
+    };
+    // From a thread of the pool the work is handed on without waking another one each time.
+    rayon::scope(|_| write_all(sorted, &setting, outputs, observe))
+}
+
+fn write_all<W: Write + Send>(
+    mut sorted: Sorted,
+    setting: &Setting<'_>,
+    outputs: &mut [Output<W>],
+    observe: &mut (dyn FnMut(Event) + Send),
+) -> Result<TimelineSummary, TimelineError> {
     for output in outputs.iter_mut().filter(|output| output.format == Format::Csv) {
         write_to(output, csv::HEADER)?;
     }
@@ -268,9 +336,7 @@ pub fn write_timeline<W: Write + Send>(
     loop {
         // While one set of batches is rendered, the set before it is written and used again for reading.
         let ((), written) = rayon::join(
-            || {
-                rendering.par_iter_mut().for_each(|work| work.render(&names, &items, &keys, &formats, wants));
-            },
+            || rendering.par_iter_mut().for_each(|work| work.render(setting)),
             || -> Result<(), TimelineError> {
                 for work in &mut finished {
                     if work.damaged {
@@ -308,14 +374,8 @@ fn read(sorted: &mut Sorted, set: &mut [Work]) -> Result<(), MergeError> {
 }
 
 impl Work {
-    fn render(
-        &mut self,
-        names: &crate::merge::Names,
-        items: &Items,
-        keys: &jsonl::Keys,
-        formats: &[Format],
-        wants: &(dyn Fn(&str) -> bool + Sync),
-    ) {
+    fn render(&mut self, setting: &Setting<'_>) {
+        let Setting { names, shapes, items, formats, wants } = setting;
         self.events.clear();
         self.rows.resize_with(formats.len(), Vec::new);
         self.rows.iter_mut().for_each(Vec::clear);
@@ -329,12 +389,13 @@ impl Work {
                 return;
             };
             let item = items.get(event.record.item);
-            // Without sentences, nothing is asked of a file record but with its first time.
-            let asked = described || !body::is_file(event.record.shape) || event.is_first;
-            let fields = if asked { event.record.all_fields() } else { Vec::new() };
+            let Some(shape) = shapes.get(&event.record.shape_number) else {
+                self.damaged = true;
+                return;
+            };
             shared.clear();
             if described || !body::is_file(event.record.shape) {
-                message::write(&event.record, &fields, &mut shared.message);
+                message::write(&event.record, &mut shared.message);
             }
             let mut id = [b'0'; 32];
             if described {
@@ -348,12 +409,11 @@ impl Work {
             let mut row = Row {
                 event: &event,
                 items,
-                keys,
+                shape,
                 item,
-                fields: &fields,
                 message: std::str::from_utf8(&shared.message).unwrap_or_default(),
                 id,
-                place: std::str::from_utf8(&shared.place).unwrap_or_default(),
+                place: &shared.place,
                 datetime: &shared.datetime,
                 micros: &shared.micros,
                 clock: &mut clock,
