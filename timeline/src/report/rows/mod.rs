@@ -255,7 +255,7 @@ impl Shared {
 }
 
 /// The id of an event: the first 128 bits of SHA-256 over the item's SHA-256 in hexadecimal, the words of
-/// the place, each meaning and the time in FILETIME ticks, separated by line feeds.
+/// the place, and the time in FILETIME ticks, separated by line feeds. A record has one event for each time.
 fn event_id(event: &EventView<'_>, item: &ItemText, place: &[u8], scratch: &mut Vec<u8>) -> [u8; 32] {
     scratch.clear();
     scratch.push(b'\n');
@@ -266,10 +266,6 @@ fn event_id(event: &EventView<'_>, item: &ItemText, place: &[u8], scratch: &mut 
     match own {
         Some(own) => text::place(own, scratch),
         None => scratch.extend_from_slice(place),
-    }
-    for (_, meaning) in event.moments {
-        scratch.push(b'\n');
-        scratch.extend_from_slice(meaning.0.as_bytes());
     }
     scratch.push(b'\n');
     if let Some(time) = event.time {

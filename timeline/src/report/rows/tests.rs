@@ -124,7 +124,7 @@ fn json_lines_have_what_timesketch_needs_and_every_field() {
 fn event_ids_can_be_computed_again() {
     let ([jsonl, csv, _], ..) = written(&[(1, process_start())], 1);
     let text = format!(
-        "{:064x}\nrecord 43 at offset 0x1200\nEvent Recorded\n{}",
+        "{:064x}\nrecord 43 at offset 0x1200\n{}",
         1,
         Filetime::parse_utc("2019-07-19T14:45:55.6992939").unwrap().0
     );
@@ -156,7 +156,7 @@ fn names_and_values_of_the_evidence_change_no_row() {
             r#"{"message":"=1+"#,
             "\u{202e}",
             r#"\"2","datetime":"1970-01-01T00:00:00.000000+00:00","timestamp":0,"timestamp_desc":"Not a time","#,
-            r#""data_type":"test:undated","artifact":"host","event_id":"f92284baec8d370e160003499c3cc7de","subject":"=1+"#,
+            r#""data_type":"test:undated","artifact":"host","event_id":"2a48e0c70893ff5b05999e9608c3ddf0","subject":"=1+"#,
             "\u{202e}",
             r#"\"2","item":"C:\\=Archive, b.evtx","item_sha256":"0000000000000000000000000000000000000000000000000000000000000002","#,
             r#""locator":"key K\"ey at offset 0x1","field_message":"not ours","field_":"nameless","Data\"\n":"a"#,
