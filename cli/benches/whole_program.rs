@@ -14,10 +14,9 @@
 //! CPU seconds and peak memory come from GNU time (`/usr/bin/time`, Debian package time). Programs are interleaved and
 //! the median of three runs is shown; output goes to files in a temporary folder.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 
 const RUNS: usize = 3;
 
@@ -110,7 +109,7 @@ fn variable(name: &str) -> Option<PathBuf> {
 
 /// A file that is read as it is needed.
 struct Opened {
-    file: Mutex<std::fs::File>,
+    file: std::fs::File,
     size: u64,
 }
 
@@ -120,9 +119,10 @@ impl evidence::Bytes for Opened {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut file = self.file.lock().map_err(|_| io::ErrorKind::Other)?;
-        file.seek(SeekFrom::Start(offset))?;
-        file.read(buffer)
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset);
+        #[cfg(windows)]
+        return std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset);
     }
 }
 
@@ -130,7 +130,7 @@ impl evidence::Bytes for Opened {
 fn parse(artifact: &str, path: &Path, everything: bool, mut keep: impl FnMut(evidence::Record)) {
     let Some(artifact) = artifacts::by_id(artifact) else { panic!("no artifact {artifact}") };
     let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let bytes = Opened { size: file.metadata().map_or(0, |facts| facts.len()), file: Mutex::new(file) };
+    let bytes = Opened { size: file.metadata().map_or(0, |facts| facts.len()), file };
     let mut focus = evidence::Focus { everything, ..Default::default() };
     focus.names.extend(["regasm.exe", "regsvcs.exe"].map(str::to_owned));
     let input = evidence::Input { original_path: "file.evtx", bytes: &bytes, companions: Vec::new(), focus: &focus };
@@ -230,7 +230,7 @@ fn main() {
             compare(
                 "P5",
                 size_of(&variable("COMTRAIL_BENCH_MFT").unwrap_or_default()) * TIMES,
-                &format!("for i in {{1..{TIMES}}}; do {worker} mft {mft} {which} {ours} {out}/own; done"),
+                &format!("for i in {{1..{TIMES}}}; do rm -f {out}/own*; {worker} mft {mft} {which} {ours} {out}/own; done"),
                 &format!("mft_dump -o {theirs}"),
                 on_path("mft_dump")
                     .then(|| format!("for i in {{1..{TIMES}}}; do for o in {theirs}; do rm -f {out}/dump; mft_dump -o $o -f {out}/dump {mft}; done; done"))
