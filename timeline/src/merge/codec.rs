@@ -12,6 +12,8 @@
 
 use super::names::{self, Names, Shape};
 use crate::event::{Event, EventSource};
+use std::ops::ControlFlow;
+
 use evidence::{
     Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp, Value,
     ValueRef, When, Zone,
@@ -328,8 +330,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Inlined, so that the value of each of the many fields goes from here to where it is used in registers.
-    #[inline]
+    #[inline(always)]
     fn value(&mut self) -> Option<ValueView<'a>> {
         Some(match self.byte()? {
             0 => ValueView::Text(self.text()?),
@@ -550,27 +551,40 @@ impl<'a> RecordView<'a> {
         (0..count).map_while(move |_| Some((usize::try_from(reader.number()?).ok()?, reader.place()?)))
     }
 
-    /// Every field in stored order.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (FieldName<'a>, ValueView<'a>)> + 'a {
+    /// Hands over every field in stored order until `each` says that it has enough. No iterator, because records come by
+    /// the hundred thousand and handing the fields through one takes as long as reading them.
+    #[inline(always)]
+    pub(crate) fn each_field(&self, mut each: impl FnMut(FieldName<'a>, ValueView<'a>) -> ControlFlow<()>) {
         let mut reader = self.fields;
-        let (shape, subject) = (self.shape, self.subject);
-        (0..self.field_count).map_while(move |index| {
-            let name = match &shape.fields {
-                Some(names) => FieldName::Static(names.get(index)?),
-                None => FieldName::Own(reader.text()?),
+        for index in 0..self.field_count {
+            let name = match &self.shape.fields {
+                Some(names) => names.get(index).map(|name| FieldName::Static(name)),
+                None => reader.text().map(FieldName::Own),
             };
-            if let Some((&SUBJECT, rest)) = reader.0.split_first() {
-                reader.0 = rest;
-                return Some((name, ValueView::Text(subject)));
+            let Some(name) = name else { return };
+            let value = match reader.0.split_first() {
+                Some((&SUBJECT, rest)) => {
+                    reader.0 = rest;
+                    ValueView::Text(self.subject)
+                }
+                _ => match reader.value() {
+                    Some(value) => value,
+                    None => return,
+                },
+            };
+            if each(name, value).is_break() {
+                return;
             }
-            Some((name, reader.value()?))
-        })
+        }
     }
 
-    /// The same, read into memory.
+    /// Every field in stored order.
     pub(crate) fn all_fields(&self) -> Vec<(FieldName<'a>, ValueView<'a>)> {
         let mut all = Vec::with_capacity(self.field_count);
-        all.extend(self.fields());
+        self.each_field(|name, value| {
+            all.push((name, value));
+            ControlFlow::Continue(())
+        });
         all
     }
 
@@ -590,7 +604,7 @@ impl<'a> RecordView<'a> {
             }
         }
         let mut fields = Fields::with_capacity(self.field_count, 0);
-        for (name, value) in self.fields() {
+        for (name, value) in self.all_fields() {
             match name {
                 FieldName::Static(name) => fields.push(name, value.to_value()),
                 FieldName::Own(name) => fields.push(name.to_owned(), value.to_value()),

@@ -5,6 +5,7 @@ use crate::merge::{Place, Shape, ValueView};
 use evidence::{Encoding, Integrity, Precision, When, Zone};
 use foldhash::fast::RandomState;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// Names of the row itself; a field of the record that is called the same gets the prefix `field_`.
 const OWN: &[&str] = &[
@@ -195,7 +196,8 @@ fn write_key(name: &str, index: usize, repeated: bool, out: &mut Vec<u8>) {
 fn fields(row: &Row<'_>, subject: &[u8], out: &mut Vec<u8>) {
     let record = &row.event.record;
     let mut repeated = Repeated::default();
-    record.fields().enumerate().for_each(|(index, (name, value))| {
+    let mut index = 0;
+    record.each_field(|name, value| {
         match row.shape.json_keys.get(index) {
             Some(key) => out.extend_from_slice(key),
             None => {
@@ -221,6 +223,8 @@ fn fields(row: &Row<'_>, subject: &[u8], out: &mut Vec<u8>) {
             }
             value => string(value, out),
         }
+        index += 1;
+        ControlFlow::Continue(())
     });
 }
 

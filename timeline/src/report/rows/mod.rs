@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use text::Clock;
 
@@ -209,16 +210,16 @@ impl FileFacts {
         let mut facts = FileFacts { directory: false, in_use: true, path_certain: true, size: None };
         let mut left = 4;
         // They stand among the first, and file records are by far the most.
-        let _ = record.fields().try_for_each(|(name, value)| {
+        record.each_field(|name, value| {
             match (name.as_str(), value) {
                 ("Directory", ValueView::Bool(flag)) => facts.directory = flag,
                 ("InUse", ValueView::Bool(flag)) => facts.in_use = flag,
                 ("PathCertain", ValueView::Bool(flag)) => facts.path_certain = flag,
                 ("Size", ValueView::Unsigned(bytes)) => facts.size = Some(bytes),
-                _ => return Some(()),
+                _ => return ControlFlow::Continue(()),
             }
             left -= 1;
-            (left > 0).then_some(())
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         facts
     }

@@ -4,33 +4,36 @@ use crate::merge::Place;
 use crate::report::escape::is_deceptive;
 use evidence::Filetime;
 
-/// A decimal number. The digits are written where they stay: copying bytes that were just written one by one makes the
-/// processor wait for each.
-pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {
-    let digits = number.checked_ilog10().map_or(1, |log| log as usize + 1);
-    let start = out.len();
-    out.resize(start + digits, b'0');
-    let mut at = out.len();
-    while number >= 10 {
-        at -= 2;
-        out[at..at + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
-        number /= 100;
+/// A decimal number.
+pub(super) fn decimal(number: u64, out: &mut Vec<u8>) {
+    const LIMIT: u64 = 100_000_000;
+    if number >= LIMIT {
+        decimal(number / LIMIT, out);
+        out.extend_from_slice(&eight_digits((number % LIMIT) as u32));
+        return;
     }
-    if at > start {
-        out[start] = b'0' + number as u8;
-    }
+    let digits = u64::from_le_bytes(eight_digits(number as u32));
+    // All eight go in with one store; those that are not wanted are cut off again.
+    let leading = ((digits & !ZEROS).trailing_zeros() / 8).min(7);
+    let end = out.len() + 8 - leading as usize;
+    out.extend_from_slice(&(digits >> (leading * 8)).to_le_bytes());
+    out.truncate(end);
 }
 
-/// The two digits of every number below a hundred.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
-    }
-    pairs
-};
+/// Eight times the digit 0.
+const ZEROS: u64 = ONES * b'0' as u64;
+
+/// The last eight decimal digits of a number, with leading zeros. Halves, then pairs, then single digits stand in lanes
+/// of one word and are divided together: multiplying by 10,486 / 2^20 divides by 100, by 103 / 2^10 divides by 10.
+fn eight_digits(number: u32) -> [u8; 8] {
+    let number = u64::from(number % 100_000_000);
+    let halves = number / 10_000 | (number % 10_000) << 32;
+    let hundreds = (halves * 10_486 >> 20) & 0x0000_007F_0000_007F;
+    let pairs = hundreds | (halves - hundreds * 100) << 16;
+    let tens = (pairs * 103 >> 10) & 0x000F_000F_000F_000F;
+    let digits = tens | (pairs - tens * 10) << 8;
+    (digits | ZEROS).to_le_bytes()
+}
 
 /// A decimal number with its sign.
 pub(super) fn signed(number: i64, out: &mut Vec<u8>) {
@@ -40,14 +43,9 @@ pub(super) fn signed(number: i64, out: &mut Vec<u8>) {
     decimal(number.unsigned_abs(), out);
 }
 
-/// A decimal number with leading zeros.
-fn padded<const N: usize>(mut number: u32, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; N];
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    out.extend_from_slice(&digits);
+/// The last `N` decimal digits of a number, at most eight, with leading zeros.
+fn padded<const N: usize>(number: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&eight_digits(number)[8 - N..]);
 }
 
 /// `0x` and a hexadecimal number.
@@ -279,12 +277,22 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for number in [0, 7, 10, 999, u64::MAX] {
+        let edges = (0..20).map(|power| 10u64.pow(power)).flat_map(|edge| [edge - 1, edge, edge + 1]);
+        for number in edges.chain([7, 90_807, 1_203_040_506, u64::MAX]) {
             assert_eq!(made(|out| decimal(number, out)), number.to_string());
             assert_eq!(made(|out| hexadecimal(number, out)), format!("{number:#x}"));
         }
         for number in [i64::MIN, -1, 0, i64::MAX] {
             assert_eq!(made(|out| signed(number, out)), number.to_string());
+        }
+    }
+
+    #[test]
+    fn every_four_digits_in_both_halves() {
+        for four in 0..10_000u32 {
+            assert_eq!(eight_digits(four), *format!("{four:08}").as_bytes().first_chunk().unwrap());
+            let high = four * 10_000 + 9_999 - four;
+            assert_eq!(eight_digits(high), *format!("{high:08}").as_bytes().first_chunk().unwrap());
         }
     }
 
