@@ -133,9 +133,10 @@ impl<'a> Paths<'a> {
             return;
         }
         if let Some(name) = long_name(record) {
-            let (reference, in_use) = (record.reference(), record.in_use());
-            let met = Met { reference, in_use, parent: name.parent, name: name.name.to_string() };
-            self.met.insert(record.number(), met);
+            let (reference, in_use, parent) = (record.reference(), record.in_use(), name.parent);
+            let mut text = String::with_capacity(name.name.len());
+            name.name.push_to(&mut text);
+            self.met.insert(record.number(), Met { reference, in_use, parent, name: text });
         }
     }
 

@@ -71,7 +71,13 @@ impl Buffer {
     pub(super) fn sort(&mut self) {
         let bytes = &self.bytes;
         let of = |entry: &Entry| &bytes[entry.offset as usize..][..entry.length as usize];
-        self.entries.par_sort_unstable_by(|a, b| a.time.cmp(&b.time).then_with(|| compare_encoded(of(a), of(b))));
+        self.entries.par_sort_unstable_by_key(|entry| (entry.time, entry.offset));
+        // Parsers give records in the order of their places as a rule, so most of one time are in order already.
+        for same in self.entries.chunk_by_mut(|a, b| a.time == b.time) {
+            if !same.is_sorted_by(|a, b| of(a) <= of(b)) {
+                same.par_sort_unstable_by(|a, b| of(a).cmp(of(b)));
+            }
+        }
     }
 
     pub(super) fn clear(&mut self, budget: usize) {
@@ -91,11 +97,6 @@ fn reserve<T>(vector: &mut Vec<T>, more: usize, budget: usize) {
         let target = (vector.capacity() * 2).clamp(wanted, most);
         vector.reserve_exact(target - vector.len());
     }
-}
-
-/// Order of encoded records of one time.
-fn compare_encoded(a: &[u8], b: &[u8]) -> Ordering {
-    a.cmp(b)
 }
 
 /// A sorted spill file: `time u64 · length u32 · encoded record`, in order.
@@ -162,10 +163,7 @@ struct Head {
 
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.time
-            .cmp(&other.time)
-            .then_with(|| compare_encoded(&self.encoded, &other.encoded))
-            .then_with(|| self.source.cmp(&other.source))
+        (self.time, &self.encoded, self.source).cmp(&(other.time, &other.encoded, other.source))
     }
 }
 
@@ -183,61 +181,45 @@ impl PartialEq for Head {
 
 impl Eq for Head {}
 
-enum Source {
-    Memory { buffer: Buffer, next: usize },
-    File(BufReader<File>),
-}
-
-impl Source {
-    /// Replaces the head by the next event of its source; false at the end.
-    fn advance(&mut self, head: &mut Head) -> io::Result<bool> {
-        head.encoded.clear();
-        match self {
-            Source::Memory { buffer, next } => {
-                let Some(entry) = buffer.entries.get(*next) else { return Ok(false) };
-                *next += 1;
-                head.time = entry.time;
-                head.encoded.extend_from_slice(buffer.encoded(*entry));
-            }
-            Source::File(reader) => {
-                if reader.fill_buf()?.is_empty() {
-                    return Ok(false);
-                }
-                let mut number = [0; 8];
-                reader.read_exact(&mut number)?;
-                head.time = u64::from_le_bytes(number);
-                let mut length = [0; 4];
-                reader.read_exact(&mut length)?;
-                let length = u64::from(u32::from_le_bytes(length));
-                if reader.by_ref().take(length).read_to_end(&mut head.encoded)? as u64 != length {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            }
-        }
-        Ok(true)
+/// Replaces the head by the next event of its file; false at the end.
+fn advance(file: &mut BufReader<File>, head: &mut Head) -> io::Result<bool> {
+    head.encoded.clear();
+    if file.fill_buf()?.is_empty() {
+        return Ok(false);
     }
+    let mut number = [0; 8];
+    file.read_exact(&mut number)?;
+    head.time = u64::from_le_bytes(number);
+    let mut length = [0; 4];
+    file.read_exact(&mut length)?;
+    let length = u64::from(u32::from_le_bytes(length));
+    if file.take(length).read_to_end(&mut head.encoded)? as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(true)
 }
 
-/// Several sorted sources as one.
+/// Several sorted sources as one: the last buffer, which stays in memory, and the runs.
 pub(super) struct Merged {
     folder: PathBuf,
-    sources: Vec<Source>,
+    buffer: Buffer,
+    /// The next event of the buffer.
+    next: usize,
+    files: Vec<BufReader<File>>,
     heads: BinaryHeap<Reverse<Head>>,
 }
 
 impl Merged {
     pub(super) fn new(folder: PathBuf, buffer: Buffer, runs: Vec<Run>) -> Result<Self, MergeError> {
-        let mut sources: Vec<Source> =
-            runs.into_iter().map(|run| Source::File(BufReader::with_capacity(READ_BUFFER, run.file))).collect();
-        sources.push(Source::Memory { buffer, next: 0 });
-        let mut heads = BinaryHeap::with_capacity(sources.len());
-        for (index, source) in sources.iter_mut().enumerate() {
+        let mut files: Vec<_> = runs.into_iter().map(|run| BufReader::with_capacity(READ_BUFFER, run.file)).collect();
+        let mut heads = BinaryHeap::with_capacity(files.len());
+        for (index, file) in files.iter_mut().enumerate() {
             let mut head = Head { time: 0, encoded: Vec::new(), source: index };
-            if source.advance(&mut head).map_err(error(&folder, "read"))? {
+            if advance(file, &mut head).map_err(error(&folder, "read"))? {
                 heads.push(Reverse(head));
             }
         }
-        Ok(Merged { folder, sources, heads })
+        Ok(Merged { folder, buffer, next: 0, files, heads })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -247,19 +229,30 @@ impl Merged {
     /// Gives nothing more.
     pub(super) fn stop(&mut self) {
         self.heads.clear();
+        self.next = self.buffer.entries.len();
     }
 
     /// Time of the next event.
     pub(super) fn peek(&self) -> Option<u64> {
-        self.heads.peek().map(|Reverse(head)| head.time)
+        let in_memory = self.buffer.entries.get(self.next).map(|entry| entry.time);
+        let in_file = self.heads.peek().map(|Reverse(head)| head.time);
+        in_memory.into_iter().chain(in_file).min()
     }
 
     /// Hands the next event to `take`.
     pub(super) fn next<T>(&mut self, take: impl FnOnce(u64, &[u8]) -> T) -> Result<Option<T>, MergeError> {
-        let Some(mut top) = self.heads.peek_mut() else { return Ok(None) };
+        let top = self.heads.peek_mut();
+        if let Some(entry) = self.buffer.entries.get(self.next) {
+            let own = (entry.time, self.buffer.encoded(*entry));
+            if top.as_ref().is_none_or(|top| own <= (top.0.time, &top.0.encoded[..])) {
+                self.next += 1;
+                return Ok(Some(take(own.0, own.1)));
+            }
+        }
+        let Some(mut top) = top else { return Ok(None) };
         let head = &mut top.0;
         let taken = take(head.time, &head.encoded);
-        if !self.sources[head.source].advance(head).map_err(error(&self.folder, "read"))? {
+        if !advance(&mut self.files[head.source], head).map_err(error(&self.folder, "read"))? {
             PeekMut::pop(top);
         }
         Ok(Some(taken))

@@ -325,7 +325,11 @@ fn write_all<W: Write + Send>(
     for output in outputs.iter_mut().filter(|output| output.format == Format::Csv) {
         write_to(output, csv::HEADER)?;
     }
-    let width = (rayon::current_num_threads() * 2).min(MOST_BATCHES);
+    // Two for each thread, so that one that takes longer is made up for; a thread alone has none to wait for.
+    let width = match rayon::current_num_threads() {
+        1 => 1,
+        threads => (threads * 2).min(MOST_BATCHES),
+    };
     let fresh = || (0..width).map(|_| Work::default()).collect::<Vec<_>>();
     let (mut rendering, mut finished) = (fresh(), fresh());
     let mut summary = TimelineSummary::default();

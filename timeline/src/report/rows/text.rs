@@ -27,11 +27,11 @@ const ZEROS: u64 = ONES * b'0' as u64;
 /// of one word and are divided together: multiplying by 10,486 / 2^20 divides by 100, by 103 / 2^10 divides by 10.
 fn eight_digits(number: u32) -> [u8; 8] {
     let number = u64::from(number % 100_000_000);
-    let halves = number / 10_000 | (number % 10_000) << 32;
-    let hundreds = (halves * 10_486 >> 20) & 0x0000_007F_0000_007F;
-    let pairs = hundreds | (halves - hundreds * 100) << 16;
-    let tens = (pairs * 103 >> 10) & 0x000F_000F_000F_000F;
-    let digits = tens | (pairs - tens * 10) << 8;
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let pairs = hundreds | ((halves - hundreds * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000F_000F_000F_000F;
+    let digits = tens | ((pairs - tens * 10) << 8);
     (digits | ZEROS).to_le_bytes()
 }
 
