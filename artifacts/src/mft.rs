@@ -271,10 +271,8 @@ impl Files<'_, '_> {
         fields.push("Directory", record.is_folder());
         fields.push("PathCertain", certain);
         fields.push_some("Size", content.size);
-        push_name(&mut fields, "Name", name.name);
-        if let Some(short) = short {
-            push_name(&mut fields, "ShortName", short.name);
-        }
+        fields.push("Name", name.name);
+        fields.push_some("ShortName", short.map(|short| short.name));
         fields.push("Entry", record.number());
         fields.push("Sequence", u64::from(record.sequence()));
         fields.push("ParentEntry", name.parent.entry);
@@ -311,12 +309,6 @@ impl Files<'_, '_> {
             },
         })
     }
-}
-
-fn push_name(fields: &mut Fields, field: &'static str, name: Name<'_>) {
-    let start = fields.texts().len();
-    name.push_to(fields.texts());
-    fields.push_from(field, start);
 }
 
 fn push_times(moments: &mut Vec<Moment>, meanings: [Meaning; 4], times: &Macb) {

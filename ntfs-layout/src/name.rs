@@ -1,5 +1,6 @@
 //! Names as NTFS stores them: UTF-16, little-endian, not necessarily valid.
 
+use evidence::{FieldName, FieldValue, Fields};
 use std::fmt;
 
 /// A name borrowed from its record.
@@ -56,6 +57,14 @@ impl<'a> Name<'a> {
             && self.units().zip(text.bytes()).all(|(unit, byte)| {
                 u8::try_from(unit).is_ok_and(|unit| unit.is_ascii() && unit.eq_ignore_ascii_case(&byte))
             })
+    }
+}
+
+impl FieldValue for Name<'_> {
+    fn put(self, field: FieldName, fields: &mut Fields) {
+        let start = fields.texts().len();
+        self.push_to(fields.texts());
+        fields.push_from(field, start);
     }
 }
 

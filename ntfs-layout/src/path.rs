@@ -134,9 +134,7 @@ impl<'a> Paths<'a> {
         }
         if let Some(name) = long_name(record) {
             let (reference, in_use, parent) = (record.reference(), record.in_use(), name.parent);
-            let mut text = String::with_capacity(name.name.len());
-            name.name.push_to(&mut text);
-            self.met.insert(record.number(), Met { reference, in_use, parent, name: text });
+            self.met.insert(record.number(), Met { reference, in_use, parent, name: name.name.to_string() });
         }
     }
 

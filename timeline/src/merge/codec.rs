@@ -12,12 +12,11 @@
 
 use super::names::{self, Names, Shape};
 use crate::event::{Event, EventSource};
-use std::ops::ControlFlow;
-
 use evidence::{
     Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp, Value,
     ValueRef, When, Zone,
 };
+use std::ops::ControlFlow;
 
 /// Appends the bytes of a record.
 pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
@@ -299,6 +298,14 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The time after the tag of a plain moment.
+    fn plain(&mut self, tag: u8, before: &mut Filetime) -> Option<Filetime> {
+        if tag == PLAIN {
+            *before = Filetime(self.le64()?);
+        }
+        Some(*before)
+    }
+
     fn moment(&mut self, before: &mut Filetime) -> Option<When> {
         Some(match self.byte()? {
             0 => When::Undated,
@@ -306,12 +313,7 @@ impl<'a> Reader<'a> {
             2 => When::Between(self.timestamp(before)?, self.timestamp(before)?),
             3 => When::NotBefore(self.timestamp(before)?),
             4 => When::NotAfter(self.timestamp(before)?),
-            tag @ (PLAIN | PLAIN_AGAIN) => {
-                if tag == PLAIN {
-                    *before = Filetime(self.le64()?);
-                }
-                When::At(Timestamp::filetime(before.0)?)
-            }
+            tag @ (PLAIN | PLAIN_AGAIN) => When::At(Timestamp::filetime(self.plain(tag, before)?.0)?),
             _ => return None,
         })
     }
@@ -321,10 +323,7 @@ impl<'a> Reader<'a> {
         match self.0.first()? {
             &tag @ (PLAIN | PLAIN_AGAIN) => {
                 self.byte()?;
-                if tag == PLAIN {
-                    *before = Filetime(self.le64()?);
-                }
-                Some(Some(*before))
+                self.plain(tag, before).map(Some)
             }
             _ => self.moment(before).map(|when| when.sort_key()),
         }

@@ -36,9 +36,10 @@ static TABLE: RwLock<Option<HashMap<u32, Arc<Shape>, RandomState>>> = RwLock::ne
 #[derive(Default)]
 struct Seen {
     numbers: HashMap<Box<[usize]>, (u32, bool), RandomState>,
-    /// The last record's, since records of a kind come together.
+    /// The last record's key and number, since records of a kind come together.
+    last: (Vec<usize>, (u32, bool)),
+    /// Kept for its memory.
     key: Vec<usize>,
-    last: Option<(u32, bool)>,
 }
 
 thread_local! {
@@ -54,12 +55,10 @@ fn hash(texts: impl Iterator<Item = &'static str>) -> u32 {
 /// The number of a record's shape, and whether it has the names of the fields.
 pub(super) fn number(record: &Record) -> (u32, bool) {
     SEEN.with_borrow_mut(|seen| {
-        if let Some(last) = seen.last
-            && is_key(&seen.key, record)
-        {
-            return last;
-        }
         let named = write_key(record, &mut seen.key);
+        if seen.key == seen.last.0 {
+            return seen.last.1;
+        }
         let found = seen.numbers.get(&*seen.key).copied().unwrap_or_else(|| {
             let found = place(record, named);
             if seen.numbers.len() < 2 * MOST_SHAPES {
@@ -67,29 +66,14 @@ pub(super) fn number(record: &Record) -> (u32, bool) {
             }
             found
         });
-        seen.last = Some(found);
+        std::mem::swap(&mut seen.last.0, &mut seen.key);
+        seen.last.1 = found;
         found
     })
 }
 
 fn static_text(text: &'static str) -> [usize; 2] {
     [text.as_ptr() as usize, text.len()]
-}
-
-/// Whether [`write_key`] would write this key for the record, where that has the names of its fields.
-fn is_key(key: &[usize], record: &Record) -> bool {
-    let mut rest = key.iter().copied();
-    let mut next = |part: usize| rest.next() == Some(part);
-    let mut text = |text: &'static str| static_text(text).into_iter().all(&mut next);
-    text(record.artifact)
-        && text(record.data_type)
-        && [record.claims.as_ptr() as usize, record.claims.len(), record.moments.len()].into_iter().all(&mut next)
-        && record.moments.iter().all(|moment| static_text(moment.meaning.0).into_iter().all(&mut next))
-        && record.fields.names().all(|name| match name {
-            FieldName::Static(name) => static_text(name).into_iter().all(&mut next),
-            FieldName::Shared(_) => false,
-        })
-        && rest.next().is_none()
 }
 
 /// What stands for the shape of a record, and whether the names of the fields are in it.

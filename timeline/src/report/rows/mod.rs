@@ -131,7 +131,6 @@ impl ItemText {
 }
 
 /// What the rows need to know of a shape, ready for each format.
-#[derive(Default)]
 struct ShapeText {
     json_head: Vec<u8>,
     json_keys: Vec<Vec<u8>>,
