@@ -16,7 +16,8 @@ use evidence::{
     Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp, Value,
     ValueRef, When, Zone,
 };
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 /// Appends the bytes of a record.
 pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
@@ -652,6 +653,36 @@ struct Unread<'a> {
     before: Filetime,
 }
 
+/// The encoded records of a batch, of which each is a range: those that stay in memory, shared by all batches, and behind
+/// them those that were read for this one.
+#[derive(Default)]
+pub(super) struct Pool {
+    memory: Arc<Vec<u8>>,
+    read: Vec<u8>,
+}
+
+impl Pool {
+    /// Keeps nothing but what stays in memory.
+    pub(super) fn empty(&mut self, memory: Arc<Vec<u8>>) {
+        self.memory = memory;
+        self.read.clear();
+    }
+
+    /// Adds a record that was read.
+    pub(super) fn add(&mut self, encoded: &[u8]) -> Range<usize> {
+        let start = self.memory.len() + self.read.len();
+        self.read.extend_from_slice(encoded);
+        start..start + encoded.len()
+    }
+
+    pub(super) fn get(&self, range: &Range<usize>) -> Option<&[u8]> {
+        match range.start.checked_sub(self.memory.len()) {
+            Some(start) => self.read.get(start..start + range.len()),
+            None => self.memory.get(range.clone()),
+        }
+    }
+}
+
 /// An event whose record is still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct EventView<'a> {
@@ -662,27 +693,27 @@ pub(crate) struct EventView<'a> {
     first: Option<Unread<'a>>,
     pub(crate) record: RecordView<'a>,
     /// Encoded records of the other places.
-    others: &'a [std::ops::Range<usize>],
-    bytes: &'a [u8],
+    others: &'a [Range<usize>],
+    pool: &'a Pool,
     names: &'a Names,
     /// Whether it is the first event of its record.
     pub(crate) is_first: bool,
 }
 
 impl<'a> EventView<'a> {
-    /// Reads the event whose encoded record stands at `encoded` in `bytes`, as do the `others`. `moments` is
-    /// space to be used again.
+    /// Reads the event whose encoded record stands at `encoded` in the pool, as do the `others`. `moments` is space to be
+    /// used again.
     pub(super) fn new(
         time: u64,
-        encoded: std::ops::Range<usize>,
-        others: &'a [std::ops::Range<usize>],
-        bytes: &'a [u8],
+        encoded: &Range<usize>,
+        others: &'a [Range<usize>],
+        pool: &'a Pool,
         names: &'a Names,
         moments: &'a mut Vec<MomentView>,
     ) -> Option<Self> {
         moments.clear();
         let (mut dated, mut earliest, mut first) = (false, Filetime(u64::MAX), None);
-        let record = RecordView::with_moments(bytes.get(encoded)?, names, |index, meaning, at, unread| {
+        let record = RecordView::with_moments(pool.get(encoded)?, names, |index, meaning, at, unread| {
             if let (Some(at), false) = (at, dated) {
                 // Those without a time do not count beside one with it.
                 moments.clear();
@@ -704,7 +735,7 @@ impl<'a> EventView<'a> {
             first,
             record,
             others,
-            bytes,
+            pool,
             names,
         })
     }
@@ -717,8 +748,8 @@ impl<'a> EventView<'a> {
 
     /// Other places of the same record.
     pub(crate) fn others(&self) -> impl Iterator<Item = RecordView<'a>> + 'a {
-        let (bytes, names) = (self.bytes, self.names);
-        self.others.iter().filter_map(move |range| RecordView::new(bytes.get(range.clone())?, names))
+        let (pool, names) = (self.pool, self.names);
+        self.others.iter().filter_map(move |range| RecordView::new(pool.get(range)?, names))
     }
 
     /// The event itself.

@@ -8,7 +8,9 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One event in a buffer: its time and where the encoded record begins.
 #[derive(Clone, Copy)]
@@ -16,6 +18,14 @@ struct Entry {
     time: u64,
     offset: u32,
     length: u32,
+}
+
+impl Entry {
+    /// Where the encoded record stands.
+    fn range(&self) -> Range<usize> {
+        let start = self.offset as usize;
+        start..start + self.length as usize
+    }
 }
 
 /// Time of undated events. A record can hold this very number as a time; nothing is lost then, because
@@ -63,14 +73,13 @@ impl Buffer {
         true
     }
 
-    fn encoded(&self, entry: Entry) -> &[u8] {
-        let start = entry.offset as usize;
-        self.bytes.get(start..start + entry.length as usize).unwrap_or_default()
+    fn encoded(&self, entry: &Entry) -> &[u8] {
+        &self.bytes[entry.range()]
     }
 
     pub(super) fn sort(&mut self) {
         let bytes = &self.bytes;
-        let of = |entry: &Entry| &bytes[entry.offset as usize..][..entry.length as usize];
+        let of = |entry: &Entry| &bytes[entry.range()];
         self.entries.par_sort_unstable_by_key(|entry| (entry.time, entry.offset));
         // Parsers give records in the order of their places as a rule, so most of one time are in order already.
         for same in self.entries.chunk_by_mut(|a, b| a.time == b.time) {
@@ -121,7 +130,7 @@ fn write_event(out: &mut impl Write, time: u64, encoded: &[u8]) -> io::Result<()
 impl Run {
     pub(super) fn write(folder: &Path, buffer: &Buffer) -> Result<Run, MergeError> {
         Self::write_with(folder, |out| {
-            buffer.entries.iter().try_for_each(|entry| write_event(out, entry.time, buffer.encoded(*entry)))
+            buffer.entries.iter().try_for_each(|entry| write_event(out, entry.time, buffer.encoded(entry)))
         })
     }
 
@@ -140,7 +149,7 @@ impl Run {
         let mut failed = None;
         let run = Self::write_with(folder, |out| {
             loop {
-                match merged.next(|time, encoded| write_event(out, time, encoded)) {
+                match merged.next(|time, record, memory| write_event(out, time, record.bytes(memory))) {
                     Ok(Some(written)) => written?,
                     Ok(None) => return Ok(()),
                     Err(error) => {
@@ -199,11 +208,29 @@ fn advance(file: &mut BufReader<File>, head: &mut Head) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Where the encoded record of the next event is.
+pub(super) enum Encoded<'a> {
+    /// A range of the last buffer, which stays in memory.
+    InMemory(Range<usize>),
+    /// Bytes that were read and are gone with the next event.
+    Read(&'a [u8]),
+}
+
+impl<'a> Encoded<'a> {
+    fn bytes(self, memory: &'a [u8]) -> &'a [u8] {
+        match self {
+            Encoded::InMemory(range) => &memory[range],
+            Encoded::Read(bytes) => bytes,
+        }
+    }
+}
+
 /// Several sorted sources as one: the last buffer, which stays in memory, and the runs.
 pub(super) struct Merged {
     folder: PathBuf,
-    buffer: Buffer,
-    /// The next event of the buffer.
+    memory: Arc<Vec<u8>>,
+    entries: Vec<Entry>,
+    /// The next event in memory.
     next: usize,
     files: Vec<BufReader<File>>,
     heads: BinaryHeap<Reverse<Head>>,
@@ -219,39 +246,47 @@ impl Merged {
                 heads.push(Reverse(head));
             }
         }
-        Ok(Merged { folder, buffer, next: 0, files, heads })
+        let Buffer { bytes, entries } = buffer;
+        Ok(Merged { folder, memory: Arc::new(bytes), entries, next: 0, files, heads })
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
+    /// The encoded records that stay in memory.
+    pub(super) fn memory(&self) -> Arc<Vec<u8>> {
+        self.memory.clone()
+    }
+
     /// Gives nothing more.
     pub(super) fn stop(&mut self) {
         self.heads.clear();
-        self.next = self.buffer.entries.len();
+        self.next = self.entries.len();
     }
 
     /// Time of the next event.
     pub(super) fn peek(&self) -> Option<u64> {
-        let in_memory = self.buffer.entries.get(self.next).map(|entry| entry.time);
+        let in_memory = self.entries.get(self.next).map(|entry| entry.time);
         let in_file = self.heads.peek().map(|Reverse(head)| head.time);
         in_memory.into_iter().chain(in_file).min()
     }
 
-    /// Hands the next event to `take`.
-    pub(super) fn next<T>(&mut self, take: impl FnOnce(u64, &[u8]) -> T) -> Result<Option<T>, MergeError> {
+    /// Hands the next event to `take`: its time, its record, and the records in memory.
+    pub(super) fn next<T>(&mut self, take: impl FnOnce(u64, Encoded<'_>, &[u8]) -> T) -> Result<Option<T>, MergeError> {
         let top = self.heads.peek_mut();
-        if let Some(entry) = self.buffer.entries.get(self.next) {
-            let own = (entry.time, self.buffer.encoded(*entry));
-            if top.as_ref().is_none_or(|top| own <= (top.0.time, &top.0.encoded[..])) {
+        if let Some(entry) = self.entries.get(self.next) {
+            let is_first = |top: &PeekMut<'_, Reverse<Head>>| {
+                (entry.time, &self.memory[entry.range()]) <= (top.0.time, &top.0.encoded[..])
+            };
+            if top.as_ref().is_none_or(is_first) {
                 self.next += 1;
-                return Ok(Some(take(own.0, own.1)));
+                return Ok(Some(take(entry.time, Encoded::InMemory(entry.range()), &self.memory)));
             }
         }
         let Some(mut top) = top else { return Ok(None) };
         let head = &mut top.0;
-        let taken = take(head.time, &head.encoded);
+        let taken = take(head.time, Encoded::Read(&head.encoded), &self.memory);
         if !advance(&mut self.files[head.source], head).map_err(error(&self.folder, "read"))? {
             PeekMut::pop(top);
         }

@@ -1,9 +1,9 @@
 //! The merged events: equal ones joined, in batches for the writers or one by one.
 
 use super::MergeError;
-use super::codec::{EventView, MomentView, RecordView};
+use super::codec::{EventView, MomentView, Pool, RecordView};
 use super::names::Names;
-use super::run::{Buffer, Merged, Run};
+use super::run::{Buffer, Encoded, Merged, Run};
 use crate::event::Event;
 use evidence::{Problem, ProblemKind, Stage};
 use std::collections::HashMap;
@@ -35,7 +35,9 @@ pub struct Sorted {
 /// Some consecutive events.
 #[derive(Default)]
 pub(crate) struct Batch {
-    bytes: Vec<u8>,
+    pool: Pool,
+    /// Bytes of its encoded records.
+    size: usize,
     slots: Vec<Slot>,
     others: Vec<Range<usize>>,
 }
@@ -84,17 +86,18 @@ impl Sorted {
     /// Fills the batch with the next events; it stays empty at the end. Where batches end depends on the
     /// events alone.
     pub(crate) fn next_batch(&mut self, batch: &mut Batch) -> Result<(), MergeError> {
-        batch.bytes.clear();
+        batch.pool.empty(self.merged.memory());
+        batch.size = 0;
         batch.slots.clear();
         batch.others.clear();
-        while batch.bytes.len() < BATCH_BYTES {
+        while batch.size < BATCH_BYTES {
             let Some(time) = self.merged.peek() else { break };
             let first = batch.slots.len();
             while self.merged.peek() == Some(time) {
-                if batch.bytes.len() >= MOST_BATCH_BYTES {
+                if batch.size >= MOST_BATCH_BYTES {
                     break;
                 }
-                self.merged.next(|time, encoded| batch.push(time, encoded))?;
+                self.merged.next(|time, encoded, _| batch.push(time, encoded))?;
             }
             let last_item = batch.slots.last().and_then(|slot| batch.item(slot)).unwrap_or(0);
             let before = self.unfinished.take().filter(|(earlier, _)| *earlier == time);
@@ -110,15 +113,18 @@ impl Sorted {
 }
 
 impl Batch {
-    fn push(&mut self, time: u64, encoded: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(encoded);
-        self.slots.push(Slot { time, encoded: start..self.bytes.len(), others: 0..0 });
+    fn push(&mut self, time: u64, encoded: Encoded<'_>) {
+        let encoded = match encoded {
+            Encoded::InMemory(range) => range,
+            Encoded::Read(bytes) => self.pool.add(bytes),
+        };
+        self.size += encoded.len();
+        self.slots.push(Slot { time, encoded, others: 0..0 });
     }
 
     /// Number of the item of an event.
     fn item(&self, slot: &Slot) -> Option<u32> {
-        self.bytes.get(slot.encoded.clone())?.first_chunk().map(|number| u32::from_be_bytes(*number))
+        self.pool.get(&slot.encoded)?.first_chunk().map(|number| u32::from_be_bytes(*number))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -138,7 +144,7 @@ impl Batch {
     ) -> Option<EventView<'a>> {
         let slot = self.slots.get(index)?;
         let others = self.others.get(slot.others.clone())?;
-        EventView::new(slot.time, slot.encoded.clone(), others, &self.bytes, names, moments)
+        EventView::new(slot.time, &slot.encoded, others, &self.pool, names, moments)
     }
 
     /// Joins the events from `first` on, which share a time, where the same record stands in several
@@ -158,7 +164,8 @@ impl Batch {
         let mut by_content: HashMap<&[u8], Kept> = HashMap::new();
         let mut joined: Vec<(usize, usize)> = Vec::new();
         for (index, slot) in group.iter().enumerate() {
-            let Some(record) = RecordView::new(&self.bytes[slot.encoded.clone()], names) else { continue };
+            let record = self.pool.get(&slot.encoded).and_then(|encoded| RecordView::new(encoded, names));
+            let Some(record) = record else { continue };
             let kept =
                 by_content.entry(record.content()).or_insert(Kept { slots: Vec::new(), item: record.item.0, next: 0 });
             if kept.item != record.item.0 {
