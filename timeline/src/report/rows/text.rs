@@ -189,21 +189,17 @@ fn equal(word: u64, byte: u8) -> u64 {
 
 /// How many bytes from the start can be copied as they are; eight at a time.
 fn plain(bytes: &[u8], special: impl Fn(u64) -> u64) -> usize {
-    let mut at = 0;
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
         let hits = special(u64::from_le_bytes(*word));
         if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
+            return index * 8 + hits.trailing_zeros() as usize / 8;
         }
-        at += 8;
     }
-    for byte in &bytes[at..] {
-        if special(u64::from_le_bytes([*byte, b' ', b' ', b' ', b' ', b' ', b' ', b' '])) != 0 {
-            break;
-        }
-        at += 1;
-    }
-    at
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let hits = special(u64::from_le_bytes(last));
+    words.len() * 8 + (hits.trailing_zeros() as usize / 8).min(rest.len())
 }
 
 /// Appends what `special` does not stop at, and what `replace` makes of each character that it does.
