@@ -88,6 +88,22 @@ fn compare(what: &str, bytes: u64, ours: &str, peer_name: &str, peer: Option<&st
     }
 }
 
+/// How many lines the files have that both wrote last: a ratio means something for about the same content.
+fn print_lines(folder: &Path) {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("own") || name.starts_with("dump") {
+            let bytes = std::fs::read(&file).unwrap_or_default();
+            let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+            println!("P5   {name}: {lines} lines, {} bytes", bytes.len());
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
 fn size_of(path: &Path) -> u64 {
     if path.is_dir() {
         std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size_of(&entry.path())).sum()
@@ -222,20 +238,36 @@ fn main() {
     }
     if let Some(mft) = variable("COMTRAIL_BENCH_MFT") {
         const TIMES: u64 = 10;
-        // An analysis writes all three in one pass, the peer one at a time.
-        let formats = [("csv", "csv"), ("body", "bodyfile"), ("jsonl", "jsonl"), ("all", "csv bodyfile jsonl")];
-        for ((ours, theirs), which) in formats.into_iter().flat_map(|one| [(one, "focus"), (one, "everything")]) {
-            let mft = format!("'{}'", mft.display());
+        let size = size_of(&mft) * TIMES;
+        let mft = format!("'{}'", mft.display());
+        let dump =
+            |format: &str| format!("rm -f {out}/dump.{format}; mft_dump -o {format} -f {out}/dump.{format} {mft}");
+        // An analysis writes all three in one pass, the peer one at a time. The peer's CSV has a row for each file and no
+        // order; mactime (Debian package sleuthkit) makes rows in the order of time of its body file.
+        let ordered = format!("{}; mactime -d -y -z UTC -b {out}/dump.bodyfile > {out}/dump.mactime", dump("bodyfile"));
+        let cases = [
+            ("body", "mft_dump -o bodyfile", dump("bodyfile"), true),
+            ("jsonl", "mft_dump -o jsonl", dump("jsonl"), true),
+            ("csv", "mft_dump -o csv", dump("csv"), true),
+            ("csv", "mft_dump and mactime -d", ordered, on_path("mactime")),
+            ("all", "mft_dump for each", ["csv", "bodyfile", "jsonl"].map(dump).join("; "), true),
+        ];
+        for ((ours, name, theirs, there), which) in cases.iter().flat_map(|one| [(one, "focus"), (one, "everything")]) {
             println!("P5   {ours}, {which}, {TIMES} times");
             compare(
                 "P5",
-                size_of(&variable("COMTRAIL_BENCH_MFT").unwrap_or_default()) * TIMES,
-                &format!("for i in {{1..{TIMES}}}; do rm -f {out}/own*; {worker} mft {mft} {which} {ours} {out}/own; done"),
-                &format!("mft_dump -o {theirs}"),
-                on_path("mft_dump")
-                    .then(|| format!("for i in {{1..{TIMES}}}; do for o in {theirs}; do rm -f {out}/dump; mft_dump -o $o -f {out}/dump {mft}; done; done"))
+                size,
+                &format!(
+                    "for i in {{1..{TIMES}}}; do rm -f {out}/own*; {worker} mft {mft} {which} {ours} {out}/own; done"
+                ),
+                name,
+                (*there && on_path("mft_dump"))
+                    .then(|| format!("for i in {{1..{TIMES}}}; do {theirs}; done"))
                     .as_deref(),
             );
+            if which == "everything" {
+                print_lines(folder.path());
+            }
         }
     }
     compare(
