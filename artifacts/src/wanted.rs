@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use evidence::Focus;
+use foldhash::fast::RandomState;
 use ntfs_layout::{FileReference, Name, Paths};
 
 /// Decides by name and by folder, before any path is built.
@@ -11,7 +12,7 @@ pub(crate) struct Wanted<'a> {
     /// Last components of the wanted folders, because a folder itself is wanted too.
     folder_names: HashSet<&'a str>,
     /// Folders asked so far, with the answer.
-    folders: HashMap<FileReference, bool>,
+    folders: HashMap<FileReference, bool, RandomState>,
     upper: String,
 }
 
@@ -21,7 +22,7 @@ const MAX_FOLDERS: usize = 1 << 18;
 impl<'a> Wanted<'a> {
     pub(crate) fn new(focus: &'a Focus) -> Self {
         let folder_names = focus.folders.iter().filter_map(|folder| folder.rsplit('\\').next()).collect();
-        Wanted { focus, folder_names, folders: HashMap::new(), upper: String::new() }
+        Wanted { focus, folder_names, folders: HashMap::default(), upper: String::new() }
     }
 
     /// Whether a file with this name in this folder is wanted, or the folder of this name.

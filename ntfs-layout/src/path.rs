@@ -5,6 +5,7 @@ use crate::mft::MftReader;
 use crate::name::Name;
 use crate::record::FileRecord;
 use crate::reference::FileReference;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,10 +35,10 @@ pub struct FolderPath {
 /// Rebuilds paths over an $MFT. Keeps the folders that it resolved.
 pub struct Paths<'a> {
     mft: &'a MftReader<'a>,
-    cache: HashMap<FileReference, FolderPath>,
+    cache: HashMap<FileReference, FolderPath, RandomState>,
     cached_bytes: usize,
     /// Folders whose records came by, by number.
-    met: HashMap<u64, Met>,
+    met: HashMap<u64, Met, RandomState>,
     buffer: Vec<u8>,
 }
 
@@ -59,7 +60,7 @@ enum Step {
 impl<'a> Paths<'a> {
     /// Over this $MFT.
     pub fn new(mft: &'a MftReader<'a>) -> Self {
-        Paths { mft, cache: HashMap::new(), cached_bytes: 0, met: HashMap::new(), buffer: Vec::new() }
+        Paths { mft, cache: HashMap::default(), cached_bytes: 0, met: HashMap::default(), buffer: Vec::new() }
     }
 
     /// The full path of a file with this name in this folder, and whether it is certain.
