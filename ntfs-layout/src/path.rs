@@ -248,10 +248,15 @@ mod tests {
     fn paths_with_their_certainty() {
         let bytes = mft();
         let reader = MftReader::new(&bytes);
-        let mut paths = Paths::new(&reader);
+        let (read, mut met) = (Paths::new(&reader), Paths::new(&reader));
+        let mut pass = reader.pass();
+        while let Some(entry) = pass.next_record() {
+            entry.record.iter().for_each(|record| met.meet(record));
+        }
+        assert_eq!(met.met.len(), 7, "all folders");
         let name = Name::new(b"x\0.\0");
-        let mut path = |entry, sequence| paths.path(FileReference { entry, sequence }, name);
-        for _ in 0..2 {
+        for mut paths in [read, met] {
+            let mut path = |entry, sequence| paths.path(FileReference { entry, sequence }, name);
             assert_eq!(path(5, 5), ("\\x.".to_owned(), true));
             assert_eq!(path(7, 9), ("\\Windows\\Temp folder\\x.".to_owned(), true));
             assert_eq!(path(8, 3), ("\\Windows\\Temp folder\\deleted\\x.".to_owned(), true), "deleted, not reused");
@@ -263,6 +268,7 @@ mod tests {
             assert_eq!(path(99, 1), ("{orphan}\\x.".to_owned(), false));
             let (looped, certain) = path(9, 1);
             assert!(looped.starts_with("{orphan}\\loop") && !certain, "{looped}");
+            assert_eq!(path(7, 9), ("\\Windows\\Temp folder\\x.".to_owned(), true), "known already");
         }
     }
 
