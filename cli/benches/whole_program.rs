@@ -4,8 +4,9 @@
 //! - `COMTRAIL_BENCH_IMAGE` a disk image (default: the fixture host), for P3, P4, P7;
 //! - `COMTRAIL_BENCH_LOGS` a folder with event logs anywhere below: those above 1 MB for P1 beside `evtx_dump` (`cargo
 //!   install evtx`), all of them for P7;
-//! - `COMTRAIL_BENCH_MFT` an $MFT, for P5 beside `mft_dump` (`cargo install mft`), in the formats that both write: what an
-//!   analysis keeps by default, and with `--full-timeline` every file;
+//! - `COMTRAIL_BENCH_MFT` an $MFT, for P5 beside `mft_dump` (`cargo install mft`), in the formats that both write, and beside
+//!   mactime (Debian package sleuthkit), which puts rows in the order of time: what an analysis keeps by default, and with
+//!   `--full-timeline` every file;
 //! - `acquire` and `log2timeline` (PyPI: acquire, plaso) on the PATH, for P3 and P4.
 //!
 //! For P1 and P5 this program runs itself as a worker, so that one stage is measured and not the bundle around it: the
@@ -84,6 +85,7 @@ fn compare(what: &str, bytes: u64, ours: &str, peer_name: &str, peer: Option<&st
             line(peer_name, theirs);
             println!("{what:<4} {peer_name} / comtrail = {:.2}", theirs.cpu / ours.cpu.max(0.001));
         }
+        None if peer_name.is_empty() => {}
         None => println!("{what:<4} {peer_name} is not there, no ratio"),
     }
 }
@@ -243,7 +245,7 @@ fn main() {
         let dump =
             |format: &str| format!("rm -f {out}/dump.{format}; mft_dump -o {format} -f {out}/dump.{format} {mft}");
         // An analysis writes all three in one pass, the peer one at a time. The peer's CSV has a row for each file and no
-        // order; mactime (Debian package sleuthkit) makes rows in the order of time of its body file.
+        // order; mactime makes rows in the order of time of its body file.
         let ordered = format!("{}; mactime -d -y -z UTC -b {out}/dump.bodyfile > {out}/dump.mactime", dump("bodyfile"));
         let cases = [
             ("body", "mft_dump -o bodyfile", dump("bodyfile"), true),
@@ -303,7 +305,7 @@ fn main() {
             "P7",
             size_of(&tree),
             &format!("rm -rf {out}/run; {program} run '{}' -o {out}/run --full-timeline --quiet", tree.display()),
-            "nothing",
+            "",
             None,
         );
     }
