@@ -1,15 +1,30 @@
-//! Every artifact's parser over the same hostile bytes. The first byte chooses the artifact.
+//! Every artifact's parser over the same hostile bytes. The first byte chooses the artifact, the second the paths, the
+//! third how much of the rest is a file beside the first: none for 0, else so many 256ths.
 #![no_main]
 
 use evidence::{Focus, Input, Sink};
 use libfuzzer_sys::fuzz_target;
 
+/// A path that some parser reads differently, and the file beside it.
+const PATHS: &[(&str, &str)] = &[
+    (r"C:\fuzz", r"C:\fuzz.LOG1"),
+    (r"C:\fuzz", r"C:\$MFT"),
+    (r"C:\fuzz.dll", r"C:\base.dll"),
+    (r"C:\fuzz.dll:Zone.Identifier", r"C:\fuzz.dll"),
+    (r"C:\$Extend\$UsnJrnl:$Max", r"C:\$MFT"),
+    ("volatile/connections.jsonl", "volatile/processes.jsonl"),
+    ("volatile/images.jsonl", "volatile/processes.jsonl"),
+];
+
 fuzz_target!(|data: &[u8]| {
-    let Some((&choice, bytes)) = data.split_first() else { return };
-    let artifact = artifacts::ALL[usize::from(choice) % artifacts::ALL.len()];
+    let [artifact, paths, share, rest @ ..] = data else { return };
+    let artifact = artifacts::ALL[usize::from(*artifact) % artifacts::ALL.len()];
+    let (path, beside) = PATHS[usize::from(*paths) % PATHS.len()];
+    let (bytes, other) = rest.split_at(rest.len() - rest.len() * usize::from(*share) / 256);
+    let (bytes, other) = (bytes.to_vec(), other.to_vec());
+    let companions = if other.is_empty() { Vec::new() } else { vec![(beside, &other as &dyn evidence::Bytes)] };
     let focus = Focus { everything: true, ..Focus::default() };
-    let bytes = bytes.to_vec();
-    let input = Input { original_path: r"C:\fuzz", bytes: &bytes, companions: Vec::new(), focus: &focus };
+    let input = Input { original_path: path, bytes: &bytes, companions, focus: &focus };
     let mut on_record = |record| {
         std::hint::black_box(&record);
     };
