@@ -136,10 +136,15 @@ impl Filetime {
         i64::try_from(i128::from(self.0) - i128::from(earlier.0)).unwrap_or(i64::MAX)
     }
 
-    /// Parses `YYYY-MM-DD hh:mm:ss[.fraction]` or RFC 3339 with `T` and `Z`, read as UTC. Digits beyond
-    /// 100 ns are dropped. Returns `None` for anything else, including other offsets.
+    /// Parses `YYYY-MM-DD hh:mm:ss[.fraction]` or RFC 3339 with `T` and `Z`, read as UTC, and years of five digits as they
+    /// are displayed. Digits beyond 100 ns are dropped. Returns `None` for anything else, including other offsets.
     pub fn parse_utc(text: &str) -> Option<Self> {
-        let bytes = text.trim().as_bytes();
+        let text = text.trim();
+        let (year, rest) = text.split_at_checked(text.find('-')?)?;
+        if !matches!(year.len(), 4 | 5) || !year.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let bytes = rest.as_bytes();
         let number = |from: usize, to: usize| -> Option<u32> {
             let part = bytes.get(from..to)?;
             if !part.iter().all(u8::is_ascii_digit) {
@@ -148,33 +153,33 @@ impl Filetime {
             std::str::from_utf8(part).ok()?.parse().ok()
         };
         let is = |at: usize, wanted: &[u8]| bytes.get(at).is_some_and(|byte| wanted.contains(byte));
-        if !(is(4, b"-") && is(7, b"-") && is(10, b"T t") && is(13, b":") && is(16, b":")) {
+        if !(is(3, b"-") && is(6, b"T t") && is(9, b":") && is(12, b":")) {
             return None;
         }
-        let mut at = 19;
+        let mut at = 15;
         let mut ticks = 0u32;
-        if is(19, b".") {
-            let digits = bytes.get(20..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if is(15, b".") {
+            let digits = bytes.get(16..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if digits == 0 {
                 return None;
             }
             for place in 0..7 {
-                let digit = if place < digits { u32::from(bytes[20 + place] - b'0') } else { 0 };
+                let digit = if place < digits { u32::from(bytes[16 + place] - b'0') } else { 0 };
                 ticks = ticks * 10 + digit;
             }
-            at = 20 + digits;
+            at = 16 + digits;
         }
         match bytes.get(at..)? {
             b"" | b"Z" | b"z" | b" UTC" | b"+00:00" => {}
             _ => return None,
         }
         Civil {
-            year: i64::from(number(0, 4)?),
-            month: number(5, 7)?,
-            day: number(8, 10)?,
-            hour: number(11, 13)?,
-            minute: number(14, 16)?,
-            second: number(17, 19)?,
+            year: year.parse().ok()?,
+            month: number(1, 3)?,
+            day: number(4, 6)?,
+            hour: number(7, 9)?,
+            minute: number(10, 12)?,
+            second: number(13, 15)?,
             ticks,
         }
         .to_filetime()
@@ -337,6 +342,12 @@ mod tests {
         for text in ["2019-07-19T14:45:55.6992930Z", "2000-02-29T23:59:59.9999999Z", "1601-01-01T00:00:00.0000001Z"] {
             assert_eq!(Filetime::parse_utc(text).map(|t| t.to_string()).as_deref(), Some(text));
         }
+        // Whoever sets a file's time can set any number, and a bundle that holds it must stay readable.
+        let powers = (0..64).flat_map(|power| [(1 << power) - 1, 1 << power, u64::MAX - (1 << power)]);
+        for time in powers.chain([u64::MAX, 2_650_467_743_999_999_999, 2_650_467_744_000_000_000]).map(Filetime) {
+            assert_eq!(Filetime::parse_utc(&time.to_string()), Some(time), "{time}");
+        }
+        assert_eq!(Filetime(2_650_467_744_000_000_000).to_string(), "10000-01-01T00:00:00.0000000Z");
         assert_eq!(
             Filetime::parse_utc("2019-07-19 14:45:55.681").map(|t| t.to_string()).as_deref(),
             Some("2019-07-19T14:45:55.6810000Z")
@@ -347,6 +358,9 @@ mod tests {
             "2019-07-19",
             "2019-07-19 14:45:55 EST",
             "x019-07-19 14:45:55",
+            "019-07-19 14:45:55",
+            "002019-07-19 14:45:55",
+            "60056-05-28T05:36:10.9551616Z",
             "2019-07-19 24:00:00",
         ] {
             assert_eq!(Filetime::parse_utc(text), None, "{text}");
