@@ -81,6 +81,9 @@ const STREAM: &str = "windows:ntfs:stream";
 const MAX_FILE: u64 = 256 << 20;
 /// How much of a larger one is looked at, bytes.
 const HEAD: usize = 4 << 20;
+/// Largest file that is hashed as a whole, bytes. No program is a tenth of it, and a hole can make a file longer than
+/// hashing could ever end.
+const MAX_HASHED: u64 = 16 << 30;
 /// Longest stream or configuration text that is shown, bytes.
 const MAX_TEXT: usize = 64 << 10;
 /// Most assemblies that one file names as leads.
@@ -238,7 +241,7 @@ fn describe_file(
     sink: &mut Sink<'_>,
 ) -> Option<Fields> {
     let length = input.bytes.len();
-    let is_whole = length <= MAX_FILE;
+    let (is_whole, is_hashed) = (length <= MAX_FILE, length <= MAX_HASHED);
     let mut hashes = Hashes::default();
     let mut read = || -> std::io::Result<Cow<'_, [u8]>> {
         let data = match (is_whole, input.bytes.as_slice()) {
@@ -251,10 +254,10 @@ fn describe_file(
                 Cow::Owned(head)
             }
         };
-        if is_whole {
-            hashes.take(&data)
-        } else {
-            hashes.take_all(input.bytes)?
+        match (is_whole, is_hashed) {
+            (true, _) => hashes.take(&data),
+            (false, true) => hashes.take_all(input.bytes)?,
+            (false, false) => {}
         }
         Ok(data)
     };
@@ -266,12 +269,9 @@ fn describe_file(
         }
     };
     if !is_whole {
-        sink.problem(
-            ProblemKind::LimitReached,
-            None,
-            format!("the file has {length} bytes; only its headers are described"),
-            UNKNOWN,
-        );
+        let unhashed = if is_hashed { "" } else { ", and it is not hashed as a whole" };
+        let what = format!("the file has {length} bytes; only its headers are described{unhashed}");
+        sink.problem(ProblemKind::LimitReached, None, what, UNKNOWN);
     }
     let mut fields = Fields::new();
     let parsed = Pe::parse(&data, length);
@@ -283,7 +283,9 @@ fn describe_file(
     };
     fields.push("Kind", kind);
     fields.push_some("Stream", stream);
-    hashes.push_to(&mut fields);
+    if is_hashed {
+        hashes.push_to(&mut fields);
+    }
     match parsed {
         Ok(mut pe) => {
             let image = is_whole.then(|| pe.image_digest::<Sha256>()).flatten();

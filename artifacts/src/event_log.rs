@@ -118,15 +118,20 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     // A log that was not closed has chunks that its header does not count yet.
     let counted = header.filter(|header| !header.dirty).map_or(u64::MAX, |header| u64::from(header.chunks));
     let mut buffer = Vec::new();
-    for number in 0.. {
-        let at = first + number * CHUNK_SIZE as u64;
-        if at >= size {
-            break;
+    let mut at = first;
+    while at < size {
+        let number = (at - first) / CHUNK_SIZE as u64;
+        // A hole has no chunks.
+        let hole = (input.bytes.next_data(at) - at) / CHUNK_SIZE as u64;
+        if hole > 0 {
+            at = at.saturating_add(hole * CHUNK_SIZE as u64);
+            continue;
         }
         match chunk_at(input, at, &mut buffer) {
             Ok(data) => log.chunk(data, at, number >= counted),
             Err(error) => log.unreadable(at, &error),
         }
+        at = at.saturating_add(CHUNK_SIZE as u64);
     }
     if log.nameless > 0 {
         let a = format!("{} recovered records refer to definitions of their fields", log.nameless);

@@ -4,7 +4,7 @@ use crate::collect::{AcquiredItem, CollectRequest, Kept, Run};
 use crate::lead_path::{self, LeadPath};
 use crate::locate::{Key, Located, Wanted, local_path};
 use crate::source::{Content, Found, Source, Tree, Volume};
-use evidence::{Bytes, ItemStatus, Problem, ProblemKind, Stage};
+use evidence::{Bytes, ItemStatus, Problem, ProblemKind, Stage, StoredRange};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -57,6 +57,10 @@ impl Bytes for Lazy<'_> {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.content()?.read_at(offset, buffer)
+    }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        StoredRange::next_data(&self.kept.item.stored_ranges, self.kept.item.size, offset)
     }
 
     fn as_slice(&self) -> Option<&[u8]> {

@@ -42,6 +42,12 @@ pub trait Bytes: Send + Sync {
         Ok(Some(buffer))
     }
 
+    /// Where the next byte is, from this offset on, that need not be zero; the length when the rest is a hole. What is
+    /// passed over reads as zeros, and there can be more of it than any disk holds.
+    fn next_data(&self, offset: u64) -> u64 {
+        offset
+    }
+
     /// The bytes as one slice where they already lie in memory, so that a parser need not copy them.
     fn as_slice(&self) -> Option<&[u8]> {
         None

@@ -73,6 +73,17 @@ pub struct StoredRange {
     pub length: u64,
 }
 
+impl StoredRange {
+    /// [`crate::Bytes::next_data`] of an object of this size with these ranges; without any, everything is stored.
+    pub fn next_data(ranges: &[StoredRange], size: u64, offset: u64) -> u64 {
+        if ranges.is_empty() {
+            return offset;
+        }
+        let next = ranges.partition_point(|range| range.offset.saturating_add(range.length) <= offset);
+        ranges.get(next).map_or(size, |range| range.offset).max(offset)
+    }
+}
+
 /// How sure it is that recovered bytes are the deleted file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -103,8 +103,13 @@ pub struct MftPass<'a> {
 }
 
 impl MftPass<'_> {
-    /// The next record; `None` after the last. (Not an `Iterator`, because records borrow the buffer.)
+    /// The next record; `None` after the last. What is a hole has none. (Not an `Iterator`, because records borrow the buffer.)
     pub fn next_record(&mut self) -> Option<PassEntry<'_>> {
+        if self.filled.is_empty() {
+            // A hole has no records.
+            let offset = self.next * self.record_size as u64;
+            self.next += (self.bytes.next_data(offset) - offset) / self.record_size as u64;
+        }
         if self.next >= self.end {
             return None;
         }

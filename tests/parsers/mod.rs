@@ -116,12 +116,21 @@ pub(crate) fn parse(
     companions: &[(String, Vec<u8>)],
     focus: &Focus,
 ) -> (Vec<Record>, Vec<Problem>) {
+    parse_bytes(artifact, original_path, &bytes.to_vec(), companions, focus)
+}
+
+fn parse_bytes(
+    artifact: &Artifact,
+    original_path: &str,
+    bytes: &dyn evidence::Bytes,
+    companions: &[(String, Vec<u8>)],
+    focus: &Focus,
+) -> (Vec<Record>, Vec<Problem>) {
     let mut records = Vec::new();
     let mut keep = |record| records.push(record);
     let mut sink = Sink::new(original_path, &mut keep);
-    let bytes = bytes.to_vec();
     let companions = companions.iter().map(|(path, bytes)| (path.as_str(), bytes as &dyn evidence::Bytes)).collect();
-    (artifact.parse)(&Input { original_path, bytes: &bytes, companions, focus }, &mut sink);
+    (artifact.parse)(&Input { original_path, bytes, companions, focus }, &mut sink);
     let problems = sink.finish();
     (records, problems)
 }

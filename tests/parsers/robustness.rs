@@ -1,10 +1,12 @@
 //! Every parser on bytes that nobody should write: it must not panic, hang, fill the memory, or pass over them in
 //! silence. A new artifact is tested here without further ado.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use evidence::{Artifact, Focus};
+use evidence::{Artifact, Bytes, Focus};
 
 /// Longest that one input may take. Inputs here are small; this is for loops, not for slowness.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -109,6 +111,55 @@ fn damaged_fixtures_are_survived() {
     }
     let grown = peak().saturating_sub(before);
     assert!(grown < MEMORY_LIMIT, "damaged fixtures took {grown} bytes of memory");
+}
+
+/// An exabyte of zeros, as a damaged or hostile volume can state it, with bytes at one place.
+struct Hole<'a> {
+    at: u64,
+    bytes: &'a [u8],
+    reads: AtomicU64,
+}
+
+impl Bytes for Hole<'_> {
+    fn len(&self) -> u64 {
+        1 << 60
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        assert!(self.reads.fetch_add(1, Ordering::Relaxed) < 2_000, "the hole is read");
+        for (place, byte) in (offset..).zip(buffer.iter_mut()) {
+            let inside = place.checked_sub(self.at).and_then(|inside| self.bytes.get(inside as usize));
+            *byte = inside.copied().unwrap_or(0);
+        }
+        Ok(buffer.len().min((self.len() - offset) as usize))
+    }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        match offset {
+            _ if offset < self.at => self.at,
+            _ if offset < self.at + self.bytes.len() as u64 => offset,
+            _ => self.len(),
+        }
+    }
+}
+
+#[test]
+fn holes_larger_than_any_disk_are_passed_over() {
+    let focus = Focus { everything: true, ..Focus::default() };
+    for case in super::cases() {
+        let path = &case.origin.original_path;
+        let records_at = |at: u64| {
+            let hole = Hole { at, bytes: &case.input, reads: AtomicU64::new(0) };
+            super::parse_bytes(case.artifact, path, &hole, &case.companions, &focus).0.len()
+        };
+        let found = (records_at(0), records_at(1 << 50));
+        // These two formats have no end of their own, and their records can stand anywhere.
+        if ["mft", "usn-journal"].contains(&case.artifact.id) && !path.ends_with("$Max") {
+            let whole = super::parse(case.artifact, path, &case.input, &case.companions, &focus).0.len();
+            assert_eq!(found, (whole, whole), "{path}");
+            assert!(whole > 0);
+        }
+    }
 }
 
 /// One to eight changes: a flipped bit, a number set to an extreme, a stretch overwritten, removed or repeated.

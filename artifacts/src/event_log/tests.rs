@@ -204,6 +204,40 @@ fn an_unreadable_chunk_costs_only_itself() {
 }
 
 #[test]
+fn a_hole_is_passed_over_and_what_comes_after_it_is_read() {
+    /// The whole bytes, a hole up to `then`, and the chunk that stands there.
+    struct Holed {
+        whole: Vec<u8>,
+        then: u64,
+        chunk: Vec<u8>,
+    }
+    impl Bytes for Holed {
+        fn len(&self) -> u64 {
+            1 << 60
+        }
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+            match offset.checked_sub(self.then) {
+                Some(inside) => self.chunk.read_at(inside, buffer),
+                None => self.whole.read_at(offset, buffer),
+            }
+        }
+        fn next_data(&self, offset: u64) -> u64 {
+            match offset {
+                _ if offset < self.whole.len() as u64 => offset,
+                _ if offset < self.then => self.then,
+                _ if offset < self.then + self.chunk.len() as u64 => offset,
+                _ => 1 << 60,
+            }
+        }
+    }
+    let whole = file(&[chunk_of(1..=2)], 2, true);
+    let then = 4096 + (65_536 << 30);
+    let (records, problems) = parsed_from(&Holed { whole, then, chunk: chunk_of(3..=4) });
+    assert_eq!(integrities(&records).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 0]);
+    assert_eq!(kinds(&problems), [""; 0]);
+}
+
+#[test]
 fn a_cut_file_gives_what_is_left() {
     let whole = file(&[chunk_of(1..=3)], 1, false);
     let third = 4096 + Chunk::parse(&chunk_of(1..=3)).unwrap().records(&mut 0)[2].offset;

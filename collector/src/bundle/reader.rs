@@ -229,6 +229,10 @@ impl Bytes for Sparse {
         let count = usize::try_from(range.length - inside).unwrap_or(usize::MAX).min(wanted);
         self.stored.read_at(range.stored_at + inside, &mut buffer[..count])
     }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        StoredRange::next_data(&self.ranges, self.size, offset)
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +253,8 @@ mod tests {
             let read = sparse.read_at(offset, &mut byte).unwrap();
             assert_eq!(read, usize::from(offset < 13));
         }
+        let next: Vec<u64> = (0..14).map(|offset| sparse.next_data(offset)).collect();
+        assert_eq!(next, [2, 2, 2, 3, 7, 7, 7, 7, 8, 9, 10, 13, 13, 13]);
         for ranges in [
             vec![range(2, 0, 7)],
             vec![range(2, 1, 6)],

@@ -68,6 +68,12 @@ impl Bytes for Placed {
         }
         Ok(count)
     }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        let end = self.valid();
+        let next = self.present().map(|range| range.start..range.end.min(end)).find(|range| range.end > offset);
+        next.map_or(self.size, |range| range.start).max(offset)
+    }
 }
 
 /// How much of a range that cannot be read is listed as data. Some must be, so that reading it fails and the loss is
