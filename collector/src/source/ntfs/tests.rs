@@ -400,6 +400,60 @@ fn any_byte_may_be_anything() {
     }
 }
 
+/// Bytes of which one is another.
+struct Changed {
+    whole: Arc<Vec<u8>>,
+    at: usize,
+    value: u8,
+}
+
+impl Bytes for Changed {
+    fn len(&self) -> u64 {
+        self.whole.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.whole.read_at(offset, buffer)?;
+        if let Some(byte) = self.at.checked_sub(offset as usize).and_then(|at| buffer[..read].get_mut(at)) {
+            *byte = self.value;
+        }
+        Ok(read)
+    }
+}
+
+/// The library needs a whole volume with its table of letters, and the fixture host is one.
+#[test]
+fn any_byte_of_a_real_folder_index_may_be_anything() {
+    let host = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01");
+    let disk = crate::source::image::open(&host).unwrap().bytes;
+    let volume = &crate::source::partitions::find(&disk).partitions[0];
+    let slice = crate::source::image::Slice::new(disk, volume.offset, volume.length);
+    let whole = Arc::new(slice.read_all(1 << 28).unwrap().unwrap());
+    let sound = NtfsTree::open(whole.clone()).unwrap();
+    assert!(sound.library.is_some());
+    let folder = r"\Windows\System32\winevt\Logs";
+    let logs = sound.list(&sound.lookup(folder).unwrap().unwrap()).unwrap();
+    let name: Vec<u8> = "Security.evtx".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let is_index = |block: &&usize| {
+        let block = &whole[**block..**block + 4096];
+        block.starts_with(b"INDX") && block.windows(name.len()).any(|part| part == name)
+    };
+    let blocks: Vec<usize> = (0..whole.len() - 4096).step_by(4096).collect();
+    let index = **blocks.iter().filter(is_index).collect::<Vec<_>>().first().unwrap();
+    for at in index..index + 200 {
+        for value in [0, 1, 8, 0x80, 0xFF] {
+            let Ok(tree) = NtfsTree::open(Arc::new(Changed { whole: whole.clone(), at, value })) else { continue };
+            let found = tree.lookup(&format!("{folder}\\Security.evtx"));
+            let _ = tree.lookup(&format!("{folder}\\nothing.evtx"));
+            // Where the index leads nowhere, reading the whole folder finds what is still named in it.
+            let listed = tree.list(&tree.lookup(folder).unwrap().unwrap()).unwrap_or_default();
+            assert!(listed.len() <= 2 * logs.len(), "{at} {value}");
+            let is_listed = listed.iter().any(|file| file.path == format!("{folder}\\Security.evtx"));
+            assert!(found.ok().flatten().is_some() || !is_listed, "byte {} is {value}", at - index);
+        }
+    }
+}
+
 /// The value of a $REPARSE_POINT that leads to a path: a junction, or a symbolic link relative to its folder.
 fn reparse(target: &str, relative: bool) -> Vec<u8> {
     let name = utf16(target);
