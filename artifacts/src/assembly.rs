@@ -23,7 +23,8 @@
 //! # Limits
 //! Method bodies are not followed, and signatures are not verified. A base class in another assembly is read where that
 //! assembly was collected from the same folder; where it was not, what depends on it is unknown, never no. A link time of
-//! a reproducible build is a hash. Of files above 256 MiB only the headers are described.
+//! a reproducible build is a hash. Of files above 256 MiB only the headers are described; above 16 GiB, which holes can
+//! make of any file, they are not hashed as a whole either.
 //!
 //! # References
 //! See the references of [`ARTIFACT`].
@@ -632,12 +633,12 @@ mod tests {
         assert_eq!(leads(&parse_at(r"C:\a.dll", &HOOKS.to_vec()).0[0]), []);
     }
 
-    /// A file of 300 MiB of which only the beginning is not zero.
-    struct Huge;
+    /// A file of this length of which only the beginning is not zero.
+    struct Huge(u64);
 
     impl Bytes for Huge {
         fn len(&self) -> u64 {
-            300 << 20
+            self.0
         }
 
         fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -652,12 +653,16 @@ mod tests {
 
     #[test]
     fn very_large_files_are_hashed_and_their_headers_described() {
-        let (records, problems) = parse_at(r"C:\x.dll", &Huge);
+        let (records, problems) = parse_at(r"C:\x.dll", &Huge(300 << 20));
         let fields = &records[0].fields;
         assert_eq!((fields.text("Kind"), fields.number("Size"), problems), (Some("managed"), Some(300 << 20), 1));
         // head -c 4096 com-hooks/input, then zeros to 300 MiB, through sha256sum.
         assert_eq!(fields.text("Sha256"), Some("50abe6dbb564fb98709886ed6bfc67670eb18c400f1df41f4f049f4f32006ba9"));
         assert_eq!(outlook(fields, "ExecutesOnRegister").0, "unknown");
         assert_eq!(fields.get("ImageSha256"), None);
+        let (records, problems) = parse_at(r"C:\x.dll", &Huge(1 << 60));
+        let fields = &records[0].fields;
+        assert_eq!((fields.text("Kind"), fields.number("Size"), problems), (Some("managed"), Some(1 << 60), 1));
+        assert_eq!(fields.get("Sha256"), None, "nobody waits for it");
     }
 }
