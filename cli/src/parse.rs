@@ -1,14 +1,12 @@
 //! Runs an artifact's parser over one object so that nothing it does can end the run.
 
-use evidence::{Artifact, Input, Problem, ProblemKind, Record, Sink};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use evidence::{Artifact, Input, Problem, ProblemKind, Record, Sink, guarded};
 
 /// Parses one object. Records go to `on_record` as they come; a panic becomes a problem and costs the
 /// records that would have followed.
 pub(crate) fn parse(artifact: &Artifact, input: &Input<'_>, on_record: &mut dyn FnMut(Record)) -> Vec<Problem> {
     let mut sink = Sink::new(input.original_path, on_record);
-    let outcome = catch_unwind(AssertUnwindSafe(|| (artifact.parse)(input, &mut sink)));
-    if outcome.is_err() {
+    if guarded(|| (artifact.parse)(input, &mut sink)).is_none() {
         sink.problem(
             ProblemKind::ParserPanicked,
             None,

@@ -6,6 +6,7 @@
 mod artifact;
 mod bytes;
 mod execution;
+mod guard;
 mod guid;
 mod item;
 mod problem;
@@ -20,6 +21,7 @@ pub use execution::{
     Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Proof, Reasoned, Registration,
     Related, Tool, User,
 };
+pub use guard::guarded;
 pub use guid::guid_text;
 pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};
 pub use problem::{Problem, ProblemKind, Stage};

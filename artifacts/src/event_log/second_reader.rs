@@ -2,10 +2,9 @@
 
 use super::naming;
 use crate::formats::evtx::{CHUNK_SIZE, Label, Part, Place, RawRecord};
-use evidence::{Fields, Filetime};
+use evidence::{Fields, Filetime, guarded};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Most JSON that is taken of one record.
@@ -28,7 +27,7 @@ pub(super) fn decode(chunk: &[u8], records: &[RawRecord]) -> HashMap<usize, Deco
     let wanted: HashSet<u64> = records.iter().map(|record| record.body as u64).collect();
     let mut found = HashMap::new();
     // What was decoded before a panic stays.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    let _ = guarded(|| {
         let mut whole = chunk.to_vec();
         whole.resize(CHUNK_SIZE, 0);
         let Ok(mut data) = evtx::EvtxChunkData::new(whole, false) else { return };
@@ -49,7 +48,7 @@ pub(super) fn decode(chunk: &[u8], records: &[RawRecord]) -> HashMap<usize, Deco
                 found.insert(body as usize, decoded);
             }
         }
-    }));
+    });
     found
 }
 

@@ -4,10 +4,9 @@
 //! off while it is read then gives an error that can be reported, where a mapping would end the process.
 
 use super::ex01::{self, About, Ex01};
-use evidence::{Bytes, Problem, ProblemKind, Stage};
+use evidence::{Bytes, Problem, ProblemKind, Stage, guarded};
 use std::fs::File;
 use std::io::{self, Seek};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -179,8 +178,8 @@ impl Bytes for Ewf {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        catch_unwind(AssertUnwindSafe(|| self.0.read_at(buffer, offset)))
-            .map_err(|_| io::Error::other("the E01 reader panicked"))?
+        guarded(|| self.0.read_at(buffer, offset))
+            .ok_or_else(|| io::Error::other("the E01 reader panicked"))?
             .map_err(io::Error::other)
     }
 }
@@ -287,8 +286,8 @@ fn open_ex01(path: &Path) -> Result<Image, String> {
 
 fn open_e01(path: &Path) -> Result<Image, String> {
     let paths = ewf_paths(path);
-    let reader = catch_unwind(AssertUnwindSafe(|| ewf::EwfReader::open_segments(&paths)))
-        .map_err(|_| "the E01 reader panicked".to_owned())?
+    let reader = guarded(|| ewf::EwfReader::open_segments(&paths))
+        .ok_or_else(|| "the E01 reader panicked".to_owned())?
         .map_err(|error| format!("the E01 image cannot be opened: {error}"))?;
     let mut facts = vec![("segments".to_owned(), paths.len().to_string())];
     let hashes = reader.stored_hashes();

@@ -30,7 +30,7 @@ use self::upcase::Upcase;
 use self::volume::Volume;
 use self::wof::Wof;
 use super::{Content, Found, Tree};
-use evidence::{Bytes, FileTimes, Method, Problem, ProblemKind, Stage};
+use evidence::{Bytes, FileTimes, Method, Problem, ProblemKind, Stage, guarded};
 use ntfs_layout::{FileReference, Namespace, ORPHAN, Paths, RecordFault, ReparsePoint, ReparseTarget, kind};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -82,7 +82,7 @@ impl NtfsTree {
             );
         }
         let mut tree = NtfsTree {
-            library: Library::open(&volume),
+            library: guarded(|| Library::open(&volume)).flatten(),
             upcase: table.unwrap_or_else(Upcase::unicode),
             volume,
             deleted: OnceLock::new(),
@@ -184,7 +184,9 @@ impl NtfsTree {
 
     /// One step down: the file of this name in a folder, and its long name.
     fn child(&self, path: &str, folder: &File, name: &str) -> Option<(File, String)> {
-        let by_tree = self.library.as_ref().and_then(|library| library.find(&self.volume, folder, name).ok().flatten());
+        // The library panics on some damaged indexes.
+        let find = |library: &Library| guarded(|| library.find(&self.volume, folder, name).ok().flatten()).flatten();
+        let by_tree = self.library.as_ref().and_then(find);
         let found = by_tree.and_then(|(reference, spelling, namespace)| {
             let file = self.volume.file_at(reference)?;
             Some((file, spelling, namespace))

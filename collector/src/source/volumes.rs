@@ -4,8 +4,7 @@
 use super::image::Slice;
 use super::ntfs::NtfsTree;
 use super::{OpenedVolume, Volume, VolumeKind, volume_kind};
-use evidence::{Bytes, Problem, ProblemKind, Stage};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use evidence::{Bytes, Problem, ProblemKind, Stage, guarded};
 use std::sync::Arc;
 
 /// The kind of the volume that begins at this place, by its first sector alone: of a whole disk, the last sector can
@@ -52,7 +51,7 @@ pub(crate) fn open(bytes: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mut
 }
 
 fn open_ntfs(bytes: Arc<dyn Bytes>) -> Result<NtfsTree, Problem> {
-    catch_unwind(AssertUnwindSafe(|| NtfsTree::open(bytes))).unwrap_or_else(|_| {
+    guarded(|| NtfsTree::open(bytes)).unwrap_or_else(|| {
         Err(Problem::new(
             Stage::Source,
             ProblemKind::ParserPanicked,

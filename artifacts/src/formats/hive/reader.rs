@@ -3,11 +3,10 @@
 use super::base_block::BASE_BLOCK_LENGTH;
 use super::cells::{Cells, KeyNode, NO_CELL, Name, ValueNode};
 use super::{Note, cells};
-use evidence::ProblemKind;
+use evidence::{ProblemKind, guarded};
 use nt_hive::{KeyValueData, NtHiveNameString};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Windows allows 512 levels of keys.
 const MAX_DEPTH: usize = 512;
@@ -67,13 +66,9 @@ pub enum Data {
     Bytes(Vec<u8>),
 }
 
-/// Runs a call into the strict reader, which is known to panic on some damage.
-fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(call)).ok()
-}
-
 impl<'h> Reader<'h> {
     pub(super) fn new(cells: Cells<'h>) -> Self {
+        // The strict reader is known to panic on some damage.
         let strict = guarded(|| nt_hive::Hive::without_validation(cells.bytes).ok()).flatten();
         let left = (cells.bytes.len() as u64 + (1 << 18)) * PASSES;
         Reader { cells, strict, notes: RefCell::new(Vec::new()), unlisted: Cell::new(0), left: Cell::new(left) }

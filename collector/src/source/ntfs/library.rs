@@ -12,7 +12,6 @@ use ntfs::indexes::NtfsFileNameIndex;
 use ntfs::{Ntfs, structured_values::NtfsFileNamespace};
 use ntfs_layout::{BootSector, FileReference, Namespace};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A search visits a handful of index records. One that reads more than this goes in circles.
 const MAX_READS: u32 = 4096;
@@ -29,10 +28,6 @@ pub(crate) struct Library {
 impl Library {
     /// `None` where the crate refuses the volume; then every lookup reads the folder itself.
     pub(crate) fn open(volume: &Volume) -> Option<Self> {
-        guarded(|| Self::open_unguarded(volume))?
-    }
-
-    fn open_unguarded(volume: &Volume) -> Option<Self> {
         let boot = &volume.boot;
         let cluster = u64::from(boot.cluster_size);
         let mft_at = boot.size().checked_next_multiple_of(cluster)?;
@@ -56,15 +51,6 @@ impl Library {
 
     /// Looks a name up in a folder. An error is the crate's, in words.
     pub(crate) fn find(
-        &self,
-        volume: &Volume,
-        folder: &File,
-        name: &str,
-    ) -> Result<Option<(FileReference, String, Namespace)>, String> {
-        guarded(|| self.find_unguarded(volume, folder, name)).unwrap_or_else(|| Err("the search panicked".into()))
-    }
-
-    fn find_unguarded(
         &self,
         volume: &Volume,
         folder: &File,
@@ -95,11 +81,6 @@ impl Library {
         let reference = FileReference { entry: reference.file_record_number(), sequence: reference.sequence_number() };
         Ok(Some((reference, key.name().to_string_lossy(), namespace)))
     }
-}
-
-/// Runs a call into the crate, which panics on some damaged indexes.
-fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 /// A boot sector that says the same as the real one, except where $MFT lies and how long the volume is.
