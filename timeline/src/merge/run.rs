@@ -73,10 +73,6 @@ impl Buffer {
         true
     }
 
-    fn encoded(&self, entry: &Entry) -> &[u8] {
-        &self.bytes[entry.range()]
-    }
-
     pub(super) fn sort(&mut self) {
         let bytes = &self.bytes;
         let of = |entry: &Entry| &bytes[entry.range()];
@@ -130,7 +126,7 @@ fn write_event(out: &mut impl Write, time: u64, encoded: &[u8]) -> io::Result<()
 impl Run {
     pub(super) fn write(folder: &Path, buffer: &Buffer) -> Result<Run, MergeError> {
         Self::write_with(folder, |out| {
-            buffer.entries.iter().try_for_each(|entry| write_event(out, entry.time, buffer.encoded(entry)))
+            buffer.entries.iter().try_for_each(|entry| write_event(out, entry.time, &buffer.bytes[entry.range()]))
         })
     }
 
@@ -149,7 +145,7 @@ impl Run {
         let mut failed = None;
         let run = Self::write_with(folder, |out| {
             loop {
-                match merged.next(|time, record, memory| write_event(out, time, record.bytes(memory))) {
+                match merged.next(|time, encoded, _| write_event(out, time, encoded)) {
                     Ok(Some(written)) => written?,
                     Ok(None) => return Ok(()),
                     Err(error) => {
@@ -208,23 +204,6 @@ fn advance(file: &mut BufReader<File>, head: &mut Head) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Where the encoded record of the next event is.
-pub(super) enum Encoded<'a> {
-    /// A range of the last buffer, which stays in memory.
-    InMemory(Range<usize>),
-    /// Bytes that were read and are gone with the next event.
-    Read(&'a [u8]),
-}
-
-impl<'a> Encoded<'a> {
-    fn bytes(self, memory: &'a [u8]) -> &'a [u8] {
-        match self {
-            Encoded::InMemory(range) => &memory[range],
-            Encoded::Read(bytes) => bytes,
-        }
-    }
-}
-
 /// Several sorted sources as one: the last buffer, which stays in memory, and the runs.
 pub(super) struct Merged {
     folder: PathBuf,
@@ -272,21 +251,23 @@ impl Merged {
         in_memory.into_iter().chain(in_file).min()
     }
 
-    /// Hands the next event to `take`: its time, its record, and the records in memory.
-    pub(super) fn next<T>(&mut self, take: impl FnOnce(u64, Encoded<'_>, &[u8]) -> T) -> Result<Option<T>, MergeError> {
+    /// Hands the next event to `take`: its time, its encoded record, and where in the memory that stands if it stays
+    /// there.
+    pub(super) fn next<T>(
+        &mut self,
+        take: impl FnOnce(u64, &[u8], Option<Range<usize>>) -> T,
+    ) -> Result<Option<T>, MergeError> {
         let top = self.heads.peek_mut();
         if let Some(entry) = self.entries.get(self.next) {
-            let is_first = |top: &PeekMut<'_, Reverse<Head>>| {
-                (entry.time, &self.memory[entry.range()]) <= (top.0.time, &top.0.encoded[..])
-            };
-            if top.as_ref().is_none_or(is_first) {
+            let own = (entry.time, &self.memory[entry.range()]);
+            if top.as_ref().is_none_or(|top| own <= (top.0.time, &top.0.encoded[..])) {
                 self.next += 1;
-                return Ok(Some(take(entry.time, Encoded::InMemory(entry.range()), &self.memory)));
+                return Ok(Some(take(own.0, own.1, Some(entry.range()))));
             }
         }
         let Some(mut top) = top else { return Ok(None) };
         let head = &mut top.0;
-        let taken = take(head.time, Encoded::Read(&head.encoded), &self.memory);
+        let taken = take(head.time, &head.encoded, None);
         if !advance(&mut self.files[head.source], head).map_err(error(&self.folder, "read"))? {
             PeekMut::pop(top);
         }

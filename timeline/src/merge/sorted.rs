@@ -3,7 +3,7 @@
 use super::MergeError;
 use super::codec::{EventView, MomentView, Pool, RecordView};
 use super::names::Names;
-use super::run::{Buffer, Encoded, Merged, Run};
+use super::run::{Buffer, Merged, Run};
 use crate::event::Event;
 use evidence::{Problem, ProblemKind, Stage};
 use std::collections::HashMap;
@@ -97,7 +97,7 @@ impl Sorted {
                 if batch.size >= MOST_BATCH_BYTES {
                     break;
                 }
-                self.merged.next(|time, encoded, _| batch.push(time, encoded))?;
+                self.merged.next(|time, encoded, in_memory| batch.push(time, encoded, in_memory))?;
             }
             let last_item = batch.slots.last().and_then(|slot| batch.item(slot)).unwrap_or(0);
             let before = self.unfinished.take().filter(|(earlier, _)| *earlier == time);
@@ -113,11 +113,8 @@ impl Sorted {
 }
 
 impl Batch {
-    fn push(&mut self, time: u64, encoded: Encoded<'_>) {
-        let encoded = match encoded {
-            Encoded::InMemory(range) => range,
-            Encoded::Read(bytes) => self.pool.add(bytes),
-        };
+    fn push(&mut self, time: u64, encoded: &[u8], in_memory: Option<Range<usize>>) {
+        let encoded = in_memory.unwrap_or_else(|| self.pool.add(encoded));
         self.size += encoded.len();
         self.slots.push(Slot { time, encoded, others: 0..0 });
     }
