@@ -119,14 +119,13 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let counted = header.filter(|header| !header.dirty).map_or(u64::MAX, |header| u64::from(header.chunks));
     let mut buffer = Vec::new();
     let mut at = first;
-    while at < size {
-        let number = (at - first) / CHUNK_SIZE as u64;
+    loop {
         // A hole has no chunks.
-        let hole = (input.bytes.next_data(at) - at) / CHUNK_SIZE as u64;
-        if hole > 0 {
-            at = at.saturating_add(hole * CHUNK_SIZE as u64);
-            continue;
+        at += (input.bytes.next_data(at) - at) / CHUNK_SIZE as u64 * CHUNK_SIZE as u64;
+        if at >= size {
+            break;
         }
+        let number = (at - first) / CHUNK_SIZE as u64;
         match chunk_at(input, at, &mut buffer) {
             Ok(data) => log.chunk(data, at, number >= counted),
             Err(error) => log.unreadable(at, &error),

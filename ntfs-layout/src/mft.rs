@@ -103,7 +103,7 @@ pub struct MftPass<'a> {
 }
 
 impl MftPass<'_> {
-    /// The next record; `None` after the last. What is a hole has none. (Not an `Iterator`, because records borrow the buffer.)
+    /// The next record; `None` after the last. (Not an `Iterator`, because records borrow the buffer.)
     pub fn next_record(&mut self) -> Option<PassEntry<'_>> {
         if self.filled.is_empty() {
             // A hole has no records.

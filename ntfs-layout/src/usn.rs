@@ -296,10 +296,13 @@ impl<'a> UsnReader<'a> {
         }
         while let Some(range) = self.ranges.last().cloned() {
             let rest = self.filled - self.at;
-            let hole = (self.bytes.next_data(range.start).min(range.end) - range.start) & !7;
-            if rest == 0 && hole > 0 {
-                self.advance(hole);
-                continue;
+            if rest == 0 {
+                // A hole has no records.
+                let hole = (self.bytes.next_data(range.start).min(range.end) - range.start) & !7;
+                if hole > 0 {
+                    self.advance(hole);
+                    continue;
+                }
             }
             // A new range has nothing to do with the rest of the one before.
             if rest > 0 && range.start != self.start + self.filled as u64 {

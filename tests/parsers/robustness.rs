@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use evidence::{Artifact, Bytes, Focus};
+use evidence::{Artifact, Bytes, Focus, StoredRange};
 
 /// Longest that one input may take. Inputs here are small; this is for loops, not for slowness.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -135,11 +135,8 @@ impl Bytes for Hole<'_> {
     }
 
     fn next_data(&self, offset: u64) -> u64 {
-        match offset {
-            _ if offset < self.at => self.at,
-            _ if offset < self.at + self.bytes.len() as u64 => offset,
-            _ => self.len(),
-        }
+        let stored = StoredRange { offset: self.at, stored_at: 0, length: self.bytes.len() as u64 };
+        StoredRange::next_data(&[stored], self.len(), offset)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::formats::evtx::writer::{ChunkWriter, Instance, Val, Xml, data, element, event, file, text};
-use evidence::{Bytes, Focus, Problem, Value, ValueRef};
+use evidence::{Bytes, Focus, Problem, StoredRange, Value, ValueRef};
 
 /// Bytes that do not lie in memory in one piece, with a stretch that cannot be read.
 struct Disk {
@@ -222,12 +222,8 @@ fn a_hole_is_passed_over_and_what_comes_after_it_is_read() {
             }
         }
         fn next_data(&self, offset: u64) -> u64 {
-            match offset {
-                _ if offset < self.whole.len() as u64 => offset,
-                _ if offset < self.then => self.then,
-                _ if offset < self.then + self.chunk.len() as u64 => offset,
-                _ => 1 << 60,
-            }
+            let range = |offset, bytes: &[u8]| StoredRange { offset, stored_at: 0, length: bytes.len() as u64 };
+            StoredRange::next_data(&[range(0, &self.whole), range(self.then, &self.chunk)], Bytes::len(self), offset)
         }
     }
     let whole = file(&[chunk_of(1..=2)], 2, true);

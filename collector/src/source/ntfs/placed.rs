@@ -71,8 +71,8 @@ impl Bytes for Placed {
 
     fn next_data(&self, offset: u64) -> u64 {
         let end = self.valid();
-        let next = self.present().map(|range| range.start..range.end.min(end)).find(|range| range.end > offset);
-        next.map_or(self.size, |range| range.start).max(offset)
+        let mut ranges = self.present_from(offset).map(|range| range.start..range.end.min(end));
+        ranges.find(|range| range.end > offset).map_or(self.size, |range| range.start).max(offset)
     }
 }
 
@@ -84,8 +84,15 @@ impl Placed {
     /// The ranges of the value that are in clusters, in order; of clusters that the image does not have, and of
     /// clusters that the run list no longer names, only the beginning.
     pub(crate) fn present(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.present_from(0)
+    }
+
+    /// The same without those that end before this offset.
+    fn present_from(&self, offset: u64) -> impl Iterator<Item = Range<u64>> + '_ {
         let image = self.volume.len();
-        let extents = self.extents.as_slice().iter().filter_map(move |extent| {
+        let extents = self.extents.as_slice();
+        let first = extents.partition_point(|extent| extent.end().saturating_mul(self.cluster_size) <= offset);
+        let extents = extents[first..].iter().filter_map(move |extent| {
             let start = extent.vcn.saturating_mul(self.cluster_size);
             let readable = image.saturating_sub(extent.lcn?.saturating_mul(self.cluster_size));
             let length = extent.clusters.saturating_mul(self.cluster_size);
@@ -170,6 +177,8 @@ mod tests {
         let expected = [vec![5; 512], vec![6; 512], vec![0; 1024], vec![4; 52], vec![0; 300]].concat();
         assert_eq!(all, expected);
         assert_eq!(content.data_ranges(), [0..1024, 2048..2100]);
+        let next = [0, 1023, 1024, 2047, 2048, 2099, 2100, 2400].map(|offset| content.next_data(offset));
+        assert_eq!(next, [0, 1023, 2048, 2048, 2048, 2099, 2400, 2400]);
         let mut part = [9; 3];
         assert_eq!(content.read_full_at(511, &mut part).unwrap(), 3);
         assert_eq!(part, [5, 6, 6]);

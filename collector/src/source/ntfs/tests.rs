@@ -434,12 +434,11 @@ fn any_byte_of_a_real_folder_index_may_be_anything() {
     let folder = r"\Windows\System32\winevt\Logs";
     let logs = sound.list(&sound.lookup(folder).unwrap().unwrap()).unwrap();
     let name: Vec<u8> = "Security.evtx".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let is_index = |block: &&usize| {
-        let block = &whole[**block..**block + 4096];
+    let is_index = |at: &usize| {
+        let block = &whole[*at..at + 4096];
         block.starts_with(b"INDX") && block.windows(name.len()).any(|part| part == name)
     };
-    let blocks: Vec<usize> = (0..whole.len() - 4096).step_by(4096).collect();
-    let index = **blocks.iter().filter(is_index).collect::<Vec<_>>().first().unwrap();
+    let index = (0..whole.len() - 4096).step_by(4096).find(is_index).unwrap();
     for at in index..index + 200 {
         for value in [0, 1, 8, 0x80, 0xFF] {
             let Ok(tree) = NtfsTree::open(Arc::new(Changed { whole: whole.clone(), at, value })) else { continue };
