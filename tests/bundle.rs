@@ -99,7 +99,7 @@ impl Collection<'_> {
         destination: &Path,
         leads: &(dyn Fn(&AcquiredItem<'_>) -> Vec<LeadPath> + Sync),
     ) -> Result<Collected, collector::Error> {
-        let source = source::open(evidence)?;
+        let source = source::open(evidence, &collector::Spill::into_folder(&std::env::temp_dir()))?.remove(0);
         let clock = AtomicU64::new(self.started);
         collector::collect(&CollectRequest {
             source: &source,

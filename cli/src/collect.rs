@@ -60,7 +60,7 @@ pub(crate) struct Opened {
 impl Opened {
     /// Refuses a destination that lies on the source.
     pub(crate) fn refuse_destination(&self, path: &Path) -> anyhow::Result<()> {
-        Ok(self.source.refuse_destination(path)?)
+        Ok(collector::refuse_destination(path, &self.source.files)?)
     }
 }
 
@@ -76,7 +76,11 @@ pub(crate) fn open(path: &Path, destination: &Path, limits: &CollectLimits, comm
             shadow_copies: limits.shadow_copies,
             make_shadow_copy: limits.make_shadow_copy,
         })?,
-        _ => collector::source::open(path)?,
+        _ => {
+            let mut hosts = collector::source::open(path, &collector::Spill::beside(destination))?;
+            anyhow::ensure!(hosts.len() == 1, "{} has {} hosts; give one of them", path.display(), hosts.len());
+            hosts.remove(0)
+        }
     };
     if source.is_live() && !common.quiet {
         // What cannot be had without rights is said at once, while something can be done about it.

@@ -4,24 +4,18 @@
 //! The way in is [`source::open`], then [`collect`] with a [`CollectRequest`]; [`verify`] checks a bundle, and
 //! [`BundleReader`] gives its objects to the analysis.
 
-mod acquire;
 mod bundle;
-mod collect;
 mod digest;
 mod error;
-mod lead_path;
-mod leads;
-mod locate;
-mod pattern;
+mod file_bytes;
 mod progress;
+mod run;
 pub mod source;
-mod store;
-mod zip_reader;
-mod zip_writer;
+mod spill;
+mod zip;
 
-pub use bundle::{BundleReader, VerifyReport, Wrong, verify};
-pub use collect::{AcquiredItem, CollectRequest, Collected, Limits, ToolFacts, collect};
+pub use bundle::{BundleReader, ToolFacts, VerifyReport, Wrong, refuse_destination, verify};
 pub use error::Error;
-pub use lead_path::LeadPath;
-pub use locate::{Located, hive_logs, locate};
 pub use progress::{Observer, Progress, Silent, Step};
+pub use run::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, collect, hive_logs, locate};
+pub use spill::Spill;

@@ -9,6 +9,7 @@ mod execution;
 mod guard;
 mod guid;
 mod item;
+pub mod name;
 mod problem;
 mod record;
 mod time;

@@ -26,8 +26,10 @@ pub enum Stage {
 /// What kind of problem it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProblemKind {
-    /// Nothing at the declared location.
+    /// Nothing at an optional place. This kind alone leaves the exit status as it is.
     NotFound,
+    /// The source, or a part of it, was not understood, so nothing in it was examined.
+    NotUnderstood,
     /// The system refused.
     AccessDenied,
     /// Held by another process.
@@ -89,6 +91,7 @@ impl ProblemKind {
     pub fn name(&self) -> &'static str {
         match self {
             ProblemKind::NotFound => "not_found",
+            ProblemKind::NotUnderstood => "not_understood",
             ProblemKind::AccessDenied => "access_denied",
             ProblemKind::Locked => "locked",
             ProblemKind::ReadFailed => "read_failed",

@@ -1,8 +1,8 @@
 //! NTFS structures of the real corpus against what other people's tools say about them.
 
 use super::{evidence_file, folder, ground_truth};
-use collector::source::ntfs::NtfsTree;
-use collector::source::volume_kind::probe;
+use collector::source::volume::kind::probe;
+use collector::source::volume::ntfs::NtfsTree;
 use collector::source::{Tree, VolumeKind};
 use evidence::Filetime;
 use ntfs::structured_values::NtfsFileNamespace;

@@ -57,6 +57,7 @@ pub(crate) fn from_json(value: &Value) -> Option<Problem> {
     let details = members.get("details").and_then(Value::as_object).unwrap_or(&empty);
     let kind = match members.get("kind")?.as_str()? {
         "not_found" => ProblemKind::NotFound,
+        "not_understood" => ProblemKind::NotUnderstood,
         "access_denied" => ProblemKind::AccessDenied,
         "locked" => ProblemKind::Locked,
         "read_failed" => ProblemKind::ReadFailed,
@@ -98,6 +99,7 @@ mod tests {
     fn every_kind_comes_back() {
         let kinds = [
             ProblemKind::NotFound,
+            ProblemKind::NotUnderstood,
             ProblemKind::AccessDenied,
             ProblemKind::Locked,
             ProblemKind::ReadFailed,

@@ -12,10 +12,12 @@ mod writer;
 pub(crate) use actions::ActionLog;
 pub(crate) use name::Names;
 pub use reader::BundleReader;
+pub use seal::ToolFacts;
 pub(crate) use seal::{BagInfo, seal};
 pub(crate) use verify::verify_open;
 pub use verify::{VerifyReport, Wrong, verify};
-pub(crate) use writer::{Destination, Writer, refuse_evidence};
+pub use writer::refuse_destination;
+pub(crate) use writer::{Destination, Writer};
 
 /// Files that describe the bag's content.
 const OBJECTS: &str = "metadata/objects.jsonl";

@@ -4,8 +4,9 @@ use super::verify::root_of;
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL, failures};
 use crate::Error;
 use crate::digest::hex;
-use crate::source::{FileBytes, inflated};
-use crate::zip_reader::{Directory, Entry};
+use crate::file_bytes::FileBytes;
+use crate::spill::Spill;
+use crate::zip::reader::{Directory, Entry};
 use evidence::{Bytes, Item, Problem, StoredRange};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -156,9 +157,11 @@ impl BundleReader {
         let inner = self.directory.open(&self.bytes, entry).map_err(|error| self.damaged(file, error))?;
         let mut hashing = Hashing { inner, sha256: Sha256::new() };
         let bytes =
-            inflated(&mut hashing, item.stored_size, Some(temp_folder)).map_err(|error| match error.kind() {
-                io::ErrorKind::StorageFull => Error::write(temp_folder, error),
-                _ => self.damaged(file, error),
+            Spill::into_folder(temp_folder).keep(&mut hashing, item.stored_size).map_err(|error| {
+                match error.kind() {
+                    io::ErrorKind::StorageFull => Error::write(temp_folder, error),
+                    _ => self.damaged(file, error),
+                }
             })?;
         let sha256 = hex(&hashing.sha256.finalize());
         if sha256 != item.sha256 {

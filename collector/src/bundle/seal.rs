@@ -4,14 +4,39 @@
 use super::actions::ActionLog;
 use super::writer::Writer;
 use super::{ACTION_LOG_HASH, ACTIONS, FAILURES, HOST, OBJECTS, TOOL, failures};
-use crate::collect::CollectRequest;
-use evidence::{Item, ItemStatus, Problem};
+use crate::source::Source;
+use evidence::{Artifact, Filetime, Item, ItemStatus, Problem};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
+/// The program that collects, as the bundle names it.
+#[derive(Clone, Debug, Default)]
+pub struct ToolFacts {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// SHA-256 of its own file, where it could be read.
+    pub sha256: Option<String>,
+    /// Features that it was built with.
+    pub features: Vec<String>,
+    /// How it was called.
+    pub command_line: Vec<String>,
+}
+
 /// What is known when the bag is sealed.
 pub(crate) struct BagInfo<'a> {
-    pub(crate) request: &'a CollectRequest<'a>,
+    pub(crate) source: &'a Source,
+    /// Name of the host, or of the source where that is not known.
+    pub(crate) name: &'a str,
+    /// What is known about the host.
+    pub(crate) host: &'a [(String, String)],
+    pub(crate) tool: &'a ToolFacts,
+    pub(crate) artifacts: &'a [&'a Artifact],
+    /// The limits by name.
+    pub(crate) limits: Value,
+    pub(crate) started: Filetime,
+    pub(crate) ended: Filetime,
     /// In the order of their ids.
     pub(crate) items: &'a [Item],
     pub(crate) problems: &'a [Problem],
@@ -23,11 +48,11 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
 }
 
-fn host(request: &CollectRequest<'_>) -> Value {
+fn host(bag: &BagInfo<'_>) -> Value {
     let pairs = |pairs: &[(String, String)]| {
         pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect::<serde_json::Map<_, _>>()
     };
-    let volumes: Vec<Value> = request
+    let volumes: Vec<Value> = bag
         .source
         .volumes
         .iter()
@@ -47,37 +72,28 @@ fn host(request: &CollectRequest<'_>) -> Value {
         })
         .collect();
     json!({
-        "name": request.name,
-        "facts": pairs(request.host),
+        "name": bag.name,
+        "facts": pairs(bag.host),
         "source": {
-            "kind": request.source.kind,
-            "facts": pairs(&request.source.facts),
+            "kind": bag.source.kind,
+            "facts": pairs(&bag.source.facts),
         },
         "volumes": volumes,
     })
 }
 
-fn tool(request: &CollectRequest<'_>) -> Value {
-    let tool = request.tool;
-    let limits = &request.limits;
+fn tool(bag: &BagInfo<'_>) -> Value {
+    let tool = bag.tool;
     json!({
         "name": tool.name,
         "version": tool.version,
         "sha256": tool.sha256,
         "features": tool.features,
         "command_line": tool.command_line,
-        "source": request.source.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
-        "started": request.started.to_string(),
-        "artifacts": request.artifacts.iter().map(|artifact| artifact.id).collect::<Vec<_>>(),
-        "limits": {
-            "max_object": limits.max_object,
-            "max_total": limits.max_total,
-            "max_items": limits.max_items,
-            "memory": limits.memory,
-            "max_rounds": limits.max_rounds,
-            "max_lead_files": limits.max_lead_files,
-            "max_lead_bytes": limits.max_lead_bytes,
-        },
+        "source": bag.source.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+        "started": bag.started.to_string(),
+        "artifacts": bag.artifacts.iter().map(|artifact| artifact.id).collect::<Vec<_>>(),
+        "limits": bag.limits,
     })
 }
 
@@ -88,13 +104,12 @@ fn json_line(sink: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<
 
 /// Writes it all and ends the archive.
 pub(crate) fn seal(mut writer: Writer, bag: &BagInfo<'_>, log: &mut ActionLog) -> io::Result<()> {
-    let request = bag.request;
     writer.tag(OBJECTS, |sink| bag.items.iter().try_for_each(|item| json_line(sink, item)))?;
     writer.tag(FAILURES, |sink| {
         bag.problems.iter().try_for_each(|problem| json_line(sink, &failures::to_json(problem)))
     })?;
     writer.tag(ACTIONS, |sink| log.write_to(sink))?;
-    for (path, value) in [(HOST, host(request)), (TOOL, tool(request))] {
+    for (path, value) in [(HOST, host(bag)), (TOOL, tool(bag))] {
         writer.tag(path, |sink| {
             serde_json::to_writer_pretty(&mut *sink, &value)?;
             sink.write_all(b"\n")
@@ -109,15 +124,15 @@ pub(crate) fn seal(mut writer: Writer, bag: &BagInfo<'_>, log: &mut ActionLog) -
     writer.manifests(&payload)?;
     let octets: u64 = bag.items.iter().map(|item| item.stored_size).sum();
     let failed = bag.items.iter().filter(|item| item.status != ItemStatus::Complete).count();
-    let ended = (request.now)().civil();
-    let source = request.source.files.first().and_then(|file| file.file_name()).unwrap_or_default();
+    let ended = bag.ended.civil();
+    let source = bag.source.files.first().and_then(|file| file.file_name()).unwrap_or_default();
     let lines = [
         ("Bagging-Date", format!("{:04}-{:02}-{:02}", ended.year, ended.month, ended.day)),
-        ("Bag-Software-Agent", format!("{} {}", request.tool.name, request.tool.version)),
-        ("External-Description", format!("Evidence collected from {}", request.name)),
+        ("Bag-Software-Agent", format!("{} {}", bag.tool.name, bag.tool.version)),
+        ("External-Description", format!("Evidence collected from {}", bag.name)),
         ("Payload-Oxum", format!("{octets}.{}", payload.len())),
-        ("Collector-Started", request.started.to_string()),
-        ("Collector-Source-Kind", request.source.kind.to_owned()),
+        ("Collector-Started", bag.started.to_string()),
+        ("Collector-Source-Kind", bag.source.kind.to_owned()),
         ("Collector-Source-Name", source.to_string_lossy().into_owned()),
         ("Collector-Status", if bag.interrupted { "interrupted" } else { "complete" }.to_owned()),
         ("Collector-Objects", bag.items.len().to_string()),

@@ -6,9 +6,9 @@
 use super::{ACTION_LOG_HASH, ACTIONS, FAILURES, HOST, OBJECTS, TOOL, actions};
 use crate::Error;
 use crate::digest::{Digests, hex};
+use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
-use crate::source::FileBytes;
-use crate::zip_reader::{Directory, Entry};
+use crate::zip::reader::{Directory, Entry};
 use evidence::{Bytes, Item};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::digest::{Digested, Digests, hex};
-use crate::zip_writer::{Packed, Packing, Streaming, ZipWriter};
+use crate::zip::writer::{Packed, Packing, Streaming, ZipWriter};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -114,7 +114,7 @@ pub(crate) struct Destination {
 }
 
 /// Refuses a destination that lies on the evidence. Its folder need not be there yet.
-pub(crate) fn refuse_evidence(path: &Path, evidence: &[PathBuf]) -> Result<(), Error> {
+pub fn refuse_destination(path: &Path, evidence: &[PathBuf]) -> Result<(), Error> {
     let absolute = std::path::absolute(path).map_err(|error| Error::write(path, error))?;
     // What is there already may be a link to the evidence.
     let there = absolute.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
@@ -144,7 +144,7 @@ impl Destination {
         };
         let real_folder = real_folder.map_err(|error| Error::write(folder, error))?;
         let real = real_folder.join(name);
-        refuse_evidence(&real, evidence)?;
+        refuse_destination(&real, evidence)?;
         let mut partial = real.clone().into_os_string();
         partial.push(".partial");
         let partial = PathBuf::from(partial);

@@ -161,9 +161,10 @@ impl FaultyTree {
         Source {
             kind: "raw image",
             facts: Vec::new(),
-            volumes: vec![(volume, Some(Box::new(self))), crate::source::live::nothing()],
+            volumes: vec![(volume, Some(Arc::new(self))), crate::source::live::nothing()],
             problems: Vec::new(),
             files: Vec::new(),
+            is_older: false,
             made: None,
         }
     }

@@ -1,27 +1,20 @@
 //! Where evidence comes from. A source is opened by its content, never by its file name, and offers volumes;
 //! each volume is a tree of files that can be looked up, listed and opened.
 
-mod archive;
-mod ex01;
+pub(crate) mod container;
 #[cfg(test)]
 pub(crate) mod faulty;
-mod file_tree;
-mod folder;
-mod image;
 pub mod live;
-pub mod ntfs;
 mod open;
-mod partitions;
-pub mod volume_kind;
-mod volumes;
+pub(crate) mod tree;
+pub mod volume;
 
-pub(crate) use archive::inflated;
-pub(crate) use image::FileBytes;
 pub use open::open;
 
 use evidence::{Bytes, FileTimes, Method, Problem, Recovery};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a volume is. Only some kinds can be searched; the others are named, never taken for empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +96,11 @@ pub struct Volume {
     pub size: u64,
     /// Bytes per cluster, 0 where there are none.
     pub cluster_size: u32,
-    /// Whether Windows is installed on it.
+    /// Whether the Windows of this host is installed on it.
     pub is_system: bool,
+    /// Where the Windows folder is, from the root of the volume: `\Windows`, in an older installation
+    /// `\Windows.old\Windows`. Users' profiles are beside it.
+    pub windows: String,
 }
 
 impl Volume {
@@ -121,11 +117,12 @@ impl Volume {
             size: 0,
             cluster_size: 0,
             is_system: false,
+            windows: r"\Windows".to_owned(),
         }
     }
 
     /// Takes what an NTFS volume says of itself.
-    pub(crate) fn describe(&mut self, tree: &ntfs::NtfsTree) {
+    pub(crate) fn describe(&mut self, tree: &volume::ntfs::NtfsTree) {
         self.label = tree.label().map(str::to_owned);
         self.serial = Some(tree.serial());
         self.size = tree.size();
@@ -199,7 +196,7 @@ pub trait Tree: Send + Sync {
 }
 
 /// A volume with its tree, where it can be searched.
-pub type OpenedVolume = (Volume, Option<Box<dyn Tree>>);
+pub type OpenedVolume = (Volume, Option<Arc<dyn Tree>>);
 
 /// An opened source.
 pub struct Source {
@@ -213,6 +210,8 @@ pub struct Source {
     pub problems: Vec<Problem>,
     /// The files or the folder on the analysis machine that it consists of.
     pub files: Vec<PathBuf>,
+    /// Whether it is an installation that a newer one of the same source has replaced: Windows.old.
+    pub is_older: bool,
     /// What opening it made on the host, and what is taken away again before the bundle is sealed.
     pub made: Option<Box<dyn Made>>,
 }
@@ -250,11 +249,6 @@ impl Source {
             }
         }
     }
-
-    /// Refuses a destination that lies on this source, before anything is created there.
-    pub fn refuse_destination(&self, path: &Path) -> Result<(), crate::Error> {
-        crate::bundle::refuse_evidence(path, &self.files)
-    }
 }
 
 #[cfg(test)]
@@ -274,6 +268,7 @@ mod tests {
             size: 0,
             cluster_size: 0,
             is_system: letter.is_some(),
+            windows: r"\Windows".to_owned(),
         };
         let first = PartitionId::Mbr { signature: 7, offset: 1 << 20 };
         let second = PartitionId::Gpt("{A}".to_owned());
@@ -286,6 +281,7 @@ mod tests {
                 volumes: volumes.into(),
                 problems: Vec::new(),
                 files: Vec::new(),
+                is_older: false,
                 made: None,
             };
             source.mount(letters);

@@ -1,73 +1,77 @@
 //! Opens a source by what it is, never by its name.
 
-use super::archive::{self, Archive};
-use super::folder::Folder;
-use super::image::{self, FileBytes, Slice};
-use super::{OpenedVolume, Source, file_tree, partitions, volumes};
-use crate::Error;
-use evidence::Bytes;
-use std::path::Path;
+use super::container::{self, Candidate, Disk, Opened, Refusal};
+use super::tree::{self, Folder, Store};
+use super::volume::{self, partitions};
+use super::{OpenedVolume, Source};
+use crate::file_bytes::{FileBytes, Slice};
+use crate::{Error, Spill};
+use evidence::{Bytes, Problem};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Opens a folder, a zip archive or a disk image.
-pub fn open(path: &Path) -> Result<Source, Error> {
+/// Opens a folder, an archive or a disk image. Each host in it is a source of its own.
+pub fn open(path: &Path, spill: &Spill) -> Result<Vec<Source>, Error> {
     let cannot = |source| Error::OpenSource { path: path.to_owned(), source };
+    let refuse = |refusal: Refusal| Error::NotASource {
+        path: path.to_owned(),
+        why: format!("{}; {}", refusal.why, refusal.advice),
+    };
     let metadata = std::fs::metadata(path).map_err(cannot)?;
     if metadata.is_dir() {
-        let mut problems = Vec::new();
-        let volumes = file_tree::volumes(Folder::new(path), &mut problems).map_err(cannot)?;
-        return Ok(Source {
-            kind: "folder",
-            facts: Vec::new(),
-            volumes,
-            problems,
-            files: vec![path.to_owned()],
-            made: None,
-        });
+        let store: Arc<dyn Store> = Arc::new(Folder::new(path));
+        return Ok(vec![open_files(&store, "folder", path, Vec::new()).map_err(cannot)?]);
     }
-    let file = FileBytes::open(path).map_err(cannot)?;
-    if file.is_empty() {
+    let bytes: Arc<dyn Bytes> = Arc::new(FileBytes::open(path).map_err(cannot)?);
+    if bytes.is_empty() {
         return Err(Error::NotASource { path: path.to_owned(), why: "it is empty".to_owned() });
     }
-    if archive::is_zip(&file) {
-        let mut problems = Vec::new();
-        let refuse = |error: std::io::Error| Error::NotASource {
-            path: path.to_owned(),
-            why: format!("it begins like a zip archive, but {error}"),
-        };
-        let archive = Archive::open(path, &mut problems).map_err(refuse)?;
-        let volumes = file_tree::volumes(archive, &mut problems).map_err(refuse)?;
-        return Ok(Source {
-            kind: "zip archive",
-            facts: Vec::new(),
-            volumes,
-            problems,
-            files: vec![path.to_owned()],
-            made: None,
-        });
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let store: Arc<dyn Store> = Arc::new(Folder::new(folder));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let candidate = Candidate::new(&store, "", &name, Some(path), bytes, spill).map_err(cannot)?;
+    match container::open(&candidate).map_err(refuse)? {
+        Some(Opened::Disk(disk)) => Ok(vec![open_disk(disk)]),
+        Some(Opened::Files(store, problems)) => {
+            Ok(vec![open_files(&store, "zip archive", path, problems).map_err(cannot)?])
+        }
+        Some(Opened::One(bytes, _)) => Ok(vec![open_disk(raw(bytes, path))]),
+        None => Ok(vec![open_disk(raw(candidate.bytes.clone(), path))]),
     }
-    let image = image::open(path).map_err(|why| Error::NotASource { path: path.to_owned(), why })?;
-    Ok(open_image(image))
 }
 
-fn open_image(image: image::Image) -> Source {
-    let mut problems = image.problems;
-    let mut facts = image.facts;
-    facts.push(("length in bytes".to_owned(), image.bytes.len().to_string()));
-    let found = partitions::find(&image.bytes);
+fn raw(bytes: Arc<dyn Bytes>, path: &Path) -> Disk {
+    Disk { kind: "raw image", bytes, facts: Vec::new(), problems: Vec::new(), files: vec![path.to_owned()] }
+}
+
+fn open_files(
+    store: &Arc<dyn Store>,
+    kind: &'static str,
+    path: &Path,
+    mut problems: Vec<Problem>,
+) -> std::io::Result<Source> {
+    let volumes = tree::volumes(store, &mut problems)?;
+    let files: Vec<PathBuf> = vec![path.to_owned()];
+    Ok(Source { kind, facts: Vec::new(), volumes, problems, files, is_older: false, made: None })
+}
+
+fn open_disk(disk: Disk) -> Source {
+    let mut problems = disk.problems;
+    let mut facts = disk.facts;
+    facts.push(("length in bytes".to_owned(), disk.bytes.len().to_string()));
+    let found = partitions::find(&disk.bytes);
     facts.push(("partition scheme".to_owned(), found.scheme));
     problems.extend(found.problems);
     let mut opened = Vec::new();
     for partition in found.partitions {
-        let slice: Arc<dyn Bytes> = Arc::new(Slice::new(image.bytes.clone(), partition.offset, partition.length));
-        let (mut volume, tree) = volumes::open(slice, partition.offset, partition.length, &mut problems);
+        let slice: Arc<dyn Bytes> = Arc::new(Slice::new(disk.bytes.clone(), partition.offset, partition.length));
+        let (mut volume, tree) = volume::open(slice, partition.offset, partition.length, &mut problems);
         volume.partition = partition.id;
         opened.push((volume, tree));
     }
     name_volumes(&mut opened);
-    Source { kind: image.kind, facts, volumes: opened, problems, files: image.files, made: None }
+    Source { kind: disk.kind, facts, volumes: opened, problems, files: disk.files, is_older: false, made: None }
 }
-
 /// Finds the system volume, calls it `C`, and gives every other one an id that does not change from run to run.
 fn name_volumes(volumes: &mut [OpenedVolume]) {
     let mut ids = std::collections::BTreeSet::new();

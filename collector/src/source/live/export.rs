@@ -2,12 +2,12 @@
 //! file yet, and without slack. The copies are made on the medium of the bundle and vanish when it is done.
 
 use super::sys;
-use crate::source::file_tree::{self, Child, Store};
-use crate::source::folder::Folder;
+use crate::source::tree::{self, Child, Folder, Store};
 use crate::source::{OpenedVolume, Volume, VolumeKind};
 use evidence::{Bytes, Method, Problem, ProblemKind, Stage};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The channels that the technique needs. Names of files have `%4` for the slash, as Windows has it.
 const CHANNELS: [&str; 12] = [
@@ -55,7 +55,7 @@ pub(super) fn take(destination: &Path, problems: &mut Vec<Problem>) -> Option<Op
         problems.push(problem(ProblemKind::ReadFailed, what));
     }
     let volume = Volume::new("service", VolumeKind::Live);
-    let tree = file_tree::of_volume(Exported { files: Folder::new(folder.path()), _folder: folder });
+    let tree = tree::of_volume(Exported { files: Folder::new(folder.path()), _folder: folder });
     (copied > 0).then_some((volume, Some(tree)))
 }
 
@@ -71,19 +71,19 @@ struct Exported {
 }
 
 impl Store for Exported {
-    type Key = PathBuf;
-    const KIND: VolumeKind = VolumeKind::Live;
-    const METHOD: Method = Method::SystemCall;
-
-    fn root(&self) -> PathBuf {
-        self.files.root()
+    fn kind(&self) -> VolumeKind {
+        VolumeKind::Live
     }
 
-    fn children(&self, folder: &PathBuf) -> io::Result<Vec<Child<PathBuf>>> {
+    fn method(&self) -> Method {
+        Method::SystemCall
+    }
+
+    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
         self.files.children(folder)
     }
 
-    fn open(&self, file: &PathBuf) -> io::Result<Box<dyn Bytes>> {
+    fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
         self.files.open(file)
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct MemoryFile {
 pub(crate) fn volume(files: Vec<MemoryFile>) -> OpenedVolume {
     let size = files.iter().map(|file| file.bytes.len() as u64).sum();
     let volume = Volume { size, ..Volume::new(super::NAME, VolumeKind::Live) };
-    (volume, Some(Box::new(MemoryTree(files))))
+    (volume, Some(Arc::new(MemoryTree(files))))
 }
 
 struct MemoryTree(Vec<MemoryFile>);

@@ -7,7 +7,7 @@ use super::memory_tree::MemoryFile;
 use super::sys;
 use super::watched::{DEADLINE, Watched};
 use super::{Request, images};
-use crate::source::image::FileBytes;
+use crate::file_bytes::FileBytes;
 use evidence::{Problem, ProblemKind, Stage};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;

@@ -2,9 +2,9 @@
 
 use super::sys::{self, Drive, DriveKind};
 use super::watched::{DEADLINE, Watched};
-use crate::source::folder::Folder;
-use crate::source::ntfs::{Aligned, NtfsTree};
-use crate::source::{Made, OpenedVolume, Tree, Volume, VolumeKind, file_tree};
+use crate::source::tree::{self, Folder};
+use crate::source::volume::ntfs::{Aligned, NtfsTree};
+use crate::source::{Made, OpenedVolume, Tree, Volume, VolumeKind};
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::fs::File;
 use std::io;
@@ -109,7 +109,7 @@ fn open_drive(
         Ok(tree) => {
             volume.kind = VolumeKind::Ntfs;
             volume.describe(&tree);
-            (volume, Some(Box::new(tree)))
+            (volume, Some(Arc::new(tree)))
         }
         Err(why) => {
             problems.push(Problem::new(
@@ -125,7 +125,7 @@ fn open_drive(
                 "ReFS" => VolumeKind::Refs,
                 _ => VolumeKind::Folder,
             };
-            let tree: Box<dyn Tree> = file_tree::of_volume(Folder::new(Path::new(&format!("{name}\\"))));
+            let tree: Arc<dyn Tree> = tree::of_volume(Folder::new(Path::new(&format!("{name}\\"))));
             (volume, Some(tree))
         }
     }
@@ -170,7 +170,7 @@ pub(super) fn shadow_copies(own: Option<&OwnCopy>, pace: fn(usize), problems: &m
         match open_device(device) {
             Ok(tree) => {
                 volume.describe(&tree);
-                found.push((volume, Some(Box::new(tree.of_shadow_copy()) as Box<dyn Tree>)));
+                found.push((volume, Some(Arc::new(tree.of_shadow_copy()) as Arc<dyn Tree>)));
             }
             Err(why) => {
                 let effect = "what this shadow copy holds is not seen";

@@ -29,7 +29,7 @@ use self::library::Library;
 use self::upcase::Upcase;
 use self::volume::Volume;
 use self::wof::Wof;
-use super::{Content, Found, Tree};
+use crate::source::{Content, Found, Tree};
 use evidence::{Bytes, FileTimes, Method, Problem, ProblemKind, Stage, guarded};
 use ntfs_layout::{FileReference, Namespace, ORPHAN, Paths, RecordFault, ReparsePoint, ReparseTarget, kind};
 use std::collections::{BTreeSet, HashMap};

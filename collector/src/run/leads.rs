@@ -1,8 +1,8 @@
 //! The leads loop: what the acquired objects name is evidence too.
 
-use crate::collect::{AcquiredItem, CollectRequest, Kept, Run};
-use crate::lead_path::{self, LeadPath};
-use crate::locate::{Key, Located, Wanted, local_path};
+use super::lead_path::{self, LeadPath};
+use super::locate::{Key, Located, Wanted, local_path};
+use crate::run::{AcquiredItem, CollectRequest, Kept, Run};
 use crate::source::{Content, Found, Source, Tree, Volume};
 use evidence::{Bytes, ItemStatus, Problem, ProblemKind, Stage, StoredRange};
 use rayon::prelude::*;

@@ -1,11 +1,11 @@
 //! From a located object to a payload in the bundle: opened, read, packed, and described.
 
-use crate::acquire::{Outcome, Reading, bytes_to_store};
+use super::acquire::{Outcome, Reading, bytes_to_store};
 use crate::bundle::Writer;
-use crate::collect::{CollectRequest, Job, SMALL};
 use crate::digest::{Digests, hex};
+use crate::run::{CollectRequest, Job, SMALL};
 use crate::source::{Content, Found, Source};
-use crate::zip_writer::Packed;
+use crate::zip::writer::Packed;
 use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage};
 use std::io;
 use std::sync::atomic::Ordering;

@@ -425,9 +425,9 @@ impl Bytes for Changed {
 #[test]
 fn any_byte_of_a_real_folder_index_may_be_anything() {
     let host = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01");
-    let disk = crate::source::image::open(&host).unwrap().bytes;
-    let volume = &crate::source::partitions::find(&disk).partitions[0];
-    let slice = crate::source::image::Slice::new(disk, volume.offset, volume.length);
+    let disk = crate::source::container::disk_at(&host).unwrap().bytes;
+    let volume = &crate::source::volume::partitions::find(&disk).partitions[0];
+    let slice = crate::file_bytes::Slice::new(disk, volume.offset, volume.length);
     let whole = Arc::new(slice.read_all(1 << 28).unwrap().unwrap());
     let sound = NtfsTree::open(whole.clone()).unwrap();
     assert!(sound.library.is_some());

@@ -312,7 +312,7 @@ impl<W: Write + Seek> Write for Streaming<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zip_reader::Directory;
+    use crate::zip::reader::Directory;
     use std::io::{Cursor, Read};
 
     #[test]

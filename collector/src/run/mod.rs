@@ -1,19 +1,28 @@
 //! One collection: declared locations, then what the acquired objects name, round by round, into one sealed bundle.
 
-use crate::bundle::{ActionLog, BagInfo, Destination, Names, VerifyReport, Writer, seal, verify_open};
+mod acquire;
+mod lead_path;
+mod leads;
+mod locate;
+mod pattern;
+mod store;
+
+pub use lead_path::LeadPath;
+pub use locate::{Located, hive_logs, locate};
+
+use crate::bundle::{ActionLog, BagInfo, Destination, Names, ToolFacts, VerifyReport, Writer, seal, verify_open};
 use crate::error::Error;
-use crate::lead_path::LeadPath;
-use crate::leads;
-use crate::locate::{self, Key, Wanted};
+use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
-use crate::source::{FileBytes, Found, Source};
-use crate::store::{self, Stored};
+use crate::source::{Found, Source};
 use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind, Stage};
+use locate::{Key, Wanted};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use store::Stored;
 
 /// What a collection may cost. A limit that bites is a problem in the result.
 #[derive(Clone, Debug)]
@@ -48,19 +57,19 @@ impl Default for Limits {
     }
 }
 
-/// The program that collects, as the bundle names it.
-#[derive(Clone, Debug, Default)]
-pub struct ToolFacts {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// SHA-256 of its own file, where it could be read.
-    pub sha256: Option<String>,
-    /// Features that it was built with.
-    pub features: Vec<String>,
-    /// How it was called.
-    pub command_line: Vec<String>,
+impl Limits {
+    /// By name, for `metadata/tool.json`.
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "max_object": self.max_object,
+            "max_total": self.max_total,
+            "max_items": self.max_items,
+            "memory": self.memory,
+            "max_rounds": self.max_rounds,
+            "max_lead_files": self.max_lead_files,
+            "max_lead_bytes": self.max_lead_bytes,
+        })
+    }
 }
 
 /// An object that was just acquired, for the one who knows what it may name.
@@ -524,10 +533,18 @@ impl Run<'_> {
         let result = if self.interrupted() { "interrupted" } else { "complete" };
         self.act("seal", &self.root.clone(), result, &about)?;
         let head = self.log.head().to_owned();
+        let request = self.request;
         seal(
             self.writer,
             &BagInfo {
-                request: self.request,
+                source: request.source,
+                name: request.name,
+                host: request.host,
+                tool: request.tool,
+                artifacts: request.artifacts,
+                limits: request.limits.to_json(),
+                started: request.started,
+                ended: (request.now)(),
                 items: &items,
                 problems: &self.problems,
                 interrupted: result != "complete",
@@ -542,7 +559,7 @@ impl Run<'_> {
 mod tests {
     use super::*;
     use crate::source::faulty::{Faulty, FaultyTree};
-    use crate::source::ntfs::tests::volume_with_links;
+    use crate::source::volume::ntfs::tests::volume_with_links;
     use crate::source::{OpenedVolume, Volume, VolumeKind};
     use crate::{BundleReader, Silent};
     use evidence::{Location, Locator, Phase, no_leads};
@@ -550,9 +567,9 @@ mod tests {
 
     #[test]
     fn named_files_are_found_through_junctions_and_links_of_their_volume() {
-        let tree = crate::source::ntfs::NtfsTree::open(std::sync::Arc::new(volume_with_links())).unwrap();
+        let tree = crate::source::volume::ntfs::NtfsTree::open(std::sync::Arc::new(volume_with_links())).unwrap();
         let volume = Volume { letter: Some('C'), is_system: true, ..Volume::new("C", VolumeKind::Ntfs) };
-        let first: OpenedVolume = (volume, Some(Box::new(tree)));
+        let first: OpenedVolume = (volume, Some(std::sync::Arc::new(tree)));
         let mut source = FaultyTree::new(vec![("a", Faulty::new(vec![7; 100]))]).source();
         source.volumes.push(first);
         let named = [

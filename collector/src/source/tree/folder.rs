@@ -1,11 +1,12 @@
 //! A folder of the analysis machine.
 
-use super::VolumeKind;
-use super::file_tree::{Child, Store};
-use super::image::FileBytes;
+use super::{Child, Store};
+use crate::file_bytes::FileBytes;
+use crate::source::VolumeKind;
 use evidence::{Bytes, Filetime, Macb, Method};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The folder.
@@ -35,7 +36,7 @@ fn filetime(time: SystemTime) -> Option<Filetime> {
     Filetime::from_unix_seconds(seconds)?.checked_add_ticks(i64::from(nanos / 100))
 }
 
-fn child(name: String, path: PathBuf, metadata: &std::fs::Metadata) -> Child<PathBuf> {
+fn child(name: String, key: String, metadata: &std::fs::Metadata) -> Child {
     // Last access is left out: our own reading would change it from one collection to the next.
     let times = Macb {
         modified: metadata.modified().ok().and_then(filetime),
@@ -45,7 +46,7 @@ fn child(name: String, path: PathBuf, metadata: &std::fs::Metadata) -> Child<Pat
     };
     Child {
         name,
-        key: path,
+        key,
         is_folder: metadata.is_dir(),
         is_link: metadata.is_symlink() || !(metadata.is_dir() || metadata.is_file()),
         size: if metadata.is_file() { metadata.len() } else { 0 },
@@ -53,38 +54,43 @@ fn child(name: String, path: PathBuf, metadata: &std::fs::Metadata) -> Child<Pat
     }
 }
 
-impl Store for Folder {
-    type Key = PathBuf;
-    const KIND: VolumeKind = VolumeKind::Folder;
-    const METHOD: Method = Method::FileApi;
+impl Folder {
+    fn path(&self, key: &str) -> PathBuf {
+        key.split('/').filter(|name| !name.is_empty()).fold(self.root.clone(), |path, name| path.join(name))
+    }
+}
 
-    fn root(&self) -> PathBuf {
-        self.root.clone()
+impl Store for Folder {
+    fn kind(&self) -> VolumeKind {
+        VolumeKind::Folder
     }
 
-    fn children(&self, folder: &PathBuf) -> io::Result<Vec<Child<PathBuf>>> {
+    fn method(&self) -> Method {
+        Method::FileApi
+    }
+
+    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
         let mut children = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
+        for entry in std::fs::read_dir(self.path(folder))? {
             let entry = entry?;
             // A file that vanishes between the listing and the look at it is simply not there.
             if let Ok(metadata) = entry.metadata() {
-                children.push(child(entry.file_name().to_string_lossy().into_owned(), entry.path(), &metadata));
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let key = format!("{folder}/{name}");
+                children.push(child(name, key, &metadata));
             }
         }
         Ok(children)
     }
 
-    fn open(&self, file: &PathBuf) -> io::Result<Box<dyn Bytes>> {
-        Ok(Box::new(FileBytes::open(file)?))
+    fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
+        Ok(Arc::new(FileBytes::open(&self.path(file))?))
     }
 
-    fn stream(&self, file: &PathBuf, name: &str) -> Option<Child<PathBuf>> {
+    fn stream(&self, file: &str, name: &str) -> Option<Child> {
         // Windows, and ntfs-3g with streams_interface=windows, open streams by this name.
-        let mut path = file.clone().into_os_string();
-        path.push(":");
-        path.push(name);
-        let path = PathBuf::from(path);
-        let metadata = std::fs::symlink_metadata(&path).ok()?;
-        metadata.is_file().then(|| child(name.to_owned(), path, &metadata))
+        let key = format!("{file}:{name}");
+        let metadata = std::fs::symlink_metadata(self.path(&key)).ok()?;
+        metadata.is_file().then(|| child(name.to_owned(), key, &metadata))
     }
 }

@@ -1,6 +1,6 @@
 //! Declared locations on a source: what is there, and what is not.
 
-use crate::pattern::Pattern;
+use super::pattern::Pattern;
 use crate::source::{Found, Source, Tree, Volume, VolumeKind};
 use evidence::{Artifact, Location, Problem, ProblemKind, Stage};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,20 +1,18 @@
 //! A zip archive that a triage program left behind.
 
-use super::VolumeKind;
-use super::file_tree::{Child, Store};
-use super::image::FileBytes;
-use crate::zip_reader::{Directory, Section};
+use super::{Child, Store};
+use crate::source::VolumeKind;
+use crate::spill::Spill;
+use crate::zip::reader::Directory;
 use evidence::{Bytes, Method, Problem, ProblemKind, Stage};
 use std::collections::BTreeMap;
-use std::io::{self, Read};
-use std::path::Path;
-
-/// Members up to this length are inflated in memory, longer ones into a temporary file.
-const IN_MEMORY: u64 = 8 << 20;
+use std::io;
+use std::sync::Arc;
 
 /// The archive, with its folders.
 pub(crate) struct Archive {
-    bytes: FileBytes,
+    bytes: Arc<dyn Bytes>,
+    spill: Spill,
     directory: Directory,
     nodes: Vec<Node>,
 }
@@ -27,9 +25,13 @@ struct Node {
 
 impl Archive {
     /// Lists the archive.
-    pub(crate) fn open(path: &Path, problems: &mut Vec<Problem>) -> io::Result<Self> {
-        let bytes = FileBytes::open(path)?;
-        let directory = Directory::read(&bytes)?;
+    pub(crate) fn open(
+        bytes: Arc<dyn Bytes>,
+        name: &str,
+        spill: &Spill,
+        problems: &mut Vec<Problem>,
+    ) -> io::Result<Self> {
+        let directory = Directory::read(&*bytes)?;
         let mut nodes = vec![Node { children: BTreeMap::new(), entry: None }];
         let mut doubled = 0u64;
         for (index, entry) in directory.entries.iter().enumerate() {
@@ -55,49 +57,39 @@ impl Archive {
                     a: format!("{doubled} names occur more than once in the archive"),
                     b: "a name should stand for one file".to_owned(),
                 },
-                path.display().to_string(),
+                name,
                 "the archive holds several files under one name",
                 "only the last of each is seen",
             ));
         }
-        Ok(Archive { bytes, directory, nodes })
+        Ok(Archive { bytes, spill: spill.clone(), directory, nodes })
     }
 
-    fn content(&self, index: usize) -> io::Result<Box<dyn Bytes>> {
+    fn content(&self, index: usize) -> io::Result<Arc<dyn Bytes>> {
         let entry = &self.directory.entries[index];
-        let mut reader = self.directory.open(&self.bytes, entry)?;
-        inflated(&mut reader, entry.size, None)
+        let mut reader = self.directory.open(&*self.bytes, entry)?;
+        Ok(self.spill.keep(&mut reader, entry.size)?.into())
     }
 }
 
-/// The bytes of a reader, in memory or in a temporary file that vanishes with them. Never more than `size`, which
-/// is what the archive says; the reader gives an error when it has more or less.
-pub(crate) fn inflated(reader: &mut dyn Read, size: u64, folder: Option<&Path>) -> io::Result<Box<dyn Bytes>> {
-    let mut limited = reader.take(size.saturating_add(1));
-    if size <= IN_MEMORY {
-        let mut bytes = Vec::new();
-        limited.read_to_end(&mut bytes)?;
-        return Ok(Box::new(bytes));
+impl Archive {
+    fn node(&self, key: &str) -> Option<&Node> {
+        let index = if key.is_empty() { 0 } else { key.parse().ok()? };
+        self.nodes.get(index)
     }
-    let mut file = match folder {
-        Some(folder) => tempfile::tempfile_in(folder)?,
-        None => tempfile::tempfile()?,
-    };
-    io::copy(&mut limited, &mut file)?;
-    Ok(Box::new(FileBytes::new(file)?))
 }
 
 impl Store for Archive {
-    type Key = usize;
-    const KIND: VolumeKind = VolumeKind::Archive;
-    const METHOD: Method = Method::Archive;
-
-    fn root(&self) -> usize {
-        0
+    fn kind(&self) -> VolumeKind {
+        VolumeKind::Archive
     }
 
-    fn children(&self, folder: &usize) -> io::Result<Vec<Child<usize>>> {
-        let Some(node) = self.nodes.get(*folder) else { return Ok(Vec::new()) };
+    fn method(&self) -> Method {
+        Method::Archive
+    }
+
+    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
+        let Some(node) = self.node(folder) else { return Ok(Vec::new()) };
         Ok(node
             .children
             .iter()
@@ -106,7 +98,7 @@ impl Store for Archive {
                 let entry = child.entry.map(|index| &self.directory.entries[index]);
                 Child {
                     name: name.clone(),
-                    key: *key,
+                    key: key.to_string(),
                     is_folder: entry.is_none() || !child.children.is_empty(),
                     is_link: entry.is_some_and(|entry| entry.is_link),
                     size: entry.map_or(0, |entry| entry.size),
@@ -116,17 +108,10 @@ impl Store for Archive {
             .collect())
     }
 
-    fn open(&self, file: &usize) -> io::Result<Box<dyn Bytes>> {
-        match self.nodes.get(*file).and_then(|node| node.entry) {
+    fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
+        match self.node(file).and_then(|node| node.entry) {
             Some(index) => self.content(index),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "it is a folder")),
         }
     }
-}
-
-/// Whether this file is a zip archive, by its first bytes.
-pub(crate) fn is_zip(file: &dyn Bytes) -> bool {
-    let mut start = Vec::new();
-    Section::new(file, 0, 4).read_to_end(&mut start).is_ok()
-        && [b"PK\x03\x04", b"PK\x05\x06"].iter().any(|magic| start == magic.as_slice())
 }

@@ -1,6 +1,6 @@
 //! What a volume is, by its first sector (and NTFS' copy of it in the last).
 
-use super::VolumeKind;
+use crate::source::VolumeKind;
 use evidence::Bytes;
 use ntfs_layout::BootSector;
 

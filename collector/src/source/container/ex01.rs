@@ -12,7 +12,7 @@
 //!
 //! Reference: Joachim Metz, "Expert Witness Compression Format version 2", libewf documentation.
 
-use super::image::FileBytes;
+use crate::file_bytes::FileBytes;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

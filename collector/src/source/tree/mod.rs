@@ -4,7 +4,13 @@
 //! the file API and `uploads/ntfs/%5C%5C.%5CC%3A/$MFT` for what it read raw, with every odd character as `%XX`; the
 //! two are parts of one volume and are searched as one. acquire writes `fs/C:/…`.
 
-use super::{Content, Found, OpenedVolume, Tree, Volume, VolumeKind};
+mod archive;
+mod folder;
+
+pub(crate) use archive::Archive;
+pub(crate) use folder::Folder;
+
+use crate::source::{Content, Found, OpenedVolume, Tree, Volume, VolumeKind};
 use evidence::{Bytes, FileTimes, Macb, Method, Problem, ProblemKind, Stage};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -13,11 +19,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a store says about one child of a folder.
 #[derive(Clone, Debug)]
-pub(crate) struct Child<K> {
+pub(crate) struct Child {
     /// Name as stored.
     pub(crate) name: String,
     /// How the store finds it again.
-    pub(crate) key: K,
+    pub(crate) key: String,
     pub(crate) is_folder: bool,
     /// A symbolic link or the like. It is named, never followed.
     pub(crate) is_link: bool,
@@ -26,37 +32,41 @@ pub(crate) struct Child<K> {
     pub(crate) times: Option<Macb>,
 }
 
-/// Where copied files are: a folder, or an archive.
+/// Where copied files are: a folder, or an archive. A key names a file or folder in it; the root has the empty one, and
+/// any other comes from [`Store::children`].
 pub(crate) trait Store: Send + Sync {
-    /// Names a file or folder in the store.
-    type Key: Clone + Send + Sync + Eq + std::hash::Hash;
-    const KIND: VolumeKind;
-    const METHOD: Method;
+    /// Folder or archive.
+    fn kind(&self) -> VolumeKind;
 
-    fn root(&self) -> Self::Key;
-    fn children(&self, folder: &Self::Key) -> io::Result<Vec<Child<Self::Key>>>;
-    fn open(&self, file: &Self::Key) -> io::Result<Box<dyn Bytes>>;
+    /// How its files are read.
+    fn method(&self) -> Method;
+
+    /// What is in a folder.
+    fn children(&self, folder: &str) -> io::Result<Vec<Child>>;
+
+    /// The bytes of a file.
+    fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>>;
 
     /// An alternate stream that the store can open but not list; most cannot.
-    fn stream(&self, _file: &Self::Key, _name: &str) -> Option<Child<Self::Key>> {
+    fn stream(&self, _file: &str, _name: &str) -> Option<Child> {
         None
     }
 }
 
 /// One volume in a store. Several folders of the store can be parts of it; the first that has a name wins.
-struct FileTree<S: Store> {
-    store: Arc<S>,
-    roots: Vec<S::Key>,
+struct FileTree {
+    store: Arc<dyn Store>,
+    roots: Vec<String>,
     /// Whether names are percent-encoded, as Velociraptor writes them.
     encoded: bool,
-    listings: Mutex<HashMap<S::Key, Listing<S::Key>>>,
+    listings: Mutex<HashMap<String, Listing>>,
     problems: Mutex<Vec<Problem>>,
 }
 
-type Listing<K> = Arc<Vec<Child<K>>>;
+type Listing = Arc<Vec<Child>>;
 
 /// A child with the folder of the volume that it lies in.
-type Placed<K> = (String, Child<K>);
+type Placed = (String, Child);
 
 /// Listings are kept until this many names are in them, since a pattern walks the same folders again and again; but
 /// never fewer than the folders of one path, or a single large folder would be listed anew for each of its files.
@@ -101,21 +111,21 @@ fn drive_letter(name: &str) -> Option<(char, bool)> {
 
 /// The children whose names are equal without regard to case, as good as that gets without the volume's own upcase
 /// table; the one that is spelled the same comes first.
-fn of_name<'a, K>(children: &'a [Child<K>], name: &str) -> Vec<&'a Child<K>> {
+fn of_name<'a>(children: &'a [Child], name: &str) -> Vec<&'a Child> {
     let upper = name.to_uppercase();
     let start = children.partition_point(|child| child.name.to_uppercase() < upper);
-    let mut same: Vec<&Child<K>> =
+    let mut same: Vec<&Child> =
         children[start..].iter().take_while(|child| child.name.to_uppercase() == upper).collect();
     same.sort_by_key(|child| child.name != name);
     same
 }
 
-impl<S: Store> FileTree<S> {
-    fn new(store: Arc<S>, roots: Vec<S::Key>, encoded: bool) -> Self {
+impl FileTree {
+    fn new(store: Arc<dyn Store>, roots: Vec<String>, encoded: bool) -> Self {
         FileTree { store, roots, encoded, listings: Mutex::default(), problems: Mutex::default() }
     }
 
-    fn listing(&self, folder: &S::Key) -> Result<Listing<S::Key>, Problem> {
+    fn listing(&self, folder: &str) -> Result<Listing, Problem> {
         if let Some(known) = self.listings.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
             return Ok(known.clone());
         }
@@ -130,12 +140,12 @@ impl<S: Store> FileTree<S> {
         if names > MAX_CACHED_NAMES && listings.len() >= MIN_CACHED_LISTINGS {
             listings.clear();
         }
-        listings.insert(folder.clone(), children.clone());
+        listings.insert(folder.to_owned(), children.clone());
         Ok(children)
     }
 
     /// Every folder of the store that is this folder of the volume.
-    fn folders(&self, path: &str) -> Result<Vec<S::Key>, Problem> {
+    fn folders(&self, path: &str) -> Result<Vec<String>, Problem> {
         let mut current = self.roots.clone();
         for component in path.split('\\').filter(|component| !component.is_empty()) {
             let mut next = Vec::new();
@@ -150,7 +160,7 @@ impl<S: Store> FileTree<S> {
     }
 
     /// The child of this name, or the stream of this name where the store keeps it as a file `name:stream`.
-    fn child(&self, folder: &str, name: &str) -> Result<Option<Child<S::Key>>, Problem> {
+    fn child(&self, folder: &str, name: &str) -> Result<Option<Child>, Problem> {
         for key in self.folders(folder)? {
             let children = self.listing(&key)?;
             if let Some(child) = of_name(&children, name).first() {
@@ -160,7 +170,7 @@ impl<S: Store> FileTree<S> {
         Ok(None)
     }
 
-    fn found(&self, folder: &str, child: &Child<S::Key>) -> Found {
+    fn found(&self, folder: &str, child: &Child) -> Found {
         let (name, stream) = match child.name.split_once(':') {
             Some((name, stream)) if !child.is_folder => {
                 let stream = stream.strip_suffix(":$DATA").unwrap_or(stream);
@@ -176,7 +186,7 @@ impl<S: Store> FileTree<S> {
             times: FileTimes { container: child.times, ..FileTimes::default() },
             mft: None,
             recovery: None,
-            method: S::METHOD,
+            method: self.store.method(),
         }
     }
 
@@ -190,7 +200,7 @@ impl<S: Store> FileTree<S> {
         Ok(spelled)
     }
 
-    fn find(&self, path: &str) -> Result<Option<Placed<S::Key>>, Problem> {
+    fn find(&self, path: &str) -> Result<Option<Placed>, Problem> {
         let (folder, name) = path.rsplit_once('\\').unwrap_or(("", path));
         if let Some(child) = self.child(folder, name)? {
             return Ok(Some((self.spelled_folder(folder)?, child)));
@@ -223,7 +233,7 @@ fn read_problem(stage: Stage, path: &str, error: &io::Error) -> Problem {
     Problem::new(stage, kind, path, format!("cannot be read: {error}"), "what it holds is not known")
 }
 
-impl<S: Store> Tree for FileTree<S> {
+impl Tree for FileTree {
     fn lookup(&self, path: &str) -> Result<Option<Found>, Problem> {
         if path.trim_matches('\\').is_empty() {
             let found = Found {
@@ -234,7 +244,7 @@ impl<S: Store> Tree for FileTree<S> {
                 times: FileTimes::default(),
                 mft: None,
                 recovery: None,
-                method: S::METHOD,
+                method: self.store.method(),
             };
             return Ok(Some(found));
         }
@@ -316,7 +326,7 @@ impl<S: Store> Tree for FileTree<S> {
 }
 
 /// A file without holes that we would know of.
-struct Whole(Box<dyn Bytes>);
+struct Whole(Arc<dyn Bytes>);
 
 impl Bytes for Whole {
     fn len(&self) -> u64 {
@@ -342,15 +352,15 @@ impl Content for Whole {
 const MAX_DEPTH: u32 = 4;
 
 /// Folders that stand for volumes.
-struct Drives<K> {
+struct Drives {
     /// By drive letter, and whether names below are encoded.
-    letters: BTreeMap<(char, bool), Vec<K>>,
+    letters: BTreeMap<(char, bool), Vec<String>>,
     /// Names of folders with the files of shadow copies.
     shadow_copies: Vec<String>,
 }
 
 /// Finds the drive letter folders, as deep as triage programs put them.
-fn drives<S: Store>(store: &S, folder: &S::Key, depth: u32, found: &mut Drives<S::Key>) -> io::Result<()> {
+fn drives(store: &dyn Store, folder: &str, depth: u32, found: &mut Drives) -> io::Result<()> {
     let mut children = store.children(folder)?;
     children.sort_by(|a, b| a.name.cmp(&b.name));
     let mut here = false;
@@ -371,25 +381,26 @@ fn drives<S: Store>(store: &S, folder: &S::Key, depth: u32, found: &mut Drives<S
 }
 
 /// Whether this folder is the root of a volume with Windows on it.
-fn has_windows<S: Store>(store: &S, folder: &S::Key) -> io::Result<bool> {
+fn has_windows(store: &dyn Store, folder: &str) -> io::Result<bool> {
     Ok(store.children(folder)?.iter().any(|child| child.is_folder && child.name.eq_ignore_ascii_case("Windows")))
 }
 
 /// A store that is one volume.
 #[cfg_attr(not(windows), allow(dead_code))]
-pub(crate) fn of_volume<S: Store + 'static>(store: S) -> Box<dyn Tree> {
-    let root = store.root();
-    Box::new(FileTree::new(Arc::new(store), vec![root], false))
+pub(crate) fn of_volume(store: impl Store + 'static) -> Arc<dyn Tree> {
+    Arc::new(FileTree::new(Arc::new(store), vec![String::new()], false))
 }
 
 /// The volumes of a store.
-pub(crate) fn volumes<S: Store + 'static>(store: S, problems: &mut Vec<Problem>) -> io::Result<Vec<OpenedVolume>> {
-    let store = Arc::new(store);
-    let root = store.root();
-    let volume =
-        |id: String, letter: Option<char>, is_system: bool| Volume { letter, is_system, ..Volume::new(id, S::KIND) };
+pub(crate) fn volumes(store: &Arc<dyn Store>, problems: &mut Vec<Problem>) -> io::Result<Vec<OpenedVolume>> {
+    let root = String::new();
+    let volume = |id: String, letter: Option<char>, is_system: bool| Volume {
+        letter,
+        is_system,
+        ..Volume::new(id, store.kind())
+    };
     if has_windows(store.as_ref(), &root)? {
-        let tree: Box<dyn Tree> = Box::new(FileTree::new(store, vec![root], false));
+        let tree: Arc<dyn Tree> = Arc::new(FileTree::new(store.clone(), vec![root], false));
         return Ok(vec![(volume("C".to_owned(), Some('C'), true), Some(tree))]);
     }
     let mut found = Drives { letters: BTreeMap::new(), shadow_copies: Vec::new() };
@@ -421,10 +432,10 @@ pub(crate) fn volumes<S: Store + 'static>(store: S, problems: &mut Vec<Problem>)
         }
         let tree = FileTree::new(store.clone(), roots, encoded);
         let is_system = tree.lookup(r"\Windows").ok().flatten().is_some_and(|found| found.is_folder);
-        volumes.push((volume(letter.to_string(), Some(letter), is_system), Some(Box::new(tree))));
+        volumes.push((volume(letter.to_string(), Some(letter), is_system), Some(Arc::new(tree))));
     }
     if volumes.is_empty() {
-        let tree: Box<dyn Tree> = Box::new(FileTree::new(store, vec![root], false));
+        let tree: Arc<dyn Tree> = Arc::new(FileTree::new(store.clone(), vec![root], false));
         problems.push(Problem::new(
             Stage::Source,
             ProblemKind::NotFound,

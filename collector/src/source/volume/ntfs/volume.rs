@@ -27,7 +27,7 @@ impl Volume {
         let fatal = |kind, what: &str| {
             Problem::new(Stage::Source, kind, "", what, "nothing on this NTFS volume can be searched or collected")
         };
-        let Some((boot, from_backup)) = crate::source::volume_kind::ntfs_boot_sector(&*bytes) else {
+        let Some((boot, from_backup)) = crate::source::volume::kind::ntfs_boot_sector(&*bytes) else {
             let kind = ProblemKind::BadSignature {
                 offset: 3,
                 expected: "NTFS".into(),

@@ -1,27 +1,31 @@
 //! What stands at a place of a disk: recognises the volume, opens it where we can, and says what is not seen
 //! where we cannot.
 
-use super::image::Slice;
-use super::ntfs::NtfsTree;
-use super::{OpenedVolume, Volume, VolumeKind, volume_kind};
+pub mod kind;
+pub mod ntfs;
+pub(crate) mod partitions;
+
+use self::ntfs::NtfsTree;
+use super::{OpenedVolume, Volume, VolumeKind};
+use crate::file_bytes::Slice;
 use evidence::{Bytes, Problem, ProblemKind, Stage, guarded};
 use std::sync::Arc;
 
 /// The kind of the volume that begins at this place, by its first sector alone: of a whole disk, the last sector can
 /// be the last one of its last volume.
 pub(crate) fn kind_at(disk: &Arc<dyn Bytes>, offset: u64) -> VolumeKind {
-    volume_kind::probe(&Slice::new(disk.clone(), offset, 512))
+    kind::probe(&Slice::new(disk.clone(), offset, 512))
 }
 
 /// Opens what can be opened. The volume has no id yet, since that depends on which one is the system volume.
 pub(crate) fn open(bytes: Arc<dyn Bytes>, offset: u64, size: u64, problems: &mut Vec<Problem>) -> OpenedVolume {
-    let kind = volume_kind::probe(bytes.as_ref());
+    let kind = kind::probe(bytes.as_ref());
     let mut volume = Volume { offset, size, ..Volume::new(format!("volume-at-{offset}"), kind) };
     let (what, effect) = match volume.kind {
         VolumeKind::Ntfs => match open_ntfs(bytes) {
             Ok(tree) => {
                 volume.describe(&tree);
-                return (volume, Some(Box::new(tree)));
+                return (volume, Some(Arc::new(tree)));
             }
             Err(mut problem) => {
                 problem.item = format!("NTFS volume at byte {offset}");

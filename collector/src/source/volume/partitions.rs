@@ -3,7 +3,8 @@
 //! References: UEFI Specification 2.10, chapter 5 (GPT, protective MBR); T. Brouwer, *Properties of partition
 //! tables* (MBR, EBR chain).
 
-use super::{PartitionId, VolumeKind, volumes::kind_at};
+use super::kind_at;
+use crate::source::{PartitionId, VolumeKind};
 use evidence::{Bytes, Problem, ProblemKind, Stage, guid_text};
 use std::collections::BTreeSet;
 use std::io;

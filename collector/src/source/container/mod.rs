@@ -1,0 +1,180 @@
+//! What a file is that was given or found: a disk image or an archive, by its content. One line in [`ALL`] and one file for
+//! each; what is recognised and not read has a line in [`REFUSED`].
+
+mod ewf;
+mod ex01;
+mod split;
+mod zip;
+
+use super::tree::Store;
+use crate::spill::Spill;
+use evidence::{Bytes, Problem};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file that may be a container, and its neighbours: further segments and parent disks lie beside it.
+pub(crate) struct Candidate<'a> {
+    /// Where it lies: a folder of this machine or an archive.
+    pub(crate) store: &'a Arc<dyn Store>,
+    /// The key of its folder in the store.
+    pub(crate) folder: &'a str,
+    /// Its name in this folder.
+    pub(crate) name: &'a str,
+    /// Its path on this machine; `None` inside of an archive.
+    path: Option<&'a Path>,
+    /// Its bytes.
+    pub(crate) bytes: Arc<dyn Bytes>,
+    /// Its first bytes, [`HEAD`] at most.
+    pub(crate) head: Vec<u8>,
+    /// Its last bytes, [`TAIL`] at most.
+    pub(crate) tail: Vec<u8>,
+    /// For what has to be kept beside memory.
+    pub(crate) spill: &'a Spill,
+}
+
+/// Bytes at the beginning that a probe sees.
+pub(crate) const HEAD: usize = 1 << 16;
+/// Bytes at the end that a probe sees.
+pub(crate) const TAIL: usize = 1024;
+
+impl<'a> Candidate<'a> {
+    /// Reads head and tail.
+    pub(crate) fn new(
+        store: &'a Arc<dyn Store>,
+        folder: &'a str,
+        name: &'a str,
+        path: Option<&'a Path>,
+        bytes: Arc<dyn Bytes>,
+        spill: &'a Spill,
+    ) -> io::Result<Self> {
+        let read = |offset: u64, length: usize| -> io::Result<Vec<u8>> {
+            let mut buffer = vec![0; length];
+            let read = bytes.read_full_at(offset, &mut buffer)?;
+            buffer.truncate(read);
+            Ok(buffer)
+        };
+        let head = read(0, usize::try_from(bytes.len()).unwrap_or(HEAD).min(HEAD))?;
+        let from = bytes.len().saturating_sub(TAIL as u64);
+        let tail = read(from, usize::try_from(bytes.len() - from).unwrap_or(TAIL))?;
+        Ok(Candidate { store, folder, name, path, bytes, head, tail, spill })
+    }
+
+    /// Its path on this machine; `None` inside of an archive.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path
+    }
+
+    /// A file beside it, by name without regard to case. What a container names as its parent or segment is evidence and
+    /// can be any path, so only the last component counts: a file elsewhere on this machine is never opened for it.
+    pub(crate) fn beside(&self, name: &str) -> io::Result<Option<Arc<dyn Bytes>>> {
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name).to_uppercase();
+        let same = self
+            .store
+            .children(self.folder)?
+            .into_iter()
+            .find(|child| !child.is_folder && !child.is_link && child.name.to_uppercase() == name);
+        same.map(|child| self.store.open(&child.key)).transpose()
+    }
+}
+
+/// Why something recognised is not opened, and what to give instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// What it is or what is wrong, as the end of a sentence about the file.
+    pub(crate) why: String,
+    /// What to do.
+    pub(crate) advice: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(why: impl Into<String>, advice: impl Into<String>) -> Self {
+        Refusal { why: why.into(), advice: advice.into() }
+    }
+}
+
+/// A disk with its volumes.
+pub(crate) struct Disk {
+    /// In words: `E01 image`.
+    pub(crate) kind: &'static str,
+    pub(crate) bytes: Arc<dyn Bytes>,
+    pub(crate) facts: Vec<(String, String)>,
+    pub(crate) problems: Vec<Problem>,
+    /// Every file of this machine that it consists of.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// What a container holds.
+pub(crate) enum Opened {
+    /// A disk.
+    Disk(Disk),
+    /// Files, with what is wrong with the archive.
+    Files(Arc<dyn Store>, Vec<Problem>),
+    /// One file, of which is still to be found out what it is: what a compressor packed. With its name.
+    One(Arc<dyn Bytes>, String),
+}
+
+/// A kind of container.
+pub(crate) struct Container {
+    /// In words, for people: `zip archive`.
+    pub(crate) name: &'static str,
+    /// Whether a file is one.
+    pub(crate) probe: fn(&Candidate<'_>) -> bool,
+    /// Opens it.
+    pub(crate) open: fn(&Candidate<'_>) -> Result<Opened, Refusal>,
+}
+
+/// Every kind of container that is read, in the order in which they are asked.
+pub(crate) static ALL: &[Container] = &[
+    Container { name: "zip archive", probe: zip::probe, open: zip::open },
+    Container { name: "E01 image", probe: ewf::is_e01, open: |file| ewf::open_e01(file).map(Opened::Disk) },
+    Container { name: "Ex01 image", probe: ewf::is_ex01, open: |file| ewf::open_ex01(file).map(Opened::Disk) },
+    Container { name: "split raw image", probe: split::probe, open: |file| split::open(file).map(Opened::Disk) },
+];
+
+/// What is recognised and not read.
+pub(crate) struct Refused {
+    /// Whether a file is that.
+    pub(crate) probe: fn(&Candidate<'_>) -> bool,
+    /// What it is, as the end of a sentence about the file.
+    pub(crate) what: &'static str,
+    /// What to do instead.
+    pub(crate) advice: &'static str,
+}
+
+/// Every kind that is recognised by its content and refused.
+pub(crate) static REFUSED: &[Refused] = &[Refused {
+    probe: |file| file.head.starts_with(b"LVF\x09\x0d\x0a\xff\x00") || file.head.starts_with(b"LEF2\x0d\x0a\x81\x00"),
+    what: "it is a logical evidence file (L01)",
+    advice: "extract it to a folder and give that",
+}];
+
+/// Opens a file as what it is; `None` where nothing is recognised, which a raw disk image can be all the same.
+pub(crate) fn open(file: &Candidate<'_>) -> Result<Option<Opened>, Refusal> {
+    if let Some(refused) = REFUSED.iter().find(|refused| (refused.probe)(file)) {
+        return Err(Refusal::new(refused.what, refused.advice));
+    }
+    match ALL.iter().find(|container| (container.probe)(file)) {
+        Some(container) => (container.open)(file).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The disk that a file of this machine is, raw where nothing else is recognised.
+#[cfg(test)]
+pub(crate) fn disk_at(path: &Path) -> Result<Disk, Refusal> {
+    use crate::{file_bytes::FileBytes, source::tree::Folder};
+    let store: Arc<dyn Store> = Arc::new(Folder::new(path.parent().unwrap()));
+    let name = path.file_name().unwrap().to_string_lossy();
+    let spill = Spill::beside(path);
+    let file = Arc::new(FileBytes::open(path).unwrap());
+    let candidate = Candidate::new(&store, "", &name, Some(path), file, &spill).unwrap();
+    match open(&candidate)? {
+        Some(Opened::Disk(disk)) => Ok(disk),
+        Some(_) => panic!("{} is no disk", path.display()),
+        None => {
+            let bytes = candidate.bytes.clone();
+            Ok(Disk { kind: "raw image", bytes, facts: Vec::new(), problems: Vec::new(), files: vec![path.to_owned()] })
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! File names that are no text, kept reversibly in text.
+//!
+//! Linux names files with any bytes, NTFS with any 16-bit units. A name that is valid text is itself. In any other, each
+//! byte or unit that is no text becomes one character of the last private plane, and what already is a character of that
+//! range is kept as its bytes; so two different names never become one, and each can be had back exactly.
+
+/// Stands for byte 0x80; the next ones follow, up to 0xFF.
+const BYTE: u32 = 0x10_FF80 - 0x80;
+/// Stands for the unpaired surrogate 0xD800; the next ones follow, up to 0xDFFF.
+const SURROGATE: u32 = 0x10_F000;
+
+/// What a character stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Char(char),
+    Byte(u8),
+    Unit(u16),
+}
+
+fn part(c: char) -> Part {
+    let code = u32::from(c);
+    match code {
+        0x10_F000..=0x10_F7FF => Part::Unit(u16::try_from(code - SURROGATE + 0xD800).unwrap_or_default()),
+        0x10_FF80..=0x10_FFFF => Part::Byte(u8::try_from(code - BYTE).unwrap_or_default()),
+        _ => Part::Char(c),
+    }
+}
+
+fn push_bytes(name: &mut String, bytes: &[u8]) {
+    name.extend(
+        bytes.iter().map(|byte| char::from_u32(BYTE + u32::from(*byte)).unwrap_or(char::REPLACEMENT_CHARACTER)),
+    );
+}
+
+fn push_char(name: &mut String, c: char) {
+    match part(c) {
+        Part::Char(c) => name.push(c),
+        _ => push_bytes(name, c.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+/// The name that these bytes are.
+pub fn from_bytes(bytes: &[u8]) -> String {
+    let mut name = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| push_char(&mut name, c));
+        push_bytes(&mut name, chunk.invalid());
+    }
+    name
+}
+
+/// The name that these UTF-16 units are.
+pub fn from_utf16(units: impl IntoIterator<Item = u16>) -> String {
+    let mut name = String::new();
+    for decoded in char::decode_utf16(units) {
+        match decoded {
+            Ok(c) => push_char(&mut name, c),
+            Err(error) => {
+                let code = SURROGATE + u32::from(error.unpaired_surrogate()) - 0xD800;
+                name.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+        }
+    }
+    name
+}
+
+/// The bytes of a name as Linux has it. An unpaired surrogate becomes the three bytes that WTF-8 gives it.
+pub fn to_bytes(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len());
+    for c in name.chars() {
+        match part(c) {
+            Part::Char(c) => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            Part::Byte(byte) => bytes.push(byte),
+            Part::Unit(unit) => {
+                let low = |shift: u16, bits: u16| u8::try_from((unit >> shift) & bits).unwrap_or_default();
+                bytes.extend([0xE0 | low(12, 0x0F), 0x80 | low(6, 0x3F), 0x80 | low(0, 0x3F)]);
+            }
+        }
+    }
+    bytes
+}
+
+/// Whether a name is text as it is.
+pub fn is_text(name: &str) -> bool {
+    name.chars().all(|c| matches!(part(c), Part::Char(_)))
+}
+
+/// The name for people: a byte that is no text as `\xFC`, an unpaired surrogate as `\uD800`. Two names can look alike so.
+pub fn shown(name: &str) -> std::borrow::Cow<'_, str> {
+    use std::fmt::Write;
+    if is_text(name) {
+        return name.into();
+    }
+    let mut shown = String::with_capacity(name.len());
+    for c in name.chars() {
+        let _ = match part(c) {
+            Part::Char(c) => write!(shown, "{c}"),
+            Part::Byte(byte) => write!(shown, "\\x{byte:02X}"),
+            Part::Unit(unit) => write!(shown, "\\u{unit:04X}"),
+        };
+    }
+    shown.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_come_back_and_stay_apart() {
+        let names: [&[u8]; 7] = [
+            b"plain",
+            b"J\x81rg",
+            b"J\x94rg",
+            "J\u{fffd}rg".as_bytes(),
+            "\u{10ff81}".as_bytes(),
+            b"\x81",
+            b"\xf0\x9f\x98",
+        ];
+        let kept: Vec<String> = names.iter().map(|name| from_bytes(name)).collect();
+        for (name, kept) in names.iter().zip(&kept) {
+            assert_eq!(&to_bytes(kept), name);
+        }
+        let different: std::collections::BTreeSet<&String> = kept.iter().collect();
+        assert_eq!(different.len(), names.len());
+        assert_eq!(shown(&kept[1]), "J\\x81rg");
+        assert_eq!(kept[0], "plain");
+        assert!(is_text(&kept[3]) && !is_text(&kept[1]));
+    }
+
+    #[test]
+    fn surrogates_without_their_pair_are_kept() {
+        let pair: Vec<u16> = "a\u{1f600}".encode_utf16().collect();
+        assert_eq!(from_utf16(pair), "a\u{1f600}");
+        let (high, low) = (from_utf16([0x61, 0xD800]), from_utf16([0x61, 0xDC00]));
+        assert_ne!(high, low);
+        assert_eq!(shown(&high), "a\\uD800");
+        assert_eq!(to_bytes(&high), [0x61, 0xED, 0xA0, 0x80]);
+    }
+}
