@@ -38,17 +38,17 @@ fn list(problems: &[Problem], common: &Common, out: &mut dyn Write) -> std::io::
 
 /// After a collection.
 pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let bytes: u64 = collected.items.iter().map(|item| item.stored_size).sum();
+    let (objects, bytes) = (collected.objects, collected.bytes);
     if common.json {
         let result = serde_json::json!({
-            "bundle": collected.path, "objects": collected.items.len(), "bytes": bytes, "rounds": collected.rounds,
+            "bundle": collected.path, "objects": objects, "bytes": bytes, "rounds": collected.rounds,
             "interrupted": collected.interrupted, "verified": collected.verified.is_right(),
             "action_log_hash": collected.action_log_hash, "problems": collected.problems,
         });
         writeln!(out, "{result}")?;
     } else if !common.quiet {
         writeln!(out, "bundle       {}", plain(&collected.path))?;
-        writeln!(out, "collected    {} objects, {bytes} bytes, in {} rounds", collected.items.len(), collected.rounds)?;
+        writeln!(out, "collected    {objects} objects, {bytes} bytes, in {} rounds", collected.rounds)?;
         writeln!(
             out,
             "verified     {}",

@@ -124,11 +124,12 @@ fn every_kind_of_image_of_one_volume_gives_the_same_objects() {
         let bundle = folder.path().join(format!("{name}.zip"));
         let collected = everything.run(image, &bundle, &nothing_named).unwrap();
         assert!(collected.verified.is_right());
+        let items = collected.items().unwrap();
         // Windows does not remove a file that is read-only.
         if cfg!(unix) {
             std::fs::remove_file(&bundle).unwrap();
         }
-        (collected.items, collected.problems)
+        (items, collected.problems)
     };
     let (expected, problems) = collect(&fixture(), "e01");
     assert!(expected.len() > 30 && !problems.iter().any(|problem| problem.stage == Stage::Source), "{problems:?}");
@@ -177,7 +178,8 @@ fn a_sparse_file_is_stored_without_its_hole_and_read_with_it() {
     let bundle = folder.path().join("b.zip");
     let everything = Collection { artifacts: &[&EVERYTHING], ..Collection::default() };
     let collected = everything.run(&fixture(), &bundle, &nothing_named).unwrap();
-    let sparse = collected.items.iter().find(|item| item.original_path == r"C:\Windows\Temp\sparse.bin").unwrap();
+    let items = collected.items().unwrap();
+    let sparse = items.iter().find(|item| item.original_path == r"C:\Windows\Temp\sparse.bin").unwrap();
     assert_eq!((sparse.size, sparse.stored_size), (4 << 20, 4096));
     let bytes = content(&bundle, r"C:\Windows\Temp\sparse.bin");
     // ntfscat says so.
@@ -200,7 +202,8 @@ fn a_deleted_file_that_a_record_names_is_recovered_with_its_streams() {
         false => Vec::new(),
     };
     let collected = Collection::default().run(&fixture(), &bundle, &leads).unwrap();
-    let leads: Vec<_> = collected.items.iter().filter(|item| item.round == 1).collect();
+    let items = collected.items().unwrap();
+    let leads: Vec<_> = items.iter().filter(|item| item.round == 1).collect();
     let paths: Vec<&str> = leads.iter().map(|item| item.original_path.as_str()).collect();
     let temp = r"C:\Users\jdoe\AppData\Local\Temp";
     assert_eq!(

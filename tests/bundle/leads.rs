@@ -28,7 +28,8 @@ fn what_is_named_is_collected_with_what_belongs_to_it() {
     let collected = Collection::default().run(&evidence, &bundle, &leads).unwrap();
     assert!(collected.verified.is_right());
     let round = |path: &str| {
-        let item = collected.items.iter().find(|item| item.original_path == path).unwrap_or_else(|| panic!("{path}"));
+        let items = collected.items().unwrap();
+        let item = items.iter().find(|item| item.original_path == path).unwrap_or_else(|| panic!("{path}"));
         (item.round, item.wanted_by.join(" "), item.named_by.len())
     };
     assert_eq!(round(r"C:\Temp\x.dll"), (1, "lead".to_owned(), 2));
@@ -37,7 +38,8 @@ fn what_is_named_is_collected_with_what_belongs_to_it() {
     assert_eq!(round("C:\\Users\\jdoe\\Desktop\\annex\u{202e}txt.dll"), (2, "lead".to_owned(), 1));
     assert_eq!(round(r"C:\Windows\System32\config\SYSTEM"), (0, "lead registry".to_owned(), 1));
     assert_eq!(collected.rounds, 3);
-    let program = collected.items.iter().find(|item| item.original_path == r"C:\Temp\x.dll").unwrap();
+    let items = collected.items().unwrap();
+    let program = items.iter().find(|item| item.original_path == r"C:\Temp\x.dll").unwrap();
     // printf 'MZ program' | md5sum
     assert_eq!(program.md5.as_deref(), Some("31c9608c9d8b6ab93af2ce0ffde357e5"));
     assert_eq!(program.companions, [r"C:\Temp\x.dll.config", r"C:\Temp\x.tlb"]);
@@ -66,7 +68,7 @@ fn rounds_and_lead_files_are_limited() {
         let collection = Collection { limits, ..Collection::default() };
         let collected = collection.run(&evidence, &folder.path().join(name), leads).unwrap();
         let said = collected.problems.iter().filter(|problem| problem.kind == ProblemKind::LimitReached).count();
-        (collected.items.len(), said)
+        (collected.items().unwrap().len(), said)
     };
     assert_eq!(run("a.zip", Limits { max_rounds: 4, ..Limits::default() }, &chain), (5, 1));
     assert_eq!(run("b.zip", Limits { max_rounds: 1000, ..Limits::default() }, &chain), (31, 0));
@@ -89,5 +91,5 @@ fn what_cannot_be_on_the_source_is_said() {
     let collected = Collection::default().run(&evidence, &bundle, &leads).unwrap();
     let said = collected.problems.iter().filter(|problem| problem.what.contains("says so")).count();
     assert_eq!((said, before), (5, 3));
-    assert!(collected.items.iter().all(|item| item.round == 0));
+    assert!(collected.items().unwrap().iter().all(|item| item.round == 0));
 }

@@ -5,17 +5,18 @@
 //! hash stands in `bag-info.txt`, so a line that is changed, removed or added later is seen.
 
 use crate::digest::{hex, sha256};
+use crate::spill::{Spill, Spool};
 use evidence::Filetime;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Read, Seek, Write};
+use std::io::{self, BufRead, Read, Write};
 
 /// `prev_hash` of the first line.
 const START: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Writes the log. Short logs stay in memory, long ones go to a temporary file.
+/// Writes the log.
 pub(crate) struct ActionLog {
-    lines: tempfile::SpooledTempFile,
+    lines: Spool,
     last: String,
     count: u64,
 }
@@ -27,8 +28,8 @@ fn canonical(entry: &BTreeMap<&str, Value>) -> String {
 }
 
 impl ActionLog {
-    pub(crate) fn new() -> Self {
-        ActionLog { lines: tempfile::SpooledTempFile::new(4 << 20), last: START.to_owned(), count: 0 }
+    pub(crate) fn new(spill: &Spill) -> Self {
+        ActionLog { lines: Spool::new(spill), last: START.to_owned(), count: 0 }
     }
 
     /// Adds a line. Members of `about` come to `seq`, `t_utc`, `action`, `object` and `result`.
@@ -50,7 +51,7 @@ impl ActionLog {
         self.last = hex(&sha256(format!("{}{}", self.last, canonical(&entry)).as_bytes()));
         entry.insert("hash", self.last.clone().into());
         self.count += 1;
-        writeln!(self.lines, "{}", canonical(&entry))
+        self.lines.push(format!("{}\n", canonical(&entry)).as_bytes())
     }
 
     /// The last hash.
@@ -60,9 +61,7 @@ impl ActionLog {
 
     /// Copies the log.
     pub(crate) fn write_to(&mut self, sink: &mut dyn Write) -> io::Result<()> {
-        self.lines.rewind()?;
-        io::copy(&mut self.lines, sink)?;
-        self.lines.seek(io::SeekFrom::End(0)).map(|_| ())
+        io::copy(&mut self.lines.read(0)?, sink).map(|_| ())
     }
 }
 
@@ -104,7 +103,7 @@ mod tests {
 
     #[test]
     fn every_change_breaks_the_chain() {
-        let mut log = ActionLog::new();
+        let mut log = ActionLog::new(&Spill::into_folder(&std::env::temp_dir()));
         for number in 0..3u64 {
             log.add(Filetime(number), "acquire", r"C:\a", "complete", &[("bytes", number.into())]).unwrap();
         }
@@ -123,7 +122,7 @@ mod tests {
     /// The first line by hand: printf '%s%s' 000…000 '{…}' | sha256sum.
     #[test]
     fn the_hash_is_that_of_the_text() {
-        let mut log = ActionLog::new();
+        let mut log = ActionLog::new(&Spill::into_folder(&std::env::temp_dir()));
         log.add(Filetime(0), "begin", "", "ok", &[]).unwrap();
         let text = format!(
             "{START}{{\"action\":\"begin\",\"object\":\"\",\"prev_hash\":\"{START}\",\"result\":\"ok\",\"seq\":0,\

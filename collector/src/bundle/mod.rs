@@ -13,7 +13,7 @@ pub(crate) use actions::ActionLog;
 pub(crate) use name::Names;
 pub use reader::BundleReader;
 pub use seal::ToolFacts;
-pub(crate) use seal::{BagInfo, seal};
+pub(crate) use seal::{BagInfo, Sums, seal};
 pub(crate) use verify::verify_open;
 pub use verify::{VerifyReport, Wrong, verify};
 pub use writer::refuse_destination;

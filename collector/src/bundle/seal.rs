@@ -5,7 +5,8 @@ use super::actions::ActionLog;
 use super::writer::Writer;
 use super::{ACTION_LOG_HASH, ACTIONS, FAILURES, HOST, OBJECTS, TOOL, failures};
 use crate::source::Source;
-use evidence::{Artifact, Filetime, Item, ItemStatus, Problem};
+use crate::spill::{Sorter, Spill};
+use evidence::{Artifact, Filetime, Problem};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -24,6 +25,15 @@ pub struct ToolFacts {
     pub command_line: Vec<String>,
 }
 
+/// What the objects come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+    pub(crate) not_complete: u64,
+    pub(crate) payload: u64,
+}
+
 /// What is known when the bag is sealed.
 pub(crate) struct BagInfo<'a> {
     pub(crate) source: &'a Source,
@@ -37,8 +47,9 @@ pub(crate) struct BagInfo<'a> {
     pub(crate) limits: Value,
     pub(crate) started: Filetime,
     pub(crate) ended: Filetime,
-    /// In the order of their ids.
-    pub(crate) items: &'a [Item],
+    /// What the objects come to.
+    pub(crate) sums: Sums,
+    pub(crate) spill: &'a Spill,
     pub(crate) problems: &'a [Problem],
     pub(crate) interrupted: bool,
 }
@@ -102,9 +113,21 @@ fn json_line(sink: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<
     sink.write_all(b"\n")
 }
 
-/// Writes it all and ends the archive.
-pub(crate) fn seal(mut writer: Writer, bag: &BagInfo<'_>, log: &mut ActionLog) -> io::Result<()> {
-    writer.tag(OBJECTS, |sink| bag.items.iter().try_for_each(|item| json_line(sink, item)))?;
+/// Writes it all and ends the archive: `objects` are the lines of `objects.jsonl` in the order of their ids, `payload` the
+/// digests of the payload files by path.
+pub(crate) fn seal(
+    mut writer: Writer,
+    bag: &BagInfo<'_>,
+    objects: Sorter,
+    payload: Sorter,
+    log: &mut ActionLog,
+) -> io::Result<()> {
+    writer.tag(OBJECTS, |sink| {
+        objects.finish()?.try_for_each(|row| {
+            sink.write_all(&row?.1)?;
+            sink.write_all(b"\n")
+        })
+    })?;
     writer.tag(FAILURES, |sink| {
         bag.problems.iter().try_for_each(|problem| json_line(sink, &failures::to_json(problem)))
     })?;
@@ -115,28 +138,25 @@ pub(crate) fn seal(mut writer: Writer, bag: &BagInfo<'_>, log: &mut ActionLog) -
             sink.write_all(b"\n")
         })?;
     }
-    let mut payload: Vec<(&str, &str, &str)> = bag
-        .items
-        .iter()
-        .filter_map(|item| Some((item.bundle_path.as_deref()?, item.sha256.as_str(), item.sha512.as_str())))
-        .collect();
-    payload.sort_unstable();
-    writer.manifests(&payload)?;
-    let octets: u64 = bag.items.iter().map(|item| item.stored_size).sum();
-    let failed = bag.items.iter().filter(|item| item.status != ItemStatus::Complete).count();
+    let rows = payload.finish()?.map(|row| {
+        let (path, digests) = row?;
+        let (sha256, sha512) = serde_json::from_slice(&digests)?;
+        Ok((String::from_utf8_lossy(&path).into_owned(), sha256, sha512))
+    });
+    writer.manifests(bag.spill, rows)?;
     let ended = bag.ended.civil();
     let source = bag.source.files.first().and_then(|file| file.file_name()).unwrap_or_default();
     let lines = [
         ("Bagging-Date", format!("{:04}-{:02}-{:02}", ended.year, ended.month, ended.day)),
         ("Bag-Software-Agent", format!("{} {}", bag.tool.name, bag.tool.version)),
         ("External-Description", format!("Evidence collected from {}", bag.name)),
-        ("Payload-Oxum", format!("{octets}.{}", payload.len())),
+        ("Payload-Oxum", format!("{}.{}", bag.sums.bytes, bag.sums.payload)),
         ("Collector-Started", bag.started.to_string()),
         ("Collector-Source-Kind", bag.source.kind.to_owned()),
         ("Collector-Source-Name", source.to_string_lossy().into_owned()),
         ("Collector-Status", if bag.interrupted { "interrupted" } else { "complete" }.to_owned()),
-        ("Collector-Objects", bag.items.len().to_string()),
-        ("Collector-Objects-Not-Complete", failed.to_string()),
+        ("Collector-Objects", bag.sums.objects.to_string()),
+        ("Collector-Objects-Not-Complete", bag.sums.not_complete.to_string()),
         ("Collector-Problems", bag.problems.len().to_string()),
         (ACTION_LOG_HASH, log.head().to_owned()),
     ];

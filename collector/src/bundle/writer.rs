@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::digest::{Digested, Digests, hex};
+use crate::spill::{Spill, Spool};
 use crate::zip::writer::{Packed, Packing, Streaming, ZipWriter};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Seek, Write};
@@ -44,8 +45,8 @@ impl<W: Write> Write for Digesting<W> {
 
 impl Writer {
     /// Begins a bag in the folder `root` of the archive.
-    pub(crate) fn new(output: Box<dyn Output>, root: &str) -> io::Result<Self> {
-        let mut writer = Writer { zip: ZipWriter::new(output), root: root.to_owned(), tags: Vec::new() };
+    pub(crate) fn new(output: Box<dyn Output>, root: &str, spill: &Spill) -> io::Result<Self> {
+        let mut writer = Writer { zip: ZipWriter::new(output, spill), root: root.to_owned(), tags: Vec::new() };
         writer.tag("bagit.txt", |sink| sink.write_all(b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"))?;
         Ok(writer)
     }
@@ -82,14 +83,23 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the manifests of the payload: path and digests in hexadecimal, in the order of the paths.
-    pub(crate) fn manifests(&mut self, payload: &[(&str, &str, &str)]) -> io::Result<()> {
+    /// Writes the manifests of the payload, which `payload` gives in the order of the paths: path, and SHA-256 and SHA-512
+    /// in hexadecimal.
+    pub(crate) fn manifests(
+        &mut self,
+        spill: &Spill,
+        payload: impl Iterator<Item = io::Result<(String, String, String)>>,
+    ) -> io::Result<()> {
+        let mut second = Spool::new(spill);
         self.tag("manifest-sha256.txt", |sink| {
-            payload.iter().try_for_each(|(path, sha256, _)| writeln!(sink, "{sha256}  {path}"))
+            for row in payload {
+                let (path, sha256, sha512) = row?;
+                writeln!(sink, "{sha256}  {path}")?;
+                second.push(format!("{sha512}  {path}\n").as_bytes())?;
+            }
+            Ok(())
         })?;
-        self.tag("manifest-sha512.txt", |sink| {
-            payload.iter().try_for_each(|(path, _, sha512)| writeln!(sink, "{sha512}  {path}"))
-        })
+        self.tag("manifest-sha512.txt", |sink| io::copy(&mut second.read(0)?, sink).map(|_| ()))
     }
 
     /// Writes the manifests of everything but the payload, and ends the archive.
@@ -241,14 +251,16 @@ mod tests {
 
     fn write(left: u64) -> io::Result<()> {
         let output = Box::new(Full { left, inner: io::Cursor::new(Vec::new()) });
-        let mut writer = Writer::new(output, "bag")?;
+        let mut writer = Writer::new(output, "bag", &Spill::into_folder(&std::env::temp_dir()))?;
         let mut small = Writer::prepare("bag", "data/raw/C/small", true);
         small.write_all(&[7; 1000])?;
         writer.add(small.finish()?)?;
         let mut large = writer.stream("data/raw/C/large", 1000, false)?;
         large.write_all(&[7; 1000])?;
         large.finish()?;
-        writer.manifests(&[("data/raw/C/large", "00", "00"), ("data/raw/C/small", "00", "00")])?;
+        let row = |path: &str| Ok((path.to_owned(), "00".to_owned(), "00".to_owned()));
+        let spill = Spill::into_folder(&std::env::temp_dir());
+        writer.manifests(&spill, [row("data/raw/C/large"), row("data/raw/C/small")].into_iter())?;
         writer.finish()
     }
 

@@ -2,11 +2,12 @@
 
 use super::lead_path::{self, LeadPath};
 use super::locate::{Key, Located, Wanted, local_path};
-use crate::run::{AcquiredItem, CollectRequest, Kept, Run};
+use super::objects::{Kept, Objects, Place};
+use crate::run::{AcquiredItem, CollectRequest, Run};
 use crate::source::{Content, Found, Source, Tree, Volume};
 use evidence::{Bytes, ItemStatus, Problem, ProblemKind, Stage, StoredRange};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -23,24 +24,42 @@ const MAX_DELETED: usize = 8;
 /// Content that is opened when somebody asks for it; most objects are never asked.
 struct Lazy<'a> {
     source: &'a Source,
-    kept: &'a Kept,
+    volume: usize,
+    /// From the root of the volume, with the stream.
+    path: &'a str,
+    deleted: Option<&'a Found>,
     opened: OnceLock<Result<Box<dyn Content>, String>>,
+    size: u64,
+    stored_ranges: &'a [StoredRange],
 }
 
 impl<'a> Lazy<'a> {
     fn new(source: &'a Source, kept: &'a Kept) -> Self {
-        Lazy { source, kept, opened: OnceLock::new() }
+        Lazy {
+            source,
+            volume: kept.volume,
+            path: &kept.full_path,
+            deleted: kept.deleted.as_deref(),
+            opened: OnceLock::new(),
+            size: kept.item.size,
+            stored_ranges: &kept.item.stored_ranges,
+        }
+    }
+
+    /// What belongs to an object and lies on the same volume, if it is there.
+    fn companion(source: &'a Source, kept: &Kept, original_path: &'a str) -> Option<Self> {
+        let (volume, tree) = &source.volumes[kept.volume];
+        let path = local_path(volume, original_path);
+        let found = tree.as_deref()?.lookup(path).ok().flatten().filter(|found| !found.is_folder)?;
+        let (opened, stored_ranges) = (OnceLock::new(), &[][..]);
+        Some(Lazy { source, volume: kept.volume, path, deleted: None, opened, size: found.size, stored_ranges })
     }
 
     fn open(&self) -> Result<Box<dyn Content>, String> {
-        let (volume, tree) = &self.source.volumes[self.kept.volume];
-        let tree = tree.as_deref().ok_or("its volume cannot be read")?;
-        let found = match &self.kept.deleted {
-            Some(found) => (**found).clone(),
-            None => {
-                let path = local_path(volume, &self.kept.item.original_path);
-                tree.lookup(path).map_err(|problem| problem.what)?.ok_or("it is not there any more")?
-            }
+        let tree = self.source.volumes[self.volume].1.as_deref().ok_or("its volume cannot be read")?;
+        let found = match self.deleted {
+            Some(found) => found.clone(),
+            None => tree.lookup(self.path).map_err(|problem| problem.what)?.ok_or("it is not there any more")?,
         };
         tree.open(&found).map_err(|problem| problem.what)
     }
@@ -52,7 +71,7 @@ impl<'a> Lazy<'a> {
 
 impl Bytes for Lazy<'_> {
     fn len(&self) -> u64 {
-        self.kept.item.size
+        self.size
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -60,7 +79,7 @@ impl Bytes for Lazy<'_> {
     }
 
     fn next_data(&self, offset: u64) -> u64 {
-        StoredRange::next_data(&self.kept.item.stored_ranges, self.kept.item.size, offset)
+        StoredRange::next_data(self.stored_ranges, self.size, offset)
     }
 
     fn as_slice(&self) -> Option<&[u8]> {
@@ -71,37 +90,39 @@ impl Bytes for Lazy<'_> {
 /// Paths in upper case with their first spelling, and what names them.
 pub(crate) type Named = BTreeMap<String, (String, BTreeSet<String>)>;
 
-/// Asks what the objects from this index on name.
-pub(crate) fn of_items(request: &CollectRequest<'_>, items: &[Kept], from: usize) -> Named {
-    let by_path: HashMap<&str, usize> =
-        items.iter().enumerate().map(|(index, kept)| (kept.item.original_path.as_str(), index)).collect();
-    let named: Vec<Vec<LeadPath>> = items[from..]
-        .par_iter()
-        .map(|kept| {
-            if kept.item.status == ItemStatus::Failed || request.cancel.load(Ordering::Relaxed) {
-                return Vec::new();
-            }
-            let lazy = Lazy::new(request.source, kept);
-            let companions: Vec<(&str, Lazy<'_>)> = kept
-                .item
-                .companions
-                .iter()
-                .filter_map(|path| by_path.get(path.as_str()).map(|index| (path.as_str(), *index)))
-                .map(|(path, index)| (path, Lazy::new(request.source, &items[index])))
-                .collect();
-            let companions = companions.iter().map(|(path, lazy)| (*path, lazy as &dyn Bytes)).collect();
-            (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions })
-        })
-        .collect();
+/// Objects that are asked at a time.
+const BATCH: usize = 512;
+
+/// Asks what the objects from this place on name.
+pub(crate) fn of_objects(request: &CollectRequest<'_>, objects: &mut Objects, from: Place) -> io::Result<Named> {
     let mut all = Named::new();
-    for lead in named.into_iter().flatten() {
-        let entry = all.entry(lead.path.to_uppercase()).or_insert_with(|| (lead.path, BTreeSet::new()));
-        entry.1.insert(lead.named_by);
-    }
-    all
+    objects.each_batch(from, BATCH, &mut |batch| {
+        let named: Vec<Vec<LeadPath>> = batch.par_iter().map(|kept| of_object(request, kept)).collect();
+        for lead in named.into_iter().flatten() {
+            let entry = all.entry(lead.path.to_uppercase()).or_insert_with(|| (lead.path, BTreeSet::new()));
+            entry.1.insert(lead.named_by);
+        }
+        Ok(())
+    })?;
+    Ok(all)
 }
 
-fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
+fn of_object(request: &CollectRequest<'_>, kept: &Kept) -> Vec<LeadPath> {
+    if kept.item.status == ItemStatus::Failed || request.cancel.load(Ordering::Relaxed) {
+        return Vec::new();
+    }
+    let lazy = Lazy::new(request.source, kept);
+    let companions: Vec<(&str, Lazy<'_>)> = kept
+        .item
+        .companions
+        .iter()
+        .filter_map(|path| Some((path.as_str(), Lazy::companion(request.source, kept, path)?)))
+        .collect();
+    let companions = companions.iter().map(|(path, lazy)| (*path, lazy as &dyn Bytes)).collect();
+    (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions })
+}
+
+pub(super) fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
     for name in more {
         if names.len() >= MAX_NAMED_BY && !names.contains(name) {
             names.insert("and more".to_owned());
@@ -236,21 +257,14 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
         };
         // The first is the named file itself; what belongs to it says so on its own.
         for key in keys {
-            if let Some(index) = run.by_key.get(&key) {
-                let item = &mut run.items[*index].item;
-                let mut names: BTreeSet<String> = item.named_by.drain(..).collect();
-                add_named_by(&mut names, &named_by);
-                item.named_by = names.into_iter().collect();
-                if !item.wanted_by.iter().any(|id| id == LEAD) {
-                    item.wanted_by.push(LEAD.to_owned());
-                    item.wanted_by.sort();
-                }
-                let volume = &run.request.source.volumes[run.items[*index].volume].0;
-                let item = &mut run.items[*index].item;
-                let more = item.named_as.len() < MAX_NAMED_BY && !item.named_as.contains(&path);
-                if more && is_another_name(&path, &item.original_path, volume) {
-                    item.named_as.push(path.clone());
-                    item.named_as.sort();
+            if run.objects.has(&key) {
+                let volume = &run.request.source.volumes[key.0].0;
+                let later = run.objects.later(&key);
+                add_named_by(&mut later.named_by, &named_by);
+                later.wanted_by.insert(LEAD.to_owned());
+                if later.named_as.len() < MAX_NAMED_BY && is_another_name(&path, &volume.original_path(&key.1), volume)
+                {
+                    later.named_as.insert(path.clone());
                 }
             } else if let Some(wanted) = wanted.get_mut(&key) {
                 add_named_by(&mut wanted.named_by, &named_by);
@@ -321,7 +335,7 @@ fn resolve(
         } else if let Some(owner) = keys.last() {
             own_companions.entry(owner.clone()).or_default().insert(new.original_path.clone());
         }
-        if run.by_key.contains_key(&key) || wanted.contains_key(&key) {
+        if run.objects.has(&key) || wanted.contains_key(&key) {
             continue;
         }
         let size = new.located.found.size;
@@ -342,11 +356,8 @@ fn resolve(
     for (owner, companions) in own_companions {
         if let Some(wanted) = wanted.get_mut(&owner) {
             wanted.companions.extend(companions);
-        } else if let Some(index) = run.by_key.get(&owner) {
-            let item = &mut run.items[*index].item;
-            let mut all: BTreeSet<String> = item.companions.drain(..).collect();
-            all.extend(companions);
-            item.companions = all.into_iter().collect();
+        } else if run.objects.has(&owner) {
+            run.objects.later(&owner).companions.extend(companions);
         }
     }
     Ok(keys)

@@ -29,10 +29,7 @@ const HIVE_LOGS: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 impl Located {
     /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known.
     pub fn original_path(&self, volume: &Volume) -> String {
-        match volume.letter {
-            Some(letter) => format!("{letter}:{}", self.found.full_path()),
-            None => format!("{{{}}}{}", volume.id, self.found.full_path()),
-        }
+        volume.original_path(&self.found.full_path())
     }
 }
 

@@ -4,19 +4,22 @@ mod acquire;
 mod lead_path;
 mod leads;
 mod locate;
+mod objects;
 mod pattern;
 mod store;
 
 pub use lead_path::LeadPath;
 pub use locate::{Located, hive_logs, locate};
 
-use crate::bundle::{ActionLog, BagInfo, Destination, Names, ToolFacts, VerifyReport, Writer, seal, verify_open};
+use crate::bundle::{ActionLog, BagInfo, Destination, Names, Sums, ToolFacts, VerifyReport, Writer, seal, verify_open};
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
-use crate::source::{Found, Source};
+use crate::source::Source;
+use crate::spill::Spill;
 use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind, Stage};
 use locate::{Key, Wanted};
+use objects::{Kept, Objects};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::BufWriter;
@@ -119,8 +122,10 @@ pub struct Collected {
     pub path: PathBuf,
     /// Name of the bag, which is the top folder in the bundle.
     pub bag: String,
-    /// Every object, in the order of the original paths.
-    pub items: Vec<Item>,
+    /// How many objects.
+    pub objects: u64,
+    /// Bytes of their payload.
+    pub bytes: u64,
     /// What went wrong, also what only became known after the bundle was sealed.
     pub problems: Vec<Problem>,
     /// Rounds that brought something, the one of the declared locations included.
@@ -131,6 +136,13 @@ pub struct Collected {
     pub verified: VerifyReport,
     /// Last hash of the action log, which `bag-info.txt` has too.
     pub action_log_hash: String,
+}
+
+impl Collected {
+    /// Every object, in the order of the original paths, as the bundle has them.
+    pub fn items(&self) -> Result<Vec<Item>, Error> {
+        crate::BundleReader::open(&self.path).map(|reader| reader.items().to_vec())
+    }
 }
 
 /// Collects into a sealed bundle.
@@ -144,17 +156,18 @@ pub fn collect(request: &CollectRequest<'_>) -> Result<Collected, Error> {
     let failed = |error| Error::write(request.destination, error);
     let sync = file.try_clone().map_err(failed)?;
     let bag = bag_name(request);
+    let spill = Spill::beside(destination.partial());
     let (run, head) = pool
         .install(|| -> Result<_, std::io::Error> {
             let output = Box::new(BufWriter::with_capacity(1 << 20, file));
             let mut run = Run {
                 request,
-                writer: Writer::new(output, &bag)?,
+                writer: Writer::new(output, &bag, &spill)?,
                 root: bag.clone(),
-                log: ActionLog::new(),
+                log: ActionLog::new(&spill),
                 names: Names::default(),
-                items: Vec::new(),
-                by_key: HashMap::new(),
+                objects: Objects::new(&spill),
+                spill: spill.clone(),
                 problems: request.source.problems.clone(),
                 resolved: HashMap::new(),
                 bytes_stored: 0,
@@ -192,7 +205,8 @@ pub fn collect(request: &CollectRequest<'_>) -> Result<Collected, Error> {
     Ok(Collected {
         path,
         bag,
-        items: run.items,
+        objects: run.sums.objects,
+        bytes: run.sums.bytes,
         problems,
         rounds: run.rounds,
         interrupted: request.cancel.load(Ordering::Relaxed),
@@ -219,14 +233,6 @@ fn bag_name(request: &CollectRequest<'_>) -> String {
     )
 }
 
-/// An object that is in the bundle, or that was tried.
-pub(crate) struct Kept {
-    pub(crate) item: Item,
-    pub(crate) volume: usize,
-    /// How to find a deleted file again; any other is found by its path, which costs less memory than this.
-    pub(crate) deleted: Option<Box<Found>>,
-}
-
 /// A collection under way.
 pub(crate) struct Run<'a> {
     pub(crate) request: &'a CollectRequest<'a>,
@@ -234,8 +240,8 @@ pub(crate) struct Run<'a> {
     root: String,
     log: ActionLog,
     names: Names,
-    pub(crate) items: Vec<Kept>,
-    pub(crate) by_key: HashMap<Key, usize>,
+    pub(crate) objects: Objects,
+    spill: Spill,
     pub(crate) problems: Vec<Problem>,
     /// Leads that were looked for, and the objects that they led to.
     pub(crate) resolved: HashMap<String, Vec<Key>>,
@@ -248,7 +254,7 @@ pub(crate) struct Run<'a> {
 
 /// What is left of a run when the bundle is sealed.
 struct Sealed {
-    items: Vec<Item>,
+    sums: Sums,
     problems: Vec<Problem>,
     rounds: u32,
 }
@@ -264,6 +270,8 @@ pub(crate) struct Job {
 pub(crate) const SMALL: u64 = 8 << 20;
 /// Objects that are prepared at a time.
 const BATCH_ITEMS: usize = 512;
+/// Bytes that are sorted in memory at the most.
+const SORTED: usize = 8 << 20;
 /// Objects that are listed as not reached after an interruption.
 const MAX_LISTED: usize = 1000;
 
@@ -302,7 +310,7 @@ impl Run<'_> {
         self.act("locate", "", "ok", &[("objects", wanted.len().into()), ("absent", problems.len().into())])?;
         self.problems.extend(problems);
         let mut wanted = wanted;
-        let mut from = 0;
+        let mut from = self.objects.end();
         for round in 0.. {
             if wanted.is_empty() {
                 break;
@@ -313,7 +321,7 @@ impl Run<'_> {
                 break;
             }
             if round >= request.limits.max_rounds {
-                let named = leads::of_items(request, &self.items, from).len();
+                let named = leads::of_objects(request, &mut self.objects, from)?.len();
                 if named > 0 {
                     self.problems.push(Problem::new(
                         Stage::Acquire,
@@ -325,9 +333,9 @@ impl Run<'_> {
                 }
                 break;
             }
-            self.tell(Step::Leads, "", 0, (self.items.len() - from) as u64);
-            let named = leads::of_items(request, &self.items, from);
-            from = self.items.len();
+            self.tell(Step::Leads, "", 0, self.objects.since(from) as u64);
+            let named = leads::of_objects(request, &mut self.objects, from)?;
+            from = self.objects.end();
             wanted = leads::wanted(self, named)?;
             self.act("leads", "", "ok", &[("round", (round + 1).into()), ("objects", wanted.len().into())])?;
         }
@@ -358,7 +366,7 @@ impl Run<'_> {
     /// Acquires one round in the order of the original paths.
     fn acquire(&mut self, mut wanted: Vec<Wanted>, round: u32) -> std::io::Result<()> {
         wanted.sort_unstable_by(|a, b| (&a.original_path, a.key()).cmp(&(&b.original_path, b.key())));
-        let left = self.request.limits.max_items.saturating_sub(self.items.len());
+        let left = self.request.limits.max_items.saturating_sub(self.objects.len());
         if wanted.len() > left {
             self.problems.push(Problem::new(
                 Stage::Acquire,
@@ -371,7 +379,7 @@ impl Run<'_> {
         }
         let sizes = wanted.iter().map(|wanted| wanted.located.found.size.min(self.request.limits.max_object));
         self.bytes_known = sizes.fold(self.bytes_stored, u64::saturating_add);
-        let total = (self.items.len() + wanted.len()) as u64;
+        let total = (self.objects.len() + wanted.len()) as u64;
         let budget = (self.request.limits.memory / 4).clamp(SMALL, 64 << 20);
         let (mut batch, mut batch_bytes) = (Vec::new(), 0);
         let mut not_reached = Vec::new();
@@ -453,7 +461,7 @@ impl Run<'_> {
     fn stream(&mut self, job: Job, total: u64) -> std::io::Result<()> {
         let request = self.request;
         let already = self.bytes_stored;
-        let (done, known) = (self.items.len() as u64, self.bytes_known);
+        let (done, known) = (self.objects.len() as u64, self.bytes_known);
         let passed = std::sync::atomic::AtomicU64::new(0);
         let path = job.wanted.original_path.clone();
         let tell = |bytes: u64| {
@@ -496,9 +504,8 @@ impl Run<'_> {
         let path = item.original_path.clone();
         self.act("acquire", &path, result, &about)?;
         self.problems.extend(problems);
-        self.by_key.insert(key, self.items.len());
-        self.items.push(Kept { item, volume, deleted });
-        self.tell(Step::Acquire, &path, self.items.len() as u64, total);
+        self.objects.push(&key, &Kept { item, volume, full_path: key.1.clone(), deleted })?;
+        self.tell(Step::Acquire, &path, self.objects.len() as u64, total);
         Ok(())
     }
 
@@ -520,13 +527,11 @@ impl Run<'_> {
         }
         self.problems.sort();
         self.problems.dedup();
-        let mut items: Vec<Item> = std::mem::take(&mut self.items).into_iter().map(|kept| kept.item).collect();
-        items.sort_by(|a, b| (&a.original_path, &a.bundle_path).cmp(&(&b.original_path, &b.bundle_path)));
-        for (id, item) in items.iter_mut().enumerate() {
-            item.id = evidence::ItemId(u32::try_from(id).unwrap_or(u32::MAX));
-        }
+        let budget = usize::try_from(self.request.limits.memory / 16).unwrap_or(SORTED).min(SORTED);
+        let (objects, payload, sums) =
+            std::mem::replace(&mut self.objects, Objects::new(&self.spill)).finish(&self.spill, budget)?;
         let about = [
-            ("objects", items.len().into()),
+            ("objects", sums.objects.into()),
             ("problems", self.problems.len().into()),
             ("bytes", self.bytes_stored.into()),
         ];
@@ -545,13 +550,16 @@ impl Run<'_> {
                 limits: request.limits.to_json(),
                 started: request.started,
                 ended: (request.now)(),
-                items: &items,
+                sums,
+                spill: &self.spill,
                 problems: &self.problems,
                 interrupted: result != "complete",
             },
+            objects,
+            payload,
             &mut self.log,
         )?;
-        Ok((Sealed { items, problems: self.problems, rounds: self.rounds }, head))
+        Ok((Sealed { sums, problems: self.problems, rounds: self.rounds }, head))
     }
 }
 
@@ -585,7 +593,8 @@ mod tests {
             _ => Vec::new(),
         };
         let (_folder, collected) = collect_named(&source, &leads, &AtomicBool::new(false), &Silent);
-        let found: Vec<_> = collected.items.iter().filter(|item| item.round == 1).collect();
+        let items = collected.items().unwrap();
+        let found: Vec<_> = items.iter().filter(|item| item.round == 1).collect();
         let [item] = &found[..] else { panic!("{found:#?}") };
         assert_eq!((item.original_path.as_str(), item.size), (r"C:\Data\a long name.dll", 10));
         let mut expected = named[..3].to_vec();
@@ -703,7 +712,7 @@ mod tests {
         ]);
         let (folder, collected) = collect_from(tree, &AtomicBool::new(false), &Silent);
         let states: Vec<(ItemStatus, u64)> =
-            collected.items.iter().map(|item| (item.status, item.stored_size)).collect();
+            collected.items().unwrap().iter().map(|item| (item.status, item.stored_size)).collect();
         assert_eq!(
             states,
             [
@@ -725,7 +734,12 @@ mod tests {
         assert!(where_and_what.contains(&("long", range(5 << 20, 512))));
         assert!(where_and_what.contains(&("gone", None)) && where_and_what.contains(&("hort", None)));
         let reader = BundleReader::open(&collected.path).unwrap();
-        let read = reader.open_item(&collected.items[3], folder.path()).unwrap().read_all(1 << 30).unwrap().unwrap();
+        let read = reader
+            .open_item(&collected.items().unwrap()[3], folder.path())
+            .unwrap()
+            .read_all(1 << 30)
+            .unwrap()
+            .unwrap();
         let mut expected = long;
         expected[5 << 20..(5 << 20) + 512].fill(0);
         assert!(read == expected);
@@ -737,7 +751,7 @@ mod tests {
         let said = |changes| {
             let tree = FaultyTree::new(vec![("a", Faulty::new(b"a".to_vec()))]).changing(changes);
             let (_folder, collected) = collect_from(tree, &AtomicBool::new(false), &Silent);
-            assert_eq!(collected.items[0].status, ItemStatus::Complete);
+            assert_eq!(collected.items().unwrap()[0].status, ItemStatus::Complete);
             collected.problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>()
         };
         assert_eq!(said(0), Vec::<String>::new());
@@ -766,13 +780,13 @@ mod tests {
         let cancel = AtomicBool::new(false);
         let (folder, collected) = collect_from(tree, &cancel, &After(4 << 20, &cancel));
         assert!(collected.interrupted);
-        let states: Vec<ItemStatus> = collected.items.iter().map(|item| item.status).collect();
+        let states: Vec<ItemStatus> = collected.items().unwrap().iter().map(|item| item.status).collect();
         assert_eq!(states, [ItemStatus::Complete, ItemStatus::Partial]);
-        let part = collected.items[1].stored_size;
+        let part = collected.items().unwrap()[1].stored_size;
         assert!(part >= 4 << 20 && part < LONG as u64, "{part}");
         let said = collected.problems.iter().filter(|problem| problem.kind == ProblemKind::Interrupted).count();
         assert_eq!(said, 3, "the run, the file in the middle, the file behind it: {:?}", collected.problems);
         let reader = BundleReader::open(&collected.path).unwrap();
-        assert_eq!(reader.open_item(&collected.items[1], folder.path()).unwrap().len(), part);
+        assert_eq!(reader.open_item(&collected.items().unwrap()[1], folder.path()).unwrap().len(), part);
     }
 }

@@ -121,6 +121,14 @@ impl Volume {
         }
     }
 
+    /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known.
+    pub(crate) fn original_path(&self, path: &str) -> String {
+        match self.letter {
+            Some(letter) => format!("{letter}:{path}"),
+            None => format!("{{{}}}{path}", self.id),
+        }
+    }
+
     /// Takes what an NTFS volume says of itself.
     pub(crate) fn describe(&mut self, tree: &volume::ntfs::NtfsTree) {
         self.label = tree.label().map(str::to_owned);
@@ -131,7 +139,7 @@ impl Volume {
 }
 
 /// One file, stream or folder of a volume.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Found {
     /// Path from the root of the volume, `\Windows\System32\config\SYSTEM`, in the spelling of the volume.
     pub path: String,

@@ -7,6 +7,7 @@
 //!
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
+use crate::spill::{Spill, Spool};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -191,12 +192,19 @@ fn zip64_field(numbers: &[u64]) -> Vec<u8> {
 pub(crate) struct ZipWriter<W> {
     output: W,
     at: u64,
-    entries: Vec<Entry>,
+    /// The lines of the directory.
+    directory: Spool,
+    entries: u64,
 }
 
 impl<W: Write + Seek> ZipWriter<W> {
-    pub(crate) fn new(output: W) -> Self {
-        ZipWriter { output, at: 0, entries: Vec::new() }
+    pub(crate) fn new(output: W, spill: &Spill) -> Self {
+        ZipWriter { output, at: 0, directory: Spool::new(spill), entries: 0 }
+    }
+
+    fn list(&mut self, entry: &Entry) -> io::Result<()> {
+        self.entries += 1;
+        self.directory.push(&entry.directory_line()?)
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -214,8 +222,7 @@ impl<W: Write + Seek> ZipWriter<W> {
         let header = entry.local_header()?;
         self.put(&header)?;
         self.put(&data)?;
-        self.entries.push(entry);
-        Ok(())
+        self.list(&entry)
     }
 
     /// Begins a file that is compressed while it is written. `large` gives room for 4 GiB and more.
@@ -231,12 +238,8 @@ impl<W: Write + Seek> ZipWriter<W> {
     /// Writes the directory and gives the output back.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         let start = self.at;
-        let entries = std::mem::take(&mut self.entries);
-        for entry in &entries {
-            let line = entry.directory_line()?;
-            self.put(&line)?;
-        }
-        let (end, size, count) = (self.at, self.at - start, entries.len() as u64);
+        self.at += io::copy(&mut self.directory.read(0)?, &mut self.output)?;
+        let (end, size, count) = (self.at, self.at - start, self.entries);
         if count >= u64::from(u16::MAX) || start >= u64::from(IN_ZIP64) || size >= u64::from(IN_ZIP64) {
             let mut record = b"PK\x06\x06".to_vec();
             record.extend(44u64.to_le_bytes());
@@ -292,8 +295,7 @@ impl<W: Write + Seek> Streaming<'_, W> {
         self.zip.output.seek(SeekFrom::Start(self.entry.offset))?;
         self.zip.output.write_all(&header)?;
         self.zip.output.seek(SeekFrom::Start(self.zip.at))?;
-        self.zip.entries.push(self.entry);
-        Ok(())
+        self.zip.list(&self.entry)
     }
 }
 
@@ -318,7 +320,7 @@ mod tests {
     #[test]
     fn another_reader_reads_it() {
         let text = b"some text ".repeat(1000);
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()), &Spill::into_folder(&std::env::temp_dir()));
         let mut packing = Packing::new("dir/packed".to_owned(), false);
         packing.write_all(&text).unwrap();
         zip.add(packing.finish().unwrap()).unwrap();
@@ -341,7 +343,7 @@ mod tests {
 
     #[test]
     fn more_entries_than_sixteen_bits_count() {
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()), &Spill::into_folder(&std::env::temp_dir()));
         for number in 0..70_000 {
             zip.add(Packing::new(number.to_string(), true).finish().unwrap()).unwrap();
         }
