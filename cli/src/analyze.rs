@@ -12,7 +12,7 @@ use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
 use collector::BundleReader;
-use evidence::{Artifact, Bytes, Focus, Input, Item, Location, Phase, Problem, ProblemKind, Record, Stage};
+use evidence::{Artifact, Bytes, Focus, Input, Item, Location, Phase, Problem, ProblemKind, Problems, Record, Stage};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
         ceiling: Ceiling::new(common.memory / 2),
         most_alone: common.memory / 4 * 3,
         progress: Progress::new(Style::choose(common.quiet, common.json)),
-        problems: Mutex::new(reader.failures().to_vec()),
+        problems: Mutex::new(reader.failures().iter().cloned().collect()),
     };
     let host = analysis.host();
     let merger = Merger::new(temp.path(), usize::try_from(common.memory / 8).unwrap_or(32 << 20));
@@ -88,7 +88,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
         events: summary.events,
         full_timeline,
     };
-    let report = Report::new(tool, bundle, host, correlator.finish(), problems);
+    let report = Report::new(tool, bundle, host, correlator.finish(), problems.into_vec());
     write(folder, "report.json", &report.to_json()?)?;
     write(folder, "report.html", report.to_html().as_bytes())?;
     Ok(Analyzed { report })
@@ -121,7 +121,7 @@ struct Analysis<'a> {
     /// Most memory of one object, which is then read while no other is.
     most_alone: u64,
     progress: Progress,
-    problems: Mutex<Vec<Problem>>,
+    problems: Mutex<Problems>,
 }
 
 impl Analysis<'_> {

@@ -17,7 +17,7 @@ use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
 use crate::source::Source;
 use crate::spill::Spill;
-use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind, Stage};
+use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind, Problems, Stage};
 use locate::{Key, Wanted};
 use objects::{Kept, Objects};
 use rayon::prelude::*;
@@ -168,7 +168,7 @@ pub fn collect(request: &CollectRequest<'_>) -> Result<Collected, Error> {
                 names: Names::default(),
                 objects: Objects::new(&spill),
                 spill: spill.clone(),
-                problems: request.source.problems.clone(),
+                problems: request.source.problems.iter().cloned().collect(),
                 resolved: HashMap::new(),
                 bytes_stored: 0,
                 bytes_known: 0,
@@ -242,7 +242,7 @@ pub(crate) struct Run<'a> {
     names: Names,
     pub(crate) objects: Objects,
     spill: Spill,
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Problems,
     /// Leads that were looked for, and the objects that they led to.
     pub(crate) resolved: HashMap<String, Vec<Key>>,
     bytes_stored: u64,
@@ -525,8 +525,7 @@ impl Run<'_> {
         for (_, tree) in &self.request.source.volumes {
             self.problems.extend(tree.iter().flat_map(|tree| tree.take_problems()));
         }
-        self.problems.sort();
-        self.problems.dedup();
+        let problems = self.problems.clone().into_vec();
         let budget = usize::try_from(self.request.limits.memory / 16).unwrap_or(SORTED).min(SORTED);
         let (objects, payload, sums) =
             std::mem::replace(&mut self.objects, Objects::new(&self.spill)).finish(&self.spill, budget)?;
@@ -552,14 +551,14 @@ impl Run<'_> {
                 ended: (request.now)(),
                 sums,
                 spill: &self.spill,
-                problems: &self.problems,
+                problems: &problems,
                 interrupted: result != "complete",
             },
             objects,
             payload,
             &mut self.log,
         )?;
-        Ok((Sealed { sums, problems: self.problems, rounds: self.rounds }, head))
+        Ok((Sealed { sums, problems, rounds: self.rounds }, head))
     }
 }
 

@@ -1,0 +1,151 @@
+//! Problems as they come, without a million equal ones taking a million times the memory.
+
+use crate::problem::{Problem, ProblemKind, Stage};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Problems of one wording that are listed with their items; further ones are counted.
+const LISTED: usize = 50;
+/// Wordings of one step and kind that are kept apart; problems of further ones are counted together.
+const WORDINGS: usize = 2_000;
+
+/// What equal problems share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wording {
+    stage: Stage,
+    kind: ProblemKind,
+    what: String,
+    effect: String,
+}
+
+/// The first problems of one wording, in their order, and how many more there are.
+#[derive(Clone, Debug, Default)]
+struct Equal {
+    listed: BTreeSet<Problem>,
+    more: u64,
+}
+
+impl Equal {
+    fn add(&mut self, problem: Problem) {
+        self.listed.insert(problem);
+        if self.listed.len() > LISTED {
+            // The last goes, whichever came first: so the order in which threads find them decides nothing.
+            self.listed.pop_last();
+            self.more += 1;
+        }
+    }
+}
+
+/// Every problem of a run. The same problem twice is one.
+#[derive(Clone, Debug, Default)]
+pub struct Problems {
+    by_wording: BTreeMap<Wording, Equal>,
+    /// How many wordings a step has of a kind.
+    wordings: BTreeMap<(Stage, &'static str), usize>,
+    /// Problems of wordings that there was no room for.
+    unlisted: BTreeMap<(Stage, &'static str), (ProblemKind, u64)>,
+}
+
+impl Problems {
+    /// Takes one.
+    pub fn push(&mut self, problem: Problem) {
+        let wording = Wording {
+            stage: problem.stage,
+            kind: problem.kind.clone(),
+            what: problem.what.clone(),
+            effect: problem.effect.clone(),
+        };
+        if let Some(equal) = self.by_wording.get_mut(&wording) {
+            equal.add(problem);
+            return;
+        }
+        let step = (problem.stage, problem.kind.name());
+        let wordings = self.wordings.entry(step).or_default();
+        if *wordings >= WORDINGS {
+            self.unlisted.entry(step).or_insert((problem.kind, 0)).1 += 1;
+            return;
+        }
+        *wordings += 1;
+        self.by_wording.entry(wording).or_default().add(problem);
+    }
+
+    /// The problems in order; where there are too many to list, one more that counts the rest.
+    pub fn into_vec(self) -> Vec<Problem> {
+        let mut all = Vec::new();
+        for (wording, equal) in self.by_wording {
+            all.extend(equal.listed);
+            if equal.more > 0 {
+                let what = format!("{}; the same was met {} more times", wording.what, equal.more);
+                all.push(Problem::new(wording.stage, wording.kind, "", what, wording.effect));
+            }
+        }
+        for ((stage, _), (kind, count)) in self.unlisted {
+            let what = format!("{count} more problems of this kind were met, which are not listed");
+            all.push(Problem::new(stage, kind, "", what, "what they cost is not said one by one"));
+        }
+        all.sort();
+        all
+    }
+
+    /// How many there are, counted ones included.
+    pub fn len(&self) -> u64 {
+        let listed = self.by_wording.values().map(|equal| equal.listed.len() as u64 + equal.more);
+        listed.sum::<u64>() + self.unlisted.values().map(|(_, count)| count).sum::<u64>()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_wording.is_empty()
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<T: IntoIterator<Item = Problem>>(&mut self, problems: T) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+}
+
+impl FromIterator<Problem> for Problems {
+    fn from_iter<T: IntoIterator<Item = Problem>>(problems: T) -> Self {
+        let mut all = Problems::default();
+        all.extend(problems);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(item: u64, what: &str) -> Problem {
+        Problem::new(Stage::Parse, ProblemKind::ReadFailed, format!("{item:07}"), what, "an effect")
+    }
+
+    #[test]
+    fn few_are_listed_in_order_and_once() {
+        let all: Problems = [problem(2, "a"), problem(1, "b"), problem(1, "a"), problem(2, "a")].into_iter().collect();
+        let items: Vec<(String, String)> = all.into_vec().into_iter().map(|one| (one.item, one.what)).collect();
+        let pair = |item: &str, what: &str| (item.to_owned(), what.to_owned());
+        assert_eq!(items, [pair("0000001", "a"), pair("0000001", "b"), pair("0000002", "a")]);
+    }
+
+    #[test]
+    fn many_equal_ones_are_counted_whatever_their_order() {
+        let forward: Problems = (0..1_000_000).map(|item| problem(item, "it is empty")).collect();
+        let backward: Problems = (0..1_000_000).rev().map(|item| problem(item, "it is empty")).collect();
+        assert_eq!(forward.len(), 1_000_000);
+        let listed = forward.into_vec();
+        assert_eq!(listed.len(), LISTED + 1);
+        assert_eq!(listed, backward.into_vec());
+        assert_eq!(listed[0].what, "it is empty; the same was met 999950 more times");
+        assert_eq!((listed[1].item.as_str(), listed[LISTED].item.as_str()), ("0000000", "0000049"));
+    }
+
+    #[test]
+    fn many_different_ones_are_counted_by_kind() {
+        let all: Problems = (0..10_000).map(|item| problem(item, &format!("offset {item}"))).collect();
+        assert_eq!(all.len(), 10_000);
+        let listed = all.into_vec();
+        assert_eq!(listed.len(), WORDINGS + 1);
+        assert!(listed.iter().any(|one| one.what.starts_with("8000 more problems of this kind")));
+    }
+}
