@@ -30,7 +30,7 @@
 
 use evidence::{
     Artifact, Claim, Fields, Filetime, Input, Integrity, Location, Locator, Macb, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp, Value, When, no_leads,
+    Record, Sink, Timestamp, Value, When, name::into_shown, no_leads,
 };
 use ntfs_layout::{
     FileName, FileRecord, FileReference, Form, MftReader, Name, Namespace, Paths, RecordFault, StandardInformation,
@@ -263,6 +263,7 @@ impl Files<'_, '_> {
         let name = &names[self.links.remove(first)];
         let short = names.iter().find(|other| !is_long(other) && is_long(name) && other.parent == name.parent);
         let (path, certain) = self.paths.path(name.parent, name.name);
+        let path = into_shown(path);
 
         let mut fields = Fields::with_capacity(14, 512);
         // The timeline shows these in words for each time, and finds them here without reading the rest.
@@ -279,11 +280,11 @@ impl Files<'_, '_> {
         fields.push("ParentSequence", u64::from(name.parent.sequence));
         fields.push_some("Attributes", content.standard.map(|standard| standard.attributes));
         if !content.streams.is_empty() {
-            fields.push("Streams", content.streams.iter().map(Name::to_string).collect::<Vec<_>>());
+            fields.push("Streams", content.streams.iter().map(|name| into_shown(name.to_string())).collect::<Vec<_>>());
         }
         if !self.links.is_empty() {
             let links = self.links.iter().map(|at| self.paths.path(names[*at].parent, names[*at].name).0);
-            fields.push("Links", Value::List(links.map(Value::Text).collect()));
+            fields.push("Links", Value::List(links.map(into_shown).map(Value::Text).collect()));
         }
 
         let mut moments = Vec::with_capacity(8);

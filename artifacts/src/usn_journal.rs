@@ -35,7 +35,7 @@ use std::collections::HashSet;
 
 use evidence::{
     Artifact, Claim, Fields, Filetime, Input, Integrity, Location, Locator, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp, no_leads,
+    Record, Sink, Timestamp, name::into_shown, no_leads,
 };
 use ntfs_layout::{FileReference, MftReader, Paths, UsnReader, UsnRecord, reason_names, source_names};
 
@@ -139,9 +139,12 @@ fn report(reader: &UsnReader<'_>, first: Option<u64>, sink: &mut Sink<'_>) {
 
 fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>) -> Record {
     let (file, parent) = (record.file(), record.parent());
-    let name = record.name.map(|name| name.to_string());
+    let name = record.name.map(|name| into_shown(name.to_string()));
     let path = match (paths, record.name) {
-        (Some(paths), Some(name)) => Some(paths.path(parent, name)),
+        (Some(paths), Some(name)) => {
+            let (path, certain) = paths.path(parent, name);
+            Some((into_shown(path), certain))
+        }
         _ => None,
     };
     let mut fields = Fields::with_capacity(11, 256);

@@ -80,9 +80,41 @@ pub fn to_bytes(name: &str) -> Vec<u8> {
     bytes
 }
 
+/// The UTF-16 units of a name as NTFS has it. A byte that is no text, which only names of Linux have, stays the character
+/// that stands for it.
+pub fn to_utf16(name: &str) -> Vec<u16> {
+    let mut units = Vec::with_capacity(name.len());
+    let mut bytes = Vec::new();
+    // The bytes of a character of our own range come one by one and are joined again.
+    let flush = |bytes: &mut Vec<u8>, units: &mut Vec<u16>| {
+        for chunk in bytes.utf8_chunks() {
+            units.extend(chunk.valid().encode_utf16());
+            let kept = chunk.invalid().iter().filter_map(|byte| char::from_u32(BYTE + u32::from(*byte)));
+            kept.for_each(|c| units.extend_from_slice(c.encode_utf16(&mut [0; 2])));
+        }
+        bytes.clear();
+    };
+    for c in name.chars() {
+        match part(c) {
+            Part::Byte(byte) => bytes.push(byte),
+            Part::Char(c) => {
+                flush(&mut bytes, &mut units);
+                units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
+            }
+            Part::Unit(unit) => {
+                flush(&mut bytes, &mut units);
+                units.push(unit);
+            }
+        }
+    }
+    flush(&mut bytes, &mut units);
+    units
+}
+
 /// Whether a name is text as it is.
 pub fn is_text(name: &str) -> bool {
-    name.chars().all(|c| matches!(part(c), Part::Char(_)))
+    // The characters that stand for something are all of the last plane, and in UTF-8 those begin with this byte.
+    !name.as_bytes().contains(&0xF4) || name.chars().all(|c| matches!(part(c), Part::Char(_)))
 }
 
 /// The name for people: a byte that is no text as `\xFC`, an unpaired surrogate as `\uD800`. Two names can look alike so.
@@ -100,6 +132,14 @@ pub fn shown(name: &str) -> std::borrow::Cow<'_, str> {
         };
     }
     shown.into()
+}
+
+/// The same without copying a name that is text.
+pub fn into_shown(name: String) -> String {
+    match shown(&name) {
+        std::borrow::Cow::Owned(shown) => shown,
+        std::borrow::Cow::Borrowed(_) => name,
+    }
 }
 
 #[cfg(test)]
@@ -136,5 +176,15 @@ mod tests {
         assert_ne!(high, low);
         assert_eq!(shown(&high), "a\\uD800");
         assert_eq!(to_bytes(&high), [0x61, 0xED, 0xA0, 0x80]);
+        // Pairs, halves in the wrong order, and characters that stand for something here: all come back.
+        let own: Vec<u16> = "\u{10f000}\u{10ff80}\u{10ffff}".encode_utf16().collect();
+        let names: [&[u16]; 6] =
+            [&[0x61, 0xD800], &[0xDC00, 0xD800, 0x62], &[0xD83D, 0xDE00], &own, &[0xD800, 0xD83D, 0xDE00], &own[..3]];
+        for units in names {
+            assert_eq!(to_utf16(&from_utf16(units.iter().copied())), units);
+        }
+        let kept: std::collections::BTreeSet<String> = names.iter().map(|n| from_utf16(n.iter().copied())).collect();
+        assert_eq!(kept.len(), names.len());
+        assert!(!is_text(&from_utf16(own)) && is_text("\u{10ef00}\u{1f600}"));
     }
 }

@@ -1,6 +1,7 @@
 //! Names as NTFS stores them: UTF-16, little-endian, not necessarily valid.
 
 use evidence::{FieldName, FieldValue, Fields};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A name borrowed from its record.
@@ -33,7 +34,7 @@ impl<'a> Name<'a> {
         self.0.is_empty()
     }
 
-    /// Appends the name; unpaired surrogates become U+FFFD.
+    /// Appends the name; one that is no text is kept as [`evidence::name`] keeps it, so that two names stay two.
     pub fn push_to(self, text: &mut String) {
         // Nearly every name is ASCII, and this runs once per file of a volume. NTFS has no name above 255 units.
         let mut ascii = [0; 255];
@@ -48,7 +49,7 @@ impl<'a> Name<'a> {
                 return;
             }
         }
-        text.extend(char::decode_utf16(self.units()).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        text.push_str(&evidence::name::from_utf16(self.units()));
     }
 
     /// Whether the name is this ASCII text, without regard to the case of its letters.
@@ -60,10 +61,16 @@ impl<'a> Name<'a> {
     }
 }
 
+/// A record shows the name as people can read it.
 impl FieldValue for Name<'_> {
     fn put(self, field: FieldName, fields: &mut Fields) {
         let start = fields.texts().len();
         self.push_to(fields.texts());
+        let texts = fields.texts();
+        if let Some(Cow::Owned(shown)) = texts.get(start..).map(evidence::name::shown) {
+            texts.truncate(start);
+            texts.push_str(&shown);
+        }
         fields.push_from(field, start);
     }
 }
@@ -88,7 +95,18 @@ mod tests {
 
     #[test]
     fn names_that_are_not_valid_text_are_kept() {
-        assert_eq!(Name::new(&[b'a', 0, 0x00, 0xD8, b'b', 0, 9]).to_string(), "a\u{FFFD}b");
+        let names: [&[u8]; 3] =
+            [&[b'a', 0, 0x00, 0xD8, b'b', 0, 9], &[b'a', 0, 0x01, 0xD8, b'b', 0], &[b'a', 0, 0xFD, 0xFF, b'b', 0]];
+        let kept = names.map(|name| Name::new(name).to_string());
+        assert_eq!(kept.each_ref().map(|name| evidence::name::shown(name)), ["a\\uD800b", "a\\uD801b", "a\u{FFFD}b"]);
+        for (name, kept) in names.iter().zip(&kept) {
+            assert_eq!(evidence::name::to_utf16(kept), Name::new(name).units().collect::<Vec<_>>());
+        }
+        let mut fields = Fields::default();
+        fields.push("Name", Name::new(names[0]));
+        fields.push("Next", "plain");
+        assert_eq!(fields.text("Name"), Some("a\\uD800b"));
+        assert_eq!(fields.text("Next"), Some("plain"));
         assert_eq!(Name::new(&[0x2E, 0x20]).to_string(), "\u{202E}");
         assert!(Name::new(b"\0").is_empty());
     }

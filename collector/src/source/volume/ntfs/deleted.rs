@@ -79,7 +79,7 @@ impl DeletedNames {
 
     /// Records that may bear this name, in order.
     pub(crate) fn candidates(&self, name: &str, upcase: &Upcase) -> impl Iterator<Item = u64> + '_ {
-        let wanted = hash(name.encode_utf16().map(|unit| upcase.unit(unit)));
+        let wanted = hash(upcase.name(name).into_iter());
         let start = self.0.partition_point(|(hash, _)| *hash < wanted);
         self.0[start..].iter().take_while(move |(hash, _)| *hash == wanted).map(|(_, entry)| *entry)
     }

@@ -79,7 +79,7 @@ impl Library {
             NtfsFileNamespace::Win32AndDos => Namespace::Win32AndDos,
         };
         let reference = FileReference { entry: reference.file_record_number(), sequence: reference.sequence_number() };
-        Ok(Some((reference, key.name().to_string_lossy(), namespace)))
+        Ok(Some((reference, evidence::name::from_utf16(key.name().u16_iter()), namespace)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The volume's own table of upper-case letters.
 
+use evidence::name::to_utf16;
+
 /// How the volume compares names. Windows versions differ in a few letters, so the table is read from the
 /// volume; where that fails, Unicode's simple mapping stands in.
 pub(crate) struct Upcase(Vec<u16>);
@@ -28,12 +30,12 @@ impl Upcase {
 
     /// A name in upper case.
     pub(crate) fn name(&self, name: &str) -> Vec<u16> {
-        name.encode_utf16().map(|unit| self.unit(unit)).collect()
+        to_utf16(name).into_iter().map(|unit| self.unit(unit)).collect()
     }
 
     /// Whether two names are the same to the volume.
     pub(crate) fn equal(&self, a: &str, b: &str) -> bool {
-        a.encode_utf16().map(|unit| self.unit(unit)).eq(b.encode_utf16().map(|unit| self.unit(unit)))
+        a == b || self.name(a) == self.name(b)
     }
 }
 
@@ -47,6 +49,8 @@ mod tests {
         assert!(upcase.equal("Regasm.EXE", "REGASM.exe"));
         assert!(upcase.equal("größe", "GRÖßE"), "a sharp s has no single upper-case letter");
         assert!(!upcase.equal("a", "ab"));
+        let [lower, upper, other] = [[0x61, 0xD800], [0x41, 0xD800], [0x61, 0xD801]].map(evidence::name::from_utf16);
+        assert!(upcase.equal(&lower, &upper) && !upcase.equal(&lower, &other));
         assert!(Upcase::new(&[0; 100]).is_none());
     }
 }
