@@ -47,6 +47,11 @@ pub fn index_record(bytes: &mut [u8]) -> Option<IndexNode<'_>> {
 }
 
 impl<'a> IndexNode<'a> {
+    /// Whether names of the index stand in nodes below this one.
+    pub fn has_children(&self) -> bool {
+        self.bytes.get(12).is_some_and(|flags| flags & 1 != 0)
+    }
+
     /// The names of this node, not of the nodes below it, in stored order.
     pub fn entries(&self) -> IndexEntries<'a> {
         let start = u32_at(self.bytes, 0).unwrap_or(u32::MAX) as usize;

@@ -10,7 +10,9 @@ mod deleted;
 mod file;
 mod folder;
 mod library;
+mod lost;
 mod lzx;
+mod parents;
 mod placed;
 #[cfg(test)]
 mod testing;
@@ -26,6 +28,7 @@ use self::deleted::DeletedNames;
 use self::file::{Body, File, FileNameOwned, Value, WOF_STREAM};
 use self::folder::{Entry, Folder};
 use self::library::Library;
+use self::parents::Parents;
 use self::upcase::Upcase;
 use self::volume::Volume;
 use self::wof::Wof;
@@ -56,6 +59,7 @@ pub struct NtfsTree {
     library: Option<Library>,
     deleted: OnceLock<DeletedNames>,
     folders: Mutex<KnownFolders>,
+    parents: Mutex<Parents>,
     label: Option<String>,
     method: Method,
 }
@@ -87,6 +91,7 @@ impl NtfsTree {
             volume,
             deleted: OnceLock::new(),
             folders: Mutex::default(),
+            parents: Mutex::default(),
             label: None,
             method: Method::RawNtfs,
         };
@@ -161,13 +166,8 @@ impl NtfsTree {
             return known.clone();
         }
         let Folder { mut entries, faults } = Folder::read(&self.volume, folder);
-        for fault in faults {
-            self.volume.problem(
-                ProblemKind::ReadFailed,
-                if path.is_empty() { "\\" } else { path },
-                format!("the folder is damaged: {fault}"),
-                "files in it may be missing here, though they exist",
-            );
+        if !faults.is_empty() {
+            self.add_by_parents(path, folder, &mut entries, &faults);
         }
         entries.sort_by_cached_key(|entry| (self.upcase.name(&entry.name), entry.name.clone(), entry.file));
         entries.dedup_by(|a, b| a.name == b.name && a.file == b.file);
@@ -188,7 +188,7 @@ impl NtfsTree {
         let find = |library: &Library| guarded(|| library.find(&self.volume, folder, name).ok().flatten()).flatten();
         let by_tree = self.library.as_ref().and_then(find);
         let found = by_tree.and_then(|(reference, spelling, namespace)| {
-            let file = self.volume.file_at(reference)?;
+            let file = self.file_or_lost_folder(reference)?;
             Some((file, spelling, namespace))
         });
         // In a folder that minds case, the tree leads to one of several names; the exact one is meant.
@@ -196,7 +196,9 @@ impl NtfsTree {
             Some((_, spelling, Namespace::Posix)) if spelling != name => {
                 let entries = self.names_in(path, folder);
                 let same = entries.iter().find(|entry| entry.name == name);
-                same.and_then(|entry| Some((self.volume.file_at(entry.file)?, entry.name.clone(), entry.namespace)))
+                same.and_then(|entry| {
+                    Some((self.file_or_lost_folder(entry.file)?, entry.name.clone(), entry.namespace))
+                })
             }
             _ => None,
         };
@@ -207,7 +209,7 @@ impl NtfsTree {
                 let entries = self.names_in(path, folder);
                 let exact = entries.iter().filter(|entry| entry.name == name);
                 exact.chain(entries.iter().filter(|entry| self.upcase.equal(&entry.name, name))).find_map(|entry| {
-                    let file = self.volume.file_at(entry.file)?;
+                    let file = self.file_or_lost_folder(entry.file)?;
                     Some((file, entry.name.clone(), entry.namespace))
                 })?
             }
@@ -371,8 +373,7 @@ fn split(path: &str) -> (Vec<&str>, Option<&str>) {
 impl Tree for NtfsTree {
     fn lookup(&self, path: &str) -> Result<Option<Found>, Problem> {
         let (components, stream) = split(path);
-        let root = FileReference::ROOT_ENTRY;
-        let mut file = self.volume.file(root).map_err(|fault| {
+        let mut file = self.root().map_err(|fault| {
             let what = format!("the root folder: {fault}");
             Problem::new(Stage::Locate, fault_kind(&fault), path, what, "no file of this volume can be looked up")
         })?;
@@ -398,7 +399,7 @@ impl Tree for NtfsTree {
 
     fn link(&self, path: &str) -> Option<String> {
         let (components, _) = split(path);
-        let mut file = self.volume.file(FileReference::ROOT_ENTRY).ok()?;
+        let mut file = self.root().ok()?;
         let mut at = String::new();
         for component in components {
             let (child, spelling) = self.child(&at, &file, component).filter(|_| file.is_folder)?;
@@ -422,7 +423,7 @@ impl Tree for NtfsTree {
     }
 
     fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {
-        let file = self.file_of(folder)?;
+        let file = self.folder_of(folder)?;
         let base = folder.path.trim_end_matches('\\');
         let parent = Some(file.reference.entry);
         let mut children = Vec::new();
@@ -455,6 +456,10 @@ impl Tree for NtfsTree {
                     continue;
                 }
                 Err(fault) => {
+                    if let Some(lost) = self.lost_folder(entry.file, &fault) {
+                        children.push(self.found(path, &lost, None, parent));
+                        continue;
+                    }
                     let what = format!("its file record {}: {fault}", entry.file);
                     self.volume.problem(
                         fault_kind(&fault),

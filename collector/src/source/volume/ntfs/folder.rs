@@ -40,14 +40,23 @@ impl Folder {
     /// Reads the whole index.
     pub(crate) fn read(volume: &Volume, file: &File) -> Folder {
         let mut folder = Folder::default();
+        let mut has_records = false;
         match file.value(kind::INDEX_ROOT, "$I30").map(|value| &value.body) {
             Some(Body::Resident(root)) => match index_root(root) {
-                Some((node, _)) => folder.take(file, &node, "the root of its index"),
+                Some((node, _)) => {
+                    has_records = node.has_children();
+                    folder.take(file, &node, "the root of its index");
+                }
                 None => folder.faults.push("the root of its index is malformed".into()),
             },
             _ => folder.faults.push("it has no root of an index".into()),
         }
-        let Some(allocation) = file.value(kind::INDEX_ALLOCATION, "$I30") else { return folder };
+        let Some(allocation) = file.value(kind::INDEX_ALLOCATION, "$I30") else {
+            if has_records {
+                folder.fault("its index records are not to be found".into());
+            }
+            return folder;
+        };
         let size = index_record_size(file).unwrap_or(volume.boot.index_record_size as usize);
         // The bitmap says which index records are in use; others hold names of the past.
         let used = file
@@ -69,6 +78,7 @@ impl Folder {
                 if !in_use {
                     continue;
                 }
+                has_records = false;
                 if folder.entries.len() >= MAX_NAMES {
                     folder.faults.push(format!("it has more than {MAX_NAMES} names"));
                     return folder;
@@ -89,6 +99,9 @@ impl Folder {
                     None => folder.fault(format!("index record {number} does not begin with INDX")),
                 }
             }
+        }
+        if has_records {
+            folder.fault("none of its index records is marked as in use".into());
         }
         folder
     }

@@ -7,7 +7,7 @@ pub(crate) const CLUSTER: usize = 4096;
 const RECORD: usize = 1024;
 
 pub(crate) fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    evidence::name::to_utf16(text).into_iter().flat_map(u16::to_le_bytes).collect()
 }
 
 fn raw(reference: FileReference) -> [u8; 8] {
@@ -97,7 +97,7 @@ pub(crate) fn file_name(parent: FileReference, namespace: u8, name: &str) -> Vec
     for (at, time) in [(8, 11u64), (16, 12), (24, 13), (32, 14)] {
         bytes[at..at + 8].copy_from_slice(&time.to_le_bytes());
     }
-    bytes[64] = name.encode_utf16().count() as u8;
+    bytes[64] = (utf16(name).len() / 2) as u8;
     bytes[65] = namespace;
     bytes.extend(utf16(name));
     bytes

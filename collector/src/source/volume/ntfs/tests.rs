@@ -421,14 +421,18 @@ impl Bytes for Changed {
     }
 }
 
-/// The library needs a whole volume with its table of letters, and the fixture host is one.
-#[test]
-fn any_byte_of_a_real_folder_index_may_be_anything() {
+/// The volume of the fixture host. The library needs a whole volume with its table of letters, and this is one.
+pub(crate) fn fixture_volume() -> Vec<u8> {
     let host = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01");
     let disk = crate::source::container::disk_at(&host).unwrap().bytes;
     let volume = &crate::source::volume::partitions::find(&disk).partitions[0];
     let slice = crate::file_bytes::Slice::new(disk, volume.offset, volume.length);
-    let whole = Arc::new(slice.read_all(1 << 28).unwrap().unwrap());
+    slice.read_all(1 << 28).unwrap().unwrap()
+}
+
+#[test]
+fn any_byte_of_a_real_folder_index_may_be_anything() {
+    let whole = Arc::new(fixture_volume());
     let sound = NtfsTree::open(whole.clone()).unwrap();
     assert!(sound.library.is_some());
     let folder = r"\Windows\System32\winevt\Logs";
