@@ -74,6 +74,11 @@ impl Bytes for Slice {
         }
         self.inner.read_at(self.offset + offset, &mut buffer[..wanted])
     }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        let next = self.inner.next_data(self.offset.saturating_add(offset));
+        next.saturating_sub(self.offset).min(self.length).max(offset)
+    }
 }
 
 #[cfg(test)]

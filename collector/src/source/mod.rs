@@ -37,6 +37,8 @@ pub enum VolumeKind {
     Fat,
     /// exFAT.
     ExFat,
+    /// Another file system, or another use of a partition, by its stable name.
+    Other(&'static str),
     /// Nothing that we recognise.
     Unknown,
 }
@@ -54,6 +56,7 @@ impl VolumeKind {
             VolumeKind::Refs => "refs",
             VolumeKind::Fat => "fat",
             VolumeKind::ExFat => "exfat",
+            VolumeKind::Other(name) => name,
             VolumeKind::Unknown => "unknown",
         }
     }

@@ -4,7 +4,7 @@ use super::container::{self, Candidate, Disk, Opened, Refusal};
 use super::tree::{self, Folder, Store};
 use super::volume::{self, partitions};
 use super::{OpenedVolume, Source};
-use crate::file_bytes::{FileBytes, Slice};
+use crate::file_bytes::FileBytes;
 use crate::{Error, Spill};
 use evidence::{Bytes, Problem};
 use std::path::{Path, PathBuf};
@@ -64,10 +64,7 @@ fn open_disk(disk: Disk) -> Source {
     problems.extend(found.problems);
     let mut opened = Vec::new();
     for partition in found.partitions {
-        let slice: Arc<dyn Bytes> = Arc::new(Slice::new(disk.bytes.clone(), partition.offset, partition.length));
-        let (mut volume, tree) = volume::open(slice, partition.offset, partition.length, &mut problems);
-        volume.partition = partition.id;
-        opened.push((volume, tree));
+        opened.push(volume::open_partition(&disk.bytes, partition, &mut problems));
     }
     name_volumes(&mut opened);
     Source { kind: disk.kind, facts, volumes: opened, problems, files: disk.files, is_older: false, made: None }

@@ -19,6 +19,51 @@ pub(crate) struct Partition {
     pub(crate) length: u64,
     /// By what Windows knows it.
     pub(crate) id: Option<PartitionId>,
+    /// What the table says it is for.
+    pub(crate) usage: Usage,
+}
+
+/// What a partition is for, where its bytes alone do not say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// The table does not say more than its bytes do.
+    #[default]
+    Ordinary,
+    /// The firmware starts the system from here.
+    EfiSystem,
+    /// Room that Windows keeps without a file system.
+    MicrosoftReserved,
+    /// Part of a dynamic disk: the database of the Logical Disk Manager.
+    DynamicDatabase,
+    /// Part of a dynamic disk: volumes, by a database elsewhere on the disk.
+    Dynamic,
+    /// Part of a storage pool.
+    StorageSpaces,
+}
+
+impl Usage {
+    /// By the type of a GPT entry, as it is stored.
+    ///
+    /// Reference: UEFI Specification 2.10, 5.3.3; Microsoft, *CREATE_PARTITION_PARAMETERS*, *PARTITION_INFORMATION_GPT*.
+    fn of_gpt(kind: &[u8; 16]) -> Self {
+        match guid_text(kind).as_str() {
+            "{C12A7328-F81F-11D2-BA4B-00A0C93EC93B}" => Usage::EfiSystem,
+            "{E3C9E316-0B5C-4DB8-817D-F92DF00215AE}" => Usage::MicrosoftReserved,
+            "{5808C8AA-7E8F-42E0-85D2-E1E90434CFB3}" => Usage::DynamicDatabase,
+            "{AF9B60A0-1431-4F62-BC68-3311714A69AD}" => Usage::Dynamic,
+            "{E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D}" => Usage::StorageSpaces,
+            _ => Usage::Ordinary,
+        }
+    }
+
+    /// By the type of an MBR entry.
+    fn of_mbr(kind: u8) -> Self {
+        match kind {
+            0x42 => Usage::Dynamic,
+            0xEF => Usage::EfiSystem,
+            _ => Usage::Ordinary,
+        }
+    }
 }
 
 /// What a disk consists of.
@@ -57,7 +102,7 @@ fn problem(kind: ProblemKind, what: impl Into<String>, effect: &str) -> Problem 
 /// Finds the volumes of a disk.
 pub(crate) fn find(disk: &Arc<dyn Bytes>) -> Partitions {
     let mut problems = Vec::new();
-    let whole = vec![Partition { offset: 0, length: disk.len(), id: None }];
+    let whole = vec![Partition { offset: 0, length: disk.len(), id: None, usage: Usage::Ordinary }];
     if kind_at(disk, 0) != VolumeKind::Unknown {
         return Partitions { scheme: "none, one bare volume".to_owned(), partitions: whole, problems };
     }
@@ -178,6 +223,7 @@ impl GptHeader {
                     offset: first.checked_mul(self.sector)?,
                     length: sectors.checked_mul(self.sector)?,
                     id: <&[u8; 16]>::try_from(&entry[16..32]).ok().map(|guid| PartitionId::Gpt(guid_text(guid))),
+                    usage: <&[u8; 16]>::try_from(&entry[..16]).map(Usage::of_gpt).unwrap_or_default(),
                 })
             })
             .collect();
@@ -241,7 +287,7 @@ fn find_mbr(disk: &dyn Bytes, sector: u64, problems: &mut Vec<Problem>) -> Vec<P
             _ if sectors == 0 => {}
             0x05 | 0x0F | 0x85 => extended.push(first),
             0xEE => problems.push(problem(
-                ProblemKind::NotFound,
+                ProblemKind::NotUnderstood,
                 "a protective MBR announces a GPT, but there is no GPT header at either end of the image",
                 "the partitions of this disk are not known, so nothing on it is seen",
             )),
@@ -249,6 +295,7 @@ fn find_mbr(disk: &dyn Bytes, sector: u64, problems: &mut Vec<Problem>) -> Vec<P
                 offset: u64::from(first) * sector,
                 length: u64::from(sectors) * sector,
                 id: None,
+                usage: Usage::of_mbr(kind),
             }),
         }
     }
@@ -296,7 +343,9 @@ fn follow_ebrs(disk: &dyn Bytes, sector: u64, base: u64, partitions: &mut Vec<Pa
         };
         let (first, sectors) = (u64::from(u32_at(&record, 454)), u64::from(u32_at(&record, 458)));
         if record[450] != 0 && sectors != 0 {
-            partitions.push(Partition { offset: (at + first) * sector, length: sectors * sector, id: None });
+            let usage = Usage::of_mbr(record[450]);
+            let (offset, length) = ((at + first) * sector, sectors * sector);
+            partitions.push(Partition { offset, length, id: None, usage });
         }
         if record[466] == 0 || u32_at(&record, 474) == 0 {
             return;
@@ -374,6 +423,7 @@ mod tests {
                 offset: 64 * sector as u64,
                 length: 36 * sector as u64,
                 id: Some(PartitionId::Gpt("{44434241-0000-0000-0000-000000000000}".to_owned())),
+                usage: Usage::Ordinary,
             };
             let disk = gpt(sector);
             let found = find(&(Arc::new(disk.clone()) as Arc<dyn Bytes>));
@@ -392,6 +442,20 @@ mod tests {
                 assert!(found.scheme.contains("backup"));
             }
         }
+    }
+
+    #[test]
+    fn what_a_partition_is_for() {
+        let stored: [([u8; 16], Usage); 4] = [
+            (*b"\x28\x73\x2A\xC1\x1F\xF8\xD2\x11\xBA\x4B\x00\xA0\xC9\x3E\xC9\x3B", Usage::EfiSystem),
+            (*b"\x16\xE3\xC9\xE3\x5C\x0B\xB8\x4D\x81\x7D\xF9\x2D\xF0\x02\x15\xAE", Usage::MicrosoftReserved),
+            (*b"\x8F\xAF\x5C\xE7\x80\xF6\xEE\x4C\xAF\xA3\xB0\x01\xE5\x6E\xFC\x2D", Usage::StorageSpaces),
+            (*b"\xA2\xA0\xD0\xEB\xE5\xB9\x33\x44\x87\xC0\x68\xB6\xB7\x26\x99\xC7", Usage::Ordinary),
+        ];
+        for (kind, usage) in stored {
+            assert_eq!(Usage::of_gpt(&kind), usage);
+        }
+        assert_eq!([7, 0x42, 0xEF].map(Usage::of_mbr), [Usage::Ordinary, Usage::Dynamic, Usage::EfiSystem]);
     }
 
     #[test]

@@ -104,7 +104,6 @@ mod tests {
     use super::super::tests::fixture_volume;
     use super::*;
     use crate::source::Tree;
-    use evidence::Bytes;
     use std::sync::Arc;
 
     /// Everything that can be walked to, each file as it is found, in order.
