@@ -4,7 +4,7 @@ use super::file::File;
 use super::placed::Placed;
 use crate::source::Content;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
-use ntfs_layout::{BootSector, Extents, FileRecord, FileReference, Form, MftReader, NonResident, RecordFault, kind};
+use ntfs_layout::{BootSector, Extents, FileRecord, Form, MftReader, NonResident, RecordFault, kind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most problems kept of one volume until they are taken.
@@ -185,13 +185,6 @@ impl Volume {
     /// Everything about one file.
     pub(crate) fn file(&self, entry: u64) -> Result<File, RecordFault> {
         File::read(self, entry)
-    }
-
-    /// The same, if the record still belongs to the file that the reference means.
-    pub(crate) fn file_at(&self, reference: FileReference) -> Option<File> {
-        let file = self.file(reference.entry).ok()?;
-        let same = reference.sequence == 0 || file.reference.sequence == reference.sequence;
-        (file.in_use && same).then_some(file)
     }
 
     /// The unnamed content of a system file, up to `limit` bytes.
