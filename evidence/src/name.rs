@@ -4,7 +4,7 @@
 //! byte or unit that is no text becomes one character of the last private plane, and what already is a character of that
 //! range is kept as its bytes; so two different names never become one, and each can be had back exactly.
 
-/// Stands for byte 0x80; the next ones follow, up to 0xFF.
+/// Stands for byte 0x80; the next ones follow, up to 0xFF. Byte 0x5C is there too, see [`component`].
 const BYTE: u32 = 0x10_FF80 - 0x80;
 /// Stands for the unpaired surrogate 0xD800; the next ones follow, up to 0xDFFF.
 const SURROGATE: u32 = 0x10_F000;
@@ -21,7 +21,7 @@ fn part(c: char) -> Part {
     let code = u32::from(c);
     match code {
         0x10_F000..=0x10_F7FF => Part::Unit(u16::try_from(code - SURROGATE + 0xD800).unwrap_or_default()),
-        0x10_FF80..=0x10_FFFF => Part::Byte(u8::try_from(code - BYTE).unwrap_or_default()),
+        0x10_FF5C | 0x10_FF80..=0x10_FFFF => Part::Byte(u8::try_from(code - BYTE).unwrap_or_default()),
         _ => Part::Char(c),
     }
 }
@@ -78,6 +78,27 @@ pub fn to_bytes(name: &str) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// One name as a component of a path of Windows. A backslash in it, which Linux allows, is not the separator.
+pub fn component(name: &str) -> std::borrow::Cow<'_, str> {
+    if name.contains('\\') { name.replace('\\', "\u{10ff5c}").into() } else { name.into() }
+}
+
+/// What the system has in the place of a name that is no text, in lower-case hexadecimal: the bytes, or where it has
+/// unpaired surrogates the UTF-16 units in little-endian order. `None` for text.
+pub fn raw(name: &str) -> Option<String> {
+    use std::fmt::Write;
+    if is_text(name) {
+        return None;
+    }
+    let has_units = name.chars().any(|c| matches!(part(c), Part::Unit(_)));
+    let bytes =
+        if has_units { to_utf16(name).into_iter().flat_map(u16::to_le_bytes).collect() } else { to_bytes(name) };
+    Some(bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
 }
 
 /// The UTF-16 units of a name as NTFS has it. A byte that is no text, which only names of Linux have, stays the character
@@ -166,6 +187,19 @@ mod tests {
         assert_eq!(shown(&kept[1]), "J\\x81rg");
         assert_eq!(kept[0], "plain");
         assert!(is_text(&kept[3]) && !is_text(&kept[1]));
+    }
+
+    #[test]
+    fn what_the_system_has_can_be_had_back() {
+        assert_eq!(raw("plain \u{e9}"), None);
+        assert_eq!(raw(&from_bytes(b"J\x81rg")).as_deref(), Some("4a817267"));
+        // The letter a, then D800, each in little-endian order.
+        assert_eq!(raw(&from_utf16([0x61, 0xD800])).as_deref(), Some("610000d8"));
+        let backslash = component("a\\b");
+        assert_eq!((to_bytes(&backslash), shown(&backslash).as_ref()), (b"a\\b".to_vec(), r"a\x5Cb"));
+        assert_ne!(from_bytes("\u{10ff5c}".as_bytes()), "\u{10ff5c}");
+        let pair: Vec<u16> = "a\u{1f600}".encode_utf16().chain([0xDC01]).collect();
+        assert_eq!(to_utf16(&from_utf16(pair.clone())), pair);
     }
 
     #[test]

@@ -25,9 +25,11 @@ fn is_reserved(name: &str) -> bool {
 /// One component of a path as it is stored.
 fn component(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
-    let last = name.len().saturating_sub(1);
     let reserved = is_reserved(name);
-    for (at, byte) in name.bytes().enumerate() {
+    // What is no text in a name is encoded as the bytes that it is.
+    let bytes = evidence::name::to_bytes(name);
+    let last = bytes.len().saturating_sub(1);
+    for (at, byte) in bytes.iter().copied().enumerate() {
         let plain = match byte {
             // A name of dots only would mean a folder; Windows drops dots and spaces at the end.
             b'.' => at != last,
@@ -43,7 +45,7 @@ fn component(name: &str) -> String {
     }
     if encoded.len() > MAX_COMPONENT {
         // The beginning stays for people, the digest keeps names apart. `=~` cannot come out of the encoding.
-        let digest = crate::digest::hex(&crate::digest::sha256(name.as_bytes())[..8]);
+        let digest = crate::digest::hex(&crate::digest::sha256(&bytes)[..8]);
         let mut end = MAX_COMPONENT - 2 - digest.len();
         while encoded.as_bytes()[end.saturating_sub(2)..end].contains(&b'=') {
             end -= 1;
@@ -125,6 +127,7 @@ mod tests {
         assert_eq!(one("\\a/b\r\n\u{202e}"), "data/raw/C/a=2Fb=0D=0A=E2=80=AE");
         assert_eq!(one(r"\NUL\con.txt\com1\Comma"), "data/raw/C/=4EUL/=63on.txt/=63om1/Comma");
         assert_eq!(one("\\=41"), "data/raw/C/=3D41");
+        assert_eq!(one(&evidence::name::from_bytes(b"\\J\x81rg")), "data/raw/C/J=81rg");
         for path in [r"\..", "\\\u{0}", "\\\u{e9}", "\\e\u{301}", r"\...", "\\ "] {
             let name = one(path);
             assert!(name.bytes().all(|b| b.is_ascii_graphic()), "{name}");
