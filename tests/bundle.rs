@@ -245,7 +245,7 @@ fn shadow_copies_in_a_triage_tree_are_named_as_not_searched() {
     let folder = tempfile::tempdir().unwrap();
     let evidence = folder.path().join("evidence");
     let copy = "uploads/ntfs/%5C%5C%3F%5CGLOBALROOT%5CDevice%5CHarddiskVolumeShadowCopy1/Windows/x";
-    host(&evidence, &[("uploads/auto/C%3A/Windows/x", b""), (copy, b"")]);
+    host(&evidence, &[("uploads/auto/C%3A/Windows/Prefetch/x.pf", b""), (copy, b"")]);
     let collected = Collection::default().run(&evidence, &folder.path().join("b.zip"), &nothing_named).unwrap();
     let said = |problem: &&evidence::Problem| problem.item.contains("HarddiskVolumeShadowCopy1");
     let problem = collected.problems.iter().find(said).unwrap();
@@ -308,9 +308,9 @@ fn nothing_is_overwritten_and_nothing_is_written_onto_the_evidence() {
     assert_eq!(std::fs::read(&bundle).unwrap(), b"mine");
     let error = Collection::default().run(&evidence, &evidence.join("Users/b.zip"), &nothing_named).unwrap_err();
     assert!(matches!(error, collector::Error::DestinationOnEvidence { .. }), "{error}");
-    let image = folder.path().join("disk.img");
-    std::fs::write(&image, vec![0; 1 << 20]).unwrap();
-    let error = Collection::default().run(&image, &image, &nothing_named).unwrap_err();
+    let log = folder.path().join("Security.evtx");
+    std::fs::write(&log, b"ElfFile\0").unwrap();
+    let error = Collection::default().run(&log, &log, &nothing_named).unwrap_err();
     assert!(matches!(error, collector::Error::DestinationOnEvidence { .. }), "{error}");
     let error = Collection::default().run(&evidence, &folder.path().join("no/b.zip"), &nothing_named).unwrap_err();
     assert!(error.to_string().contains("Create the folder first"), "{error}");
@@ -376,6 +376,7 @@ fn hostile_names_and_empty_files_are_kept_apart() {
     ];
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, name.as_bytes())).collect();
     host(&evidence, &files);
+    host(&evidence, &[("Windows/System32/config/SYSTEM", b"hive")]);
     std::fs::write(evidence.join("empty"), b"").unwrap();
     let deep: String = std::iter::repeat_n("d".repeat(100), 20).collect::<Vec<_>>().join("/");
     host(&evidence, &[(&format!("{deep}/{}", "\u{4e00}".repeat(80)), b"deep")]);
@@ -383,16 +384,16 @@ fn hostile_names_and_empty_files_are_kept_apart() {
     let collected = Collection { artifacts: &[&EVERYTHING], ..Collection::default() }
         .run(&evidence, &bundle, &nothing_named)
         .unwrap();
-    assert_eq!(collected.items().unwrap().len(), names.len() + 2);
+    assert_eq!(collected.items().unwrap().len(), names.len() + 3);
     assert!(
         collected.items().unwrap().iter().all(|item| item.status == ItemStatus::Complete),
         "{:?}",
         collected.problems
     );
     for name in names {
-        assert_eq!(content(&bundle, &format!("{{volume-at-0}}\\{name}")), name.as_bytes());
+        assert_eq!(content(&bundle, &format!("C:\\{name}")), name.as_bytes());
     }
-    assert_eq!(content(&bundle, r"{volume-at-0}\empty"), b"");
+    assert_eq!(content(&bundle, r"C:\empty"), b"");
     assert!(verify(&bundle).is_right());
     foreign::accepts(&bundle);
 }
@@ -402,10 +403,10 @@ fn hostile_names_and_empty_files_are_kept_apart() {
 fn links_are_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let evidence = folder.path().join("evidence");
-    host(&evidence, &[("real", b"real")]);
+    host(&evidence, &[("C/real", b"real"), ("C/$MFT", b"FILE")]);
     host(folder.path(), &[("secret", b"secret")]);
-    std::os::unix::fs::symlink("../secret", evidence.join("link")).unwrap();
-    std::os::unix::fs::symlink(".", evidence.join("loop")).unwrap();
+    std::os::unix::fs::symlink("../../secret", evidence.join("C/link")).unwrap();
+    std::os::unix::fs::symlink(".", evidence.join("C/loop")).unwrap();
     let bundle = folder.path().join("b.zip");
     let collected = Collection { artifacts: &[&EVERYTHING], ..Collection::default() }
         .run(&evidence, &bundle, &nothing_named)
@@ -415,9 +416,10 @@ fn links_are_not_followed() {
     assert_eq!(
         states,
         [
-            (r"{volume-at-0}\link", ItemStatus::Failed),
-            (r"{volume-at-0}\loop", ItemStatus::Failed),
-            (r"{volume-at-0}\real", ItemStatus::Complete)
+            (r"C:\$MFT", ItemStatus::Complete),
+            (r"C:\link", ItemStatus::Failed),
+            (r"C:\loop", ItemStatus::Failed),
+            (r"C:\real", ItemStatus::Complete)
         ]
     );
 }
@@ -447,10 +449,11 @@ fn a_hundred_thousand_files_stay_within_bounds() {
         std::fs::write(evidence.join(format!("file-{number:06}.log")), number.to_le_bytes()).unwrap();
     }
     let bundle = folder.path().join("b.zip");
+    host(&folder.path().join("evidence"), &[("Windows/System32/config/SYSTEM", b"hive")]);
     let collected = Collection { artifacts: &[&EVERYTHING], ..Collection::default() }
         .run(&folder.path().join("evidence"), &bundle, &nothing_named)
         .unwrap();
     let peak = peak_memory();
-    assert_eq!(collected.objects, 100_000);
+    assert_eq!(collected.objects, 100_001);
     assert!(peak < 256 * 1024, "{peak} KiB");
 }

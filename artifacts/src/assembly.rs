@@ -39,8 +39,8 @@ mod types;
 
 use crate::formats::pe::{Directory, NotPe, Pe};
 use evidence::{
-    Artifact, Bytes, Claim, Fields, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp, Value,
+    Artifact, Bytes, Claim, Fields, Format, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase,
+    ProblemKind, Record, Sink, Timestamp, Value,
 };
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -52,6 +52,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     data_types: &[FILE, STREAM],
     locations: &[
         Location::Lead,
+        Location::Loose(Format::Assembly),
         Location::File(r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegAsm.exe"),
         Location::File(r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegSvcs.exe"),
         Location::File(r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegAsm.exe.config"),

@@ -49,8 +49,8 @@ use crate::formats::evtx::{
     CHUNK_SIZE, Chunk, Event, Events, FileHeader, Label, RawRecord, StoredOrigin, Undecodable, Values,
 };
 use evidence::{
-    Artifact, Claim, FieldName, Fields, Input, Integrity, Location, Locator, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp,
+    Artifact, Claim, FieldName, Fields, Format, Input, Integrity, Location, Locator, Meaning, Moment, Phase,
+    ProblemKind, Record, Sink, Timestamp,
 };
 use kinds::{Kind, Kinds, OfProvider};
 use second_reader::Decoded;
@@ -67,6 +67,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     locations: &[
         Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"),
         Location::File(r"%SystemRoot%\System32\config\*.evtx"),
+        Location::Loose(Format::EventLog),
         Location::Volatile("*.evtx"),
     ],
     claims: &[

@@ -29,8 +29,8 @@
 //! Microsoft, *FILE_RECORD_SEGMENT_HEADER*; Linux-NTFS project, *NTFS Documentation*.
 
 use evidence::{
-    Artifact, Claim, Fields, Filetime, Input, Integrity, Location, Locator, Macb, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp, Value, When, name::into_shown, no_leads,
+    Artifact, Claim, Fields, Filetime, Format, Input, Integrity, Location, Locator, Macb, Meaning, Moment, Phase,
+    ProblemKind, Record, Sink, Timestamp, Value, When, name::into_shown, no_leads,
 };
 use ntfs_layout::{
     FileName, FileRecord, FileReference, Form, MftReader, Name, Namespace, Paths, RecordFault, StandardInformation,
@@ -44,7 +44,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "mft",
     title: "NTFS master file table",
     data_types: &["windows:ntfs:file"],
-    locations: &[Location::EveryVolume(r"\$MFT")],
+    locations: &[Location::EveryVolume(r"\$MFT"), Location::Loose(Format::FileRecords)],
     claims: &[Claim::Present],
     supports: "A file of this name was in this folder of the volume, and, as far as nobody set them, when it was made, \
                changed and moved. A record that is no longer in use shows a deleted file whose record was not used again.",

@@ -34,8 +34,8 @@
 //! *The argument about /Prefetch:X*.
 
 use evidence::{
-    Artifact, Claim, Fields, Filetime, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp, Value, ValueRef, When,
+    Artifact, Claim, Fields, Filetime, Format, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase,
+    ProblemKind, Record, Sink, Timestamp, Value, ValueRef, When,
 };
 
 use crate::formats::{mam, scca};
@@ -45,7 +45,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "prefetch",
     title: "Prefetch",
     data_types: &["windows:prefetch:execution"],
-    locations: &[Location::File(r"%SystemRoot%\Prefetch\*.pf")],
+    locations: &[Location::File(r"%SystemRoot%\Prefetch\*.pf"), Location::Loose(Format::Prefetch)],
     claims: &[Claim::Executed, Claim::Opened],
     supports: "A program of this name was started from this path at each of these times, and opened each of the listed \
                files within about ten seconds of one of its starts.",

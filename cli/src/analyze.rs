@@ -44,7 +44,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     let analysis = Analysis {
         reader: &reader,
         temp: temp.path(),
-        by_path: reader.items().iter().map(|item| (item.original_path.to_uppercase(), item)).collect(),
+        by_path: reader.items().iter().map(|item| (item.exact_path(), item)).collect(),
         ceiling: Ceiling::new(common.memory / 2),
         most_alone: common.memory / 4 * 3,
         progress: Progress::new(Style::choose(common.quiet, common.json)),
@@ -116,7 +116,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct Analysis<'a> {
     reader: &'a BundleReader,
     temp: &'a Path,
-    by_path: HashMap<String, &'a Item>,
+    by_path: HashMap<&'a str, &'a Item>,
     ceiling: Ceiling,
     /// Most memory of one object, which is then read while no other is.
     most_alone: u64,
@@ -162,7 +162,7 @@ impl Analysis<'_> {
         if !artifact.locations.iter().any(|location| matches!(location, Location::Key { .. })) {
             return item.stored_size.min(64 << 20);
         }
-        let logs = item.companions.iter().filter_map(|path| self.by_path.get(&path.to_uppercase()));
+        let logs = item.companions.iter().filter_map(|path| self.by_path.get(path.as_str()));
         2 * item.stored_size + logs.map(|log| log.stored_size).sum::<u64>()
     }
 
@@ -189,8 +189,8 @@ impl Analysis<'_> {
         let Some(bytes) = self.open(item) else { return };
         let mut companions: Vec<(&str, Box<dyn Bytes>)> = Vec::new();
         for path in &item.companions {
-            if let Some(companion) = self.by_path.get(&path.to_uppercase()).filter(|one| one.bundle_path.is_some()) {
-                companions.extend(self.open(companion).map(|bytes| (path.as_str(), bytes)));
+            if let Some(companion) = self.by_path.get(path.as_str()).filter(|one| one.bundle_path.is_some()) {
+                companions.extend(self.open(companion).map(|bytes| (companion.original_path.as_str(), bytes)));
             }
         }
         // A base class of an assembly can lie in another file beside it.

@@ -47,6 +47,7 @@ fn places(artifact: &Artifact) -> Vec<String> {
             Location::Key { hive, key } => {
                 format!("{key} in {} and its transaction logs", hive.globs().join(", "))
             }
+            Location::Loose(format) => format!("each {} that lies outside of a Windows folder", format.name()),
             Location::Lead => {
                 "files that records name, with their alternate streams and sibling .tlb, .config, .pdb".into()
             }
@@ -62,7 +63,7 @@ fn globs(artifact: &Artifact) -> Vec<&'static str> {
         match location {
             Location::File(glob) | Location::EveryVolume(glob) => globs.push(*glob),
             Location::Key { hive, .. } => globs.extend(Hive::globs(*hive)),
-            Location::Lead | Location::Volatile(_) => {}
+            Location::Lead | Location::Loose(_) | Location::Volatile(_) => {}
         }
     }
     globs.dedup();

@@ -7,9 +7,9 @@ use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
-use collector::source::{PartitionId, Source, live};
+use collector::source::{PartitionId, Source, VolumeKind, live};
 use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Step, ToolFacts};
-use evidence::{Artifact, Fields, Filetime, Focus, Input, ProblemKind};
+use evidence::{Artifact, Fields, Filetime, Focus, Hive, Input, Location, ProblemKind};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -78,7 +78,6 @@ pub(crate) fn open(path: &Path, destination: &Path, limits: &CollectLimits, comm
         })?,
         _ => {
             let mut hosts = collector::source::open(path, &collector::Spill::beside(destination))?;
-            anyhow::ensure!(hosts.len() == 1, "{} has {} hosts; give one of them", path.display(), hosts.len());
             hosts.remove(0)
         }
     };
@@ -107,13 +106,16 @@ type Facts = Vec<(String, String)>;
 fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
     let (mut facts, mut letters) = (Vec::new(), Vec::new());
     let Some(artifact) = artifacts::by_id("host") else { return (facts, letters) };
-    for (volume, tree) in &source.volumes {
-        let Some(tree) = tree.as_ref().filter(|_| volume.is_system) else { continue };
-        for path in [r"\Windows\System32\config\SYSTEM", r"\Windows\System32\config\SOFTWARE"] {
-            let Ok(Some(found)) = tree.lookup(path) else { continue };
-            let Ok(content) = tree.open(&found) else { continue };
+    for hive in [Hive::System, Hive::Software] {
+        for located in collector::locate(source, &Location::Key { hive, key: "" }).0 {
+            let (volume, tree) = &source.volumes[located.volume];
+            let earlier = matches!(volume.kind, VolumeKind::ShadowCopy | VolumeKind::OtherCopy);
+            let Some(Ok(content)) = tree.as_ref().filter(|_| !earlier).map(|tree| tree.open(&located.found)) else {
+                continue;
+            };
+            let path = located.original_path(volume);
             let input =
-                Input { original_path: path, bytes: &*content, companions: Vec::new(), focus: &Focus::default() };
+                Input { original_path: &path, bytes: &*content, companions: Vec::new(), focus: &Focus::default() };
             parse(artifact, &input, &mut |record| {
                 for name in ["ComputerName", "Domain", "ProductName", "Build"] {
                     if let Some(value) = record.fields.text(name) {

@@ -1,11 +1,12 @@
 //! What an artifact is: where Windows keeps it, what it supports, and how its bytes become records.
 
 use crate::bytes::Bytes;
+use crate::format::Format;
 use crate::problem::{Problem, ProblemKind, Stage};
 use crate::record::{Claim, Locator, Record};
 
 /// A registry hive, which implies its transaction logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hive {
     /// HKLM\SOFTWARE.
     Software,
@@ -50,6 +51,8 @@ pub enum Location {
         /// The key inside it, for people.
         key: &'static str,
     },
+    /// Files of this format that lie outside of every tree of Windows. A hive of a key is taken without this.
+    Loose(Format),
     /// Files that records name: what the leads loop brings.
     Lead,
     /// Volatile state of a live host, by the name of the file that it is written down in. Other sources have none, and

@@ -105,6 +105,10 @@ pub struct Item {
     /// Path on the host, verbatim: `C:\Windows\Prefetch\X.pf`, a stream as `C:\a.dll:name`. Volumes whose
     /// letter is not known start with their id instead: `{volume-9A3C11F2}\a.dll`.
     pub original_path: String,
+    /// The path as the system has it where it is no text, in hexadecimal: its bytes, or its UTF-16 units in
+    /// little-endian order. `original_path` then shows such a byte as `\xFC` and such a unit as `\uD800`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_path_raw: Option<String>,
     /// Path inside the bundle, starting with `data/`; absent when nothing was obtained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle_path: Option<String>,
@@ -152,7 +156,15 @@ pub struct Item {
     /// Present for a deleted file that was recovered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
-    /// Original paths of the objects that belong to it: a hive's logs, a file's streams.
+    /// Original paths of the objects that belong to it: a hive's logs, a file's streams. Where such an object has an
+    /// `original_path_raw`, that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<String>,
+}
+
+impl Item {
+    /// What tells its path apart from every other: the path itself, or what the system has where that is no text.
+    pub fn exact_path(&self) -> &str {
+        self.original_path_raw.as_deref().unwrap_or(&self.original_path)
+    }
 }

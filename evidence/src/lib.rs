@@ -6,6 +6,7 @@
 mod artifact;
 mod bytes;
 mod execution;
+mod format;
 mod guard;
 mod guid;
 mod item;
@@ -23,6 +24,7 @@ pub use execution::{
     Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Proof, Reasoned, Registration,
     Related, Tool, User,
 };
+pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;
 pub use guid::guid_text;
 pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};

@@ -78,6 +78,7 @@ fn host(bag: &BagInfo<'_>) -> Value {
                 "size": volume.size,
                 "cluster_size": volume.cluster_size,
                 "is_system": volume.is_system,
+                "windows": volume.is_system.then_some(volume.windows.as_str()),
                 "searched": tree.is_some(),
             })
         })

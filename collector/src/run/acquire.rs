@@ -52,6 +52,8 @@ pub(crate) struct Outcome {
     pub(crate) more_bad: bool,
     /// Where the object ended although it should not.
     pub(crate) truncated_at: Option<u64>,
+    /// Ranges that the source does not have.
+    pub(crate) missing: Vec<Range<u64>>,
     pub(crate) interrupted: bool,
 }
 
@@ -286,6 +288,7 @@ impl<'a> Reading<'a> {
             bad: self.bad,
             more_bad: self.bad_ranges_left_out,
             truncated_at: self.truncated_at,
+            missing: self.content.missing(),
             interrupted,
         })
     }

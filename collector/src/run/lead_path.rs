@@ -1,6 +1,6 @@
 //! From a path in a record to a file on one of the volumes.
 
-use crate::source::Volume;
+use crate::source::{Volume, VolumeKind};
 
 /// A file that a record names and that should be collected with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +44,9 @@ fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 /// Resolves a path; an error says why it can lie on no volume of this source.
 pub(crate) fn places(path: &str, volumes: &[&Volume]) -> Result<Places, &'static str> {
     let select = |wanted: &dyn Fn(&Volume) -> bool| -> Vec<usize> {
-        (0..volumes.len()).filter(|index| wanted(volumes[*index])).collect()
+        // No record names a file by where somebody put a copy of it.
+        let has_paths = |volume: &Volume| !matches!(volume.kind, VolumeKind::Loose | VolumeKind::OtherCopy);
+        (0..volumes.len()).filter(|index| has_paths(volumes[*index]) && wanted(volumes[*index])).collect()
     };
     let anywhere = || {
         let mut all = select(&|volume| volume.is_system);
@@ -74,8 +76,9 @@ pub(crate) fn places(path: &str, volumes: &[&Volume]) -> Result<Places, &'static
         };
     }
     if let Some(rest) = strip_prefix(plain, r"\SystemRoot\") {
-        let path = from_root(&format!(r"\Windows\{rest}"));
-        return Ok(Places { volumes: select(&|volume| volume.is_system), path });
+        let system = select(&|volume| volume.is_system);
+        let windows = system.first().map_or(r"\Windows", |index| volumes[*index].windows.as_str());
+        return Ok(Places { path: from_root(&format!(r"{windows}\{rest}")), volumes: system });
     }
     if let Some(rest) = strip_prefix(plain, r"\Device\") {
         let Some((device, local)) = rest.split_once('\\') else { return Err("it is not a path of a file") };
@@ -102,6 +105,12 @@ pub(crate) fn places(path: &str, volumes: &[&Volume]) -> Result<Places, &'static
         return Ok(Places { volumes: anywhere(), path: from_root(plain) });
     }
     Err("it is not a full path")
+}
+
+/// Where a path can be on a volume, the likeliest first: what an older installation recorded lies below `Windows.old` now.
+pub(crate) fn on_volume(volume: &Volume, path: &str) -> Vec<String> {
+    let moved = Some(volume.beside_windows()).filter(|beside| volume.is_system && !beside.is_empty());
+    moved.map(|beside| format!("{beside}{path}")).into_iter().chain([path.to_owned()]).collect()
 }
 
 /// The files that belong to a program or library at this path: type library, configuration, symbols.
@@ -155,6 +164,17 @@ mod tests {
         for path in ["x.dll", r"\\server\share\x.dll", r"\Device\Mup\server\x.dll", "", r"\Device\X", "ü"] {
             assert!(places(path, &volumes).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn an_older_installation_is_looked_for_where_it_is_now() {
+        let old = Volume { windows: r"\Windows.old\Windows".to_owned(), ..volume(Some('C'), None, true) };
+        assert_eq!(on_volume(&old, r"\Users\x\a.dll"), [r"\Windows.old\Users\x\a.dll", r"\Users\x\a.dll"]);
+        assert_eq!(on_volume(&volume(Some('C'), None, true), r"\x.dll"), [r"\x.dll"]);
+        let root = places(r"\SystemRoot\System32\x.dll", &[&old]).unwrap();
+        assert_eq!(root.path, r"\Windows.old\Windows\System32\x.dll");
+        let loose = Volume::new("files", VolumeKind::Loose);
+        assert!(places(r"C:\x.dll", &[&loose]).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::run::{AcquiredItem, CollectRequest, Run};
 use crate::source::{Content, Found, Source, Tree, Volume};
 use evidence::{Bytes, ItemStatus, Problem, ProblemKind, Stage, StoredRange};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::OnceLock;
@@ -26,7 +27,7 @@ struct Lazy<'a> {
     source: &'a Source,
     volume: usize,
     /// From the root of the volume, with the stream.
-    path: &'a str,
+    path: Cow<'a, str>,
     deleted: Option<&'a Found>,
     opened: OnceLock<Result<Box<dyn Content>, String>>,
     size: u64,
@@ -38,7 +39,7 @@ impl<'a> Lazy<'a> {
         Lazy {
             source,
             volume: kept.volume,
-            path: &kept.full_path,
+            path: Cow::Borrowed(&kept.full_path),
             deleted: kept.deleted.as_deref(),
             opened: OnceLock::new(),
             size: kept.item.size,
@@ -47,19 +48,35 @@ impl<'a> Lazy<'a> {
     }
 
     /// What belongs to an object and lies on the same volume, if it is there.
-    fn companion(source: &'a Source, kept: &Kept, original_path: &'a str) -> Option<Self> {
+    /// `exact_path` is as [`evidence::Item::exact_path`] has it; its original path comes back too.
+    fn companion(source: &'a Source, kept: &Kept, exact_path: &'a str) -> Option<(Cow<'a, str>, Self)> {
         let (volume, tree) = &source.volumes[kept.volume];
-        let path = local_path(volume, original_path);
-        let found = tree.as_deref()?.lookup(path).ok().flatten().filter(|found| !found.is_folder)?;
+        let tree = tree.as_deref()?;
+        let (name, path, found) = if exact_path.starts_with(&volume.original_path("\\")) {
+            let path = local_path(volume, exact_path);
+            (Cow::Borrowed(exact_path), Cow::Borrowed(path), tree.lookup(path).ok().flatten()?)
+        } else {
+            // A path that is no text is not looked up by what stands for it. Whatever belongs to a file lies beside it.
+            let folder = kept.full_path.rsplit_once('\\').map_or("", |(folder, _)| folder);
+            let beside = tree.list(&tree.lookup(folder).ok().flatten()?).ok()?;
+            let mut located = beside.into_iter().map(|found| Located { volume: kept.volume, found });
+            let located = located.find(|located| located.exact_path(volume) == exact_path)?;
+            let path = located.found.full_path();
+            (Cow::Owned(located.original_path(volume)), Cow::Owned(path), located.found)
+        };
+        if found.is_folder {
+            return None;
+        }
         let (opened, stored_ranges) = (OnceLock::new(), &[][..]);
-        Some(Lazy { source, volume: kept.volume, path, deleted: None, opened, size: found.size, stored_ranges })
+        let lazy = Lazy { source, volume: kept.volume, path, deleted: None, opened, size: found.size, stored_ranges };
+        Some((name, lazy))
     }
 
     fn open(&self) -> Result<Box<dyn Content>, String> {
         let tree = self.source.volumes[self.volume].1.as_deref().ok_or("its volume cannot be read")?;
         let found = match self.deleted {
             Some(found) => found.clone(),
-            None => tree.lookup(self.path).map_err(|problem| problem.what)?.ok_or("it is not there any more")?,
+            None => tree.lookup(&self.path).map_err(|problem| problem.what)?.ok_or("it is not there any more")?,
         };
         tree.open(&found).map_err(|problem| problem.what)
     }
@@ -112,13 +129,9 @@ fn of_object(request: &CollectRequest<'_>, kept: &Kept) -> Vec<LeadPath> {
         return Vec::new();
     }
     let lazy = Lazy::new(request.source, kept);
-    let companions: Vec<(&str, Lazy<'_>)> = kept
-        .item
-        .companions
-        .iter()
-        .filter_map(|path| Some((path.as_str(), Lazy::companion(request.source, kept, path)?)))
-        .collect();
-    let companions = companions.iter().map(|(path, lazy)| (*path, lazy as &dyn Bytes)).collect();
+    let companions: Vec<(Cow<'_, str>, Lazy<'_>)> =
+        kept.item.companions.iter().filter_map(|path| Lazy::companion(request.source, kept, path)).collect();
+    let companions = companions.iter().map(|(path, lazy)| (path.as_ref(), lazy as &dyn Bytes)).collect();
     (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions })
 }
 
@@ -183,18 +196,22 @@ fn find_file(run: &mut Run<'_>, path: &str) -> Result<Vec<(Located, String)>, Pr
     let mut is_folder = false;
     for index in &places.volumes {
         let Some(tree) = source.volumes[*index].1.as_deref() else { continue };
-        match tree.lookup(&places.path) {
-            Ok(Some(found)) if !found.is_folder => return Ok(with_belongings(run, *index, tree, vec![found])),
-            Ok(Some(_)) => is_folder = true,
-            Ok(None) => {}
-            Err(problem) => run.problems.push(problem),
+        for path in lead_path::on_volume(volumes[*index], &places.path) {
+            match tree.lookup(&path) {
+                Ok(Some(found)) if !found.is_folder => return Ok(with_belongings(run, *index, tree, vec![found])),
+                Ok(Some(_)) => is_folder = true,
+                Ok(None) => {}
+                Err(problem) => run.problems.push(problem),
+            }
         }
     }
     for index in &places.volumes {
         let Some(tree) = source.volumes[*index].1.as_deref() else { continue };
-        let deleted = deleted(tree, &places.path);
-        if !deleted.is_empty() {
-            return Ok(with_belongings(run, *index, tree, deleted));
+        for path in lead_path::on_volume(volumes[*index], &places.path) {
+            let deleted = deleted(tree, &path);
+            if !deleted.is_empty() {
+                return Ok(with_belongings(run, *index, tree, deleted));
+            }
         }
     }
     Err(not_found(match is_folder {
@@ -333,7 +350,10 @@ fn resolve(
         if why.is_empty() {
             keys.push(key.clone());
         } else if let Some(owner) = keys.last() {
-            own_companions.entry(owner.clone()).or_default().insert(new.original_path.clone());
+            own_companions
+                .entry(owner.clone())
+                .or_default()
+                .insert(new.original_path_raw.clone().unwrap_or_else(|| new.original_path.clone()));
         }
         if run.objects.has(&key) || wanted.contains_key(&key) {
             continue;

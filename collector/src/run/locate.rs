@@ -2,7 +2,7 @@
 
 use super::pattern::Pattern;
 use crate::source::{Found, Source, Tree, Volume, VolumeKind};
-use evidence::{Artifact, Location, Problem, ProblemKind, Stage};
+use evidence::{Artifact, Format, Location, Problem, ProblemKind, Stage, name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file or stream on one of the volumes of a source.
@@ -14,26 +14,34 @@ pub struct Located {
     pub found: Found,
 }
 
-/// Where the profiles of users and of the accounts of services lie.
-const PROFILES: [&str; 5] = [
-    r"\Users\*",
-    r"\Windows\System32\config\systemprofile",
-    r"\Windows\SysWOW64\config\systemprofile",
-    r"\Windows\ServiceProfiles\*",
-    r"\Documents and Settings\*",
-];
+/// Where the profiles of users lie, beside the Windows folder.
+const PROFILES_BESIDE: [&str; 2] = [r"\Users\*", r"\Documents and Settings\*"];
+/// Where those of the accounts of services lie, below it.
+const PROFILES_BELOW: [&str; 3] =
+    [r"\System32\config\systemprofile", r"\SysWOW64\config\systemprofile", r"\ServiceProfiles\*"];
 
 /// What the logs of a hive are called.
 const HIVE_LOGS: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 
 impl Located {
-    /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known.
+    /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known. What is no
+    /// text in it is shown as `\xFC` or `\uD800`.
     pub fn original_path(&self, volume: &Volume) -> String {
-        volume.original_path(&self.found.full_path())
+        name::shown(&volume.original_path(&self.found.full_path())).into_owned()
+    }
+
+    /// The same path as the system has it, see [`name::raw`]; `None` where it is text.
+    pub(crate) fn original_path_raw(&self, volume: &Volume) -> Option<String> {
+        name::raw(&volume.original_path(&self.found.full_path()))
+    }
+
+    /// What tells its path apart from every other, see [`evidence::Item::exact_path`].
+    pub(crate) fn exact_path(&self, volume: &Volume) -> String {
+        self.original_path_raw(volume).unwrap_or_else(|| self.original_path(volume))
     }
 }
 
-/// The path from the root of the volume in an original path of that volume.
+/// The path from the root of the volume in an original path of that volume that is text.
 pub(crate) fn local_path<'a>(volume: &Volume, original_path: &'a str) -> &'a str {
     let prefix = match volume.letter {
         Some(_) => 2,
@@ -70,13 +78,17 @@ fn folders(tree: &dyn Tree, pattern: &str, problems: &mut Vec<Problem>) -> Vec<S
     }
 }
 
-fn expand(tree: &dyn Tree, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Found> {
+fn expand(volume: &Volume, tree: &dyn Tree, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Found> {
+    let windows = volume.windows.as_str();
     if let Some(rest) = pattern.strip_prefix("%SystemRoot%") {
-        return Pattern::new(rest).expand(tree, r"\Windows", problems);
+        return Pattern::new(rest).expand(tree, windows, problems);
     }
     if let Some(rest) = pattern.strip_prefix("%UserProfile%") {
+        let beside = volume.beside_windows();
+        let patterns = PROFILES_BESIDE.map(|pattern| format!("{beside}{pattern}"));
+        let below = PROFILES_BELOW.map(|pattern| format!("{windows}{pattern}"));
         let mut profiles = BTreeSet::new();
-        for pattern in PROFILES {
+        for pattern in patterns.iter().chain(&below) {
             profiles.extend(folders(tree, pattern, problems));
         }
         return profiles.iter().flat_map(|profile| Pattern::new(rest).expand(tree, profile, problems)).collect();
@@ -93,6 +105,8 @@ enum On {
     Every,
     /// The state of a live host.
     Live,
+    /// Files outside of every tree of Windows.
+    Loose,
 }
 
 fn trees(source: &Source, on: On) -> impl Iterator<Item = (usize, &dyn Tree)> {
@@ -103,8 +117,9 @@ fn trees(source: &Source, on: On) -> impl Iterator<Item = (usize, &dyn Tree)> {
         .filter(move |(_, (volume, _))| match on {
             // Of a shadow copy it is not asked what it is a copy of: what is not there is not found.
             On::System => volume.is_system || volume.kind == VolumeKind::ShadowCopy,
-            On::Every => volume.kind != VolumeKind::Live,
+            On::Every => !matches!(volume.kind, VolumeKind::Live | VolumeKind::Loose),
             On::Live => volume.kind == VolumeKind::Live,
+            On::Loose => volume.kind == VolumeKind::Loose,
         })
         .filter_map(|(index, (_, tree))| Some((index, tree.as_deref()?)))
 }
@@ -114,8 +129,19 @@ fn patterns(location: &Location) -> (Vec<&'static str>, On) {
         Location::File(pattern) => (vec![*pattern], On::System),
         Location::EveryVolume(pattern) => (vec![*pattern], On::Every),
         Location::Key { hive, .. } => (hive.globs().to_vec(), On::System),
+        Location::Loose(_) => (Vec::new(), On::Loose),
         Location::Lead => (Vec::new(), On::System),
         Location::Volatile(name) => (vec![*name], On::Live),
+    }
+}
+
+/// Whether a file that lies outside of every tree of Windows is for this location by its format.
+fn is_for(location: &Location, format: Format) -> bool {
+    match location {
+        Location::Loose(wanted) => *wanted == format,
+        // A hive that does not say which it is may be any.
+        Location::Key { hive, .. } => matches!(format, Format::Hive(which) if which.is_none_or(|which| which == *hive)),
+        _ => false,
     }
 }
 
@@ -125,10 +151,18 @@ pub fn locate(source: &Source, location: &Location) -> (Vec<Located>, Vec<Proble
     let (patterns, on) = patterns(location);
     let mut located = Vec::new();
     let mut problems = Vec::new();
-    for (volume, tree) in trees(source, on) {
+    for (index, tree) in trees(source, on) {
         for pattern in &patterns {
-            let found = expand(tree, pattern, &mut problems);
-            located.extend(found.into_iter().map(|found| Located { volume, found }));
+            let found = expand(&source.volumes[index].0, tree, pattern, &mut problems);
+            located.extend(found.into_iter().map(|found| Located { volume: index, found }));
+        }
+    }
+    for (volume, tree) in trees(source, On::Loose) {
+        for found in tree.of_format(&|format| is_for(location, format)) {
+            match found {
+                Ok(found) => located.push(Located { volume, found }),
+                Err(problem) => problems.push(problem),
+            }
         }
     }
     (located, problems)
@@ -150,6 +184,7 @@ pub fn hive_logs(source: &Source, hive: &Located) -> Vec<Located> {
 pub(crate) struct Wanted {
     pub(crate) located: Located,
     pub(crate) original_path: String,
+    pub(crate) original_path_raw: Option<String>,
     pub(crate) wanted_by: Vec<&'static str>,
     pub(crate) named_by: BTreeSet<String>,
     pub(crate) named_as: BTreeSet<String>,
@@ -163,10 +198,11 @@ pub(crate) type Key = (usize, String, Option<(u64, u16)>);
 
 impl Wanted {
     pub(crate) fn new(source: &Source, located: Located) -> Self {
-        let original_path = located.original_path(&source.volumes[located.volume].0);
+        let volume = &source.volumes[located.volume].0;
         Wanted {
+            original_path: located.original_path(volume),
+            original_path_raw: located.original_path_raw(volume),
             located,
-            original_path,
             wanted_by: Vec::new(),
             named_by: BTreeSet::new(),
             named_as: BTreeSet::new(),
@@ -200,6 +236,7 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
                 Location::File(pattern) => (*pattern).to_owned(),
                 Location::EveryVolume(pattern) => format!("{pattern} on every volume"),
                 Location::Volatile(name) => format!("{name} of the live host"),
+                Location::Loose(format) => format!("{} outside of a Windows folder", format.name()),
                 Location::Lead => continue,
             };
             let entry = asked.entry(place).or_insert_with(|| (*location, Vec::new()));
@@ -211,8 +248,12 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
     for (place, (location, artifacts)) in asked {
         let (located, mut went_wrong) = locate(source, &location);
         problems.append(&mut went_wrong);
-        let is_volatile = matches!(location, Location::Volatile(_));
-        if located.is_empty() && !(is_volatile && trees(source, On::Live).next().is_none()) {
+        let may_be_absent = match location {
+            Location::Volatile(_) => trees(source, On::Live).next().is_none(),
+            Location::Loose(_) => true,
+            _ => false,
+        };
+        if located.is_empty() && !may_be_absent {
             problems.push(absence(source, &place, &artifacts));
         }
         let as_program = artifacts.iter().any(|artifact| artifact.locations.contains(&Location::Lead));
@@ -220,9 +261,14 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
         // No artifact is called so, hence what only this asks for is kept and not parsed.
         let older: Vec<&'static str> =
             artifacts.iter().map(|artifact| if artifact.older_states { artifact.id } else { "shadow-copy" }).collect();
+        let copies = vec!["other-copy"];
         let mut add = |located: Located, companions: &[String]| {
             let mut new = Wanted::new(source, located);
-            new.wanted_by.clone_from(if is_older(source, &new) { &older } else { &ids });
+            new.wanted_by.clone_from(match source.volumes[new.located.volume].0.kind {
+                VolumeKind::ShadowCopy => &older,
+                VolumeKind::OtherCopy => &copies,
+                _ => &ids,
+            });
             new.companions.extend(companions.iter().cloned());
             new.as_program = as_program;
             wanted.push(new);
@@ -233,7 +279,7 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
                 _ => Vec::new(),
             };
             let volume = &source.volumes[located.volume].0;
-            let paths: Vec<String> = logs.iter().map(|log| log.original_path(volume)).collect();
+            let paths: Vec<String> = logs.iter().map(|log| log.exact_path(volume)).collect();
             add(located, &paths);
             logs.into_iter().for_each(|log| add(log, &[]));
         }
@@ -255,11 +301,6 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
         wanted.wanted_by.dedup();
     }
     (wanted, problems)
-}
-
-/// Whether an object is of an earlier moment.
-fn is_older(source: &Source, wanted: &Wanted) -> bool {
-    source.volumes[wanted.located.volume].0.kind == VolumeKind::ShadowCopy
 }
 
 fn absence(source: &Source, place: &str, artifacts: &[&Artifact]) -> Problem {

@@ -214,6 +214,18 @@ impl Stored {
             let what = format!("{more}{rest} further ranges could not be read");
             problems.push(problem(job, ProblemKind::ReadFailed, what, "they stand as zeros too"));
         }
+        for range in outcome.missing.iter().take(MAX_LISTED) {
+            let length = range.end - range.start;
+            let what = format!("{length} bytes at offset {} are a hole that the source left out", range.start);
+            let effect = "they stand as zeros, and whether the original had zeros there is not known";
+            let kind = ProblemKind::Truncated { offset: range.start, expected: length, actual: 0 };
+            problems.push(problem(job, kind, what, effect).at(Locator::ByteRange { offset: range.start, length }));
+        }
+        if outcome.missing.len() > MAX_LISTED {
+            let what = format!("{} further holes were left out", outcome.missing.len() - MAX_LISTED);
+            let kind = ProblemKind::Truncated { offset: 0, expected: self.size, actual: outcome.stored_size };
+            problems.push(problem(job, kind, what, "they stand as zeros too"));
+        }
         if let Some(offset) = outcome.truncated_at {
             let expected = self.size.saturating_sub(offset);
             let kind = ProblemKind::Truncated { offset, expected, actual: 0 };
@@ -238,7 +250,12 @@ impl Stored {
         let found = wanted.located.found;
         let status = match &self.outcome {
             None => ItemStatus::Failed,
-            Some(outcome) if outcome.bad.is_empty() && outcome.truncated_at.is_none() && !outcome.interrupted => {
+            Some(outcome)
+                if outcome.bad.is_empty()
+                    && outcome.missing.is_empty()
+                    && outcome.truncated_at.is_none()
+                    && !outcome.interrupted =>
+            {
                 ItemStatus::Complete
             }
             Some(_) => ItemStatus::Partial,
@@ -248,6 +265,7 @@ impl Stored {
         let item = Item {
             id: ItemId(0),
             original_path: wanted.original_path,
+            original_path_raw: wanted.original_path_raw,
             bundle_path: outcome.is_some().then_some(bundle_path),
             wanted_by: wanted.wanted_by.into_iter().map(str::to_owned).collect(),
             round,

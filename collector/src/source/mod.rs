@@ -11,7 +11,7 @@ pub mod volume;
 
 pub use open::open;
 
-use evidence::{Bytes, FileTimes, Method, Problem, Recovery};
+use evidence::{Bytes, FileTimes, Format, Method, Problem, Recovery};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub enum VolumeKind {
     Live,
     /// NTFS as it was at an earlier moment.
     ShadowCopy,
+    /// Files outside of every tree of Windows.
+    Loose,
+    /// Copies of files of another volume of the source that differ from those.
+    OtherCopy,
     /// Encrypted with BitLocker.
     BitLocker,
     /// ReFS.
@@ -52,6 +56,8 @@ impl VolumeKind {
             VolumeKind::Archive => "archive",
             VolumeKind::Live => "live",
             VolumeKind::ShadowCopy => "shadow_copy",
+            VolumeKind::Loose => "loose_files",
+            VolumeKind::OtherCopy => "other_copy",
             VolumeKind::BitLocker => "bitlocker",
             VolumeKind::Refs => "refs",
             VolumeKind::Fat => "fat",
@@ -124,12 +130,18 @@ impl Volume {
         }
     }
 
-    /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known.
+    /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known; kept as
+    /// [`evidence::name`] keeps names.
     pub(crate) fn original_path(&self, path: &str) -> String {
         match self.letter {
             Some(letter) => format!("{letter}:{path}"),
             None => format!("{{{}}}{path}", self.id),
         }
+    }
+
+    /// The folder beside which users' profiles are, from the root of the volume: empty for the root itself.
+    pub(crate) fn beside_windows(&self) -> &str {
+        self.windows.rsplit_once('\\').map_or("", |(beside, _)| beside)
     }
 
     /// Takes what an NTFS volume says of itself.
@@ -144,7 +156,8 @@ impl Volume {
 /// One file, stream or folder of a volume.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Found {
-    /// Path from the root of the volume, `\Windows\System32\config\SYSTEM`, in the spelling of the volume.
+    /// Path from the root of the volume, `\Windows\System32\config\SYSTEM`, in the spelling of the volume, kept as
+    /// [`evidence::name`] keeps names.
     pub path: String,
     /// Name of the alternate stream; `None` for the unnamed one.
     pub stream: Option<String>,
@@ -176,6 +189,11 @@ impl Found {
 pub trait Content: Bytes {
     /// The ranges that hold data, in order; everything between them is a hole. A plain file is one range.
     fn data_ranges(&self) -> Vec<Range<u64>>;
+
+    /// The ranges that the source does not have, in order. They read as zeros, and what was there is not known.
+    fn missing(&self) -> Vec<Range<u64>> {
+        Vec::new()
+    }
 }
 
 /// The files of one volume. Names compare as the volume compares them, without regard to case.
@@ -201,6 +219,12 @@ pub trait Tree: Send + Sync {
 
     /// Opens the content.
     fn open(&self, found: &Found) -> Result<Box<dyn Content>, Problem>;
+
+    /// The files whose content is of such a format, wherever they lie, if the tree is one of files that were found by
+    /// their content.
+    fn of_format(&self, _wanted: &dyn Fn(Format) -> bool) -> Vec<Result<Found, Problem>> {
+        Vec::new()
+    }
 
     /// What went wrong while the tree was read so far (damaged file records and the like); taken once.
     fn take_problems(&self) -> Vec<Problem>;

@@ -1,85 +1,623 @@
-//! Opens a source by what it is, never by its name.
+//! Opens a source by what it is, never by its name, and finds every host in it.
 
-use super::container::{self, Candidate, Disk, Opened, Refusal};
-use super::tree::{self, Folder, Store};
-use super::volume::{self, partitions};
-use super::{OpenedVolume, Source};
-use crate::file_bytes::FileBytes;
+use super::container::{self, Candidate, Disk, HEAD, Opened, Refusal};
+use super::tree::{self, Folder, LooseFiles, Single, Store, Unknown};
+use super::volume::{self, kind, partitions};
+use super::{Found, OpenedVolume, Source, Tree, Volume, VolumeKind};
+use crate::file_bytes::{FileBytes, Slice};
 use crate::{Error, Spill};
-use evidence::{Bytes, Problem};
+use evidence::{Bytes, FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Opens a folder, an archive or a disk image. Each host in it is a source of its own.
+/// Archives and images inside each other that are opened.
+const MAX_NESTED: u32 = 16;
+/// Archives and images inside a source that are opened in all.
+const MAX_CONTAINERS: u32 = 20_000;
+/// Bytes below which a file inside of a source is not taken for the image of a disk.
+const SMALLEST_DISK: u64 = 1 << 20;
+/// Problems that a refusal names.
+const MAX_NAMED: usize = 3;
+
+/// Opens a folder, an archive, a disk image or a single file of Windows. Each host in it is a source of its own.
 pub fn open(path: &Path, spill: &Spill) -> Result<Vec<Source>, Error> {
     let cannot = |source| Error::OpenSource { path: path.to_owned(), source };
-    let refuse = |refusal: Refusal| Error::NotASource {
-        path: path.to_owned(),
-        why: format!("{}; {}", refusal.why, refusal.advice),
-    };
+    let refuse = |why: String| Error::NotASource { path: path.to_owned(), why };
     let metadata = std::fs::metadata(path).map_err(cannot)?;
+    let mut opening = Opening::new(path, spill);
     if metadata.is_dir() {
         let store: Arc<dyn Store> = Arc::new(Folder::new(path));
-        return Ok(vec![open_files(&store, "folder", path, Vec::new()).map_err(cannot)?]);
+        opening.store(&store, &Kind { name: "folder", files: vec![path.to_owned()] }, "", &own_name(path), 0);
+        return opening.finish(|opening| opening.nothing_in("folder")).map_err(refuse);
+    }
+    if let Some(what) = tree::special(metadata.file_type()).filter(|what| *what != "a block device") {
+        return Err(refuse(format!("it is {what}; give a folder, an archive or an image of a disk")));
     }
     let bytes: Arc<dyn Bytes> = Arc::new(FileBytes::open(path).map_err(cannot)?);
     if bytes.is_empty() {
-        return Err(Error::NotASource { path: path.to_owned(), why: "it is empty".to_owned() });
+        return Err(refuse("it is empty; give a folder, an archive or an image of a disk".to_owned()));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let store: Arc<dyn Store> = Arc::new(Folder::new(folder));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let candidate = Candidate::new(&store, "", &name, Some(path), bytes, spill).map_err(cannot)?;
-    match container::open(&candidate).map_err(refuse)? {
-        Some(Opened::Disk(disk)) => Ok(vec![open_disk(disk)]),
-        Some(Opened::Files(store, problems)) => {
-            Ok(vec![open_files(&store, "zip archive", path, problems).map_err(cannot)?])
+    opening.file(path, bytes)
+}
+
+/// The name of a folder that was given, also when it was given as `.`.
+fn own_name(path: &Path) -> String {
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// What a store is and consists of.
+#[derive(Clone)]
+struct Kind {
+    name: &'static str,
+    files: Vec<PathBuf>,
+}
+
+/// A source that is being opened.
+struct Opening<'a> {
+    spill: &'a Spill,
+    /// The file or folder that was given.
+    given: &'a Path,
+    sources: Vec<Source>,
+    /// Files outside of trees, with what is on the volumes that they lie on.
+    loose: Vec<OpenedVolume>,
+    /// How many were recognised of each format.
+    formats: BTreeMap<Format, u64>,
+    /// What was not understood.
+    problems: Vec<Problem>,
+    /// Files outside of trees that were looked at.
+    files: u64,
+    /// Files of this machine that belong to images that were opened.
+    used: BTreeSet<PathBuf>,
+    containers: u32,
+}
+
+impl<'a> Opening<'a> {
+    fn new(given: &'a Path, spill: &'a Spill) -> Self {
+        Opening {
+            spill,
+            given,
+            sources: Vec::new(),
+            loose: Vec::new(),
+            formats: BTreeMap::new(),
+            problems: Vec::new(),
+            files: 0,
+            used: BTreeSet::new(),
+            containers: 0,
         }
-        Some(Opened::One(bytes, _)) => Ok(vec![open_disk(raw(bytes, path))]),
-        None => Ok(vec![open_disk(raw(candidate.bytes.clone(), path))]),
     }
-}
 
-fn raw(bytes: Arc<dyn Bytes>, path: &Path) -> Disk {
-    Disk { kind: "raw image", bytes, facts: Vec::new(), problems: Vec::new(), files: vec![path.to_owned()] }
-}
-
-fn open_files(
-    store: &Arc<dyn Store>,
-    kind: &'static str,
-    path: &Path,
-    mut problems: Vec<Problem>,
-) -> std::io::Result<Source> {
-    let volumes = tree::volumes(store, &mut problems)?;
-    let files: Vec<PathBuf> = vec![path.to_owned()];
-    Ok(Source { kind, facts: Vec::new(), volumes, problems, files, is_older: false, made: None })
-}
-
-fn open_disk(disk: Disk) -> Source {
-    let mut problems = disk.problems;
-    let mut facts = disk.facts;
-    facts.push(("length in bytes".to_owned(), disk.bytes.len().to_string()));
-    let found = partitions::find(&disk.bytes);
-    facts.push(("partition scheme".to_owned(), found.scheme));
-    problems.extend(found.problems);
-    let mut opened = Vec::new();
-    for partition in found.partitions {
-        opened.push(volume::open_partition(&disk.bytes, partition, &mut problems));
+    /// Opens the one file that was given.
+    fn file(mut self, path: &Path, bytes: Arc<dyn Bytes>) -> Result<Vec<Source>, Error> {
+        let cannot = |source| Error::OpenSource { path: path.to_owned(), source };
+        let refuse = |why: String| Error::NotASource { path: path.to_owned(), why };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let store: Arc<dyn Store> = Arc::new(Folder::new(folder));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let candidate = Candidate::new(&store, "", &name, Some(path), bytes, self.spill).map_err(cannot)?;
+        let kept = kept_name(path);
+        if let Some(format) = Format::of(&candidate.head, &kept) {
+            self.files = 1;
+            self.take_loose(&store, "", BTreeMap::from([(format!("\\{}", name::component(&kept)), format)]));
+            return self.finish(|opening| opening.nothing_in("file")).map_err(refuse);
+        }
+        let opened = container::open(&candidate).map_err(|refusal| refuse(in_words(&refusal)))?;
+        match opened {
+            Some(Opened::Files(store, problems)) => {
+                let kind = container::ALL.iter().find(|container| (container.probe)(&candidate));
+                let kind = Kind { name: kind.map_or("archive", |kind| kind.name), files: vec![path.to_owned()] };
+                self.problems.extend(problems);
+                self.store(&store, &kind, "", &stem(path), 0);
+                self.finish(|opening| opening.nothing_in(kind.name)).map_err(refuse)
+            }
+            Some(Opened::One(bytes, name)) => {
+                self.one(bytes, name, "", 1);
+                self.finish(|opening| opening.nothing_in("compressed file")).map_err(refuse)
+            }
+            Some(Opened::Disk(disk)) => {
+                let bytes = disk.bytes.clone();
+                self.disk(disk, "", 0);
+                self.finish(|opening| opening.no_volume(&describe(&*bytes))).map_err(refuse)
+            }
+            None => {
+                let bytes = candidate.bytes.clone();
+                let disk = Disk {
+                    kind: "raw image",
+                    bytes: bytes.clone(),
+                    facts: Vec::new(),
+                    problems: Vec::new(),
+                    files: vec![path.to_owned()],
+                };
+                self.disk(disk, "", 0);
+                self.finish(|opening| opening.no_volume(&describe(&*bytes))).map_err(refuse)
+            }
+        }
     }
-    name_volumes(&mut opened);
-    Source { kind: disk.kind, facts, volumes: opened, problems, files: disk.files, is_older: false, made: None }
-}
-/// Finds the system volume, calls it `C`, and gives every other one an id that does not change from run to run.
-fn name_volumes(volumes: &mut [OpenedVolume]) {
-    let mut ids = std::collections::BTreeSet::new();
-    let mut have_c = false;
-    for (volume, tree) in volumes.iter_mut() {
-        let marks = [r"\Windows\System32\config\SYSTEM", r"\Windows\System32\ntoskrnl.exe"];
-        volume.is_system = tree.as_ref().is_some_and(|tree| {
-            marks.iter().any(|mark| tree.lookup(mark).ok().flatten().is_some_and(|found| !found.is_folder))
+
+    /// Looks through a store for hosts and loose files, and into the archives and images in it. `at` is its path in the
+    /// source.
+    fn store(&mut self, store: &Arc<dyn Store>, kind: &Kind, at: &str, name: &str, depth: u32) {
+        let mut survey = tree::survey(store, name, &mut |unknown| self.unknown(store, unknown, at, depth));
+        let loose = survey.loose();
+        let hosts = tree::hosts(store, &mut survey);
+        self.files += survey.files;
+        for mut problem in survey.problems {
+            problem.item = name::shown(&format!("{at}{}", problem.item)).into_owned();
+            self.problems.push(problem);
+        }
+        for host in hosts {
+            let place = format!("{}{}", name::shown(at).replace('\\', "/"), host.place);
+            let facts = if place.is_empty() { Vec::new() } else { vec![("place in the source".to_owned(), place)] };
+            self.sources.push(Source {
+                kind: kind.name,
+                facts,
+                volumes: host.volumes,
+                problems: Vec::new(),
+                files: self.files_of(&kind.files),
+                is_older: host.is_older,
+                made: None,
+            });
+        }
+        self.take_loose(store, at, loose);
+    }
+
+    /// The given path with further files that belong to a host.
+    fn files_of(&self, more: &[PathBuf]) -> Vec<PathBuf> {
+        let mut files = more.to_vec();
+        if !files.iter().any(|file| file == self.given) {
+            files.insert(0, self.given.to_owned());
+        }
+        files
+    }
+
+    fn take_loose(&mut self, store: &Arc<dyn Store>, at: &str, files: BTreeMap<String, Format>) {
+        if files.is_empty() {
+            return;
+        }
+        for (path, format) in &files {
+            *self.formats.entry(*format).or_default() += 1;
+            if *format == Format::OldEventLog {
+                self.problems.push(not_understood(
+                    &format!("{at}{path}"),
+                    "it is an event log of Windows XP or Server 2003 (.Evt), which is not read",
+                    "nothing of what it recorded is in the answer",
+                ));
+            }
+        }
+        let id = match self.loose.iter().filter(|(volume, _)| volume.kind == VolumeKind::Loose).count() {
+            0 => "files".to_owned(),
+            before => format!("files-{}", before + 1),
+        };
+        let tree: Arc<dyn Tree> = Arc::new(LooseFiles::new(store.clone(), at, files));
+        self.loose.push((Volume::new(id, VolumeKind::Loose), Some(tree)));
+    }
+
+    /// Looks at a file in a store that is no file of Windows.
+    fn unknown(&mut self, store: &Arc<dyn Store>, unknown: &Unknown<'_>, at: &str, depth: u32) {
+        let path = store.local_path(&unknown.child.key);
+        if path.as_ref().is_some_and(|path| self.used.contains(path)) {
+            return;
+        }
+        let place = format!("{at}{}", unknown.path);
+        let opened = match self.candidate(store, unknown, path.as_deref()) {
+            Ok(candidate) => match container::open(&candidate) {
+                Ok(None) => disk_in(&candidate).map(Opened::Disk),
+                Ok(opened) => opened,
+                Err(refusal) => {
+                    self.problems.push(refused(&place, &refusal));
+                    return;
+                }
+            },
+            Err(error) => {
+                let what = format!("this file cannot be read: {error}");
+                self.problems.push(not_understood(&place, &what, "what it is and what it holds is not known"));
+                return;
+            }
+        };
+        let Some(opened) = opened else { return };
+        self.containers += 1;
+        if depth >= MAX_NESTED || self.containers > MAX_CONTAINERS {
+            if depth >= MAX_NESTED || self.containers == MAX_CONTAINERS + 1 {
+                let what = match depth >= MAX_NESTED {
+                    true => format!("it lies in {MAX_NESTED} archives inside each other"),
+                    false => format!("there are more than {MAX_CONTAINERS} archives and images in the source"),
+                };
+                let effect = "it is not opened; give it as a source of its own";
+                self.problems.push(Problem::new(
+                    Stage::Source,
+                    ProblemKind::NotUnderstood,
+                    name::shown(&place),
+                    what,
+                    effect,
+                ));
+            }
+            return;
+        }
+        match opened {
+            Opened::Disk(disk) => {
+                self.used.extend(disk.files.iter().cloned());
+                self.disk(disk, &place, depth + 1);
+            }
+            Opened::Files(store, problems) => {
+                self.problems.extend(problems.into_iter().map(|problem| Problem { item: place.clone(), ..problem }));
+                let before = (self.sources.len(), self.loose.len(), self.problems.len());
+                let kind = Kind { name: "archive in the source", files: path.into_iter().collect() };
+                self.store(&store, &kind, &place, last_stem(&unknown.child.name), depth + 1);
+                if before == (self.sources.len(), self.loose.len(), self.problems.len()) {
+                    let what = "no file of Windows is in this archive";
+                    self.problems.push(Problem::new(
+                        Stage::Source,
+                        ProblemKind::NotFound,
+                        name::shown(&place),
+                        what,
+                        "nothing of it is in the answer",
+                    ));
+                }
+            }
+            Opened::One(bytes, name) => self.one(bytes, name, &place, depth + 1),
+        }
+    }
+
+    fn candidate<'c>(
+        &'c self,
+        store: &'c Arc<dyn Store>,
+        unknown: &'c Unknown<'c>,
+        path: Option<&'c Path>,
+    ) -> io::Result<Candidate<'c>> {
+        let (folder, name) = (unknown.folder, unknown.child.name.as_str());
+        // A disk image of a fixed size can have its description at the end.
+        let whole = path.is_some() || unknown.head.get(510..512) == Some(&[0x55, 0xAA]);
+        if whole {
+            let bytes = store.open(&unknown.child.key)?;
+            return Candidate::new(store, folder, name, path, bytes, self.spill);
+        }
+        let head = if unknown.head.len() < FORMAT_HEAD {
+            unknown.head.to_vec()
+        } else {
+            store.head(&unknown.child.key, HEAD)?
+        };
+        let bytes = Arc::new(Deferred {
+            store: store.clone(),
+            key: unknown.child.key.clone(),
+            size: unknown.child.size,
+            opened: OnceLock::new(),
         });
-        if volume.is_system && !have_c {
-            have_c = true;
+        Ok(Candidate::of_member(store, folder, name, bytes, head, self.spill))
+    }
+
+    /// Looks at what a compressor packed.
+    fn one(&mut self, bytes: Arc<dyn Bytes>, name: String, at: &str, depth: u32) {
+        let store: Arc<dyn Store> = Arc::new(Single { name, bytes });
+        let kind = Kind { name: "compressed file", files: Vec::new() };
+        self.store(&store, &kind, at, "", depth);
+    }
+
+    /// Opens the volumes of a disk; each Windows on them is a host.
+    fn disk(&mut self, disk: Disk, at: &str, depth: u32) {
+        let mut problems = disk.problems;
+        let mut facts = disk.facts;
+        facts.push(("length in bytes".to_owned(), disk.bytes.len().to_string()));
+        let found = partitions::find(&disk.bytes);
+        facts.push(("partition scheme".to_owned(), found.scheme));
+        problems.extend(found.problems);
+        let mut opened: Vec<OpenedVolume> = Vec::new();
+        for partition in found.partitions {
+            opened.push(volume::open_partition(&disk.bytes, partition, &mut problems));
+        }
+        if !at.is_empty() {
+            facts.push(("place in the source".to_owned(), name::shown(at).replace('\\', "/")));
+            problems.iter_mut().for_each(|problem| problem.item = format!("{}: {}", name::shown(at), problem.item));
+        }
+        let files = self.files_of(&disk.files);
+        let source = |volumes: Vec<OpenedVolume>, is_older: bool, problems: Vec<Problem>| Source {
+            kind: disk.kind,
+            facts: facts.clone(),
+            volumes,
+            problems,
+            files: files.clone(),
+            is_older,
+            made: None,
+        };
+        let mut hosts = Vec::new();
+        for (index, (_, tree)) in opened.iter().enumerate() {
+            for one in tree.as_deref().map(tree::installations).unwrap_or_default() {
+                let mut volumes = opened.clone();
+                volumes[index].0.is_system = true;
+                volumes[index].0.windows = one.windows;
+                name_volumes(&mut volumes);
+                hosts.push(source(volumes, one.is_older, problems.clone()));
+            }
+        }
+        if !hosts.is_empty() {
+            self.sources.extend(hosts);
+            return;
+        }
+        if opened.iter().all(|(_, tree)| tree.is_none()) {
+            self.problems.extend(problems);
+            return;
+        }
+        // A disk of data: what lies on it can be a copy of a host, or what somebody collected from one.
+        name_volumes(&mut opened);
+        let before = (self.sources.len(), self.loose.len());
+        for (volume, tree) in &opened {
+            let Some(tree) = tree else { continue };
+            let store: Arc<dyn Store> = Arc::new(OnVolume(tree.clone()));
+            let at = if at.is_empty() { String::new() } else { format!("{at}\\{}", volume.id) };
+            self.store(&store, &Kind { name: disk.kind, files: disk.files.clone() }, &at, "", depth);
+        }
+        if before == (self.sources.len(), self.loose.len()) {
+            self.sources.push(source(opened, false, problems));
+        } else {
+            self.problems.extend(problems);
+        }
+    }
+
+    /// Every host that was found; the error says why there is none.
+    fn finish(mut self, nothing: impl FnOnce(&Self) -> String) -> Result<Vec<Source>, String> {
+        let examined = |format: &Format| !matches!(format, Format::Assembly | Format::OldEventLog);
+        let is_host = self.formats.keys().any(examined)
+            || self.sources.is_empty() && self.formats.contains_key(&Format::Assembly);
+        if is_host {
+            self.sources.push(Source {
+                kind: "files outside of a Windows folder",
+                facts: self.formats.iter().map(|(format, count)| (format!("{format:?}"), count.to_string())).collect(),
+                volumes: std::mem::take(&mut self.loose),
+                problems: Vec::new(),
+                files: self.files_of(&[]),
+                is_older: false,
+                made: None,
+            });
+        }
+        if self.sources.is_empty() {
+            return Err(nothing(&self));
+        }
+        // The order of the walk is that of the names; an older installation comes after the one that replaced it.
+        let mut problems = self.problems;
+        problems.append(&mut self.sources[0].problems);
+        self.sources[0].problems = problems;
+        Ok(self.sources)
+    }
+
+    /// Why there is no host in a folder or an archive, and what to give.
+    fn nothing_in(&self, what: &str) -> String {
+        let mut why: Vec<String> = self.named_problems(|_| true);
+        if self.files == 0 && why.is_empty() {
+            why.push(format!("the {what} is empty: no files are in it"));
+        } else if why.is_empty() {
+            let files =
+                if self.files == 1 { "the one file".to_owned() } else { format!("none of the {} files", self.files) };
+            let no = if self.files == 1 { " in it is no event log" } else { " in it is an event log" };
+            why.push(format!(
+                "{files}{no}, prefetch file, registry hive or .NET program, and no Windows folder is there"
+            ));
+        }
+        format!("{}; give the folder that has the Windows folder in it, or the image or archive", why.join("; "))
+    }
+
+    /// Why no volume of an image can be read, and what to give.
+    fn no_volume(&self, otherwise: &str) -> String {
+        // That nothing was recognised is said better by what its bytes are.
+        let unknown = VolumeKind::Unknown.name();
+        let why = self.named_problems(
+            |problem| !matches!(&problem.kind, ProblemKind::UnsupportedVersion { found } if found == unknown),
+        );
+        match why.is_empty() {
+            true => otherwise.to_owned(),
+            false => format!("{}; give an image of a volume that can be read, or the files themselves", why.join("; ")),
+        }
+    }
+
+    /// The first problems in words.
+    fn named_problems(&self, wanted: impl Fn(&Problem) -> bool) -> Vec<String> {
+        let mut problems: Vec<(&Problem, usize)> = Vec::new();
+        for problem in self.problems.iter().filter(|p| p.kind != ProblemKind::NotFound && wanted(p)) {
+            match problems.iter_mut().find(|(known, _)| known.what == problem.what) {
+                Some((_, more)) => *more += 1,
+                None => problems.push((problem, 0)),
+            }
+        }
+        let words = |(problem, more): &(&Problem, usize)| {
+            let item = match (problem.item.as_str(), more) {
+                ("", _) => String::new(),
+                (item, 0) => format!("{item}: "),
+                (item, more) => format!("{item} and {more} more: "),
+            };
+            format!("{item}{}; {}", problem.what, problem.effect)
+        };
+        let mut named: Vec<String> = problems.iter().take(MAX_NAMED).map(words).collect();
+        if problems.len() > MAX_NAMED {
+            named.push(format!("and {} other problems", problems.len() - MAX_NAMED));
+        }
+        named
+    }
+}
+
+fn not_understood(place: &str, what: &str, effect: &str) -> Problem {
+    Problem::new(Stage::Source, ProblemKind::NotUnderstood, name::shown(place), what, effect)
+}
+
+fn refused(place: &str, refusal: &Refusal) -> Problem {
+    not_understood(place, &refusal.why, &format!("nothing in it is examined; {}", refusal.advice))
+}
+
+fn in_words(refusal: &Refusal) -> String {
+    format!("{}; {}", refusal.why, refusal.advice)
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn last_stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// The name of a file as the store of its folder keeps it.
+fn kept_name(path: &Path) -> String {
+    tree::kept(path.file_name().unwrap_or_default())
+}
+
+/// The disk that a file in a store is if nothing says so but its first sector. Most files that end like one are short.
+fn disk_in(candidate: &Candidate<'_>) -> Option<Disk> {
+    let bytes = &candidate.bytes;
+    let is_likely = candidate.head.get(510..512) == Some(&[0x55, 0xAA])
+        || candidate
+            .head
+            .get(3..11)
+            .is_some_and(|oem| [b"NTFS    ", b"-FVE-FS-", b"ReFS\0\0\0\0"].iter().any(|known| oem == *known));
+    if !is_likely || bytes.len() < SMALLEST_DISK {
+        return None;
+    }
+    let found = partitions::find(bytes);
+    let known = found.partitions.iter().any(|partition| {
+        kind::probe(&Slice::new(bytes.clone(), partition.offset, partition.length)) != VolumeKind::Unknown
+    });
+    known.then(|| Disk {
+        kind: "raw image",
+        bytes: bytes.clone(),
+        facts: Vec::new(),
+        problems: Vec::new(),
+        files: candidate.path().map(Path::to_owned).into_iter().collect(),
+    })
+}
+
+/// What a file is of which nothing is recognised.
+fn describe(bytes: &dyn Bytes) -> String {
+    const LOOKED_AT: u64 = 64 << 20;
+    let mut head = vec![0; FORMAT_HEAD];
+    let read = bytes.read_full_at(0, &mut head).unwrap_or(0);
+    head.truncate(read);
+    let advice = "give a folder, an archive, an image of a disk, or an event log, prefetch file or hive";
+    let is_text = |head: &[u8]| {
+        let printable = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{c}');
+        let text = match std::str::from_utf8(head) {
+            Ok(text) => text,
+            // A character can be cut at the end of what was read.
+            Err(error) if error.error_len().is_none() => {
+                std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(_) => return false,
+        };
+        !text.is_empty() && text.chars().all(printable)
+    };
+    if head.iter().all(|byte| *byte == 0) {
+        let mut buffer = vec![0; 1 << 20];
+        let mut at = 0;
+        while at < bytes.len().min(LOOKED_AT) {
+            match bytes.read_full_at(at, &mut buffer) {
+                Ok(read) if read > 0 && buffer[..read].iter().all(|byte| *byte == 0) => at += read as u64,
+                _ => break,
+            }
+        }
+        let which = if at >= bytes.len() { "it holds".to_owned() } else { format!("its first {at} bytes hold") };
+        return format!(
+            "{which} zeros only; no partition table and no volume is in it; check how it was made, and give the image that has the disk's bytes"
+        );
+    }
+    if is_text(&head) {
+        return format!("it is text and no image of a disk; {advice}");
+    }
+    let first: Vec<String> = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "its first bytes, {}, are those of no image, archive or file of Windows that is known here, and no partition table \
+         and no volume is in it; {advice}",
+        first.join(" ")
+    )
+}
+
+/// A member of an archive that is opened when more of it is asked for than its first bytes.
+struct Deferred {
+    store: Arc<dyn Store>,
+    key: String,
+    size: u64,
+    opened: OnceLock<Result<Arc<dyn Bytes>, (io::ErrorKind, String)>>,
+}
+
+impl Deferred {
+    fn bytes(&self) -> io::Result<&Arc<dyn Bytes>> {
+        let open = || self.store.open(&self.key).map_err(|error| (error.kind(), error.to_string()));
+        self.opened.get_or_init(open).as_ref().map_err(|(kind, what)| io::Error::new(*kind, what.clone()))
+    }
+}
+
+impl Bytes for Deferred {
+    fn len(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes()?.read_at(offset, buffer)
+    }
+}
+
+/// The files of a volume as a store.
+struct OnVolume(Arc<dyn Tree>);
+
+impl OnVolume {
+    fn found(&self, key: &str) -> io::Result<Found> {
+        let found = self.0.lookup(key).map_err(|problem| io::Error::other(problem.what))?;
+        found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not there"))
+    }
+}
+
+impl Store for OnVolume {
+    fn kind(&self) -> VolumeKind {
+        VolumeKind::Ntfs
+    }
+
+    fn method(&self) -> evidence::Method {
+        evidence::Method::RawNtfs
+    }
+
+    fn children(&self, folder: &str) -> io::Result<Vec<tree::Child>> {
+        let listed = self.0.list(&self.found(folder)?).map_err(|problem| io::Error::other(problem.what))?;
+        let own = |found: &Found| folder.is_empty() && found.path.starts_with(r"\$");
+        Ok(listed
+            .into_iter()
+            .filter(|found| !own(found))
+            .map(|found| {
+                let full = found.full_path();
+                tree::Child {
+                    name: full.rsplit('\\').next().unwrap_or_default().to_owned(),
+                    is_folder: found.is_folder && found.stream.is_none(),
+                    is_link: self.0.link(&full).is_some(),
+                    size: found.size,
+                    times: found.times.si,
+                    key: full,
+                }
+            })
+            .collect())
+    }
+
+    fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
+        let content = self.0.open(&self.found(file)?).map_err(|problem| io::Error::other(problem.what))?;
+        Ok(Arc::new(OfContent(content)))
+    }
+}
+
+struct OfContent(Box<dyn super::Content>);
+
+impl Bytes for OfContent {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, buffer)
+    }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        self.0.next_data(offset)
+    }
+}
+
+/// Calls the system volume `C`, and gives every other one an id that does not change from run to run.
+fn name_volumes(volumes: &mut [OpenedVolume]) {
+    let mut ids = BTreeSet::new();
+    for (volume, _) in volumes.iter_mut() {
+        if volume.is_system {
             volume.letter = Some('C');
             volume.id = "C".to_owned();
         } else {

@@ -12,6 +12,7 @@ pub(crate) fn item(id: u32, path: &str) -> Item {
     Item {
         id: ItemId(id),
         original_path: path.to_owned(),
+        original_path_raw: None,
         bundle_path: Some(format!("data/raw/{id}")),
         wanted_by: vec!["event-log".to_owned()],
         round: 0,

@@ -60,6 +60,18 @@ impl<'a> Candidate<'a> {
         Ok(Candidate { store, folder, name, path, bytes, head, tail, spill })
     }
 
+    /// A member of an archive of which only the first bytes are known, because the last ones would cost reading it all.
+    pub(crate) fn of_member(
+        store: &'a Arc<dyn Store>,
+        folder: &'a str,
+        name: &'a str,
+        bytes: Arc<dyn Bytes>,
+        head: Vec<u8>,
+        spill: &'a Spill,
+    ) -> Self {
+        Candidate { store, folder, name, path: None, bytes, head, tail: Vec::new(), spill }
+    }
+
     /// Its path on this machine; `None` inside of an archive.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.path

@@ -114,4 +114,12 @@ impl Store for Archive {
             None => Err(io::Error::new(io::ErrorKind::NotFound, "it is a folder")),
         }
     }
+
+    fn head(&self, file: &str, length: usize) -> io::Result<Vec<u8>> {
+        let Some(index) = self.node(file).and_then(|node| node.entry) else { return Ok(Vec::new()) };
+        let reader = self.directory.open(&*self.bytes, &self.directory.entries[index])?;
+        let mut head = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(reader, length as u64), &mut head)?;
+        Ok(head)
+    }
 }

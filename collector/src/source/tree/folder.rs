@@ -3,7 +3,8 @@
 use super::{Child, Store};
 use crate::file_bytes::FileBytes;
 use crate::source::VolumeKind;
-use evidence::{Bytes, Filetime, Macb, Method};
+use evidence::{Bytes, Filetime, Macb, Method, name};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +37,51 @@ fn filetime(time: SystemTime) -> Option<Filetime> {
     Filetime::from_unix_seconds(seconds)?.checked_add_ticks(i64::from(nanos / 100))
 }
 
+/// The name as text that it can be had back from.
+#[cfg(unix)]
+pub(crate) fn kept(name: &OsStr) -> String {
+    name::from_bytes(std::os::unix::ffi::OsStrExt::as_bytes(name))
+}
+
+/// The name as text that it can be had back from.
+#[cfg(windows)]
+pub(crate) fn kept(name: &OsStr) -> String {
+    name::from_utf16(std::os::windows::ffi::OsStrExt::encode_wide(name))
+}
+
+/// The name as the system has it.
+#[cfg(unix)]
+fn of_system(name: &str) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(name::to_bytes(name))
+}
+
+/// The name as the system has it.
+#[cfg(windows)]
+fn of_system(name: &str) -> OsString {
+    std::os::windows::ffi::OsStringExt::from_wide(&name::to_utf16(name))
+}
+
+/// What something is that is neither file nor folder, in words.
+pub(crate) fn special(kind: std::fs::FileType) -> Option<&'static str> {
+    if kind.is_file() || kind.is_dir() {
+        return None;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return Some("a named pipe (FIFO)");
+        } else if kind.is_socket() {
+            return Some("a socket");
+        } else if kind.is_block_device() {
+            return Some("a block device");
+        } else if kind.is_char_device() {
+            return Some("a character device");
+        }
+    }
+    Some("a link")
+}
+
 fn child(name: String, key: String, metadata: &std::fs::Metadata) -> Child {
     // Last access is left out: our own reading would change it from one collection to the next.
     let times = Macb {
@@ -56,7 +102,7 @@ fn child(name: String, key: String, metadata: &std::fs::Metadata) -> Child {
 
 impl Folder {
     fn path(&self, key: &str) -> PathBuf {
-        key.split('/').filter(|name| !name.is_empty()).fold(self.root.clone(), |path, name| path.join(name))
+        key.split('/').filter(|name| !name.is_empty()).fold(self.root.clone(), |path, name| path.join(of_system(name)))
     }
 }
 
@@ -75,7 +121,7 @@ impl Store for Folder {
             let entry = entry?;
             // A file that vanishes between the listing and the look at it is simply not there.
             if let Ok(metadata) = entry.metadata() {
-                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = kept(&entry.file_name());
                 let key = format!("{folder}/{name}");
                 children.push(child(name, key, &metadata));
             }
@@ -92,5 +138,46 @@ impl Store for Folder {
         let key = format!("{file}:{name}");
         let metadata = std::fs::symlink_metadata(self.path(&key)).ok()?;
         metadata.is_file().then(|| child(name.to_owned(), key, &metadata))
+    }
+
+    fn what(&self, child: &str) -> Option<&'static str> {
+        special(std::fs::symlink_metadata(self.path(child)).ok()?.file_type())
+    }
+
+    fn local_path(&self, key: &str) -> Option<PathBuf> {
+        Some(self.path(key))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn names_that_are_no_text_are_kept_apart_and_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [&b"old\x80"[..], b"old\x81", b"a\\b", "old\u{fffd}".as_bytes()] {
+            std::fs::write(folder.path().join(OsStr::from_bytes(name)), name).unwrap();
+        }
+        let store = Folder::new(folder.path());
+        let children = store.children("").unwrap();
+        assert_eq!(children.len(), 4);
+        for child in children {
+            let bytes = store.open(&child.key).unwrap().read_all(99).unwrap().unwrap();
+            assert_eq!(name::to_bytes(&child.name), bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        std::os::unix::fs::symlink("socket", folder.path().join("link")).unwrap();
+        let store = Folder::new(folder.path());
+        let mut children = store.children("").unwrap();
+        children.sort_by(|a, b| a.name.cmp(&b.name));
+        let what: Vec<_> = children.iter().map(|child| (child.is_link, store.what(&child.key))).collect();
+        assert_eq!(what, [(true, Some("a link")), (true, Some("a socket"))]);
     }
 }

@@ -1,0 +1,199 @@
+//! Velociraptor leaves the holes of a sparse file out of its upload and writes `<file>.idx` beside it, which says where
+//! each part belongs.
+//!
+//! Reference: Velociraptor, `actions/proto/vql.proto`, message `Index` with its `Range`s, written as JSON.
+
+use crate::source::Content;
+use evidence::Bytes;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The end of the name of such a file.
+pub(super) const ENDING: &str = ".idx";
+/// Longest such file that is read, in bytes: a million ranges.
+pub(super) const LONGEST: u64 = 96 << 20;
+
+#[derive(serde::Deserialize)]
+struct Stored {
+    ranges: Vec<StoredRange>,
+}
+
+/// Members that are zero are left out by the program.
+#[derive(serde::Deserialize)]
+struct StoredRange {
+    #[serde(default)]
+    file_offset: u64,
+    #[serde(default)]
+    original_offset: u64,
+    #[serde(default)]
+    file_length: u64,
+    #[serde(default)]
+    length: u64,
+}
+
+/// A part of the original that is in the upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    original: u64,
+    uploaded: u64,
+    length: u64,
+}
+
+/// Where the parts of an upload belong.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Index {
+    /// Length of the original in bytes.
+    pub(super) size: u64,
+    /// In the order of the original.
+    parts: Vec<Part>,
+}
+
+impl Index {
+    /// Reads one for an upload of this length; the error says what is wrong with it.
+    pub(super) fn parse(json: &[u8], uploaded: u64) -> Result<Index, String> {
+        let stored: Stored = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let mut index = Index { size: 0, parts: Vec::new() };
+        let mut ranges = stored.ranges;
+        ranges.sort_by_key(|range| (range.original_offset, range.length));
+        for range in ranges {
+            let end = range.original_offset.checked_add(range.length).ok_or("a range ends beyond every file")?;
+            if range.original_offset < index.size {
+                return Err(format!("two ranges overlap at offset {}", range.original_offset));
+            }
+            index.size = end;
+            let length = range.file_length.min(range.length);
+            match range.file_offset.checked_add(length) {
+                _ if length == 0 => {}
+                Some(end) if end <= uploaded => {
+                    index.parts.push(Part { original: range.original_offset, uploaded: range.file_offset, length });
+                }
+                _ => {
+                    return Err(format!(
+                        "a range of {length} bytes at offset {} is not in the {uploaded} bytes of the upload",
+                        range.file_offset
+                    ));
+                }
+            }
+        }
+        match index.parts.is_empty() && uploaded > 0 {
+            true => Err("it has no range with data".to_owned()),
+            false => Ok(index),
+        }
+    }
+
+    /// The ranges of the original that the upload has.
+    fn data(&self) -> Vec<Range<u64>> {
+        self.parts.iter().map(|part| part.original..part.original + part.length).collect()
+    }
+
+    /// The ranges of the original that the upload does not have.
+    fn holes(&self) -> Vec<Range<u64>> {
+        let mut holes = Vec::new();
+        let mut at = 0;
+        for part in self.data() {
+            if part.start > at {
+                holes.push(at..part.start);
+            }
+            at = part.end;
+        }
+        if at < self.size {
+            holes.push(at..self.size);
+        }
+        holes
+    }
+}
+
+/// The original, as far as the upload has it.
+pub(super) struct Restored {
+    pub(super) uploaded: Arc<dyn Bytes>,
+    pub(super) index: Arc<Index>,
+}
+
+impl Bytes for Restored {
+    fn len(&self) -> u64 {
+        self.index.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.index.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let parts = &self.index.parts;
+        let next = parts.partition_point(|part| part.original + part.length <= offset);
+        match parts.get(next) {
+            Some(part) if part.original <= offset => {
+                let skipped = offset - part.original;
+                let here = usize::try_from(part.length - skipped).unwrap_or(usize::MAX).min(wanted);
+                self.uploaded.read_at(part.uploaded + skipped, &mut buffer[..here])
+            }
+            following => {
+                let hole = following.map_or(u64::MAX, |part| part.original - offset);
+                let here = usize::try_from(hole).unwrap_or(usize::MAX).min(wanted);
+                buffer[..here].fill(0);
+                Ok(here)
+            }
+        }
+    }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        let parts = &self.index.parts;
+        let next = parts.partition_point(|part| part.original + part.length <= offset);
+        parts.get(next).map_or(self.index.size.max(offset), |part| part.original.max(offset))
+    }
+}
+
+impl Content for Restored {
+    fn data_ranges(&self) -> Vec<Range<u64>> {
+        self.index.data()
+    }
+
+    fn missing(&self) -> Vec<Range<u64>> {
+        self.index.holes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(file_offset: u64, original_offset: u64, file_length: u64, length: u64) -> String {
+        format!(
+            r#"{{"file_offset":{file_offset},"original_offset":{original_offset},"file_length":{file_length},"length":{length}}}"#
+        )
+    }
+
+    fn index(ranges: &[String], uploaded: u64) -> Result<Index, String> {
+        Index::parse(format!(r#"{{"ranges":[{}]}}"#, ranges.join(",")).as_bytes(), uploaded)
+    }
+
+    #[test]
+    fn parts_stand_where_they_belong() {
+        let ranges = [range(0, 0, 3, 3), range(3, 3, 0, 4), range(3, 7, 2, 2), range(5, 9, 0, 2)];
+        let restored = Restored { uploaded: Arc::new(b"abcde".to_vec()), index: Arc::new(index(&ranges, 5).unwrap()) };
+        assert_eq!(restored.read_all(100).unwrap().unwrap(), b"abc\0\0\0\0de\0\0");
+        assert_eq!(restored.data_ranges(), [0..3, 7..9]);
+        assert_eq!(restored.missing(), [3..7, 9..11]);
+        assert_eq!([0, 4, 8, 9].map(|offset| restored.next_data(offset)), [0, 7, 8, 11]);
+        // As the program writes it: zeros are left out.
+        let short = br#"{"ranges":[{"file_length":5,"length":5}]}"#;
+        assert_eq!(Index::parse(short, 5).unwrap().size, 5);
+    }
+
+    #[test]
+    fn impossible_ranges_are_refused() {
+        for ranges in [
+            vec![range(0, 0, 6, 6)],
+            vec![range(u64::MAX, 0, 6, 6)],
+            vec![range(0, u64::MAX, 1, 1)],
+            vec![range(0, 0, 3, 3), range(3, 2, 2, 2)],
+            vec![range(0, 0, 0, 9)],
+            vec![],
+        ] {
+            assert!(index(&ranges, 5).is_err(), "{ranges:?}");
+        }
+        assert!(Index::parse(b"not JSON", 5).is_err());
+    }
+}

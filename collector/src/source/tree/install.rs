@@ -1,0 +1,133 @@
+//! Which Windows are installed on a volume, or what a collection has of them.
+
+use crate::source::{Found, Tree};
+use evidence::{Format, Problem, ProblemKind, Stage, name};
+
+/// A Windows on a volume.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Installation {
+    /// Whether an update has put it aside: it lies below `Windows.old`.
+    pub(crate) is_older: bool,
+    /// Its folder from the root of the volume, `\Windows`.
+    pub(crate) windows: String,
+}
+
+/// Hives and logs of an installation that have one place each, below its folder.
+const FILES: [&str; 9] = [
+    r"System32\config\SYSTEM",
+    r"System32\config\SOFTWARE",
+    r"System32\config\SAM",
+    r"System32\config\SECURITY",
+    r"System32\config\DEFAULT",
+    r"System32\config\SysEvent.Evt",
+    r"System32\config\SecEvent.Evt",
+    r"System32\config\AppEvent.Evt",
+    r"System32\ntoskrnl.exe",
+];
+/// Folders of logs and prefetch files below it, and how such files end.
+const FOLDERS: [(&str, &str); 3] =
+    [(r"System32\winevt\Logs", ".EVTX"), (r"System32\config", ".EVTX"), ("Prefetch", ".PF")];
+/// Folders of users' profiles beside it.
+const PROFILES: [&str; 2] = [r"\Users", r"\Documents and Settings"];
+
+fn last(path: &str) -> &str {
+    path.rsplit('\\').next().unwrap_or(path)
+}
+
+fn folder(tree: &dyn Tree, path: &str) -> Option<Found> {
+    tree.lookup(path).ok().flatten().filter(|found| found.is_folder)
+}
+
+fn children(tree: &dyn Tree, path: &str) -> Vec<Found> {
+    folder(tree, path).and_then(|folder| tree.list(&folder).ok()).unwrap_or_default()
+}
+
+fn is_file(found: &Found) -> bool {
+    !found.is_folder && found.stream.is_none()
+}
+
+/// The hives, logs and prefetch files of the installation in this folder, as far as it takes to know that there are any.
+fn marks(tree: &dyn Tree, windows: &str) -> Vec<Found> {
+    let mut marks: Vec<Found> = FILES
+        .iter()
+        .filter_map(|path| tree.lookup(&format!("{windows}\\{path}")).ok().flatten())
+        .filter(is_file)
+        .collect();
+    for (path, ending) in FOLDERS {
+        let files = children(tree, &format!("{windows}\\{path}"));
+        marks.extend(files.into_iter().find(|found| is_file(found) && found.path.to_uppercase().ends_with(ending)));
+    }
+    let beside = windows.rsplit_once('\\').map_or("", |(beside, _)| beside);
+    marks.extend(profile_hive(tree, beside));
+    marks
+}
+
+/// Whether a volume without Windows has the hive of a user that can be opened.
+pub(super) fn has_profiles(tree: &dyn Tree) -> bool {
+    profile_hive(tree, "").is_some_and(|hive| can_be_opened(tree, vec![hive]))
+}
+
+/// The hive of a user whose profile lies in this folder of a volume.
+fn profile_hive(tree: &dyn Tree, beside: &str) -> Option<Found> {
+    PROFILES.iter().find_map(|profiles| {
+        children(tree, &format!("{beside}{profiles}"))
+            .into_iter()
+            .filter(|profile| profile.is_folder)
+            .find_map(|profile| tree.lookup(&format!("{}\\NTUSER.DAT", profile.path)).ok().flatten().filter(is_file))
+    })
+}
+
+/// Whether one of these files can be opened. An archive can hold a Windows of which every file is encrypted.
+fn can_be_opened(tree: &dyn Tree, mut marks: Vec<Found>) -> bool {
+    // Members of archives are unpacked when they are opened, so the short ones come first.
+    marks.sort_by_key(|mark| mark.size);
+    marks.iter().any(|mark| tree.open(mark).is_ok())
+}
+
+/// Whether a file is what its place says.
+fn is_readable(tree: &dyn Tree, found: &Found) -> bool {
+    let mut head = [0; 512];
+    let read = tree.open(found).and_then(|content| {
+        content.read_full_at(0, &mut head).map_err(|error| {
+            Problem::new(Stage::Source, ProblemKind::ReadFailed, name::shown(&found.path), error.to_string(), "")
+        })
+    });
+    read.is_ok_and(|read| Format::of(&head[..read], last(&found.path)).is_some())
+}
+
+/// Every Windows on this volume of which there is a hive, a log or a prefetch file, the present ones first.
+pub(crate) fn installations(tree: &dyn Tree) -> Vec<Installation> {
+    let mut names: Vec<String> = children(tree, "")
+        .into_iter()
+        .filter(|child| child.is_folder && child.stream.is_none())
+        .map(|child| last(&child.path).to_owned())
+        .collect();
+    if names.is_empty() {
+        names = ["Windows", "WINNT", "Windows.old"].map(str::to_owned).into();
+    }
+    let mut found: Vec<Installation> = Vec::new();
+    for name in names {
+        let upper = name.to_uppercase();
+        if upper.starts_with("WINDOWS.OLD") {
+            for inner in ["Windows", "WINNT"] {
+                let Some(inner) = folder(tree, &format!("\\{name}\\{inner}")) else { continue };
+                // Updates leave empty shells of it, which say nothing.
+                if marks(tree, &inner.path).iter().any(|mark| is_readable(tree, mark)) {
+                    found.push(Installation { is_older: true, windows: inner.path });
+                }
+            }
+            continue;
+        }
+        let path = format!("\\{name}");
+        let is_likely = matches!(upper.as_str(), "WINDOWS" | "WINNT");
+        if (is_likely || folder(tree, &format!(r"{path}\System32\config")).is_some())
+            && can_be_opened(tree, marks(tree, &path))
+        {
+            found.push(Installation { is_older: false, windows: path });
+        }
+    }
+    // The profiles beside several folders of one volume belong to each; `Windows` is the one that Windows itself makes.
+    found.sort_by_key(|one| (one.is_older, !one.windows.eq_ignore_ascii_case(r"\Windows"), one.windows.clone()));
+    found.dedup();
+    found
+}

@@ -1,0 +1,340 @@
+//! Looks through a folder or an archive for everything that is evidence of a host: trees of Windows in the layout of any
+//! triage program, files of Windows outside of them, and further archives and images.
+//!
+//! KAPE and CyLR write `C/Windows/…`. Velociraptor writes `uploads/auto/C%3A/Windows/…` for what it read through the file
+//! API and `uploads/ntfs/%5C%5C.%5CC%3A/$MFT` for what it read raw, with every odd character as `%XX`; the two are parts of
+//! one volume. acquire writes `fs/C:/…`, FTK and UAC `[root]/…`.
+
+use super::file_tree::{FileTree, Root};
+use super::install::{self, installations};
+use super::layout::{drive_letter, is_accessor, is_shadow_copy, percent_decoded};
+use super::{Child, Store};
+use evidence::{FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A folder that is the root of a volume, or what is left of one.
+#[derive(Debug)]
+pub(crate) struct Drive {
+    pub(super) root: Root,
+    /// By its name; a root without one is taken for C.
+    pub(super) letter: Option<char>,
+    /// Folders that are above it and that the store does not have.
+    pub(super) above: &'static [&'static str],
+    /// Path of the folder that holds everything of its collection.
+    pub(super) collection: String,
+    /// Whether it lies in a folder of an accessor, so that others of its letter are parts of the same volume.
+    pub(super) in_accessor: bool,
+    /// Whether Windows, users' profiles or the file system's own files are in it. Otherwise it only bears a letter.
+    pub(super) is_tree: bool,
+    /// The lettered folder that it lies in.
+    within: Option<usize>,
+    /// Whether a tree was found inside, so that its name is no drive letter.
+    is_folder: bool,
+}
+
+/// Names that are looked at and problems that are kept of one kind.
+const MAX_LISTED: usize = 100;
+
+/// What was found in a store.
+#[derive(Default)]
+pub(crate) struct Survey {
+    pub(super) drives: Vec<Drive>,
+    /// Files outside of trees that were recognised, by path, with the lettered folder that they lie in.
+    loose: Vec<(String, Format, Option<usize>)>,
+    pub(crate) problems: Vec<Problem>,
+    /// Files outside of trees that were looked at.
+    pub(crate) files: u64,
+    /// Folders that were listed.
+    pub(crate) folders: u64,
+    links: usize,
+    unreadable: usize,
+}
+
+/// A file that may be an archive or an image.
+pub(crate) struct Unknown<'a> {
+    pub(crate) folder: &'a str,
+    pub(crate) child: &'a Child,
+    /// Path in the source.
+    pub(crate) path: &'a str,
+    /// Its first bytes.
+    pub(crate) head: &'a [u8],
+}
+
+/// A folder that is still to be looked at.
+struct Visit {
+    key: String,
+    path: String,
+    name: String,
+    within: Option<usize>,
+}
+
+/// Looks through a store whose root has this name. What is neither a tree nor a file of Windows goes to `unknown`.
+pub(crate) fn survey(store: &Arc<dyn Store>, root: &str, unknown: &mut dyn FnMut(&Unknown<'_>)) -> Survey {
+    let mut found = Survey::default();
+    let mut left = vec![Visit { key: String::new(), path: String::new(), name: root.to_owned(), within: None }];
+    while let Some(visit) = left.pop() {
+        found.visit(store, &visit, &mut left, unknown);
+    }
+    if found.unreadable > MAX_LISTED {
+        let what = format!("{} more files cannot be read", found.unreadable - MAX_LISTED);
+        found.problems.push(unreadable("", what));
+    }
+    if found.links > MAX_LISTED {
+        found.problems.push(link(&format!("{} more", found.links - MAX_LISTED), "a link"));
+    }
+    found
+}
+
+fn unreadable(path: &str, what: String) -> Problem {
+    let effect = "what it is and what it holds is not known";
+    Problem::new(Stage::Source, ProblemKind::NotUnderstood, name::shown(path), what, effect)
+}
+
+fn link(path: &str, what: &str) -> Problem {
+    Problem::new(
+        Stage::Source,
+        ProblemKind::AccessDenied,
+        name::shown(path),
+        format!("it is {what}, which is not opened"),
+        "what it leads to is examined only where that lies in the source itself",
+    )
+}
+
+/// The folders of a path above the last one.
+fn parent(path: &str) -> &str {
+    path.rsplit_once('\\').map_or("", |(parent, _)| parent)
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('\\').next().unwrap_or(path)
+}
+
+/// Whether a folder of this name at the root of a volume is one of Windows.
+fn is_of_windows(name: &str) -> bool {
+    const OWN: [&str; 8] = [
+        "WINDOWS",
+        "WINNT",
+        "USERS",
+        "DOCUMENTS AND SETTINGS",
+        "PROGRAM",
+        "$",
+        "RECYCLER",
+        "SYSTEM VOLUME INFORMATION",
+    ];
+    let upper = name.to_uppercase();
+    OWN.iter().any(|own| upper.starts_with(own))
+}
+
+/// Whether a folder with Windows in it is the root of a volume as it was, and not one in which somebody collected files.
+fn is_volume_root(name: &str, children: &[Child]) -> bool {
+    const OWN: [&str; 7] = [
+        "PROGRAM FILES",
+        "$MFT",
+        "$EXTEND",
+        "PAGEFILE.SYS",
+        "HIBERFIL.SYS",
+        "$RECYCLE.BIN",
+        "SYSTEM VOLUME INFORMATION",
+    ];
+    name.eq_ignore_ascii_case("[root]")
+        || children.iter().any(|child| OWN.iter().any(|own| child.name.eq_ignore_ascii_case(own)))
+}
+
+impl Survey {
+    fn visit(
+        &mut self,
+        store: &Arc<dyn Store>,
+        visit: &Visit,
+        left: &mut Vec<Visit>,
+        unknown: &mut dyn FnMut(&Unknown<'_>),
+    ) {
+        self.folders += 1;
+        let mut children = match store.children(&visit.key) {
+            Ok(children) => children,
+            Err(error) => {
+                self.problems.push(Problem::new(
+                    Stage::Source,
+                    ProblemKind::NotUnderstood,
+                    name::shown(&visit.path),
+                    format!("this folder cannot be listed: {error}"),
+                    "what lies in it and below is not examined",
+                ));
+                return;
+            }
+        };
+        children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut within = visit.within;
+        let mut of_tree = false;
+        if let Some(drive) = self.drive(store, visit, &children) {
+            let is_tree = drive.is_tree;
+            // A folder of cases can have a folder `Windows` beside other things, a volume has nothing but its own.
+            of_tree = drive.letter.is_none() && drive.above.is_empty() && !is_volume_root(&visit.name, &children);
+            self.drives.push(drive);
+            if is_tree {
+                self.found_tree_in(within);
+                if !of_tree {
+                    return;
+                }
+            } else {
+                within = Some(self.drives.len() - 1);
+            }
+        }
+        // On a data drive of a host that was found already only further trees are looked for.
+        let only_trees = within.is_some_and(|within| self.is_data_drive(within));
+        for child in &children {
+            let name = name::component(&child.name);
+            let path = format!("{}\\{name}", visit.path);
+            if child.is_link {
+                self.links += 1;
+                if self.links <= MAX_LISTED {
+                    self.problems.push(link(&path, store.what(&child.key).unwrap_or("a link")));
+                }
+            } else if !child.is_folder && !only_trees {
+                self.file(store, visit, child, &path, within, unknown);
+            }
+        }
+        for child in children.iter().rev().filter(|child| child.is_folder && !child.is_link) {
+            let name = name::component(&child.name);
+            let path = format!("{}\\{name}", visit.path);
+            if of_tree && is_of_windows(&child.name) {
+                continue;
+            }
+            if is_shadow_copy(&child.name) {
+                self.problems.push(Problem::new(
+                    Stage::Source,
+                    ProblemKind::UnsupportedVersion { found: "files of a volume shadow copy".to_owned() },
+                    name::shown(&child.name),
+                    "the source has files of a shadow copy, which are not searched",
+                    "earlier versions of files that may be there are not seen",
+                ));
+                continue;
+            }
+            left.push(Visit { key: child.key.clone(), path, name: child.name.clone(), within });
+        }
+    }
+
+    /// Says of every lettered folder around a tree that it is a plain folder.
+    fn found_tree_in(&mut self, mut within: Option<usize>) {
+        while let Some(index) = within {
+            self.drives[index].is_folder = true;
+            within = self.drives[index].within;
+        }
+    }
+
+    /// Whether the folder stands beside the drive of a host that was found.
+    fn is_data_drive(&self, index: usize) -> bool {
+        let own = &self.drives[index];
+        !own.is_folder && self.drives.iter().any(|drive| drive.is_tree && drive.collection == own.collection)
+    }
+
+    /// What this folder is, if it is a volume or bears the name of one.
+    fn drive(&self, store: &Arc<dyn Store>, visit: &Visit, children: &[Child]) -> Option<Drive> {
+        let has = |names: &[&str]| {
+            children.iter().any(|child| {
+                let name = percent_decoded(&child.name).to_uppercase();
+                child.is_folder && names.iter().any(|wanted| name.starts_with(wanted))
+            })
+        };
+        let named = drive_letter(&visit.name);
+        let encoded = named.is_some_and(|(_, encoded)| encoded);
+        let root = Root { key: visit.key.clone(), encoded, place: name::shown(&visit.path).replace('\\', "/") };
+        let test = |above: &'static [&'static str]| {
+            let tree = FileTree::new(store.clone(), vec![root.clone()], above);
+            !installations(&tree).is_empty() || install::has_profiles(&tree)
+        };
+        let above: Option<&'static [&'static str]> = match visit.name.to_uppercase().as_str() {
+            "WINDOWS.OLD" if test(&["Windows.old"]) => Some(&["Windows.old"]),
+            _ if has(&["WINDOWS", "WINNT", "USERS", "DOCUMENTS AND SETTINGS"]) && test(&[]) => Some(&[]),
+            "WINNT" if test(&["WINNT"]) => Some(&["WINNT"]),
+            "WINDOWS" if test(&["Windows"]) => Some(&["Windows"]),
+            "SYSTEM32" if has(&["CONFIG", "WINEVT"]) && test(&["Windows", "System32"]) => {
+                Some(&["Windows", "System32"])
+            }
+            _ if has(&["SYSTEM32"]) && test(&["Windows"]) => Some(&["Windows"]),
+            _ => None,
+        };
+        let of_file_system = |child: &Child| {
+            let name = percent_decoded(&child.name);
+            ["$MFT", "$Extend", "$LogFile", "$UsnJrnl"].iter().any(|own| name.eq_ignore_ascii_case(own))
+        };
+        let is_tree = above.is_some() || named.is_some() && children.iter().any(of_file_system);
+        if named.is_none() && !is_tree {
+            return None;
+        }
+        let in_accessor = named.is_some() && is_accessor(last(parent(&visit.path)));
+        let collection = match (named, in_accessor) {
+            (Some(_), true) => parent(parent(&visit.path)).to_owned(),
+            (Some(_), false) if !visit.path.is_empty() => parent(&visit.path).to_owned(),
+            // The root of the source has nothing above; no path of a folder looks like this one.
+            _ if visit.path.is_empty() => r"\".to_owned(),
+            _ => visit.path.clone(),
+        };
+        Some(Drive {
+            root,
+            letter: named.map(|(letter, _)| letter),
+            above: above.unwrap_or_default(),
+            collection,
+            in_accessor,
+            is_tree,
+            within: visit.within,
+            is_folder: false,
+        })
+    }
+
+    /// Looks at a file outside of every tree.
+    fn file(
+        &mut self,
+        store: &Arc<dyn Store>,
+        visit: &Visit,
+        child: &Child,
+        path: &str,
+        within: Option<usize>,
+        unknown: &mut dyn FnMut(&Unknown<'_>),
+    ) {
+        self.files += 1;
+        if child.size == 0 {
+            return;
+        }
+        let head = match store.head(&child.key, FORMAT_HEAD) {
+            Ok(head) => head,
+            Err(error) => {
+                self.unreadable += 1;
+                if self.unreadable <= MAX_LISTED {
+                    self.problems.push(unreadable(path, format!("this file cannot be read: {error}")));
+                }
+                return;
+            }
+        };
+        match Format::of(&head, &child.name) {
+            Some(format) => self.loose.push((path.to_owned(), format, within)),
+            None => unknown(&Unknown { folder: &visit.key, child, path, head: &head }),
+        }
+    }
+
+    /// The recognised files that are in no drive of a host.
+    pub(crate) fn loose(&mut self) -> BTreeMap<String, Format> {
+        let mut loose = BTreeMap::new();
+        for (path, format, mut within) in std::mem::take(&mut self.loose) {
+            let mut taken = false;
+            while let Some(index) = within {
+                taken |= self.is_data_drive(index);
+                within = self.drives[index].within;
+            }
+            if !taken {
+                loose.insert(path, format);
+            }
+        }
+        loose
+    }
+
+    /// The drives of each collection, without folders that only look like one.
+    pub(super) fn collections(&mut self) -> BTreeMap<String, Vec<Drive>> {
+        let mut collections: BTreeMap<String, Vec<Drive>> = BTreeMap::new();
+        for drive in std::mem::take(&mut self.drives).into_iter().filter(|drive| !drive.is_folder) {
+            collections.entry(drive.collection.clone()).or_default().push(drive);
+        }
+        collections.retain(|_, drives| drives.iter().any(|drive| drive.is_tree));
+        collections
+    }
+}
