@@ -42,7 +42,7 @@ impl Format {
             Some(Format::Prefetch)
         } else if at(0, b"regf") {
             // A transaction log begins as its hive does, and is read with it.
-            (u32_at(head, 28) == Some(0)).then(|| Format::Hive(Hive::of(head, name)))
+            u32_at(head, 28).is_none_or(|kind| kind == 0).then(|| Format::Hive(Hive::of(head, name)))
         } else if at(0, b"FILE") && is_first_file_record(head) {
             Some(Format::FileRecords)
         } else if at(0, b"MZ") && is_assembly(head).unwrap_or(false) {
@@ -117,7 +117,9 @@ mod tests {
     use super::*;
 
     /// Parts of a file and where they stand; everything else is zero.
-    fn file(parts: &[(usize, &[u8])]) -> Vec<u8> {
+    type Parts<'a> = &'a [(usize, &'a [u8])];
+
+    fn file(parts: Parts<'_>) -> Vec<u8> {
         let mut bytes = vec![0; FORMAT_HEAD];
         for (at, part) in parts {
             bytes[*at..*at + part.len()].copy_from_slice(part);
@@ -129,7 +131,7 @@ mod tests {
     fn each_format_by_its_bytes() {
         let wide: Vec<u8> = "\\Config\\SOFTWARE".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let mft: Vec<u8> = "$MFT".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let cases: [(&[(usize, &[u8])], Option<Format>); 12] = [
+        let cases: [(Parts<'_>, Option<Format>); 12] = [
             (&[(0, b"ElfFile\0")], Some(Format::EventLog)),
             (&[(0, &[0x30, 0, 0, 0]), (4, b"LfLe")], Some(Format::OldEventLog)),
             (&[(0, &[0x31, 0, 0, 0]), (4, b"LfLe")], None),

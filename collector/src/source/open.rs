@@ -12,6 +12,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+#[cfg(test)]
+mod tests;
+
 /// Archives and images inside each other that are opened.
 const MAX_NESTED: u32 = 16;
 /// Archives and images inside a source that are opened in all.

@@ -1,0 +1,323 @@
+//! Sources in the layouts that triage programs leave behind, made small.
+
+use super::*;
+use crate::source::Content;
+use evidence::Location;
+use std::io::Write;
+
+type Files<'a> = &'a [(&'a str, &'a [u8])];
+
+const LOG: &[u8] = b"ElfFile\0";
+const HIVE: &[u8] = b"regf";
+
+fn make(files: Files<'_>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, content) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+fn zip_of(files: Files<'_>) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn opened(path: &Path) -> Vec<Source> {
+    open(path, &Spill::into_folder(&std::env::temp_dir())).unwrap()
+}
+
+fn refusal(path: &Path) -> String {
+    let error = open(path, &Spill::into_folder(&std::env::temp_dir())).err().unwrap().to_string();
+    assert!(!error.contains('\n'), "{error}");
+    error
+}
+
+/// The files of a source at a location, by original path.
+fn at(source: &Source, location: &Location) -> Vec<String> {
+    let (located, problems) = crate::locate(source, location);
+    assert!(problems.is_empty(), "{problems:?}");
+    located.iter().map(|located| located.original_path(&source.volumes[located.volume].0)).collect()
+}
+
+/// Event logs, in trees and outside of them.
+fn logs(source: &Source) -> Vec<String> {
+    let mut logs = at(source, &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
+    logs.extend(at(source, &Location::Loose(Format::EventLog)));
+    logs
+}
+
+fn read(source: &Source, path: &str) -> Vec<u8> {
+    let (volume, path) = path.split_at(2);
+    let tree = source.volumes.iter().find(|(own, _)| own.letter == volume.chars().next()).unwrap().1.as_ref().unwrap();
+    let content: Box<dyn Content> = tree.open(&tree.lookup(path).unwrap().unwrap()).unwrap();
+    content.read_all(1 << 20).unwrap().unwrap()
+}
+
+const SECURITY: &str = r"C:\Windows\System32\winevt\Logs\Security.evtx";
+
+#[test]
+fn a_tree_is_found_in_every_layout_and_at_every_level() {
+    let layouts = [
+        "Windows",
+        "C/Windows",
+        "c/windows",
+        "host/C/Windows",
+        "C_/Windows",
+        "C$/Windows",
+        "C%3A/Windows",
+        "uploads/auto/C%3A/Windows",
+        "uploads/ntfs/%5C%5C.%5CC%3A/Windows",
+        "uploads/lazy_ntfs/%5C%5C.%5CC%3A/Windows",
+        "clients/C.0a/collections/F.1/uploads/mft/C%3A/Windows",
+        "image.E01/Partition 2/NONAME [NTFS]/[root]/Windows",
+        "fs/$fs$/fs0/Windows",
+        "[root]/WINNT",
+        "a/b/c/d/e/f/g/h/i/j/k/C/Windows",
+    ];
+    for layout in layouts {
+        let path = format!("{layout}/System32/winevt/Logs/Security.evtx");
+        let path = if layout == "c/windows" { path.to_lowercase() } else { path };
+        let folder = make(&[(&path, LOG)]);
+        let found = opened(folder.path());
+        let paths: Vec<Vec<String>> = found.iter().map(logs).collect();
+        let expected =
+            if layout.ends_with("WINNT") { SECURITY.replace("Windows", "WINNT") } else { SECURITY.to_owned() };
+        assert_eq!(paths.len(), 1, "{layout}: {paths:?}");
+        assert!(paths[0].len() == 1 && paths[0][0].eq_ignore_ascii_case(&expected), "{layout}: {paths:?}");
+        assert!(found[0].volumes[0].0.is_system && found[0].problems.is_empty(), "{layout}");
+    }
+}
+
+// A folder can be called so everywhere but on Windows.
+#[cfg(unix)]
+#[test]
+fn drive_folders_with_characters_that_windows_has_not() {
+    for layout in ["fs/C:", r"ntfs/\\.\C:"] {
+        let folder = make(&[(&format!("{layout}/Windows/System32/winevt/Logs/Security.evtx"), LOG)]);
+        assert_eq!(logs(&opened(folder.path())[0]), [SECURITY], "{layout}");
+    }
+}
+
+#[test]
+fn a_path_that_is_too_low_gives_the_same_paths() {
+    let folder = make(&[
+        ("C/Windows/System32/winevt/Logs/Security.evtx", LOG),
+        ("C/Windows/System32/config/SYSTEM", HIVE),
+        ("C/Windows/System32/config/SYSTEM.LOG1", b"log"),
+    ]);
+    for below in ["C/Windows", "C/Windows/System32"] {
+        assert_eq!(logs(&opened(&folder.path().join(below))[0]), [SECURITY], "{below}");
+    }
+    let logs_alone = &opened(&folder.path().join("C/Windows/System32/winevt/Logs"))[0];
+    assert_eq!(logs(logs_alone), [r"{files}\Security.evtx"]);
+    let config = &opened(&folder.path().join("C/Windows/System32/config"))[0];
+    let hive = Location::Key { hive: evidence::Hive::System, key: "" };
+    assert_eq!(at(config, &hive), [r"{files}\SYSTEM"]);
+    let (located, _) = crate::locate(config, &hive);
+    let its_logs: Vec<String> =
+        crate::hive_logs(config, &located[0]).iter().map(|log| log.found.path.clone()).collect();
+    assert_eq!(its_logs, [r"\SYSTEM.LOG1"]);
+    assert!(at(config, &Location::Key { hive: evidence::Hive::Sam, key: "" }).is_empty());
+}
+
+#[test]
+fn hosts_are_kept_apart_and_drives_of_one_belong_together() {
+    let folder = make(&[
+        ("A/C/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0A"),
+        ("B/C/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0B"),
+        ("B/D/data/x.dll", b"MZ"),
+        ("E/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0E"),
+    ]);
+    let found = opened(folder.path());
+    let letters = |source: &Source| source.volumes.iter().map(|(volume, _)| volume.id.clone()).collect::<Vec<_>>();
+    assert_eq!(found.iter().map(letters).collect::<Vec<_>>(), [vec!["E"], vec!["C"], vec!["C", "D"]]);
+    assert_eq!(read(&found[1], SECURITY), b"ElfFile\0A");
+    assert_eq!(read(&found[2], SECURITY), b"ElfFile\0B");
+    assert_eq!(read(&found[2], r"D:\data\x.dll"), b"MZ");
+    // Two folders with a Windows of their own are two hosts, whatever they are called.
+    let folder = make(&[
+        ("C/Windows/System32/winevt/Logs/Security.evtx", LOG),
+        ("D/Windows/System32/winevt/Logs/Security.evtx", LOG),
+        ("more/Security.evtx", LOG),
+    ]);
+    let found = opened(folder.path());
+    let paths: Vec<Vec<String>> = found.iter().map(logs).collect();
+    assert_eq!(paths, [vec![SECURITY], vec![&SECURITY.replace("C:", "D:")], vec![r"{files}\more\Security.evtx"]]);
+}
+
+#[test]
+fn windows_old_is_a_host_with_its_own_profiles() {
+    let folder = make(&[
+        ("C/Windows/System32/config/SOFTWARE", HIVE),
+        ("C/Users/new/NTUSER.DAT", HIVE),
+        ("C/Windows.old/Windows/System32/winevt/Logs/Security.evtx", LOG),
+        ("C/Windows.old/Users/old/NTUSER.DAT", HIVE),
+        ("C/Windows.old.000/Windows/System32/config/SYSTEM", b"no hive"),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(found.iter().map(|source| source.is_older).collect::<Vec<_>>(), [false, true]);
+    let users = Location::Key { hive: evidence::Hive::NtUser, key: "" };
+    assert_eq!(at(&found[0], &users), [r"C:\Users\new\NTUSER.DAT"]);
+    assert_eq!(at(&found[1], &users), [r"C:\Windows.old\Users\old\NTUSER.DAT"]);
+    assert_eq!(logs(&found[1]), [r"C:\Windows.old\Windows\System32\winevt\Logs\Security.evtx"]);
+}
+
+#[test]
+fn of_two_copies_the_whole_one_is_used_and_both_are_kept() {
+    let folder = make(&[
+        ("uploads/auto/C%3A/Windows/System32/winevt/Logs/Security.evtx", b""),
+        ("uploads/auto/C%3A/Windows/System32/winevt/Logs/Same.evtx", LOG),
+        ("uploads/ntfs/%5C%5C.%5CC%3A/Windows/System32/winevt/Logs/security.evtx", LOG),
+        ("uploads/ntfs/%5C%5C.%5CC%3A/Windows/System32/winevt/Logs/Same.evtx", LOG),
+        ("uploads/ntfs/%5C%5C.%5CC%3A/$MFT", b"FILE"),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(read(&found[0], SECURITY), LOG);
+    let paths = logs(&found[0]);
+    let expected = [
+        r"C:\Windows\System32\winevt\Logs\Same.evtx",
+        r"C:\Windows\System32\winevt\Logs\security.evtx",
+        r"{C-auto}\Windows\System32\winevt\Logs\Security.evtx",
+    ];
+    assert_eq!(paths, expected);
+    let problems: Vec<Problem> =
+        found[0].volumes.iter().flat_map(|(_, tree)| tree.as_ref().unwrap().take_problems()).collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].kind.particulars().contains("0 bytes in /uploads/auto/C%3A"), "{problems:?}");
+}
+
+#[test]
+fn files_are_recognised_wherever_they_lie() {
+    let prefetch = [&[30, 0, 0, 0][..], b"SCCA"].concat();
+    let folder = make(&[
+        ("case/logs/a.bin", LOG),
+        ("case/b.pf", &prefetch),
+        ("case/hives/whatever", HIVE),
+        ("case/notes.txt", b"notes"),
+        ("case/old.evt", b"\x30\0\0\0LfLe"),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(logs(&found[0]), [r"{files}\case\logs\a.bin"]);
+    assert_eq!(at(&found[0], &Location::Loose(Format::Prefetch)), [r"{files}\case\b.pf"]);
+    // A hive that does not say which it is may be any.
+    for hive in [evidence::Hive::Software, evidence::Hive::NtUser] {
+        assert_eq!(at(&found[0], &Location::Key { hive, key: "" }), [r"{files}\case\hives\whatever"]);
+    }
+    let problem = &found[0].problems[0];
+    assert!(found[0].problems.len() == 1 && problem.item == r"\case\old.evt", "{:?}", found[0].problems);
+    assert_eq!(problem.kind, ProblemKind::NotUnderstood);
+    let single = opened(&folder.path().join("case/logs/a.bin"));
+    assert_eq!(logs(&single[0]), [r"{files}\a.bin"]);
+}
+
+#[test]
+fn archives_inside_archives_are_opened() {
+    let host = |name: &[u8]| {
+        let log = [LOG, name].concat();
+        zip_of(&[("C/Windows/System32/winevt/Logs/Security.evtx", &log)])
+    };
+    let inner = zip_of(&[("one.zip", &host(b"one")), ("ConsoleLog.txt", b"done")]);
+    let folder = make(&[
+        ("deep.zip", &zip_of(&[("x/inner.zip", &inner), ("loose.evtx", LOG)])),
+        ("two.zip", &host(b"two")),
+        ("broken.zip", b"PK\x03\x04 and no more"),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(found.len(), 3);
+    assert_eq!(read(&found[0], SECURITY), b"ElfFile\0one");
+    assert_eq!(read(&found[1], SECURITY), b"ElfFile\0two");
+    assert_eq!(logs(&found[2]), [r"{files}\deep.zip\loose.evtx"]);
+    let problems = &found[0].problems;
+    assert!(problems.len() == 1 && problems[0].item == r"\broken.zip", "{problems:?}");
+    assert_eq!(problems[0].kind, ProblemKind::NotUnderstood);
+    let mut nested = host(b"deepest");
+    for _ in 0..=MAX_NESTED {
+        nested = zip_of(&[("a.zip", &nested)]);
+    }
+    let folder = make(&[("nested.zip", &nested)]);
+    assert!(refusal(&folder.path().join("nested.zip")).contains("archives inside each other"));
+}
+
+#[test]
+fn an_upload_without_its_holes_is_put_together_again() {
+    let index = br#"{"ranges":[{"file_length":4,"length":4},{"file_offset":4,"original_offset":4,"length":6},
+        {"file_offset":4,"original_offset":10,"file_length":5,"length":5}]}"#;
+    let at_log = "uploads/ntfs/%5C%5C.%5CC%3A/Windows/System32/winevt/Logs";
+    let folder = make(&[
+        (&format!("{at_log}/Security.evtx"), b"ElfFile\0x"),
+        (&format!("{at_log}/Security.evtx.idx"), index),
+        (&format!("{at_log}/Other.evtx"), LOG),
+        (&format!("{at_log}/Other.evtx.idx"), br#"{"ranges":[{"file_length":99,"length":99}]}"#),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(read(&found[0], SECURITY), b"ElfF\0\0\0\0\0\0ile\0x");
+    let tree = found[0].volumes[0].1.as_ref().unwrap();
+    let log = tree.lookup(&SECURITY[2..]).unwrap().unwrap();
+    let missing = tree.open(&log).unwrap().missing();
+    assert_eq!((log.size, missing.len(), missing[0].clone()), (15, 1, 4..10));
+    assert!(tree.lookup(&format!("{}.idx", &SECURITY[2..])).unwrap().is_none(), "it is no file of the host");
+    let problems = tree.take_problems();
+    assert!(problems.len() == 1 && problems[0].item == "Other.evtx", "{problems:?}");
+}
+
+#[test]
+fn what_has_nothing_of_windows_is_refused_by_what_it_is() {
+    let folder = make(&[
+        ("none/x/notes.txt", b"notes"),
+        ("text.E01", b"no image\n"),
+        ("zeros", &[0; 8192]),
+        ("noise", &[0xA5; 8192]),
+        ("shell/C/Windows/notepad.txt", b"text"),
+    ]);
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    for (name, expected) in [
+        ("empty", "is empty"),
+        ("none", "the one file in it is no event log"),
+        ("text.E01", "it is text"),
+        ("zeros", "it holds zeros only"),
+        ("noise", "a5 a5 a5 a5"),
+        ("shell", "no Windows folder is there"),
+    ] {
+        let error = refusal(&folder.path().join(name));
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_never_opened() {
+    let folder = make(&[("C/Windows/System32/winevt/Logs/Security.evtx", LOG)]);
+    let socket = folder.path().join("socket");
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert!(refusal(&socket).contains("a socket"));
+    assert!(refusal(Path::new("/dev/zero")).contains("a character device"));
+    let found = opened(folder.path());
+    assert!(found[0].problems[0].what.contains("a socket"), "{:?}", found[0].problems);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_stay_two_names() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = make(&[("C/Windows/System32/config/SYSTEM", HIVE)]);
+    let logs_folder = folder.path().join("C/Windows/System32/winevt/Logs");
+    std::fs::create_dir_all(&logs_folder).unwrap();
+    for name in [&b"old\x80.evtx"[..], b"old\x81.evtx"] {
+        std::fs::write(logs_folder.join(std::ffi::OsStr::from_bytes(name)), LOG).unwrap();
+    }
+    let given = folder.path().join(std::ffi::OsStr::from_bytes(b"case\xff"));
+    std::fs::create_dir(&given).unwrap();
+    std::fs::rename(folder.path().join("C"), given.join("C")).unwrap();
+    let found = opened(&given);
+    let paths = logs(&found[0]);
+    assert_eq!(paths, [r"old\x80.evtx", r"old\x81.evtx"].map(|name| SECURITY.replace("Security.evtx", name)));
+}
