@@ -46,13 +46,14 @@
 
 mod class;
 mod remains;
+mod search;
 #[cfg(test)]
 mod tests;
 
 use crate::formats::hive::{HiveFile, Key, Note, Reader};
-use class::{Registration, State};
-use evidence::{Artifact, Bytes, Claim, Hive, Input, Integrity, Lead, Location, Phase, Record, Sink};
-use std::collections::HashMap;
+use class::State;
+use evidence::{Artifact, Bytes, Claim, Hive, Input, Lead, Location, Phase, Record, Sink};
+use search::Registrations;
 
 /// COM registrations of managed classes.
 pub(crate) static ARTIFACT: Artifact = Artifact {
@@ -111,32 +112,43 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     notes.into_iter().for_each(|note| note.report(sink));
 }
 
+/// Gives a record for each registration. None is held longer than it takes to compare it with its other state, which is
+/// read again where it is needed.
 fn read(mut hive: HiveFile<'_>, notes: &mut Vec<Note>, sink: &mut Sink<'_>) {
-    let before = hive.has_pending_logs().then(|| registrations(&hive.reader(), &mut Vec::new()));
     hive.apply_logs(notes);
-    let reader = hive.reader();
-    let user = reader.root().and_then(|root| class::user_of_root(&root.name().to_string()));
-    let after = registrations(&reader, notes);
-    let mut emit = |registration: &Registration, state| sink.record(registration.record(state, user.clone()));
-    let by_key = |all: &[Registration]| -> HashMap<String, usize> {
-        all.iter().enumerate().map(|(index, one)| (one.key.to_uppercase(), index)).collect()
-    };
-    let later_keys = by_key(&after);
-    let earlier_keys = by_key(before.as_deref().unwrap_or_default());
-    for registration in &after {
-        let earlier = earlier_keys.get(&registration.key.to_uppercase());
-        let earlier = earlier.and_then(|index| before.as_ref()?.get(*index));
-        let is_new = before.is_some() && earlier.is_none();
-        emit(registration, if is_new { State::LogOnly } else { State::Current });
-        if let Some(earlier) = earlier.filter(|earlier| !earlier.unchanged_from(registration)) {
-            emit(earlier, State::BeforeLog);
-        }
+    // Looking up what was met before must not count as damage of what is being read, so it has readers of its own.
+    let (reader, look_up) = (hive.reader(), hive.reader());
+    let before = [(); 3].map(|()| hive.reader_before_logs());
+    let mut earlier = None;
+    if let [Some(reader), Some(look_up), _] = &before {
+        let registrations = earlier.insert(Registrations::new(reader, look_up));
+        registrations.for_each(&mut |_| {});
     }
-    for registration in before.iter().flatten().filter(|one| !later_keys.contains_key(&one.key.to_uppercase())) {
-        emit(registration, State::BeforeLog);
+    let user = reader.root().and_then(|root| class::user_of_root(&root.name().to_string()));
+    let mut later = Registrations::new(&reader, &look_up);
+    later.for_each(&mut |registration| {
+        let same = earlier.as_ref().and_then(|earlier| earlier.at_key(&registration));
+        let is_new = same.is_none() && earlier.as_ref().is_some_and(|earlier| !earlier.full);
+        let state = if is_new { State::LogOnly } else { State::Current };
+        sink.record(registration.record(state, user.clone()));
+        if let Some(earlier) = same.filter(|earlier| !earlier.unchanged_from(&registration)) {
+            sink.record(earlier.record(State::BeforeLog, user.clone()));
+        }
+    });
+    notes.extend(reader.take_notes());
+    if let ([_, Some(look_up), Some(reader)], false) = (&before, later.full) {
+        Registrations::new(reader, look_up).for_each(&mut |registration| {
+            if later.at_key(&registration).is_none() {
+                sink.record(registration.record(State::BeforeLog, user.clone()));
+            }
+        });
+    }
+    if later.full || earlier.is_some_and(|earlier| earlier.full) {
+        notes.push(search::full_note());
     }
     let kind = HiveKind::of(&reader);
-    remains::read(&hive, kind, &after, user.as_deref(), sink);
+    remains::read(&hive, kind, &later, user.as_deref(), sink);
+    notes.extend(hive.take_failures());
 }
 
 /// What a hive is, told by the keys below its root.
@@ -195,39 +207,6 @@ fn is_windows_32(reader: &Reader<'_>) -> bool {
         Some(lab) if lab.contains("64") && lab.contains("fre") => false,
         _ => reader.key("Wow6432Node").is_none(),
     }
-}
-
-/// Every registration of one state of a hive, in the order of the hive.
-fn registrations(reader: &Reader<'_>, notes: &mut Vec<Note>) -> Vec<Registration> {
-    let mut found: Vec<Registration> = Vec::new();
-    let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
-    for (root, view) in HiveKind::of(reader).class_roots() {
-        let Some(classes) = reader.key(root) else { continue };
-        for kind in ["CLSID", "Record"] {
-            let Some(key) = classes.subkey(kind) else { continue };
-            let path = joined(root, &name_of(&key));
-            for entry in key.subkeys() {
-                let damage = reader.damage();
-                let mut registrations = match kind {
-                    "CLSID" => Registration::of_class(&entry, &path, view).into_iter().collect(),
-                    _ => Registration::of_record(&entry, &path, view),
-                };
-                for mut registration in registrations.drain(..) {
-                    if reader.damage() > damage {
-                        registration.integrity = Integrity::Corrupted;
-                    }
-                    // The two 32-bit keys are one on a running system; a copy of the same content says nothing new.
-                    let same_id = by_id.entry(registration.id.clone()).or_default();
-                    if !same_id.iter().any(|index| registration.repeats(&found[*index])) {
-                        same_id.push(found.len());
-                        found.push(registration);
-                    }
-                }
-            }
-        }
-    }
-    notes.extend(reader.take_notes());
-    found
 }
 
 fn joined(path: &str, name: &str) -> String {

@@ -104,6 +104,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
             security::read_security(&reader, sink);
         }
         notes.extend(reader.take_notes());
+        notes.extend(hive.take_failures());
     }
     notes.into_iter().for_each(|note| note.report(sink));
 }
@@ -124,7 +125,7 @@ impl<'r> Found<'r> {
     }
 
     fn subkeys(&self) -> impl Iterator<Item = Found<'r>> + '_ {
-        self.key.subkeys().into_iter().map(|key| Found { path: format!("{}\\{}", self.path, key.name()), key })
+        self.key.subkeys().map(|key| Found { path: format!("{}\\{}", self.path, key.name()), key })
     }
 
     fn name(&self) -> String {
@@ -146,7 +147,7 @@ impl<'r> Found<'r> {
     }
 
     fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        Some(self.key.value(name)?.bytes.into_owned())
+        Some(self.key.value(name)?.bytes().into_owned())
     }
 
     fn locator(&self, value: Option<&str>) -> Locator {

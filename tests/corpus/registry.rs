@@ -49,10 +49,11 @@ fn walk(hive: &HiveFile<'_>) -> Walked {
     let Some(root) = reader.root() else { return walked };
     walked.root = root.name().to_string();
     reader.walk(root, &mut |_, key| {
-        let values = key.values();
         walked.keys += 1;
-        walked.values += values.len() as u64;
-        walked.data += values.iter().map(|value| value.bytes.len() as u64).sum::<u64>();
+        for value in key.values() {
+            walked.values += 1;
+            walked.data += value.bytes().len() as u64;
+        }
         walked.written = walked.written.wrapping_add(key.last_written());
     });
     walked.reached_twice = reader.take_notes().iter().filter(|note| note.what.contains("reached twice")).count() as u64;
@@ -128,6 +129,39 @@ fn hives_hold_what_another_reader_counts() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} lines:\n{}", wrong.len(), lines.len(), wrong.join("\n"));
+}
+
+/// Hives of the corpus as the crate nt-hive reads them in memory and as they are read in place.
+#[test]
+fn both_readers_find_the_same() {
+    let Some(corpus) = folder() else { return };
+    for line in ground_truth(&corpus, "hives.jsonl") {
+        let path = hive_path(&corpus, &line);
+        let (bytes, logs) = (std::fs::read(&path).unwrap(), logs_of(&path));
+        let logs: Vec<&dyn Bytes> = logs.iter().map(|(_, log)| log as &dyn Bytes).collect();
+        let [strict, in_place] = [HiveFile::load, HiveFile::load_in_place].map(|open| {
+            let mut notes = Vec::new();
+            let mut hive = open(&bytes, &logs, &mut notes)?;
+            let before = (walk(&hive), places(&hive));
+            hive.apply_logs(&mut notes);
+            Some((before, (walk(&hive), places(&hive)), notes))
+        });
+        assert_eq!(strict, in_place, "{}", path.display());
+    }
+}
+
+/// Path and offset of every key, offset and data of every value, and the offsets of what was deleted.
+fn places(hive: &HiveFile<'_>) -> (Vec<(String, u64)>, Vec<(u64, Vec<u8>)>, Vec<u64>) {
+    let reader = hive.reader();
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    if let Some(root) = reader.root() {
+        reader.walk(root, &mut |path, key| {
+            keys.push((path.to_owned(), key.offset()));
+            values.extend(key.values().map(|value| (value.offset, value.bytes().into_owned())));
+        });
+    }
+    let deleted = hive.recovered();
+    (keys, values, deleted.keys().map(|key| key.offset()).collect())
 }
 
 /// A hive of the corpus by the SHA-256 that its ground truth gives, wherever it lies.

@@ -3,6 +3,7 @@
 use super::{CLASS, MANAGED_VALUES, RECORD, name_of};
 use crate::formats::hive::{Data, Key, Value as Stored};
 use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value};
+use std::ops::ControlFlow;
 
 /// In which state of the hive a registration is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,48 @@ impl Place {
     }
 }
 
+/// Most bytes that one registration keeps of its names and values, with what holds them. Registrations that an
+/// installer or a tool wrote have some hundreds.
+pub(super) const MOST_OF_ONE: usize = 1 << 20;
+
+/// How much may still be kept of a registration, so that one made for it does not fill the memory.
+pub(super) struct Room {
+    left: usize,
+    /// Whether something had no room.
+    pub(super) short: bool,
+}
+
+impl Room {
+    pub(super) fn new(bytes: usize) -> Self {
+        Room { left: bytes, short: false }
+    }
+
+    /// Takes room for a text and what holds it; breaks when there is none.
+    fn take(&mut self, length: usize) -> ControlFlow<()> {
+        match self.left.checked_sub(length.saturating_add(96)) {
+            Some(left) => {
+                self.left = left;
+                ControlFlow::Continue(())
+            }
+            None => {
+                self.left = 0;
+                self.short = true;
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Notes at a key that something had no room.
+    fn report(&self, key: &Key<'_>) {
+        if self.short {
+            key.note_limit(
+                format!("a registration has more than {MOST_OF_ONE} bytes of names and values"),
+                "what stands behind in it is left out of its record",
+            );
+        }
+    }
+}
+
 /// The values of `InprocServer32`, of one of its version keys or of a version of a value type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Server {
@@ -64,16 +107,23 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn of(values: &[Stored<'_>]) -> Self {
+    pub(super) fn of<'r>(values: impl Iterator<Item = Stored<'r>>, room: &mut Room) -> Self {
         let mut server = Server::default();
         for value in values {
+            let name = value.name();
+            let managed = MANAGED_VALUES.into_iter().find(|managed| name.is(managed));
             let text = value.text();
-            let managed = MANAGED_VALUES.into_iter().find(|name| value.name.is(name));
+            let shown = if text.is_none() { Some(shown(&value)) } else { None };
+            let length = text.as_ref().map_or(0, String::len) + shown.as_ref().map_or(0, length_of);
+            if room.take(length + value.name_length()).is_break() {
+                break;
+            }
             match (managed, text) {
                 (Some(name), Some(text)) => server.managed.push((name, text)),
-                (None, Some(text)) if value.name.is_empty() => server.dll = Some(text),
-                (None, Some(text)) if value.name.is("ThreadingModel") => server.threading_model = Some(text),
-                _ => server.other.push((value.name.to_string(), shown(value))),
+                (None, Some(text)) if name.is_empty() => server.dll = Some(text),
+                (None, Some(text)) if name.is("ThreadingModel") => server.threading_model = Some(text),
+                (_, Some(text)) => server.other.push((name.to_string(), Value::from(text))),
+                (_, None) => server.other.extend(shown.map(|shown| (name.to_string(), shown))),
             }
         }
         server
@@ -93,6 +143,9 @@ impl Server {
     }
 }
 
+/// What one version of a value type takes in memory beside its values: its fields, and three times its path.
+const ONE_RECORD: usize = size_of::<Registration>() + 1_024;
+
 /// Whether a server path names `mscoree.dll`, with or without folder, quotes, variables or extension.
 fn names_loader(server: &str) -> bool {
     let name = server.rsplit(['\\', '/']).next().unwrap_or_default();
@@ -111,6 +164,11 @@ fn shown(value: &Stored<'_>) -> Value {
             Value::from(bytes.iter().take(256).map(|byte| format!("{byte:02x}")).collect::<String>())
         }
     }
+}
+
+/// How many bytes a value of [`shown`] holds.
+fn length_of(value: &Value) -> usize {
+    value.as_text().map_or(8, str::len) + value.items().iter().map(|item| 32 + length_of(item)).sum::<usize>()
 }
 
 /// A version key below `InprocServer32`.
@@ -154,40 +212,53 @@ pub(super) struct Registration {
 impl Registration {
     /// The registration of a key below `CLSID`, if it is one of a managed class. `parent` is the path of `CLSID`.
     pub(super) fn of_class(key: &Key<'_>, parent: &str, view: &'static str) -> Option<Registration> {
-        let subkeys = key.subkeys();
-        let subkey = |name: &str| subkeys.iter().find(|key| key.name().is(name));
-        let inproc = subkey("InprocServer32")?;
-        let server = Server::of(&inproc.values());
-        let versions: Vec<Version> = inproc
-            .subkeys()
-            .iter()
-            .map(|key| Version {
-                name: name_of(key),
-                last_written: key.last_written(),
-                server: Server::of(&key.values()),
-            })
-            .collect();
+        // The first subkey of each of these names.
+        const PARTS: [&str; 5] = ["InprocServer32", "ProgId", "TypeLib", "TreatAs", "Implemented Categories"];
+        let mut parts = PARTS.map(|_| None);
+        for subkey in key.subkeys() {
+            let part = PARTS.iter().position(|part| subkey.name().is(part));
+            if let Some(part) = part.map(|index| &mut parts[index]).filter(|part| part.is_none()) {
+                *part = Some(subkey);
+            }
+        }
+        let [inproc, prog_id, type_lib, treat_as, categories] = parts;
+        let inproc = inproc?;
+        let mut room = Room::new(MOST_OF_ONE);
+        let server = Server::of(inproc.values(), &mut room);
+        let mut versions = Vec::new();
+        for version in inproc.subkeys() {
+            if room.take(name_of(&version).len()).is_break() {
+                break;
+            }
+            let (name, last_written) = (name_of(&version), version.last_written());
+            versions.push(Version { name, last_written, server: Server::of(version.values(), &mut room) });
+        }
         if !server.is_managed() && !versions.iter().any(|version| !version.server.managed.is_empty()) {
             return None;
         }
         let path = format!("{parent}\\{}", name_of(key));
-        let default_of = |name: &str| subkey(name)?.value("")?.text();
+        let default_of = |key: Option<Key<'_>>| key?.value("")?.text();
         let mut surroundings = Vec::new();
-        let mut push = |name, text: Option<String>| surroundings.extend(text.map(|text| (name, Value::from(text))));
+        let mut push = |name, text: Option<String>| {
+            let text = text.filter(|text| room.take(text.len()).is_continue());
+            surroundings.extend(text.map(|text| (name, Value::from(text))));
+        };
         push("Name", key.value("").and_then(|value| value.text()));
-        push("ProgId", default_of("ProgId"));
-        push("TypeLib", default_of("TypeLib"));
+        push("ProgId", default_of(prog_id));
+        push("TypeLib", default_of(type_lib));
         push("AppId", key.value("AppID").and_then(|value| value.text()));
-        push("TreatAs", default_of("TreatAs"));
-        if let Some(categories) = subkey("Implemented Categories") {
-            let names: Vec<String> = categories.subkeys().iter().map(name_of).collect();
+        push("TreatAs", default_of(treat_as));
+        if let Some(categories) = categories {
+            let names = categories.subkeys().map(|category| name_of(&category));
+            let names: Vec<String> = names.take_while(|name| room.take(name.len()).is_continue()).collect();
             surroundings.push(("Categories", Value::from(names)));
         }
+        room.report(key);
         Some(Registration {
             kind: Kind::Class,
             id: name_of(key).to_uppercase(),
             view,
-            places: vec![Place::of(inproc, format!("{path}\\{}", name_of(inproc))), Place::of(key, path.clone())],
+            places: vec![Place::of(&inproc, format!("{path}\\{}", name_of(&inproc))), Place::of(key, path.clone())],
             key: path,
             server,
             versions,
@@ -200,8 +271,12 @@ impl Registration {
     pub(super) fn of_record(key: &Key<'_>, parent: &str, view: &'static str) -> Vec<Registration> {
         let id = name_of(key);
         let mut found = Vec::new();
+        let mut room = Room::new(MOST_OF_ONE);
         for version in key.subkeys() {
-            let server = Server::of(&version.values());
+            if room.take(ONE_RECORD).is_break() {
+                break;
+            }
+            let server = Server::of(version.values(), &mut room);
             if server.managed.is_empty() {
                 continue;
             }
@@ -219,6 +294,7 @@ impl Registration {
                 integrity: Integrity::Intact,
             });
         }
+        room.report(key);
         found
     }
 

@@ -1,20 +1,23 @@
 //! What is left of registrations that were deleted.
 
-use super::class::{Kind, Place, Registration, Server, State, Version};
+use super::class::{Kind, MOST_OF_ONE, Place, Registration, Room, Server, State, Version};
+use super::search::Registrations;
 use super::{HiveKind, MANAGED_VALUES, VALUE};
-use crate::formats::hive::{DeletedKey, DeletedValue, HiveFile};
+use crate::formats::hive::{DeletedKey, DeletedValue, HiveFile, Recovered};
 use evidence::{Claim, Fields, Integrity, Locator, ProblemKind, Record, Sink};
 use std::collections::BTreeMap;
 
 /// Most bytes of paths and values of deleted keys that are looked at. Keys and values can be named many times.
 const MAX_TEXT: usize = 32 << 20;
+/// Most bytes of class paths that are held at a time, with what holds them.
+const MOST_KEPT: usize = 4 << 20;
 
 /// Gives a record for each class whose deleted keys show a managed registration that is not the current one,
 /// and one for each deleted value that only such registrations have and that no key claims.
 pub(super) fn read(
     hive: &HiveFile<'_>,
     kind: HiveKind,
-    current: &[Registration],
+    current: &Registrations<'_>,
     user: Option<&str>,
     sink: &mut Sink<'_>,
 ) {
@@ -23,39 +26,21 @@ pub(super) fn read(
         return;
     }
     let recovered = hive.recovered();
-    // Keys of one class in path order; several deleted copies of one key may exist, by offset.
-    let mut classes: BTreeMap<String, Vec<(String, &DeletedKey<'_>)>> = BTreeMap::new();
     let mut left = MAX_TEXT;
-    let mut all = !recovered.limit_reached;
-    for key in &recovered.keys {
-        let (path, _) = key.path();
-        let Some(rest) = left.checked_sub(path.len()) else {
-            all = false;
-            break;
-        };
-        left = rest;
-        if let Some(class) = class_path(&path) {
-            classes.entry(path[..class].to_uppercase()).or_default().push((path, key));
-        }
-    }
-    let mut by_id: BTreeMap<&str, Vec<&Registration>> = BTreeMap::new();
-    for registration in current {
-        by_id.entry(&registration.id).or_default().push(registration);
-    }
+    let (classes, mut all) = by_class(&recovered, &mut left);
     for keys in classes.into_values() {
-        for registration in registrations(&keys, &roots, &mut left) {
+        let (registrations, whole) = registrations(&recovered, &keys, &roots, &mut left);
+        all &= whole;
+        for registration in registrations {
             // What is still there unchanged was only moved inside the hive.
-            if !by_id
-                .get(registration.id.as_str())
-                .is_some_and(|same| same.iter().any(|other| covers(other, &registration)))
-            {
+            if !current.of_id(&registration.id).any(|other| covers(&other, &registration)) {
                 sink.record(registration.record(State::Deleted, user.map(str::to_owned)));
             }
         }
     }
-    for value in recovered.values.iter().filter_map(DeletedValue::value) {
-        let Some(name) = MANAGED_VALUES.into_iter().find(|name| value.name.is(name)) else { continue };
-        left = left.saturating_sub(value.bytes.len());
+    for value in recovered.values().filter_map(|value: DeletedValue<'_>| value.value()) {
+        let Some(name) = MANAGED_VALUES.into_iter().find(|name| value.name().is(name)) else { continue };
+        left = left.saturating_sub(value.bytes().len());
         if left == 0 {
             break;
         }
@@ -86,6 +71,25 @@ pub(super) fn read(
     }
 }
 
+/// The numbers of the deleted keys of each class by its path in upper case, and whether these are all. Several deleted
+/// copies of one key may exist, by offset.
+fn by_class(recovered: &Recovered<'_>, left: &mut usize) -> (BTreeMap<String, Vec<u32>>, bool) {
+    let mut classes: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    let mut room = MOST_KEPT;
+    for (index, key) in recovered.keys().enumerate() {
+        let (path, _) = key.path();
+        let Some(rest) = left.checked_sub(path.len()) else { return (classes, false) };
+        *left = rest;
+        let Some(class) = class_path(&path) else { continue };
+        let class = path[..class].to_uppercase();
+        let Some(rest) = room.checked_sub(class.len() + 96) else { return (classes, false) };
+        // Another key of the same class costs its number only.
+        room = if classes.contains_key(&class) { room.saturating_sub(8) } else { rest };
+        classes.entry(class).or_default().extend(u32::try_from(index));
+    }
+    (classes, !recovered.limit_reached)
+}
+
 /// How many bytes of a path lead to a class key, if it lies at or below one: `…CLSID\{…}`.
 fn class_path(path: &str) -> Option<usize> {
     let mut start = 0;
@@ -101,6 +105,9 @@ fn class_path(path: &str) -> Option<usize> {
     None
 }
 
+/// Most deleted copies of one class, and most of its version keys, that are looked at.
+const MOST_COPIES: usize = 1_000;
+
 /// A deleted `InprocServer32` with the version keys that were in it, or version keys of one that is not deleted.
 struct Remains {
     place: Place,
@@ -108,49 +115,65 @@ struct Remains {
     versions: Vec<Version>,
 }
 
-/// The registrations that the deleted keys of one class show.
+/// The registrations that the deleted keys of one class show, and whether these are all.
 ///
 /// `left` is how many bytes of values may still be read; without values the keys are shown all the same.
 fn registrations(
-    keys: &[(String, &DeletedKey<'_>)],
+    recovered: &Recovered<'_>,
+    keys: &[u32],
     roots: &[(&'static str, &'static str)],
     left: &mut usize,
-) -> Vec<Registration> {
-    let Some(class) = keys.first().and_then(|(path, _)| path.get(..class_path(path)?)) else { return Vec::new() };
+) -> (Vec<Registration>, bool) {
+    let with_path = || {
+        let keys = keys.iter().filter_map(|index| recovered.key(*index as usize));
+        keys.map(|key| (key.path().0, key))
+    };
+    // Upper and lower case can differ in length, so the class is cut from a path of its own.
+    let first = with_path().next().map(|(path, _)| path);
+    let Some(class) = first.as_deref().and_then(|path| path.get(..class_path(path)?)) else {
+        return (Vec::new(), true);
+    };
+    let mut room = Room::new(2 * MOST_OF_ONE);
     let mut server_of = |key: &DeletedKey<'_>| {
         let values = key.values();
-        let length = values.iter().map(|value| value.bytes.len()).sum::<usize>();
+        let length = values.iter().map(|value| value.bytes().len()).sum::<usize>();
         *left = left.saturating_sub(length);
-        if *left == 0 { Server::default() } else { Server::of(&values) }
+        // Each takes room, also one without values.
+        if *left == 0 { Server::default() } else { Server::of(values.into_iter(), &mut room) }
     };
     let below = |path: &str| path.get(class.len()..).unwrap_or_default().trim_start_matches('\\').to_uppercase();
     let mut class_key = None;
+    let mut whole = true;
     // By the offset of InprocServer32.
     let mut servers: BTreeMap<u64, Remains> = BTreeMap::new();
-    let place = |path: &str, key: &DeletedKey<'_>| Place {
-        path: path.to_owned(),
-        offset: key.offset(),
-        last_written: key.last_written(),
-    };
-    for (path, key) in keys {
-        match below(path).as_str() {
-            "" => class_key = Some(place(path, key)),
+    let place =
+        |path: String, key: &DeletedKey<'_>| Place { path, offset: key.offset(), last_written: key.last_written() };
+    for (path, key) in with_path() {
+        match below(&path).as_str() {
+            "" => class_key = Some(place(path, &key)),
+            "INPROCSERVER32" if servers.len() >= MOST_COPIES => whole = false,
             "INPROCSERVER32" => {
-                let server = server_of(key);
-                servers.insert(key.offset(), Remains { place: place(path, key), server, versions: Vec::new() });
+                let server = server_of(&key);
+                servers.insert(key.offset(), Remains { place: place(path, &key), server, versions: Vec::new() });
             }
             _ => {}
         }
     }
-    for (path, key) in keys {
-        let below = below(path);
+    let mut versions = 0;
+    for (path, key) in with_path() {
+        let below = below(&path);
         let Some(name) = below.strip_prefix("INPROCSERVER32\\").filter(|name| !name.contains('\\')) else { continue };
-        let server = server_of(key);
+        if versions >= MOST_COPIES {
+            whole = false;
+            break;
+        }
+        let server = server_of(&key);
         if server.managed.is_empty() && !is_version(name) {
             continue;
         }
+        versions += 1;
         let remains = servers.entry(key.parent_offset()).or_insert_with(|| Remains {
-            place: place(path, key),
+            place: place(path, &key),
             server: Server::default(),
             versions: Vec::new(),
         });
@@ -158,7 +181,7 @@ fn registrations(
     }
     let id = class.rsplit('\\').next().unwrap_or_default().to_uppercase();
     let view = view_of(class, roots);
-    servers
+    let found = servers
         .into_values()
         .filter(|remains| remains.server.is_managed() || !remains.versions.is_empty())
         .map(|remains| Registration {
@@ -172,7 +195,8 @@ fn registrations(
             surroundings: Vec::new(),
             integrity: Integrity::Recovered,
         })
-        .collect()
+        .collect();
+    (found, whole && !room.short)
 }
 
 /// Whether a key's name is an assembly version, four numbers, as the framework names the keys below

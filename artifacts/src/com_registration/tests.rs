@@ -1,6 +1,6 @@
 use super::*;
 use crate::formats::hive::writer::{self, KeySpec, delete_key, delete_value, dirty, entry, hive, new_log};
-use evidence::{Filetime, Locator, Problem, ProblemKind, Value, When};
+use evidence::{Filetime, Integrity, Locator, Problem, ProblemKind, Value, When};
 
 const CLSID: &str = "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}";
 const CODE_BASE: &str = "file:///C:/AtomicRedTeam/T1121.DLL";
@@ -306,6 +306,39 @@ fn native_classes_leave_no_deleted_records() {
     let key = HiveFile::load(&bytes, &[], &mut Vec::new()).unwrap().reader().key(path).unwrap().offset();
     delete_key(&mut bytes, key as usize);
     assert_eq!(parse_bytes(&bytes, &[]).0, []);
+}
+
+#[test]
+fn a_registration_that_would_fill_the_memory_is_cut_and_said() {
+    let mut inproc = KeySpec::new("InprocServer32").text("", "mscoree.dll").text("Class", "A.B");
+    for number in 0..300 {
+        inproc = inproc.text(&format!("v{number:03}"), &"x".repeat(8_000));
+    }
+    let root = software().at(&format!(r"Classes\CLSID\{CLSID}"), inproc);
+    let (records, problems) = parse_bytes(&hive(&root, 0), &[]);
+    let [record] = records.as_slice() else { panic!("{}", records.len()) };
+    assert_eq!((field(record, "Server"), field(record, "Class")), ("mscoree.dll", "A.B"));
+    // 130 values of 8,000 characters and what holds them are a mebibyte.
+    let Value::Map(other) = record.fields.get("Other").unwrap().to_value() else { panic!("{record:?}") };
+    assert!((120..=131).contains(&other.len()), "{}", other.len());
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.kind, ProblemKind::LimitReached);
+}
+
+/// Each of them has to be compared with those before.
+#[test]
+fn many_registrations_of_one_name_end() {
+    let mut root = software();
+    for number in 0..3_000 {
+        let inproc = KeySpec::new("InprocServer32").text("", "mscoree.dll").text("Class", &format!("A.B{number}"));
+        root = root.at(r"Classes\CLSID", KeySpec::new(CLSID).key(inproc));
+    }
+    let start = std::time::Instant::now();
+    let (records, problems) = parse_bytes(&hive(&root, 0), &[]);
+    assert_eq!(states(&records), vec![(CLSID, "current"); 3_000]);
+    let limits = problems.iter().filter(|problem| problem.kind == ProblemKind::LimitReached).count();
+    assert_eq!(limits, 1, "{problems:?}");
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
 /// Damaged hives and logs: every artifact that reads hives ends, without a panic and in bounded time.

@@ -75,9 +75,9 @@ const PROCESS_SETTINGS: [&str; 2] = ["AuditProcessCreation", "AuditProcessTermin
 /// numbers only, so they are used, and the two settings are looked for nowhere else.
 fn audit_policy(policy: &Found<'_>, sink: &mut Sink<'_>) {
     let Some(value) = policy.key.value("") else { return };
-    let Some(settings) = process_settings(&value.bytes) else {
+    let Some(settings) = process_settings(&value.bytes()) else {
         sink.problem(
-            ProblemKind::UnsupportedVersion { found: format!("an audit policy of {} bytes", value.bytes.len()) },
+            ProblemKind::UnsupportedVersion { found: format!("an audit policy of {} bytes", value.data_length()) },
             Some(policy.locator(Some(""))),
             "the audit policy does not have the known layout",
             "whether Windows was set to record process starts is unknown; their absence from the log means nothing",

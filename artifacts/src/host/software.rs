@@ -68,6 +68,9 @@ fn users(profiles: &Found<'_>, sink: &mut Sink<'_>) {
     }
 }
 
+/// Most years of rules of one time zone. Windows has them for some twenty years.
+const MOST_YEARS: usize = 1_000;
+
 fn time_zone_rules(zone: &Found<'_>, sink: &mut Sink<'_>) {
     let mut rules = Vec::new();
     rules.extend(zone.bytes("TZI").and_then(|bytes| rule(None, &bytes)));
@@ -75,13 +78,18 @@ fn time_zone_rules(zone: &Found<'_>, sink: &mut Sink<'_>) {
         let mut years: Vec<(u32, Value)> = dynamic
             .key
             .values()
-            .iter()
-            .filter(|value| matches!(value.data(), Data::Bytes(_)))
             .filter_map(|value| {
-                let year = value.name.to_string().parse().ok()?;
-                Some((year, rule(Some(year), &value.bytes)?))
+                let year = value.name().to_string().parse().ok()?;
+                let Data::Bytes(bytes) = value.data() else { return None };
+                Some((year, rule(Some(year), &bytes)?))
             })
+            .take(MOST_YEARS + 1)
             .collect();
+        if years.len() > MOST_YEARS {
+            years.truncate(MOST_YEARS);
+            let what = format!("a time zone has rules for more than {MOST_YEARS} years");
+            dynamic.key.note_limit(what, "the local times of other years may be wrong");
+        }
         years.sort_by_key(|(year, _)| *year);
         rules.extend(years.into_iter().map(|(_, rule)| rule));
     }

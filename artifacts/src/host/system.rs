@@ -87,10 +87,10 @@ fn shutdown(windows: &Found<'_>, sink: &mut Sink<'_>) {
 fn volumes(reader: &Reader<'_>, sink: &mut Sink<'_>) {
     let Some(mounted) = Found::at(reader, "MountedDevices") else { return };
     for value in mounted.key.values() {
-        let name = value.name.to_string();
+        let name = value.name().to_string();
         let mut fields = Fields::new();
         fields.push("Name", name.as_str());
-        let bytes: &[u8] = &value.bytes;
+        let bytes: &[u8] = &value.bytes();
         if let (12, Some(signature), Some(offset)) = (bytes.len(), bytes.first_chunk(), bytes.last_chunk()) {
             fields.push("DiskSignature", format!("{:08X}", u32::from_le_bytes(*signature)));
             fields.push("Offset", u64::from_le_bytes(*offset));

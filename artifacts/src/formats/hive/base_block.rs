@@ -101,12 +101,17 @@ pub(super) fn checksum(block: &[u8]) -> u32 {
     }
 }
 
+/// How much of a hive of this length holds hive bins, by what its base block says and what is there.
+pub(super) fn bins_length(stored: u32, hive_length: u64) -> u64 {
+    let available = hive_length.saturating_sub(BASE_BLOCK_LENGTH as u64);
+    let length = if stored == 0 { available } else { u64::from(stored).min(available) };
+    length / 4096 * 4096
+}
+
 /// Writes into our copy the base block that a cleanly closed hive with this root and length would have, so
 /// that a strict reader accepts it. What was stored is kept in [`BaseBlock`].
 pub(super) fn make_clean(bytes: &mut [u8], root_cell: u32, minor_version: u32) {
-    let available = bytes.len().saturating_sub(BASE_BLOCK_LENGTH);
-    let stored = u32_at(bytes, 40).unwrap_or(0) as usize;
-    let length = if stored == 0 { available } else { stored.min(available) } / 4096 * 4096;
+    let length = bins_length(u32_at(bytes, 40).unwrap_or(0), bytes.len() as u64);
     let Some(block) = bytes.get_mut(..BASE_BLOCK_LENGTH) else { return };
     let sequence = u32_at(block, 4).unwrap_or(1);
     block[..4].copy_from_slice(b"regf");

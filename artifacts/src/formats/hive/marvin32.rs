@@ -21,25 +21,60 @@ impl State {
     }
 }
 
-/// The hash of these bytes with the seed of hive logs.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
-    let mut state = State { low: SEED as u32, high: (SEED >> 32) as u32 };
-    let words = bytes.chunks_exact(4);
-    let rest = words.remainder();
-    for word in words {
-        state.take(u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+/// The hash of bytes that come in parts, with the seed of hive logs.
+pub(super) struct Hasher {
+    state: State,
+    /// What is left of the last part behind its last whole word.
+    rest: [u8; 4],
+    held: usize,
+}
+
+impl Hasher {
+    pub(super) fn new() -> Self {
+        Hasher { state: State { low: SEED as u32, high: (SEED >> 32) as u32 }, rest: [0; 4], held: 0 }
     }
-    let mut last = [0; 4];
-    last[..rest.len()].copy_from_slice(rest);
-    last[rest.len()] = 0x80;
-    state.take(u32::from_le_bytes(last));
-    state.take(0);
-    u64::from(state.low) | u64::from(state.high) << 32
+
+    pub(super) fn update(&mut self, mut bytes: &[u8]) {
+        while self.held > 0 && self.held < 4 {
+            let Some((byte, others)) = bytes.split_first() else { return };
+            self.rest[self.held] = *byte;
+            self.held += 1;
+            bytes = others;
+        }
+        if self.held == 4 {
+            self.state.take(u32::from_le_bytes(self.rest));
+            self.held = 0;
+        }
+        let words = bytes.chunks_exact(4);
+        let rest = words.remainder();
+        for word in words {
+            self.state.take(u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+        }
+        self.rest[..rest.len()].copy_from_slice(rest);
+        self.held = rest.len();
+    }
+
+    pub(super) fn finish(mut self) -> u64 {
+        let mut last = [0; 4];
+        last[..self.held].copy_from_slice(&self.rest[..self.held]);
+        last[self.held] = 0x80;
+        self.state.take(u32::from_le_bytes(last));
+        self.state.take(0);
+        u64::from(self.state.low) | u64::from(self.state.high) << 32
+    }
+}
+
+/// The hash of these bytes with the seed of hive logs.
+#[cfg(test)]
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = Hasher::new();
+    hasher.update(bytes);
+    hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::hash;
+    use super::{Hasher, hash};
 
     /// Values computed with a separate implementation, in another language, whose results agree with the
     /// hashes that Windows stored in 60 entries of real logs.
@@ -47,6 +82,11 @@ mod tests {
     fn agrees_with_an_independent_implementation() {
         for (bytes, expected) in VECTORS {
             assert_eq!(hash(bytes), *expected, "{bytes:?}");
+            for length in 1..4 {
+                let mut hasher = Hasher::new();
+                bytes.chunks(length).for_each(|part| hasher.update(part));
+                assert_eq!(hasher.finish(), *expected, "{bytes:?} in parts of {length}");
+            }
         }
     }
 

@@ -1,14 +1,17 @@
 //! Registry hives: what a hive file and its transaction logs hold, before and after the logs are applied.
 //!
-//! The reader is the crate `nt-hive`. It is strict: it refuses a hive that was not cleanly closed, stops at the
-//! first damaged entry of a list, and stops the program on two kinds of damage. Evidence is often both dirty
-//! and damaged, so three things are done around it.
+//! A hive is read in place, cell by cell, through [`evidence::Bytes`] (`cells` over `state`), so that the longest hive
+//! takes no more memory than a short one. Evidence is often both dirty and damaged:
 //!
-//! * The logs are applied in memory first ([`HiveFile::apply_logs`]) and the base block of our copy is made
-//!   that of a cleanly closed hive. The hive can be read before and after.
-//! * `nt-hive` does not tell times and offsets; they are read from the key nodes that it finds.
-//! * Where a list is damaged, the entries that `nt-hive` cannot give are read by a lenient reader of cells
-//!   (`cells`), which is also what reads free cells for [`deleted`]. Each such place is a [`Note`].
+//! * The logs are laid over the hive: it is noted where in them each changed page is ([`HiveFile::apply_logs`]), and
+//!   nothing is copied. The hive can be read before and after.
+//! * What is readable of a damaged structure is given, and each such place is a [`Note`]. Free cells are read as well,
+//!   because that is where deleted keys are (`deleted`).
+//!
+//! Hives of at most [`SMALL_HIVE`] bytes are held in memory and read by the crate `nt-hive`, which knows what Windows
+//! accepts. It is strict: it refuses a hive that was not cleanly closed, stops at the first damaged entry of a list, and
+//! stops the program on two kinds of damage. So the base block of our copy is made that of a cleanly closed hive, times
+//! and offsets are read from the nodes that it finds, and what it cannot give is read from the cells as in longer hives.
 //!
 //! Reference: M. Suhanov, *Windows registry file format specification*,
 //! <https://github.com/msuhanov/regf>.
@@ -17,28 +20,47 @@ mod base_block;
 mod bytes_at;
 mod cells;
 mod deleted;
+#[cfg(test)]
+mod in_place_tests;
 mod logs;
+#[cfg(test)]
+mod long_hive;
 mod marvin32;
+mod overlay;
+mod pages;
 mod reader;
+mod state;
 #[cfg(test)]
 mod tests;
+mod value;
 #[cfg(test)]
 pub(crate) mod writer;
 
 pub use base_block::{BaseBlock, FileType};
 pub use cells::Name;
 pub use deleted::{DeletedKey, DeletedValue, Recovered};
-pub use reader::{Data, Key, Reader, Value};
+pub use reader::{Key, Reader, Subkeys, Values};
+pub use value::{Data, MAX_DATA, Value};
 
 use base_block::{BASE_BLOCK_LENGTH, CHECKED_LENGTH};
-use cells::{Cells, KeyNode};
+use cells::Cells;
 use evidence::{Bytes, Locator, ProblemKind, Sink};
-use std::borrow::Cow;
+use overlay::MOST_PLACES;
+use pages::Pages;
+use state::{Block, State};
 
-/// Largest hive that is read. The format ends at 4 GiB, Windows' own hives stay far below this.
-const MAX_HIVE: u64 = 1 << 30;
-/// Largest log that is read.
-const MAX_LOG: u64 = 1 << 28;
+/// Longest hive that is held in memory and read by the strict reader.
+pub const SMALL_HIVE: u64 = 8 << 20;
+/// Most memory that an opened hive takes in bytes, whatever its length: both its states in pages or, where it is small,
+/// as a whole; the places of its logs' pages; and the places of deleted keys and values while a vector of them grows.
+pub const MEMORY: u64 = {
+    let state = if pages::KEPT as u64 > SMALL_HIVE { pages::KEPT as u64 } else { SMALL_HIVE };
+    2 * state + 32 * MOST_PLACES as u64 + deleted::MEMORY
+};
+/// Where the format ends: the offset of a cell has 32 bits.
+const MAX_HIVE: u64 = (1 << 32) + BASE_BLOCK_LENGTH as u64;
+/// Longest log that is read.
+const MAX_LOG: u64 = u32::MAX as u64;
 
 /// Something about a hive that a reader of the report should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +80,8 @@ impl Note {
         Note { kind, offset: None, what: what.into(), effect }
     }
 
-    fn at(mut self, offset: usize) -> Self {
-        self.offset = Some(offset as u64);
+    fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
         self
     }
 
@@ -70,61 +92,60 @@ impl Note {
     }
 }
 
-/// A hive file in memory, with what its logs would change.
+/// A hive file with what its logs would change.
 pub struct HiveFile<'a> {
-    bytes: Cow<'a, [u8]>,
+    hive: &'a dyn Bytes,
+    logs: Vec<&'a dyn Bytes>,
     base: Option<BaseBlock>,
-    minor_version: u32,
-    logs: Vec<Cow<'a, [u8]>>,
+    block: Block,
+    /// Longest hive that is held in memory.
+    small: u64,
     plan: Option<logs::Plan>,
+    /// The hive as stored.
+    before: State<'a>,
+    /// The hive with its logs applied, once they are.
+    after: Option<State<'a>>,
 }
 
 impl<'a> HiveFile<'a> {
-    /// Reads a hive and its logs, in any order, into memory. `None` when there is nothing that could be read;
-    /// the notes say why. A dirty or damaged hive is not refused.
-    pub fn load(bytes: &'a dyn Bytes, logs: &[&'a dyn Bytes], notes: &mut Vec<Note>) -> Option<HiveFile<'a>> {
-        let bytes = load(bytes, MAX_HIVE, "the hive", notes)?;
-        let logs: Vec<_> = logs.iter().filter_map(|log| load(*log, MAX_LOG, "a transaction log", notes)).collect();
-        let base = BaseBlock::parse(&bytes);
-        match &base {
-            None if bytes.len() >= BASE_BLOCK_LENGTH => notes.push(Note::new(
-                ProblemKind::BadSignature {
-                    offset: 0,
-                    expected: "regf".to_owned(),
-                    actual: bytes[..4].escape_ascii().to_string(),
-                },
-                "the base block has no signature",
-                "the hive was read without it; what is found may not be a registry hive",
-            )),
-            Some(base) if matches!(base.file_type, FileType::OldLog | FileType::NewLog) => {
-                notes.push(Note::new(
-                    ProblemKind::UnsupportedVersion { found: "a transaction log".to_owned() },
-                    "the file is a transaction log, not a hive",
-                    "nothing was read from it by itself",
-                ));
-                return None;
-            }
-            _ => {}
-        }
-        if bytes.len() < BASE_BLOCK_LENGTH {
+    /// Opens a hive and its logs, in any order. `None` when there is nothing that could be read; the notes say why. A
+    /// dirty or damaged hive is not refused.
+    pub fn load(hive: &'a dyn Bytes, logs: &[&'a dyn Bytes], notes: &mut Vec<Note>) -> Option<HiveFile<'a>> {
+        HiveFile::open(hive, logs, SMALL_HIVE, notes)
+    }
+
+    /// The same without holding short hives in memory, so that `nt-hive` has no part in it. Both ways give the same.
+    pub fn load_in_place(hive: &'a dyn Bytes, logs: &[&'a dyn Bytes], notes: &mut Vec<Note>) -> Option<HiveFile<'a>> {
+        HiveFile::open(hive, logs, 0, notes)
+    }
+
+    fn open(hive: &'a dyn Bytes, logs: &[&'a dyn Bytes], small: u64, notes: &mut Vec<Note>) -> Option<HiveFile<'a>> {
+        if hive.len() > MAX_HIVE {
             notes.push(Note::new(
-                ProblemKind::Truncated { offset: 0, expected: BASE_BLOCK_LENGTH as u64, actual: bytes.len() as u64 },
-                "the file is shorter than the base block of a hive",
-                "nothing could be read from this hive",
+                ProblemKind::LimitReached,
+                format!("the hive is {} bytes long; at most {MAX_HIVE} are read", hive.len()),
+                "no cell can lie behind; what stands there was not looked at",
             ));
+        }
+        let pages = Pages::new("the hive", hive, hive.len().min(MAX_HIVE));
+        let block = pages.prefix(0, BASE_BLOCK_LENGTH as u64);
+        if pages.failed() > 0 {
+            let failures = pages.take_failures();
+            notes.extend(failures.into_iter().map(|note| Note { effect: "nothing was read from it", ..note }));
             return None;
         }
-        let slices: Vec<&[u8]> = logs.iter().map(AsRef::as_ref).collect();
-        let plan = logs::plan(&bytes, base.as_ref(), &slices, notes);
+        let base = base_block(&block, notes)?;
+        let logs: Vec<&'a dyn Bytes> = logs.iter().copied().filter(|log| is_short_enough(*log, notes)).collect();
+        let plan = logs::plan(&pages, base.as_ref(), &logs, notes);
         if let Some(base) = &base
             && base.is_dirty()
         {
             dirty_note(base, plan.as_ref(), logs.is_empty(), notes);
         }
         let minor_version = base.as_ref().map_or(5, |base| base.minor_version);
-        let mut hive = HiveFile { bytes, base, minor_version, logs, plan };
-        hive.make_clean(notes);
-        Some(hive)
+        let block = Block { bytes: block, minor_version, has_base: base.is_some() };
+        let before = State::new(pages, &block, small, notes);
+        Some(HiveFile { hive, logs, base, block, small, plan, before, after: None })
     }
 
     /// The base block as stored in the file, `None` when it has no signature.
@@ -140,98 +161,98 @@ impl<'a> HiveFile<'a> {
     /// Applies what the logs hold. Afterwards [`HiveFile::reader`] gives the later state.
     pub fn apply_logs(&mut self, notes: &mut Vec<Note>) {
         let Some(plan) = self.plan.take() else { return };
-        let slices: Vec<&[u8]> = self.logs.iter().map(AsRef::as_ref).collect();
-        let bytes = self.bytes.to_mut();
-        if let Some(log) = plan.base_block_from.and_then(|index| slices.get(index))
-            && let Some(block) = log.get(..CHECKED_LENGTH)
-        {
-            bytes[..CHECKED_LENGTH].copy_from_slice(block);
-            self.minor_version = BaseBlock::fields(block).minor_version;
+        let mut block = self.block.clone();
+        let of_log = plan.base_block_from.and_then(|index| self.logs.get(index)).and_then(|log| {
+            let mut head = [0; CHECKED_LENGTH];
+            (log.read_full_at(0, &mut head).ok()? == CHECKED_LENGTH).then_some(head)
+        });
+        if let Some(head) = of_log {
+            block.bytes[..CHECKED_LENGTH].copy_from_slice(&head);
+            block.minor_version = BaseBlock::fields(&head).minor_version;
         }
-        plan.apply(bytes, &slices);
         if let Some(length) = plan.bins_length.and_then(|length| u32::try_from(length).ok()) {
-            bytes[40..44].copy_from_slice(&length.to_le_bytes());
+            block.bytes[40..44].copy_from_slice(&length.to_le_bytes());
         }
-        self.logs.clear();
-        self.make_clean(notes);
+        let pages = Pages::with_logs("the hive", self.hive, plan.length, std::mem::take(&mut self.logs), plan.overlay);
+        self.after = Some(State::new(pages, &block, self.small, notes));
     }
 
-    /// The bytes of the present state, with the base block of a cleanly closed hive.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    fn state(&self) -> &State<'a> {
+        self.after.as_ref().unwrap_or(&self.before)
     }
 
     /// A reader of the present state.
     pub fn reader(&self) -> Reader<'_> {
-        Reader::new(self.cells())
+        Reader::new(Cells { state: self.state() })
+    }
+
+    /// A reader of the hive as stored, where logs were applied to it.
+    pub fn reader_before_logs(&self) -> Option<Reader<'_>> {
+        self.after.as_ref().map(|_| Reader::new(Cells { state: &self.before }))
+    }
+
+    /// What could not be read so far of both states and was not told by a reader of them.
+    pub fn take_failures(&self) -> Vec<Note> {
+        let mut failures = self.state().take_failures();
+        for failure in self.before.take_failures() {
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+        failures
     }
 
     /// Keys and values that were deleted but whose bytes are still there, in the order of their offsets.
     pub fn recovered(&self) -> Recovered<'_> {
-        deleted::sweep(self.cells())
-    }
-
-    fn cells(&self) -> Cells<'_> {
-        Cells { bytes: &self.bytes, minor_version: self.minor_version }
-    }
-
-    /// Gives our copy the base block of a cleanly closed hive, and finds the root key where the stored offset
-    /// does not lead to one. A hive that needs neither is not copied.
-    fn make_clean(&mut self, notes: &mut Vec<Note>) {
-        let block = BaseBlock::fields(&self.bytes);
-        let cells = self.cells();
-        let mut root = block.root_cell;
-        if cells.key_node(root).is_none() {
-            let found = find_root(cells);
-            notes.push(
-                Note::new(
-                    ProblemKind::Inconsistent {
-                        a: format!("the base block puts the root key at {:#x}", u64::from(root) + 4096),
-                        b: match found {
-                            Some(cell) => format!("a root key is at {:#x}", u64::from(cell) + 4096),
-                            None => "there is no root key".to_owned(),
-                        },
-                    },
-                    "the root key is not where it should be",
-                    match found {
-                        Some(_) => "the hive was read from the root key that was found",
-                        None => "live keys could not be read; deleted ones may still be found",
-                    },
-                )
-                .at(36),
-            );
-            root = found.unwrap_or(root);
-        }
-        let strictly_clean = self.base.is_some() && root == block.root_cell && nt_hive::Hive::new(&*self.bytes).is_ok();
-        if !strictly_clean {
-            base_block::make_clean(self.bytes.to_mut(), root, self.minor_version);
-        }
+        deleted::sweep(Cells { state: self.state() })
     }
 }
 
-fn load<'a>(bytes: &'a dyn Bytes, limit: u64, what: &str, notes: &mut Vec<Note>) -> Option<Cow<'a, [u8]>> {
-    if bytes.len() > limit {
+/// The base block of a file that may be a hive. The inner `None` is one without a signature, the outer one a file of
+/// which nothing can be read.
+fn base_block(block: &[u8], notes: &mut Vec<Note>) -> Option<Option<BaseBlock>> {
+    let base = BaseBlock::parse(block);
+    match &base {
+        None if block.len() >= BASE_BLOCK_LENGTH => notes.push(Note::new(
+            ProblemKind::BadSignature {
+                offset: 0,
+                expected: "regf".to_owned(),
+                actual: block[..4].escape_ascii().to_string(),
+            },
+            "the base block has no signature",
+            "the hive was read without it; what is found may not be a registry hive",
+        )),
+        Some(base) if matches!(base.file_type, FileType::OldLog | FileType::NewLog) => {
+            notes.push(Note::new(
+                ProblemKind::UnsupportedVersion { found: "a transaction log".to_owned() },
+                "the file is a transaction log, not a hive",
+                "nothing was read from it by itself",
+            ));
+            return None;
+        }
+        _ => {}
+    }
+    if block.len() < BASE_BLOCK_LENGTH {
         notes.push(Note::new(
-            ProblemKind::LimitReached,
-            format!("{what} is {} bytes long; at most {limit} are read", bytes.len()),
-            "nothing was read from it",
+            ProblemKind::Truncated { offset: 0, expected: BASE_BLOCK_LENGTH as u64, actual: block.len() as u64 },
+            "the file is shorter than the base block of a hive",
+            "nothing could be read from this hive",
         ));
         return None;
     }
-    if let Some(slice) = bytes.as_slice() {
-        return Some(Cow::Borrowed(slice));
+    Some(base)
+}
+
+fn is_short_enough(log: &dyn Bytes, notes: &mut Vec<Note>) -> bool {
+    let is_short = log.len() <= MAX_LOG;
+    if !is_short {
+        notes.push(Note::new(
+            ProblemKind::LimitReached,
+            format!("a transaction log is {} bytes long; at most {MAX_LOG} are read", log.len()),
+            "nothing was read from it",
+        ));
     }
-    match bytes.read_all(limit) {
-        Ok(read) => read.map(Cow::Owned),
-        Err(error) => {
-            notes.push(Note::new(
-                ProblemKind::ReadFailed,
-                format!("{what} could not be read: {error}"),
-                "nothing was read from it",
-            ));
-            None
-        }
-    }
+    is_short
 }
 
 fn dirty_note(base: &BaseBlock, plan: Option<&logs::Plan>, no_logs: bool, notes: &mut Vec<Note>) {
@@ -255,16 +276,4 @@ fn dirty_note(base: &BaseBlock, plan: Option<&logs::Plan>, no_logs: bool, notes:
         ),
     };
     notes.push(Note::new(ProblemKind::Dirty, what, effect));
-}
-
-/// The first key node with the flag of a root key that stands in an allocated cell.
-fn find_root(cells: Cells<'_>) -> Option<u32> {
-    let mut found = None;
-    deleted::for_each_cell(cells, &mut |offset, cell| {
-        if found.is_none() && cell.allocated && KeyNode::new(cell).is_some_and(|node| node.flags() & KeyNode::ROOT != 0)
-        {
-            found = u32::try_from(offset - BASE_BLOCK_LENGTH).ok();
-        }
-    });
-    found
 }

@@ -1,12 +1,13 @@
 //! Keys and values of one state of a hive.
 
+use super::Note;
 use super::base_block::BASE_BLOCK_LENGTH;
-use super::cells::{Cells, KeyNode, NO_CELL, Name, ValueNode};
-use super::{Note, cells};
+use super::cells::{Cells, KeyNode, NO_CELL, Name, SEGMENT_LENGTH, SubkeyOffsets, ValueNode, ValueOffsets};
+use super::value::{MAX_DATA, Value};
 use evidence::{ProblemKind, guarded};
 use nt_hive::{KeyValueData, NtHiveNameString};
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 /// Windows allows 512 levels of keys.
 const MAX_DEPTH: usize = 512;
@@ -15,6 +16,10 @@ const MAX_NOTES: usize = 100;
 /// How many times as many bytes as a hive has are read from it before it is taken for hostile. Looking keys up by
 /// name reads their lists again.
 const PASSES: u64 = 16;
+/// Longest list that the strict reader is given. What it reads of a list is held in memory.
+const STRICT_LIST: u64 = 1 << 14;
+/// First byte of a cell's content, counted from the cell's offset and the end of the base block.
+const CONTENT: u64 = BASE_BLOCK_LENGTH as u64 + 4;
 const LOST_KEYS: &str = "keys below it may be missing";
 const LOST_VALUES: &str = "values of it may be missing or cut";
 
@@ -29,6 +34,27 @@ pub struct Reader<'h> {
     left: Cell<u64>,
 }
 
+/// Subkeys in the stored order. They are read one by one.
+pub struct Subkeys<'r> {
+    reader: &'r Reader<'r>,
+    found: Found<SubkeyOffsets<'r>, Key<'r>>,
+}
+
+/// Values in the stored order. They are read one by one.
+pub struct Values<'r> {
+    reader: &'r Reader<'r>,
+    found: Found<ValueOffsets<'r>, Value<'r>>,
+}
+
+/// What a list holds.
+enum Found<O, T> {
+    None,
+    /// As the strict reader gave it.
+    Strict(std::vec::IntoIter<T>),
+    /// To be read from the cells at these offsets.
+    Cells(O),
+}
+
 /// A key.
 #[derive(Clone)]
 pub struct Key<'r> {
@@ -38,39 +64,12 @@ pub struct Key<'r> {
     node: KeyNode<'r>,
 }
 
-/// A value.
-#[derive(Clone, Debug)]
-pub struct Value<'r> {
-    /// Name; empty for the default value of the key.
-    pub name: Name<'r>,
-    /// Stored type number, 1 for REG_SZ. Any number occurs.
-    pub type_code: u32,
-    /// The bytes.
-    pub bytes: Cow<'r, [u8]>,
-    /// Byte offset of the value's structure in the hive file.
-    pub offset: u64,
-    /// Whether name and data are all there.
-    pub whole: bool,
-}
-
-/// A value's data as its type says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
-    /// REG_SZ, REG_EXPAND_SZ, REG_LINK: up to the first NUL.
-    Text(String),
-    /// REG_MULTI_SZ.
-    Texts(Vec<String>),
-    /// REG_DWORD, REG_DWORD_BIG_ENDIAN, REG_QWORD of their full length.
-    Number(u64),
-    /// Anything else.
-    Bytes(Vec<u8>),
-}
-
 impl<'h> Reader<'h> {
     pub(super) fn new(cells: Cells<'h>) -> Self {
         // The strict reader is known to panic on some damage.
-        let strict = guarded(|| nt_hive::Hive::without_validation(cells.bytes).ok()).flatten();
-        let left = (cells.bytes.len() as u64 + (1 << 18)) * PASSES;
+        let strict = cells.state.memory();
+        let strict = strict.and_then(|bytes| guarded(|| nt_hive::Hive::without_validation(bytes).ok()).flatten());
+        let left = (cells.state.len() + (1 << 18)) * PASSES;
         Reader { cells, strict, notes: RefCell::new(Vec::new()), unlisted: Cell::new(0), left: Cell::new(left) }
     }
 
@@ -78,8 +77,8 @@ impl<'h> Reader<'h> {
     ///
     /// In a sound hive everything belongs to one key, so reading all of it takes as many bytes as the file has.
     /// In a file made for it, any number of keys share one long list or value, and reading all would never end.
-    fn spend(&self, bytes: usize) -> bool {
-        let left = self.left.get().checked_sub(bytes as u64);
+    fn spend(&self, bytes: u64) -> bool {
+        let left = self.left.get().checked_sub(bytes);
         self.left.set(left.unwrap_or(0));
         if left.is_none() {
             self.note(Note::new(
@@ -93,7 +92,8 @@ impl<'h> Reader<'h> {
 
     /// The damage met so far, which is forgotten by this.
     pub fn take_notes(&self) -> Vec<Note> {
-        let mut notes = std::mem::take(&mut *self.notes.borrow_mut());
+        let mut notes = self.cells.state.take_failures();
+        notes.append(&mut self.notes.borrow_mut());
         let unlisted = self.unlisted.take();
         if unlisted > 0 {
             notes.push(Note::new(
@@ -105,9 +105,20 @@ impl<'h> Reader<'h> {
         notes
     }
 
-    /// How often damage was met since the notes were last taken.
+    /// Forgets the damage met so far, so that meeting it again counts as damage.
+    pub fn forget_notes(&self) {
+        self.notes.borrow_mut().clear();
+        self.unlisted.set(0);
+    }
+
+    /// A number that grows whenever damage is met, until the notes are taken.
     pub fn damage(&self) -> usize {
-        self.notes.borrow().len() + self.unlisted.get()
+        self.notes.borrow().len() + self.unlisted.get() + self.cells.state.failed()
+    }
+
+    pub(super) fn note_long_value(&self, offset: u64, length: u64) {
+        let what = format!("a value is {length} bytes long; the first {MAX_DATA} were read");
+        self.note(Note::new(ProblemKind::LimitReached, what, "what stands behind in it was not looked at").at(offset));
     }
 
     fn note(&self, note: Note) {
@@ -127,11 +138,17 @@ impl<'h> Reader<'h> {
 impl<'r> Reader<'r> {
     /// The root key.
     pub fn root(&'r self) -> Option<Key<'r>> {
-        let root_cell = cells_root(self.cells.bytes);
+        let root_cell = self.cells.state.root_cell;
         let node = self.cells.key_node(root_cell)?;
         let strict = self.strict.as_ref().filter(|_| self.is_sound(root_cell));
         let strict = strict.and_then(|hive| guarded(|| hive.root_key_node().ok()).flatten());
         Some(Key { reader: self, strict, node })
+    }
+
+    /// The key whose node is at this byte offset of the hive file, if there is one.
+    pub fn key_at(&'r self, offset: u64) -> Option<Key<'r>> {
+        let node = self.cells.key_node(u32::try_from(offset.checked_sub(CONTENT)?).ok()?)?;
+        Some(Key { reader: self, strict: None, node })
     }
 
     /// The key at this path below the root, without its name; case does not matter, the path is ASCII.
@@ -145,12 +162,12 @@ impl<'r> Reader<'r> {
     }
 
     /// Visits every key below and including `top`, parents first, with its path (that of `top` is empty).
-    /// A key that is reached twice is visited once.
+    /// A key that is reached twice is visited once, for which a bit is held for every cell near a key.
     pub fn walk(&'r self, top: Key<'r>, visit: &mut dyn FnMut(&str, &Key<'r>)) {
-        let mut seen = vec![0u64; self.cells.bytes.len() / 512 + 1];
+        let mut seen: HashMap<u64, [u64; 8]> = HashMap::new();
         let mut path = String::new();
         visit(&path, &top);
-        let mut levels = vec![(0, top.subkeys().into_iter())];
+        let mut levels = vec![(0, top.subkeys())];
         while let Some((length, keys)) = levels.last_mut() {
             path.truncate(*length);
             let Some(key) = keys.next() else {
@@ -159,7 +176,8 @@ impl<'r> Reader<'r> {
             };
             // Cells start at multiples of eight, so one bit for each is enough.
             let place = key.node.offset / 8;
-            let (word, bit) = (&mut seen[place / 64], 1u64 << (place % 64));
+            let near = seen.entry(place / 512).or_default();
+            let (word, bit) = (&mut near[(place / 64 % 8) as usize], 1u64 << (place % 64));
             if *word & bit != 0 {
                 self.note(
                     Note::new(
@@ -195,30 +213,32 @@ impl<'r> Reader<'r> {
                 continue;
             }
             let length = path.len();
-            levels.push((length, key.subkeys().into_iter()));
+            levels.push((length, key.subkeys()));
         }
     }
 }
 
-fn cells_root(bytes: &[u8]) -> u32 {
-    super::bytes_at::u32_at(bytes, 36).unwrap_or(NO_CELL)
+/// The bytes of a name that the strict reader found, and their place in the hive.
+fn place(name: &NtHiveNameString<'_>, bytes: &[u8]) -> Option<u64> {
+    let (NtHiveNameString::Latin1(name) | NtHiveNameString::Utf16LE(name)) = name;
+    let place = (name.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize)?;
+    (place <= bytes.len()).then_some(place as u64)
 }
 
-/// The bytes of a name that the strict reader found, and their place in the hive.
-fn place(name: &NtHiveNameString<'_>, bytes: &[u8]) -> Option<usize> {
-    let (NtHiveNameString::Latin1(name) | NtHiveNameString::Utf16LE(name)) = name;
-    (name.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize).filter(|place| *place <= bytes.len())
+/// By which number other cells name the cell with this name, whose structure has so many bytes before it.
+fn cell_of(name: &NtHiveNameString<'_>, bytes: &[u8], header: usize) -> Option<u32> {
+    u32::try_from(place(name, bytes)?.checked_sub(header as u64 + CONTENT)?).ok()
 }
 
 impl<'r> Key<'r> {
     /// Its name.
-    pub fn name(&self) -> Name<'r> {
+    pub fn name(&self) -> Name<'_> {
         let (name, whole) = self.node.name();
         if !whole {
             self.reader.note(
                 Note::new(
                     ProblemKind::Truncated {
-                        offset: (self.node.offset + KeyNode::HEADER) as u64,
+                        offset: self.node.offset + KeyNode::HEADER as u64,
                         expected: self.node.name_length() as u64,
                         actual: name.bytes.len() as u64,
                     },
@@ -238,15 +258,19 @@ impl<'r> Key<'r> {
 
     /// Byte offset of the key node in the hive file.
     pub fn offset(&self) -> u64 {
-        self.node.offset as u64
+        self.node.offset
+    }
+
+    /// Notes that the key has more than its caller takes.
+    pub fn note_limit(&self, what: impl Into<String>, effect: &'static str) {
+        self.reader.note(Note::new(ProblemKind::LimitReached, what, effect).at(self.node.offset));
     }
 
     /// The class name, which few keys have.
     pub fn class_name(&self) -> Option<String> {
-        let length = usize::from(super::bytes_at::u16_at(self.node.content, 74)?);
-        let cell = self.reader.cells.cell(super::bytes_at::u32_at(self.node.content, 48)?)?;
-        (length > 0)
-            .then(|| Name { bytes: cell.content.get(..length).unwrap_or(cell.content), latin1: false }.to_string())
+        let (cell, length) = self.node.class_name();
+        let cell = self.reader.cells.cell(cell)?;
+        (length > 0).then(|| Name { bytes: &cell.content(usize::from(length)), latin1: false }.to_string())
     }
 
     /// How many subkeys the key node claims.
@@ -254,57 +278,48 @@ impl<'r> Key<'r> {
         self.node.subkey_count()
     }
 
-    /// Its subkeys in the stored order, which is that of their upper-case names.
-    pub fn subkeys(&self) -> Vec<Key<'r>> {
+    /// Its subkeys in the stored order, which is that of their upper-case names. Damage of the list is noted at once.
+    pub fn subkeys(&self) -> Subkeys<'r> {
+        Subkeys { reader: self.reader, found: self.find_subkeys().unwrap_or(Found::None) }
+    }
+
+    fn find_subkeys(&self) -> Option<Found<SubkeyOffsets<'r>, Key<'r>>> {
         let list = self.node.subkey_list();
-        if list == NO_CELL || self.node.subkey_count() == 0 {
-            return Vec::new();
+        if list == NO_CELL || self.node.subkey_count() == 0 || !self.reader.spend(KeyNode::HEADER as u64) {
+            return None;
         }
-        if !self.reader.spend(KeyNode::HEADER) {
-            return Vec::new();
-        }
-        let cells = self.reader.cells;
-        let Some((offsets, whole)) = cells.subkey_offsets(list) else {
+        let Some(offsets) = self.reader.cells.subkey_offsets(list) else {
             self.note_list("the list of subkeys cannot be read", LOST_KEYS);
-            return Vec::new();
+            return None;
         };
-        if !self.reader.spend(offsets.len() * KeyNode::HEADER) {
-            return Vec::new();
+        let (count, whole) = offsets.survey();
+        if !self.reader.spend(count.saturating_mul(KeyNode::HEADER as u64)) {
+            return None;
         }
-        let sound = whole && self.reader.is_sound(list) && offsets.iter().all(|offset| self.reader.is_sound(*offset));
-        if let Some(strict) = self.strict.as_ref().filter(|_| sound)
-            && let Some(Some(keys)) = guarded(|| self.strict_subkeys(strict, offsets.len()))
+        if let Some(strict) = self.strict.as_ref().filter(|_| whole && count <= STRICT_LIST)
+            && self.reader.is_sound(list)
+            && offsets.clone().all(|offset| self.reader.is_sound(offset))
+            && let Some(Some(keys)) = guarded(|| self.strict_subkeys(strict, count as usize))
         {
-            return keys;
+            return Some(Found::Strict(keys.into_iter()));
         }
-        let keys: Vec<Key<'r>> = offsets
-            .iter()
-            .filter_map(|offset| Some(Key { reader: self.reader, strict: None, node: cells.key_node(*offset)? }))
-            .collect();
-        if !whole || keys.len() < offsets.len() {
+        let readable = offsets.clone().filter(|offset| self.reader.cells.is_key_node(*offset)).count() as u64;
+        if !whole || readable < count {
             self.note_list(
-                &format!(
-                    "the list of subkeys is damaged; {} of {} could be read",
-                    keys.len(),
-                    self.node.subkey_count()
-                ),
+                &format!("the list of subkeys is damaged; {readable} of {} could be read", self.node.subkey_count()),
                 LOST_KEYS,
             );
         }
-        keys
+        Some(Found::Cells(offsets))
     }
 
     /// The subkeys by the strict reader; `None` at its first error.
     fn strict_subkeys(&self, strict: &nt_hive::KeyNode<'r, &'r [u8]>, count: usize) -> Option<Vec<Key<'r>>> {
-        let bytes = self.reader.cells.bytes;
+        let cells = self.reader.cells;
         let mut keys = Vec::with_capacity(count);
         for key in strict.subkeys()?.ok()? {
             let key = key.ok()?;
-            let offset = place(&key.name().ok()?, bytes)?.checked_sub(KeyNode::HEADER)?;
-            let node = KeyNode::new(cells::Cell {
-                offset,
-                ..self.reader.cells.cell(u32::try_from(offset.checked_sub(BASE_BLOCK_LENGTH + 4)?).ok()?)?
-            })?;
+            let node = cells.key_node(cell_of(&key.name().ok()?, cells.state.memory()?, KeyNode::HEADER)?)?;
             keys.push(Key { reader: self.reader, strict: Some(key), node });
         }
         Some(keys)
@@ -312,7 +327,7 @@ impl<'r> Key<'r> {
 
     /// The subkey of this ASCII name in any case.
     pub fn subkey(&self, name: &str) -> Option<Key<'r>> {
-        self.subkeys().into_iter().find(|key| key.node.name().0.is(name))
+        self.subkeys().find(|key| key.node.name().0.is(name))
     }
 
     /// The key at this ASCII path below; the key itself for an empty path.
@@ -320,46 +335,47 @@ impl<'r> Key<'r> {
         path.split('\\').filter(|name| !name.is_empty()).try_fold(self.clone(), |key, name| key.subkey(name))
     }
 
-    /// Its values in the stored order.
-    pub fn values(&self) -> Vec<Value<'r>> {
-        if self.node.value_count() == 0 {
-            return Vec::new();
+    /// Its values in the stored order. Damage of the list is noted at once.
+    pub fn values(&self) -> Values<'r> {
+        Values { reader: self.reader, found: self.find_values().unwrap_or(Found::None) }
+    }
+
+    fn find_values(&self) -> Option<Found<ValueOffsets<'r>, Value<'r>>> {
+        if self.node.value_count() == 0 || !self.reader.spend(ValueNode::HEADER as u64) {
+            return None;
         }
         let cells = self.reader.cells;
-        if !self.reader.spend(ValueNode::HEADER) {
-            return Vec::new();
+        let (offsets, whole) = cells.value_offsets(&self.node, cells.state.len());
+        let count = offsets.count_left();
+        let length = |node: ValueNode<'_>| {
+            (ValueNode::HEADER + node.name_length()) as u64 + node.data_length().min(cells.state.len())
+        };
+        if !self.reader.spend(count * 4) {
+            return None;
         }
-        let (offsets, whole) = cells.value_offsets(&self.node, cells.bytes.len());
-        let nodes = offsets.iter().filter_map(|offset| cells.value_node(*offset));
-        let length =
-            |node: ValueNode<'_>| ValueNode::HEADER + node.name_length() + node.data_length().min(cells.bytes.len());
-        if !self.reader.spend(offsets.len() * 4) || !self.reader.spend(nodes.map(length).sum()) {
-            return Vec::new();
+        let nodes = || offsets.clone().filter_map(|offset| cells.value_node(offset));
+        if !self.reader.spend(nodes().map(length).fold(0, u64::saturating_add)) {
+            return None;
         }
-        let sound = whole
+        if let Some(strict) = self.strict.as_ref().filter(|_| whole && count <= STRICT_LIST)
             && self.reader.is_sound(self.node.value_list())
-            && offsets.iter().all(|offset| self.reader.is_sound(*offset));
-        if let Some(strict) = self.strict.as_ref().filter(|_| sound)
-            && let Some(Some(values)) = guarded(|| self.strict_values(strict, offsets.len()))
+            && offsets.clone().all(|offset| self.reader.is_sound(offset))
+            && let Some(Some(values)) = guarded(|| self.strict_values(strict, count as usize))
         {
-            return values;
+            return Some(Found::Strict(values.into_iter()));
         }
-        let values: Vec<Value<'r>> = offsets
-            .iter()
-            .filter_map(|offset| cells.value_node(*offset))
-            .map(|node| Value::of_node(cells, &node))
-            .collect();
-        if values.len() as u64 != u64::from(self.node.value_count()) || values.iter().any(|value| !value.whole) {
+        let (mut readable, mut all_whole) = (0, true);
+        for node in nodes() {
+            readable += 1;
+            all_whole &= node.name().1 && cells.for_each_piece(&node, &mut |_, _| {});
+        }
+        if readable != u64::from(self.node.value_count()) || !all_whole {
             self.note_list(
-                &format!(
-                    "the list of values is damaged; {} of {} could be read",
-                    values.len(),
-                    self.node.value_count()
-                ),
+                &format!("the list of values is damaged; {readable} of {} could be read", self.node.value_count()),
                 LOST_VALUES,
             );
         }
-        values
+        Some(Found::Cells(offsets))
     }
 
     /// The values by the strict reader; `None` at its first error.
@@ -368,35 +384,28 @@ impl<'r> Key<'r> {
         let mut values = Vec::with_capacity(count);
         for value in strict.values()?.ok()? {
             let value = value.ok()?;
-            let offset = place(&value.name().ok()?, cells.bytes)?.checked_sub(ValueNode::HEADER)?;
-            let node = cells.value_node(u32::try_from(offset.checked_sub(BASE_BLOCK_LENGTH + 4)?).ok()?)?;
+            let node = cells.value_node(cell_of(&value.name().ok()?, cells.state.memory()?, ValueNode::HEADER)?)?;
             if !self.reader.data_is_sound(&node) {
                 return None;
             }
             let bytes = match value.data().ok()? {
-                KeyValueData::Small(bytes) => Cow::Borrowed(bytes),
+                KeyValueData::Small(bytes) => Some(bytes),
+                // Many values can name the same pieces, so they are put together only when the data is asked for.
                 KeyValueData::Big(pieces) => {
-                    let mut bytes = Vec::new();
                     for piece in pieces {
-                        bytes.extend_from_slice(piece.ok()?);
+                        piece.ok()?;
                     }
-                    Cow::Owned(bytes)
+                    None
                 }
             };
-            values.push(Value {
-                name: node.name().0,
-                type_code: node.type_code(),
-                bytes,
-                offset: offset as u64,
-                whole: true,
-            });
+            values.push(Value::of_strict(cells, node, self.reader, bytes));
         }
         Some(values)
     }
 
     /// The value of this ASCII name in any case; the default value for an empty name.
     pub fn value(&self, name: &str) -> Option<Value<'r>> {
-        self.values().into_iter().find(|value| value.name.is(name))
+        self.values().find(|value| value.name().is(name))
     }
 
     fn note_list(&self, what: &str, effect: &'static str) {
@@ -419,78 +428,51 @@ impl<'r> Key<'r> {
     }
 }
 
-impl<'h> Reader<'h> {
+impl<'r> Iterator for Subkeys<'r> {
+    type Item = Key<'r>;
+
+    fn next(&mut self) -> Option<Key<'r>> {
+        match &mut self.found {
+            Found::None => None,
+            Found::Strict(keys) => keys.next(),
+            Found::Cells(offsets) => offsets.find_map(|offset| {
+                Some(Key { reader: self.reader, strict: None, node: self.reader.cells.key_node(offset)? })
+            }),
+        }
+    }
+}
+
+impl<'r> Iterator for Values<'r> {
+    type Item = Value<'r>;
+
+    fn next(&mut self) -> Option<Value<'r>> {
+        let cells = self.reader.cells;
+        match &mut self.found {
+            Found::None => None,
+            Found::Strict(values) => values.next(),
+            Found::Cells(offsets) => offsets
+                .find_map(|offset| cells.value_node(offset))
+                .map(|node| Value::of_node(cells, node, Some(self.reader))),
+        }
+    }
+}
+
+impl Reader<'_> {
     /// Whether the strict reader can follow this value to its data without a panic and as Windows would.
     fn data_is_sound(&self, node: &ValueNode<'_>) -> bool {
-        let size = super::bytes_at::u32_at(node.content, 4).unwrap_or(0);
+        let (size, cell) = node.data_place();
         if size & 0x8000_0000 != 0 {
             return size & 0x7FFF_FFFF <= 4;
         }
-        let cell = super::bytes_at::u32_at(node.content, 8).unwrap_or(NO_CELL);
+        // The strict reader takes every long value for a split one, which it is not in the older format.
+        let split = || self.cells.state.minor_version > 3 && self.segments_are_sound(cell);
         size != 0
             && self.is_sound(cell)
-            && (size as usize <= 16_344 || self.cells.data(node).1 && self.segments_are_sound(cell))
+            && (size as usize <= SEGMENT_LENGTH || self.cells.for_each_piece(node, &mut |_, _| {}) && split())
     }
 
     fn segments_are_sound(&self, cell: u32) -> bool {
-        let Some(big) = self.cells.cell(cell).filter(|cell| cell.content.starts_with(b"db")) else { return false };
-        let list = super::bytes_at::u32_at(big.content, 4).unwrap_or(NO_CELL);
-        let count = usize::from(super::bytes_at::u16_at(big.content, 2).unwrap_or(0));
-        self.is_sound(list)
-            && self.cells.cell(list).is_some_and(|list| {
-                list.content
-                    .chunks_exact(4)
-                    .take(count)
-                    .all(|item| self.is_sound(super::bytes_at::u32_at(item, 0).unwrap_or(NO_CELL)))
-            })
+        let segments = self.cells.cell(cell).and_then(|cell| cell.segments());
+        segments.is_some_and(|(list, mut items)| self.is_sound(list) && items.all(|item| self.is_sound(item)))
     }
-}
-
-impl<'h> Value<'h> {
-    pub(super) fn of_node(cells: Cells<'h>, node: &ValueNode<'h>) -> Self {
-        let (name, whole_name) = node.name();
-        let (bytes, whole_data) = cells.data(node);
-        Value { name, type_code: node.type_code(), bytes, offset: node.offset as u64, whole: whole_name && whole_data }
-    }
-
-    /// The data as its type says. Data that does not fit its type stays bytes.
-    pub fn data(&self) -> Data {
-        let bytes = &self.bytes;
-        match (self.type_code, bytes.len()) {
-            (1 | 2 | 6, _) => Data::Text(text(bytes)),
-            (7, _) => Data::Texts(texts(bytes)),
-            (4, 4) => Data::Number(u64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))),
-            (5, 4) => Data::Number(u64::from(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))),
-            (11, 8) => Data::Number(super::bytes_at::u64_at(bytes, 0).unwrap_or(0)),
-            _ => Data::Bytes(bytes.to_vec()),
-        }
-    }
-
-    /// The text of a text value; `None` for other types.
-    pub fn text(&self) -> Option<String> {
-        matches!(self.type_code, 1 | 2 | 6).then(|| text(&self.bytes))
-    }
-
-    /// The number of a numeric value; `None` for other types.
-    pub fn number(&self) -> Option<u64> {
-        match self.data() {
-            Data::Number(number) if self.type_code != 3 => Some(number),
-            _ => None,
-        }
-    }
-}
-
-/// UTF-16 up to the first NUL; an odd last byte is dropped as Windows drops it.
-fn text(bytes: &[u8]) -> String {
-    let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).take_while(|unit| *unit != 0);
-    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
-fn texts(bytes: &[u8]) -> Vec<String> {
-    let units: Vec<u16> = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
-    let mut texts: Vec<String> = units.split(|unit| *unit == 0).map(String::from_utf16_lossy).collect();
-    while texts.last().is_some_and(String::is_empty) {
-        texts.pop();
-    }
-    texts
 }

@@ -1,0 +1,209 @@
+//! One state of a hive: before its logs are applied, or after.
+
+use super::base_block::{self, BASE_BLOCK_LENGTH, BaseBlock};
+use super::cells::{Cells, KeyNode};
+use super::pages::{Page, Pages};
+use super::{Note, deleted};
+use evidence::{ProblemKind, guarded};
+use std::borrow::Cow;
+use std::ops::{Deref, Range};
+use std::rc::Rc;
+
+/// One state of a hive, to be read in any order.
+pub(super) struct State<'a> {
+    pages: Pages<'a>,
+    /// All of a small hive, with the base block of a cleanly closed one, so that the strict reader can read it.
+    memory: Option<Cow<'a, [u8]>>,
+    /// Offset of the root key's cell from the end of the base block.
+    pub(super) root_cell: u32,
+    /// Where the hive bins end in the file.
+    pub(super) bins_end: u64,
+    /// Minor version of the format, which decides whether long values are split.
+    pub(super) minor_version: u32,
+}
+
+/// The base block of a state.
+#[derive(Clone)]
+pub(super) struct Block {
+    pub(super) bytes: Vec<u8>,
+    pub(super) minor_version: u32,
+    /// Whether it has the signature of one.
+    pub(super) has_base: bool,
+}
+
+/// Bytes that lie together in memory.
+pub(super) enum Window<'h> {
+    Borrowed(&'h [u8]),
+    Page(Rc<Page>, Range<usize>),
+}
+
+impl Deref for Window<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Window::Borrowed(bytes) => bytes,
+            Window::Page(page, range) => page.from(range.start, range.end),
+        }
+    }
+}
+
+impl<'a> State<'a> {
+    /// A state with this base block. Where its root key is not where the block says, it is looked for.
+    ///
+    /// A hive of at most `small` bytes is held in memory, unless some of it cannot be read. A clean one that lies in
+    /// memory is not copied.
+    pub(super) fn new(pages: Pages<'a>, block: &Block, small: u64, notes: &mut Vec<Note>) -> Self {
+        let Block { bytes: block, minor_version, has_base } = block;
+        let (minor_version, has_base) = (*minor_version, *has_base);
+        let stored = BaseBlock::fields(block);
+        let mut state = State {
+            memory: None,
+            root_cell: stored.root_cell,
+            bins_end: BASE_BLOCK_LENGTH as u64,
+            minor_version,
+            pages,
+        };
+        state.bins_end += base_block::bins_length(stored.bins_length, state.len());
+        if state.bins_end == BASE_BLOCK_LENGTH as u64 {
+            state.bins_end = state.len();
+        }
+        if state.len() <= small {
+            state.hold(block);
+        }
+        state.find_root(notes);
+        let root = state.root_cell;
+        if let Some(bytes) = &mut state.memory {
+            let strictly_clean = has_base
+                && root == stored.root_cell
+                && guarded(|| nt_hive::Hive::new(&**bytes).is_ok()).unwrap_or(false);
+            if !strictly_clean {
+                base_block::make_clean(bytes.to_mut(), root, minor_version);
+            }
+        }
+        state
+    }
+
+    fn hold(&mut self, block: &[u8]) {
+        self.memory = match self.pages.as_slice() {
+            Some(bytes) => Some(Cow::Borrowed(bytes)),
+            None => {
+                let bytes = self.pages.prefix(0, self.pages.len());
+                (bytes.len() as u64 == self.pages.len()).then_some(Cow::Owned(bytes))
+            }
+        };
+        if self.memory.is_some() {
+            self.pages.release();
+        }
+        if let Some(bytes) = &mut self.memory
+            && bytes.get(..block.len()).is_some_and(|stored| stored != block)
+        {
+            bytes.to_mut()[..block.len()].copy_from_slice(block);
+        }
+    }
+
+    fn find_root(&mut self, notes: &mut Vec<Note>) {
+        let cells = Cells { state: self };
+        let root = self.root_cell;
+        if cells.is_key_node(root) {
+            return;
+        }
+        let found = deleted::cells_in_order(cells).find_map(|cell| {
+            let is_root = cell.allocated && KeyNode::new(cell).is_some_and(|node| node.flags() & KeyNode::ROOT != 0);
+            is_root.then(|| cell.number()).flatten()
+        });
+        notes.push(
+            Note::new(
+                ProblemKind::Inconsistent {
+                    a: format!("the base block puts the root key at {:#x}", u64::from(root) + 4096),
+                    b: match found {
+                        Some(cell) => format!("a root key is at {:#x}", u64::from(cell) + 4096),
+                        None => "there is no root key".to_owned(),
+                    },
+                },
+                "the root key is not where it should be",
+                match found {
+                    Some(_) => "the hive was read from the root key that was found",
+                    None => "live keys could not be read; deleted ones may still be found",
+                },
+            )
+            .at(36),
+        );
+        self.root_cell = found.unwrap_or(root);
+    }
+
+    /// Length of the file in this state.
+    pub(super) fn len(&self) -> u64 {
+        self.pages.len()
+    }
+
+    /// The whole, where it lies in memory.
+    pub(super) fn memory(&self) -> Option<&[u8]> {
+        self.memory.as_deref()
+    }
+
+    /// How many bytes of pages are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.pages.held()
+    }
+
+    /// How often something was looked for where nothing could be read.
+    pub(super) fn failed(&self) -> usize {
+        self.pages.failed()
+    }
+
+    /// What could not be read so far, which is forgotten by this.
+    pub(super) fn take_failures(&self) -> Vec<Note> {
+        self.pages.take_failures()
+    }
+
+    /// As many bytes from this offset on, at most `length`, as are there.
+    pub(super) fn prefix(&self, offset: u64, length: u64) -> Cow<'_, [u8]> {
+        match &self.memory {
+            Some(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let end = usize::try_from(offset.saturating_add(length)).unwrap_or(usize::MAX).min(bytes.len());
+                Cow::Borrowed(&bytes[start..end])
+            }
+            None => Cow::Owned(self.pages.prefix(offset, length)),
+        }
+    }
+
+    pub(super) fn array<const N: usize>(&self, offset: u64) -> Option<[u8; N]> {
+        match &self.memory {
+            Some(bytes) => bytes.get(usize::try_from(offset).ok()?..)?.first_chunk().copied(),
+            None => self.pages.array(offset),
+        }
+    }
+
+    pub(super) fn u16_at(&self, offset: u64) -> Option<u16> {
+        self.array(offset).map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32_at(&self, offset: u64) -> Option<u32> {
+        self.array(offset).map(u32::from_le_bytes)
+    }
+
+    /// Bytes from `offset` on, at most up to `end`, as far as they lie together, and where to go on after them. What
+    /// cannot be read and long stretches of zeros are passed over.
+    pub(super) fn window(&self, offset: u64, end: u64) -> (u64, Window<'_>, u64) {
+        if let Some(bytes) = &self.memory {
+            let range = offset as usize..(end as usize).min(bytes.len());
+            return (offset, Window::Borrowed(bytes.get(range).unwrap_or_default()), end);
+        }
+        let page = super::pages::PAGE as u64;
+        // Only whole pages are passed over, so that places keep their distance of eight bytes.
+        let data = self.pages.next_data(offset).min(end) / page * page;
+        let offset = if data > offset { data + offset % 8 } else { offset };
+        let found = self.pages.page(offset / page);
+        let start = (offset % page) as usize;
+        if let Some(gap_end) = found.gap_end(start) {
+            return (offset, Window::Borrowed(&[]), offset + (gap_end - start) as u64);
+        }
+        let next = ((offset / page + 1) * page).min(end.max(offset));
+        let range = start..start + (next - offset) as usize;
+        let next = offset + found.from(range.start, range.end).len().max(1) as u64;
+        (offset, Window::Page(found, range), next)
+    }
+}
