@@ -324,3 +324,25 @@ fn a_bad_sector_costs_what_stands_in_it() {
     assert!(HiveFile::load(&Failing { inner: &hive, bad: 0..512 }, &[], &mut notes).is_none());
     assert!(matches!(notes.as_slice(), [Note { kind: ProblemKind::ReadFailed, .. }]), "{notes:?}");
 }
+
+#[test]
+fn a_hive_that_is_shorter_than_it_says() {
+    let note_of = |bytes: &Vec<u8>, logs: &[&dyn Bytes]| {
+        let mut notes = Vec::new();
+        HiveFile::load(bytes, logs, &mut notes).unwrap();
+        notes.into_iter().find(|note| matches!(note.kind, ProblemKind::Truncated { .. }))
+    };
+    let (bytes, ..) = samples();
+    let whole = dirty(bytes, 8, 8);
+    assert_eq!(note_of(&whole, &[]), None);
+    let cut = whole[..whole.len() - 5_000].to_vec();
+    let note = note_of(&cut, &[]).unwrap();
+    let (expected, actual) = (whole.len() as u64, cut.len() as u64);
+    assert_eq!(note.kind, ProblemKind::Truncated { offset: actual, expected, actual });
+    assert!(note.what.contains("5000 bytes of that are missing"), "{}", note.what);
+    // What the log brings is not missing.
+    let dirty = dirty(cut.clone(), 8, 7);
+    let log = new_log(&dirty, 8, &[entry(&cut, &whole, 8)]);
+    assert_eq!(note_of(&dirty, &[&log]), None);
+    assert!(note_of(&dirty, &[]).is_some());
+}

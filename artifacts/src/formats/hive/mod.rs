@@ -137,10 +137,11 @@ impl<'a> HiveFile<'a> {
         let base = base_block(&block, notes)?;
         let logs: Vec<&'a dyn Bytes> = logs.iter().copied().filter(|log| is_short_enough(*log, notes)).collect();
         let plan = logs::plan(&pages, base.as_ref(), &logs, notes);
-        if let Some(base) = &base
-            && base.is_dirty()
-        {
-            dirty_note(base, plan.as_ref(), logs.is_empty(), notes);
+        if let Some(base) = &base {
+            if base.is_dirty() {
+                dirty_note(base, plan.as_ref(), logs.is_empty(), notes);
+            }
+            cut_note(base, pages.len(), plan.as_ref(), notes);
         }
         let minor_version = base.as_ref().map_or(5, |base| base.minor_version);
         let block = Block { bytes: block, minor_version, has_base: base.is_some() };
@@ -253,6 +254,31 @@ fn is_short_enough(log: &dyn Bytes, notes: &mut Vec<Note>) -> bool {
         ));
     }
     is_short
+}
+
+/// Tells of a hive that has less than its base block says. What the logs bring of it is there.
+fn cut_note(base: &BaseBlock, length: u64, plan: Option<&logs::Plan>, notes: &mut Vec<Note>) {
+    let claimed = BASE_BLOCK_LENGTH as u64 + u64::from(base.bins_length);
+    // The length is one of the things that a torn block may have wrong.
+    if !base.checksum_valid || claimed <= length {
+        return;
+    }
+    let from_base = |offset: u64| u32::try_from(offset - BASE_BLOCK_LENGTH as u64).unwrap_or(u32::MAX);
+    let brought = plan.map_or(0, |plan| {
+        let pieces = plan.overlay.within(from_base(length)..from_base(claimed));
+        pieces.map(|(_, piece)| u64::from(piece.length)).sum()
+    });
+    let missing = claimed - length - brought;
+    if missing > 0 {
+        notes.push(Note::new(
+            ProblemKind::Truncated { offset: length, expected: claimed, actual: length },
+            format!(
+                "the hive is cut off: its base block says that it is {claimed} bytes long, and {missing} bytes of that \
+                 are missing at its end"
+            ),
+            "keys and values in the missing part are not found; that something is not in this hive proves nothing",
+        ));
+    }
 }
 
 fn dirty_note(base: &BaseBlock, plan: Option<&logs::Plan>, no_logs: bool, notes: &mut Vec<Note>) {
