@@ -11,6 +11,7 @@ use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
+use artifacts::formats::hive;
 use collector::BundleReader;
 use evidence::{Artifact, Bytes, Focus, Input, Item, Location, Phase, Problem, ProblemKind, Problems, Record, Stage};
 use rayon::prelude::*;
@@ -18,6 +19,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 use timeline::{BundleName, Correlator, Format, Host, Merger, Output, Report, ToolName};
+
+/// Most memory that an artifact takes which reads its objects in parts, whatever their length.
+const IN_PARTS: u64 = 16 << 20;
+/// Longest program file that is read as a whole.
+const WHOLE: u64 = 256 << 20;
 
 /// What the analysis came to.
 pub(crate) struct Analyzed {
@@ -46,7 +52,6 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
         temp: temp.path(),
         by_path: reader.items().iter().map(|item| (item.exact_path(), item)).collect(),
         ceiling: Ceiling::new(common.memory / 2),
-        most_alone: common.memory / 4 * 3,
         progress: Progress::new(Style::choose(common.quiet, common.json)),
         problems: Mutex::new(reader.failures().iter().cloned().collect()),
     };
@@ -118,8 +123,6 @@ struct Analysis<'a> {
     temp: &'a Path,
     by_path: HashMap<&'a str, &'a Item>,
     ceiling: Ceiling,
-    /// Most memory of one object, which is then read while no other is.
-    most_alone: u64,
     progress: Progress,
     problems: Mutex<Problems>,
 }
@@ -157,35 +160,24 @@ impl Analysis<'_> {
         });
     }
 
-    /// Memory that parsing takes. A hive is held as stored and as its logs make it; everything else is read in parts.
+    /// Memory that parsing takes. Nothing is refused for it: what takes more than there is, is read while no other is.
     fn memory_for(&self, artifact: &Artifact, item: &Item) -> u64 {
-        if !artifact.locations.iter().any(|location| matches!(location, Location::Key { .. })) {
-            return item.stored_size.min(64 << 20);
+        if artifact.locations.contains(&Location::Lead) {
+            return item.stored_size.min(WHOLE);
         }
+        if !artifact.locations.iter().any(|location| matches!(location, Location::Key { .. })) {
+            return item.stored_size.min(IN_PARTS);
+        }
+        // A hive is read in place; a short one is held as stored and as its logs make it.
         let logs = item.companions.iter().filter_map(|path| self.by_path.get(path.as_str()));
-        2 * item.stored_size + logs.map(|log| log.stored_size).sum::<u64>()
+        (2 * item.stored_size + logs.map(|log| log.stored_size).sum::<u64>()).min(hive::MEMORY)
     }
 
     fn parse_item(&self, artifact: &Artifact, item: &Item, focus: &Focus, on_record: &mut dyn FnMut(Record)) {
         if item.bundle_path.is_none() {
             return;
         }
-        let needed = self.memory_for(artifact, item);
-        if needed > self.most_alone {
-            lock(&self.problems).push(Problem::new(
-                Stage::Parse,
-                ProblemKind::LimitReached,
-                item.original_path.clone(),
-                format!("reading this hive takes {} MiB of memory", needed.div_ceil(1 << 20)),
-                format!(
-                    "nothing of it is analysed by {}; run again with --memory {}M or more",
-                    artifact.title,
-                    (needed / 3 * 4).div_ceil(1 << 20)
-                ),
-            ));
-            return;
-        }
-        let _room = self.ceiling.enter(needed);
+        let _room = self.ceiling.enter(self.memory_for(artifact, item));
         let Some(bytes) = self.open(item) else { return };
         let mut companions: Vec<(&str, Box<dyn Bytes>)> = Vec::new();
         for path in &item.companions {
