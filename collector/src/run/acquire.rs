@@ -30,6 +30,8 @@ pub(crate) struct Reading<'a> {
     stored_ranges: Vec<StoredRange>,
     sparse: bool,
     bad: Vec<Range<u64>>,
+    /// Why each of these could not be read: the first error.
+    reasons: Vec<String>,
     bad_sectors: u32,
     /// A read did not return in time; no further one is tried.
     gave_up: bool,
@@ -48,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) stored_ranges: Vec<StoredRange>,
     /// Ranges of the original that could not be read.
     pub(crate) bad: Vec<Range<u64>>,
+    /// The first error of each of them.
+    pub(crate) reasons: Vec<String>,
     /// Whether there are more of them than are listed.
     pub(crate) more_bad: bool,
     /// Where the object ended although it should not.
@@ -98,6 +102,7 @@ impl<'a> Reading<'a> {
             stored_ranges: Vec::new(),
             sparse,
             bad: Vec::new(),
+            reasons: Vec::new(),
             bad_sectors: 0,
             gave_up: false,
             bad_ranges_left_out: false,
@@ -161,12 +166,15 @@ impl<'a> Reading<'a> {
         entropy + 255.0 / (2.0 * std::f64::consts::LN_2 * length) > 7.97
     }
 
-    fn mark_bad(&mut self, range: Range<u64>) {
+    fn mark_bad(&mut self, range: Range<u64>, why: &dyn std::fmt::Display) {
         let full = self.bad.len() >= MAX_BAD_RANGES;
         match self.bad.last_mut() {
             Some(last) if last.end == range.start => last.end = range.end,
             _ if full => self.bad_ranges_left_out = true,
-            _ => self.bad.push(range),
+            _ => {
+                self.bad.push(range);
+                self.reasons.push(why.to_string());
+            }
         }
     }
 
@@ -190,11 +198,11 @@ impl<'a> Reading<'a> {
         buffer.resize(wanted, 0);
         let tried = if self.gave_up { None } else { Some(self.content.read_full_at(start, buffer)) };
         let read = match tried {
-            None => self.leave_out(start, buffer),
+            None => self.leave_out(start, buffer, &"an earlier read did not return in time"),
             Some(Ok(read)) => read,
             Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 self.gave_up = true;
-                self.leave_out(start, buffer)
+                self.leave_out(start, buffer, &error)
             }
             Some(Err(_)) => self.read_sectors(start, buffer),
         };
@@ -210,9 +218,9 @@ impl<'a> Reading<'a> {
     }
 
     /// Zeros in the place of a block that is not read.
-    fn leave_out(&mut self, start: u64, buffer: &mut [u8]) -> usize {
+    fn leave_out(&mut self, start: u64, buffer: &mut [u8], why: &dyn std::fmt::Display) -> usize {
         buffer.fill(0);
-        self.mark_bad(start..start + buffer.len() as u64);
+        self.mark_bad(start..start + buffer.len() as u64, why);
         buffer.len()
     }
 
@@ -224,7 +232,8 @@ impl<'a> Reading<'a> {
             let at = start + done as u64;
             if self.bad_sectors >= MAX_BAD_SECTORS {
                 buffer[done..].fill(0);
-                self.mark_bad(at..start + buffer.len() as u64);
+                let why = "too many sectors before it could not be read, so this part was not tried";
+                self.mark_bad(at..start + buffer.len() as u64, &why);
                 return buffer.len();
             }
             match self.content.read_full_at(at, &mut buffer[done..done + wanted]) {
@@ -234,9 +243,9 @@ impl<'a> Reading<'a> {
                         return done;
                     }
                 }
-                Err(_) => {
+                Err(error) => {
                     buffer[done..done + wanted].fill(0);
-                    self.mark_bad(at..at + wanted as u64);
+                    self.mark_bad(at..at + wanted as u64, &error);
                     self.bad_sectors += 1;
                     done += wanted;
                 }
@@ -286,6 +295,7 @@ impl<'a> Reading<'a> {
             stored_size: self.stored,
             stored_ranges: if self.sparse { self.stored_ranges } else { Vec::new() },
             bad: self.bad,
+            reasons: self.reasons,
             more_bad: self.bad_ranges_left_out,
             truncated_at: self.truncated_at,
             missing: self.content.missing(),

@@ -201,9 +201,9 @@ impl Stored {
     fn problems(&self, job: &Job) -> Vec<Problem> {
         let mut problems: Vec<Problem> = self.problem.iter().cloned().collect();
         let Some(outcome) = &self.outcome else { return problems };
-        for range in outcome.bad.iter().take(MAX_LISTED) {
+        for (range, why) in outcome.bad.iter().zip(&outcome.reasons).take(MAX_LISTED) {
             let length = range.end - range.start;
-            let what = format!("{length} bytes at offset {} could not be read", range.start);
+            let what = format!("{length} bytes at offset {} could not be read: {why}", range.start);
             let effect = "they stand as zeros in the collected copy, and what was there is not known";
             let locator = Locator::ByteRange { offset: range.start, length };
             problems.push(problem(job, ProblemKind::ReadFailed, what, effect).at(locator));
