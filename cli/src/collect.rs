@@ -266,6 +266,7 @@ impl Observer for Shown {
             Some((step, was, known)) if step == now.step => (was, known),
             _ => {
                 let phase = match now.step {
+                    Step::CheckImage => "checking the image",
                     Step::Locate => "locating",
                     Step::Acquire => "collecting",
                     Step::Leads => "following leads",

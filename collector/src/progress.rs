@@ -3,6 +3,8 @@
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Reading a whole image to compare the digests that it stores.
+    CheckImage,
     /// Looking for the declared locations.
     Locate,
     /// Reading, hashing and writing objects.

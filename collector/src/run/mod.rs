@@ -525,6 +525,8 @@ impl Run<'_> {
         for (_, tree) in &self.request.source.volumes {
             self.problems.extend(tree.iter().flat_map(|tree| tree.take_problems()));
         }
+        // What the reading so far found wrong with the image, also where metadata of its volumes stands.
+        self.problems.extend(self.request.source.media.iter().flat_map(|media| media.problems()));
         let problems = self.problems.clone().into_vec();
         let budget = usize::try_from(self.request.limits.memory / 16).unwrap_or(SORTED).min(SORTED);
         let (objects, payload, sums) =

@@ -166,6 +166,7 @@ impl FaultyTree {
             files: Vec::new(),
             is_older: false,
             made: None,
+            media: Vec::new(),
         }
     }
 

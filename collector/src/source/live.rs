@@ -103,7 +103,7 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     let system = volumes.iter().filter(|(volume, _)| volume.is_system).filter_map(|(volume, _)| volume.letter);
     let files = system.map(|letter| std::path::PathBuf::from(format!("{letter}:\\"))).collect();
     let made = own.map(|own| Box::new(own) as Box<dyn super::Made>);
-    Ok(Source { kind: "live host", facts, volumes, problems, files, is_older: false, made })
+    Ok(Source { kind: "live host", facts, volumes, problems, files, is_older: false, made, media: Vec::new() })
 }
 
 /// What this process may not do, and what that costs.

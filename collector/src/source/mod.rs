@@ -5,10 +5,12 @@ pub(crate) mod container;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub mod live;
+mod media;
 mod open;
 pub(crate) mod tree;
 pub mod volume;
 
+pub use media::Media;
 pub use open::open;
 
 use evidence::{Bytes, FileTimes, Format, Method, Problem, Recovery};
@@ -249,6 +251,8 @@ pub struct Source {
     pub is_older: bool,
     /// What opening it made on the host, and what is taken away again before the bundle is sealed.
     pub made: Option<Box<dyn Made>>,
+    /// The disks of images that it lies on, each as a whole. Hosts on one disk share them.
+    pub media: Vec<Arc<Media>>,
 }
 
 /// Something that a live collection made on the host.
@@ -318,6 +322,7 @@ mod tests {
                 files: Vec::new(),
                 is_older: false,
                 made: None,
+                media: Vec::new(),
             };
             source.mount(letters);
             source.volumes.into_iter().map(|(volume, _)| (volume.id, volume.letter)).collect::<Vec<_>>()

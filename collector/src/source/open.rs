@@ -1,9 +1,9 @@
 //! Opens a source by what it is, never by its name, and finds every host in it.
 
-use super::container::{self, Candidate, Disk, HEAD, Opened, Refusal};
+use super::container::{self, Candidate, Disk, HEAD, Integrity, Opened, Refusal};
 use super::tree::{self, Folder, LooseFiles, Single, Store, Unknown};
 use super::volume::{self, kind, partitions};
-use super::{Found, OpenedVolume, Source, Tree, Volume, VolumeKind};
+use super::{Found, Media, OpenedVolume, Source, Tree, Volume, VolumeKind};
 use crate::file_bytes::{FileBytes, Slice};
 use crate::{Error, Spill};
 use evidence::{Bytes, FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
@@ -66,6 +66,10 @@ struct Opening<'a> {
     sources: Vec<Source>,
     /// Files outside of trees, with what is on the volumes that they lie on.
     loose: Vec<OpenedVolume>,
+    /// The disks of images that the files outside of trees lie on.
+    loose_media: Vec<Arc<Media>>,
+    /// The disks of images that what is being looked at lies on.
+    within: Vec<Arc<Media>>,
     /// How many were recognised of each format.
     formats: BTreeMap<Format, u64>,
     /// What was not understood.
@@ -84,6 +88,8 @@ impl<'a> Opening<'a> {
             given,
             sources: Vec::new(),
             loose: Vec::new(),
+            loose_media: Vec::new(),
+            within: Vec::new(),
             formats: BTreeMap::new(),
             problems: Vec::new(),
             files: 0,
@@ -98,9 +104,8 @@ impl<'a> Opening<'a> {
         let refuse = |why: String| Error::NotASource { path: path.to_owned(), why };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let store: Arc<dyn Store> = Arc::new(Folder::new(folder));
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let candidate = Candidate::new(&store, "", &name, Some(path), bytes, self.spill).map_err(cannot)?;
         let kept = kept_name(path);
+        let candidate = Candidate::new(&store, "", &kept, Some(path), bytes, self.spill).map_err(cannot)?;
         if let Some(format) = Format::of(&candidate.head, &kept) {
             self.files = 1;
             self.take_loose(&store, "", BTreeMap::from([(format!("\\{}", name::component(&kept)), format)]));
@@ -132,6 +137,7 @@ impl<'a> Opening<'a> {
                     facts: Vec::new(),
                     problems: Vec::new(),
                     files: vec![path.to_owned()],
+                    integrity: Integrity::default(),
                 };
                 self.disk(disk, "", 0);
                 self.finish(|opening| opening.no_volume(&describe(&*bytes))).map_err(refuse)
@@ -161,6 +167,7 @@ impl<'a> Opening<'a> {
                 files: self.files_of(&kind.files),
                 is_older: host.is_older,
                 made: None,
+                media: self.within.clone(),
             });
         }
         self.take_loose(store, at, loose);
@@ -195,6 +202,11 @@ impl<'a> Opening<'a> {
         };
         let tree: Arc<dyn Tree> = Arc::new(LooseFiles::new(store.clone(), at, files));
         self.loose.push((Volume::new(id, VolumeKind::Loose), Some(tree)));
+        for media in &self.within {
+            if !self.loose_media.iter().any(|known| Arc::ptr_eq(known, media)) {
+                self.loose_media.push(media.clone());
+            }
+        }
     }
 
     /// Looks at a file in a store that is no file of Windows.
@@ -205,6 +217,8 @@ impl<'a> Opening<'a> {
         }
         let place = format!("{at}{}", unknown.path);
         let opened = match self.candidate(store, unknown, path.as_deref()) {
+            // It was opened with the first segment, or will be.
+            Ok(candidate) if container::is_later_segment(&candidate) => return,
             Ok(candidate) => match container::open(&candidate) {
                 Ok(None) => disk_in(&candidate).map(Opened::Disk),
                 Ok(opened) => opened,
@@ -298,7 +312,9 @@ impl<'a> Opening<'a> {
     }
 
     /// Opens the volumes of a disk; each Windows on them is a host.
-    fn disk(&mut self, disk: Disk, at: &str, depth: u32) {
+    fn disk(&mut self, mut disk: Disk, at: &str, depth: u32) {
+        let called = if at.is_empty() { self.given.display().to_string() } else { name::shown(at).into_owned() };
+        let media = Arc::new(Media::new(called, &mut disk));
         let mut problems = disk.problems;
         let mut facts = disk.facts;
         facts.push(("length in bytes".to_owned(), disk.bytes.len().to_string()));
@@ -314,6 +330,8 @@ impl<'a> Opening<'a> {
             problems.iter_mut().for_each(|problem| problem.item = format!("{}: {}", name::shown(at), problem.item));
         }
         let files = self.files_of(&disk.files);
+        let mut within = self.within.clone();
+        within.push(media.clone());
         let source = |volumes: Vec<OpenedVolume>, is_older: bool, problems: Vec<Problem>| Source {
             kind: disk.kind,
             facts: facts.clone(),
@@ -322,6 +340,7 @@ impl<'a> Opening<'a> {
             files: files.clone(),
             is_older,
             made: None,
+            media: within.clone(),
         };
         let mut hosts = Vec::new();
         for (index, (_, tree)) in opened.iter().enumerate() {
@@ -339,17 +358,21 @@ impl<'a> Opening<'a> {
         }
         if opened.iter().all(|(_, tree)| tree.is_none()) {
             self.problems.extend(problems);
+            // Nothing of it is collected, so what was wrong with the image is all that can be said.
+            self.problems.extend(media.problems());
             return;
         }
         // A disk of data: what lies on it can be a copy of a host, or what somebody collected from one.
         name_volumes(&mut opened);
         let before = (self.sources.len(), self.loose.len());
+        self.within.push(media);
         for (volume, tree) in &opened {
             let Some(tree) = tree else { continue };
             let store: Arc<dyn Store> = Arc::new(OnVolume(tree.clone()));
             let at = if at.is_empty() { String::new() } else { format!("{at}\\{}", volume.id) };
             self.store(&store, &Kind { name: disk.kind, files: disk.files.clone() }, &at, "", depth);
         }
+        self.within.pop();
         if before == (self.sources.len(), self.loose.len()) {
             self.sources.push(source(opened, false, problems));
         } else {
@@ -371,6 +394,7 @@ impl<'a> Opening<'a> {
                 files: self.files_of(&[]),
                 is_older: false,
                 made: None,
+                media: std::mem::take(&mut self.loose_media),
             });
         }
         if self.sources.is_empty() {
@@ -483,6 +507,7 @@ fn disk_in(candidate: &Candidate<'_>) -> Option<Disk> {
         facts: Vec::new(),
         problems: Vec::new(),
         files: candidate.path().map(Path::to_owned).into_iter().collect(),
+        integrity: Integrity::default(),
     })
 }
 

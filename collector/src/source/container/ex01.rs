@@ -1,8 +1,7 @@
 //! Ex01 images: the second version of the Expert Witness Compression Format, which EnCase 7 and later write.
 //!
-//! The crate that reads E01 takes the chunks that a repeated pattern stands for, an empty disk's for the most part, as data
-//! at the pattern's value, so this version is read here. Nothing of it grows with the image: what a chunk needs is read
-//! from the tables when it is asked for.
+//! Nothing of it grows with the image: what a chunk needs is read from the tables when it is asked for. A table says which
+//! chunk is its first, so that a lost segment file moves no other chunk.
 //!
 //! ```text
 //! file        header 32 bytes · sections
@@ -12,11 +11,12 @@
 //!
 //! Reference: Joachim Metz, "Expert Witness Compression Format version 2", libewf documentation.
 
-use crate::file_bytes::FileBytes;
+use super::ewf::chunks::{self, Broken, Cache, Flaw, MOST_CHUNK, Recorder};
+use super::ewf::segment::SegmentFile;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
+use md5::{Digest, Md5};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// What begins a segment file.
 pub(super) const SIGNATURE: &[u8; 8] = b"EVF2\x0d\x0a\x81\x00";
@@ -28,14 +28,10 @@ const ENTRY_SIZE: u64 = 16;
 
 /// Sizes of what is read whole; the texts of a case take some hundred bytes.
 const MOST_TEXT: u64 = 1 << 20;
-/// Largest chunk; EnCase has none above 32 MiB.
-const MOST_CHUNK: u64 = 32 << 20;
 /// Most sections of a segment file.
 const MOST_SECTIONS: usize = 1 << 16;
 /// Most unreadable places that are named one by one.
 const MOST_ERRORS: u32 = 100;
-/// Decompressed chunks that are kept.
-const KEPT_BYTES: u64 = 8 << 20;
 
 mod section {
     pub(super) const DEVICE_INFORMATION: u32 = 1;
@@ -47,6 +43,8 @@ mod section {
     pub(super) const DONE: u32 = 15;
 }
 
+/// Data flag of a section: its descriptor has the MD5 of its data.
+const HASHED: u32 = 1;
 /// Data flag of a section: its data is encrypted.
 const ENCRYPTED: u32 = 2;
 
@@ -57,21 +55,12 @@ mod chunk {
 }
 
 /// How the chunks are compressed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Method {
-    None,
-    Deflate,
-    Bzip2,
-}
-
-impl Method {
-    fn of(number: u16) -> Result<Self, String> {
-        match number {
-            0 => Ok(Method::None),
-            1 => Ok(Method::Deflate),
-            2 => Ok(Method::Bzip2),
-            other => Err(format!("its chunks are compressed by an unknown method ({other})")),
-        }
+fn method(number: u16) -> Result<chunks::Method, String> {
+    match number {
+        // Without compression there can still be chunks that are, which are deflated then.
+        0 | 1 => Ok(chunks::Method::Zlib),
+        2 => Ok(chunks::Method::Bzip2),
+        other => Err(format!("its chunks are compressed by an unknown method ({other})")),
     }
 }
 
@@ -81,30 +70,27 @@ struct Table {
     entries: u64,
     segment: usize,
     offset: u64,
+    /// Whether its entries have their checksum.
+    is_sound: bool,
 }
 
 /// An opened image.
 pub(super) struct Ex01 {
-    segments: Vec<FileBytes>,
-    method: Method,
+    segments: Vec<SegmentFile>,
+    method: chunks::Method,
     /// In the order of their chunks.
     tables: Vec<Table>,
     chunk_size: u64,
     size: u64,
-    /// Decompressed chunks, each in the slot of its number's remainder.
-    kept: Vec<Mutex<Option<Kept>>>,
-}
-
-/// A decompressed chunk.
-struct Kept {
-    number: u64,
-    bytes: Arc<[u8]>,
+    cache: Cache,
+    recorder: Arc<Recorder>,
 }
 
 /// What else the image says.
 pub(super) struct About {
     pub(super) facts: Vec<(String, String)>,
     pub(super) problems: Vec<Problem>,
+    pub(super) recorder: Arc<Recorder>,
 }
 
 fn le32(bytes: &[u8], at: usize) -> u32 {
@@ -115,7 +101,7 @@ fn le64(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |number| u64::from_le_bytes(*number))
 }
 
-fn exactly<const N: usize>(file: &FileBytes, offset: u64) -> Result<[u8; N], String> {
+fn exactly<const N: usize>(file: &dyn Bytes, offset: u64) -> Result<[u8; N], String> {
     let mut bytes = [0; N];
     match file.read_full_at(offset, &mut bytes) {
         Ok(read) if read == N => Ok(bytes),
@@ -125,31 +111,46 @@ fn exactly<const N: usize>(file: &FileBytes, offset: u64) -> Result<[u8; N], Str
 }
 
 struct Segment {
-    path: PathBuf,
-    file: FileBytes,
+    file: SegmentFile,
     number: u32,
     method: u16,
     set: [u8; 16],
 }
 
 impl Segment {
-    fn open(path: &Path) -> Result<Self, String> {
-        let file = FileBytes::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let header: [u8; HEADER_SIZE as usize] = exactly(&file, 0)?;
+    fn open(file: SegmentFile) -> Result<Self, String> {
+        let header: [u8; HEADER_SIZE as usize] =
+            exactly(&file, 0).map_err(|error| format!("segment file {}: {error}", file.name))?;
+        if !header.starts_with(SIGNATURE) {
+            return Err(format!("segment file {} does not begin as one does", file.name));
+        }
+        let number = le32(&header, 12);
+        if let Some(by_name) = file.by_name.filter(|by_name| *by_name != number) {
+            return Err(format!(
+                "{} is segment {by_name} by its name, but says that it is segment {number}",
+                file.name
+            ));
+        }
         let mut set = [0; 16];
         set.copy_from_slice(&header[16..]);
         let method = u16::from_le_bytes([header[10], header[11]]);
-        Ok(Segment { path: path.to_owned(), file, number: le32(&header, 12), method, set })
+        Ok(Segment { file, number, method, set })
     }
 
-    fn name(&self) -> std::borrow::Cow<'_, str> {
-        self.path.file_name().unwrap_or_default().to_string_lossy()
+    fn words(&self) -> String {
+        format!("segment {} ({})", self.number, self.file.name)
     }
 
-    /// Where the sections stand, first to last. Each descriptor follows its data and names the one before, so the last
-    /// one is found at the end of the file.
-    fn sections(&self) -> Result<Vec<Section>, String> {
+    /// Where the sections stand, first to last, and why some are missing. Each descriptor follows its data and names the
+    /// one before, so the last one is found at the end of the file.
+    fn sections(&self) -> (Vec<Section>, Result<(), String>) {
         let mut sections = Vec::new();
+        let done = self.chain(&mut sections);
+        sections.reverse();
+        (sections, done)
+    }
+
+    fn chain(&self, sections: &mut Vec<Section>) -> Result<(), String> {
         let mut end = self.file.len();
         while let Some(at) = end.checked_sub(DESCRIPTOR_SIZE as u64).filter(|at| *at >= HEADER_SIZE) {
             let descriptor: [u8; DESCRIPTOR_SIZE] = exactly(&self.file, at)?;
@@ -168,14 +169,15 @@ impl Segment {
             if sections.len() >= MOST_SECTIONS {
                 return Err(format!("it has more than {MOST_SECTIONS} sections"));
             }
-            sections.push(Section { kind: le32(&descriptor, 0), flags: le32(&descriptor, 4), offset, size });
+            let (kind, flags) = (le32(&descriptor, 0), le32(&descriptor, 4));
+            let md5 = (flags & HASHED != 0).then(|| descriptor[32..].first_chunk().copied()).flatten();
+            sections.push(Section { kind, flags, offset, size, md5 });
             if before == 0 {
-                break;
+                return Ok(());
             }
             end = start;
         }
-        sections.reverse();
-        Ok(sections)
+        Err("its first section is missing".to_owned())
     }
 }
 
@@ -184,17 +186,25 @@ struct Section {
     flags: u32,
     offset: u64,
     size: u64,
+    /// Of its data, where it is recorded.
+    md5: Option<[u8; 16]>,
 }
 
-/// The columns of a section of text: UTF-16 in lines, of which the third has names and the fourth values.
-fn columns(file: &FileBytes, section: &Section) -> Option<Vec<(String, String)>> {
+/// The columns of a section of text: UTF-16 in lines, of which the third has names and the fourth values. `None` where it
+/// is damaged.
+fn columns(file: &dyn Bytes, section: &Section) -> Option<Vec<(String, String)>> {
     let mut stored = vec![0; usize::try_from(section.size.min(MOST_TEXT)).ok()?];
     let read = file.read_full_at(section.offset, &mut stored).ok()?;
     stored.truncate(read);
+    if section.md5.is_some_and(|md5| <[u8; 16]>::from(Md5::digest(&stored)) != md5) {
+        return None;
+    }
     let mut bytes = Vec::new();
-    if flate2::read::ZlibDecoder::new(&*stored).take(MOST_TEXT).read_to_end(&mut bytes).is_err() {
+    if stored.starts_with(&[0xFF, 0xFE]) {
         // Small texts stand uncompressed.
         bytes = stored;
+    } else {
+        flate2::read::ZlibDecoder::new(&*stored).take(MOST_TEXT).read_to_end(&mut bytes).ok()?;
     }
     let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
@@ -210,7 +220,9 @@ struct Reading {
     facts: Vec<(String, String)>,
     problems: Vec<Problem>,
     sectors: u64,
+    /// Of a chunk; 0 until the case data says it.
     sectors_per_chunk: u64,
+    /// 0 until the device information says it.
     sector_size: u64,
     tables: Vec<Table>,
 }
@@ -227,10 +239,10 @@ impl Reading {
     }
 
     fn section(&mut self, index: usize, segment: &Segment, section: &Section) -> Result<(), String> {
-        let file = &segment.file;
+        let file: &dyn Bytes = &segment.file;
         match section.kind {
             section::DEVICE_INFORMATION => {
-                for (name, value) in columns(file, section).into_iter().flatten() {
+                for (name, value) in columns(file, section).ok_or("the device information is damaged")? {
                     match &*name {
                         "ts" => self.sectors = value.parse().unwrap_or(self.sectors),
                         "bp" => self.sector_size = value.parse().unwrap_or(self.sector_size),
@@ -241,7 +253,7 @@ impl Reading {
                 }
             }
             section::CASE_DATA => {
-                for (name, value) in columns(file, section).into_iter().flatten() {
+                for (name, value) in columns(file, section).ok_or("the case data is damaged")? {
                     match &*name {
                         "nm" => self.fact("description", value),
                         "cn" => self.fact("case number", value),
@@ -257,23 +269,7 @@ impl Reading {
                     }
                 }
             }
-            section::SECTOR_TABLE => {
-                let header: [u8; TABLE_HEADER_SIZE as usize] = exactly(file, section.offset)?;
-                let entries = u64::from(le32(&header, 8));
-                let offset = section.offset + TABLE_HEADER_SIZE;
-                let table = Table { first_chunk: le64(&header, 0), entries, segment: index, offset };
-                if section.size < TABLE_HEADER_SIZE + entries * ENTRY_SIZE {
-                    return Err(format!("the table of chunks at offset {:#x} ends early", section.offset));
-                }
-                let header_is_sound = adler2::adler32_slice(&header[..16]) == le32(&header, 16);
-                if !header_is_sound || !table.is_sound(file, section) {
-                    let what =
-                        format!("the table of chunks at offset {:#x} of {} is damaged", section.offset, segment.name());
-                    let kind = ProblemKind::BadChecksum { offset: section.offset };
-                    self.problem(kind, what, "sectors can be missing, or others than those of the drive");
-                }
-                self.tables.push(table);
-            }
+            section::SECTOR_TABLE => self.table(index, segment, section)?,
             section::ERROR_TABLE => {
                 let header: [u8; TABLE_HEADER_SIZE as usize] = exactly(file, section.offset)?;
                 for at in 0..u64::from(le32(&header, 0).min(MOST_ERRORS)) {
@@ -286,9 +282,81 @@ impl Reading {
                     self.problem(ProblemKind::ReadFailed, what, effect);
                 }
             }
-            section::MD5 => self.fact("stored MD5", crate::digest::hex(&exactly::<16>(file, section.offset)?)),
-            section::SHA1 => self.fact("stored SHA-1", crate::digest::hex(&exactly::<20>(file, section.offset)?)),
+            section::MD5 => self.digest("stored MD5", &exactly::<20>(file, section.offset)?)?,
+            section::SHA1 => self.digest("stored SHA-1", &exactly::<24>(file, section.offset)?)?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// A digest with the checksum behind it.
+    fn digest(&mut self, name: &str, stored: &[u8]) -> Result<(), String> {
+        let sound = stored
+            .split_last_chunk::<4>()
+            .filter(|(digest, sum)| adler2::adler32_slice(digest) == u32::from_le_bytes(**sum));
+        let (digest, _) = sound.ok_or_else(|| format!("the {name} does not have its checksum"))?;
+        self.fact(name, crate::digest::hex(digest));
+        Ok(())
+    }
+
+    fn table(&mut self, index: usize, segment: &Segment, section: &Section) -> Result<(), String> {
+        let file: &dyn Bytes = &segment.file;
+        let header: [u8; TABLE_HEADER_SIZE as usize] = exactly(file, section.offset)?;
+        let place = format!("the table of chunks at offset {:#x}", section.offset);
+        if adler2::adler32_slice(&header[..16]) != le32(&header, 16) {
+            return Err(format!("the header of {place} does not have its checksum"));
+        }
+        let entries = u64::from(le32(&header, 8));
+        let offset = section.offset + TABLE_HEADER_SIZE;
+        let mut table = Table { first_chunk: le64(&header, 0), entries, segment: index, offset, is_sound: false };
+        if section.size < TABLE_HEADER_SIZE + entries * ENTRY_SIZE {
+            return Err(format!("{place} ends early"));
+        }
+        table.is_sound = table.has_its_checksum(file, section);
+        if !table.is_sound {
+            let what = format!("{}: {place} does not have its checksum", segment.words());
+            let kind = ProblemKind::BadChecksum { offset: section.offset };
+            self.problem(
+                kind,
+                what,
+                "its chunks cannot be read; they stand as zeros in what is collected, which is then partial",
+            );
+        }
+        self.tables.push(table);
+        Ok(())
+    }
+
+    /// Reads what the segment files say, in the order of their numbers.
+    fn all(&mut self, segments: &[Segment]) -> Result<(), String> {
+        let lost = "what stands in it cannot be read";
+        let (mut number, mut last) = (0u32, 0);
+        for (index, segment) in segments.iter().enumerate() {
+            let name = segment.words();
+            if segment.number > number.saturating_add(1) {
+                let what = match (number.saturating_add(1), segment.number - 1) {
+                    (from, to) if from == to => format!("segment {from} is missing or not used"),
+                    (from, to) => format!("segments {from} to {to} are missing or not used"),
+                };
+                self.problem(ProblemKind::ReadFailed, what, "what stands in missing segments cannot be read");
+            }
+            number = segment.number;
+            let (sections, done) = segment.sections();
+            if let Err(why) = done {
+                self.problem(ProblemKind::ReadFailed, format!("{name}: {why}"), lost);
+            }
+            for section in &sections {
+                if section.flags & ENCRYPTED != 0 {
+                    return Err(format!("{name} is encrypted; decrypt it with the program that made it"));
+                }
+                if let Err(why) = self.section(index, segment, section) {
+                    self.problem(ProblemKind::BadChecksum { offset: section.offset }, format!("{name}: {why}"), lost);
+                }
+            }
+            last = sections.last().map_or(0, |section| section.kind);
+        }
+        if last != section::DONE {
+            let what = "the last segment file that is there is not the last one of the image".to_owned();
+            self.problem(ProblemKind::ReadFailed, what, "what stands in the missing segments cannot be read");
         }
         Ok(())
     }
@@ -296,48 +364,43 @@ impl Reading {
 
 impl Ex01 {
     /// Opens an image from its segment files, in any order.
-    pub(super) fn open(paths: &[PathBuf]) -> Result<(Self, About), String> {
-        let mut segments = paths.iter().map(|path| Segment::open(path)).collect::<Result<Vec<_>, _>>()?;
-        segments.sort_by_key(|segment| segment.number);
-        let Some(first) = segments.first() else { return Err("there is no segment file".to_owned()) };
-        let (set, method) = (first.set, Method::of(first.method)?);
+    pub(super) fn open(files: Vec<SegmentFile>, image: String) -> Result<(Self, About), String> {
         let mut reading = Reading {
-            image: first.path.display().to_string(),
-            facts: vec![("segments".to_owned(), segments.len().to_string())],
+            image,
+            facts: Vec::new(),
             problems: Vec::new(),
             sectors: 0,
-            sectors_per_chunk: 64,
-            sector_size: 512,
+            sectors_per_chunk: 0,
+            sector_size: 0,
             tables: Vec::new(),
         };
-        let (mut number, mut last) = (0u32, 0);
-        for (index, segment) in segments.iter().enumerate() {
-            let name = segment.name();
+        let unused = "it is not used; what stands in it cannot be read";
+        let mut segments = Vec::new();
+        for file in files {
+            match Segment::open(file) {
+                Ok(segment) => segments.push(segment),
+                Err(why) => reading.problem(ProblemKind::NotUnderstood, why, unused),
+            }
+        }
+        segments.sort_by_key(|segment| segment.number);
+        let why = |reading: &Reading| reading.problems.first().map(|first| first.what.clone()).unwrap_or_default();
+        let Some(first) = segments.first() else { return Err(format!("there is no segment file: {}", why(&reading))) };
+        let (set, method) = (first.set, method(first.method)?);
+        segments.retain(|segment| {
             if segment.set != set {
-                return Err(format!("{name} is a segment of another image"));
+                let what = format!("{} is a segment of another image", segment.words());
+                reading.problem(ProblemKind::NotUnderstood, what, unused);
             }
-            if segment.number != number.saturating_add(1) {
-                let what =
-                    format!("segment {} is missing; {name} is segment {}", number.saturating_add(1), segment.number);
-                reading.problem(ProblemKind::NotFound, what, "what stands in missing segments cannot be read");
-            }
-            number = segment.number;
-            let sections = segment.sections().map_err(|error| format!("{name}: {error}"))?;
-            for section in &sections {
-                if section.flags & ENCRYPTED != 0 {
-                    return Err(format!("{name} is encrypted; decrypt it with the program that made it"));
-                }
-                reading.section(index, segment, section).map_err(|error| format!("{name}: {error}"))?;
-                last = section.kind;
-            }
-        }
-        if last != section::DONE {
-            let what = "the last segment file that is there is not the last one of the image".to_owned();
-            reading.problem(ProblemKind::NotFound, what, "what stands in the missing segments cannot be read");
-        }
+            segment.set == set
+        });
+        reading.fact("segments", segments.len().to_string());
+        reading.all(&segments)?;
         let Reading { sectors, sectors_per_chunk, sector_size, .. } = reading;
+        if sectors_per_chunk == 0 || sector_size == 0 {
+            return Err(format!("nothing says how it is divided into chunks: {}", why(&reading)));
+        }
         let chunk_size = sectors_per_chunk.saturating_mul(sector_size);
-        if chunk_size == 0 || chunk_size > MOST_CHUNK {
+        if chunk_size > MOST_CHUNK {
             return Err(format!("it has chunks of {sectors_per_chunk} sectors of {sector_size} bytes"));
         }
         reading.tables.sort_by_key(|table| table.first_chunk);
@@ -352,82 +415,78 @@ impl Ex01 {
                 "nothing in the missing part can be read; a segment file may be missing, or the copy be cut off",
             );
         }
+        let words = segments.iter().map(Segment::words).collect();
+        let recorder = Arc::new(Recorder::new(reading.image, words, chunk_size, method));
         let image = Ex01 {
             segments: segments.into_iter().map(|segment| segment.file).collect(),
             method,
             tables: reading.tables,
             chunk_size,
             size,
-            kept: (0..(KEPT_BYTES / chunk_size).max(2)).map(|_| Mutex::new(None)).collect(),
+            cache: Cache::new(chunk_size),
+            recorder: recorder.clone(),
         };
-        Ok((image, About { facts: reading.facts, problems: reading.problems }))
+        Ok((image, About { facts: reading.facts, problems: reading.problems, recorder }))
     }
 
     /// A decompressed chunk.
-    fn chunk(&self, number: u64) -> io::Result<Arc<[u8]>> {
-        let mut slot =
-            self.kept[(number % self.kept.len() as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = slot.as_ref().filter(|kept| kept.number == number) {
-            return Ok(kept.bytes.clone());
-        }
-        let bytes: Arc<[u8]> = self.read_chunk(number)?.into();
-        *slot = Some(Kept { number, bytes: bytes.clone() });
-        Ok(bytes)
-    }
-
-    fn read_chunk(&self, number: u64) -> io::Result<Vec<u8>> {
-        let broken =
-            |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("chunk {number} of the image {why}"));
+    fn chunk(&self, number: u64) -> Result<Arc<Vec<u8>>, Broken> {
         let before = self.tables.partition_point(|table| table.first_chunk <= number);
         let table = before.checked_sub(1).map(|index| &self.tables[index]);
         let Some(table) = table.filter(|table| number - table.first_chunk < table.entries) else {
-            return Err(broken("is in none of its tables"));
+            return Err(Broken::new(Flaw::Absent, format!("chunk {number} of the image is in none of its tables")));
         };
-        let file = &self.segments[table.segment];
+        self.cache.get(number, || {
+            let read = self.read_chunk(table, number);
+            read.map_err(|broken| self.recorder.broken(table.segment, number, broken))
+        })
+    }
+
+    fn read_chunk(&self, table: &Table, number: u64) -> Result<Vec<u8>, Broken> {
+        if !table.is_sound {
+            return Err(Broken::new(Flaw::Table, format!("the table of chunk {number} does not have its checksum")));
+        }
+        let file: &dyn Bytes = &self.segments[table.segment];
         let at = table.offset + (number - table.first_chunk) * ENTRY_SIZE;
-        let entry: [u8; ENTRY_SIZE as usize] = exactly(file, at).map_err(io::Error::other)?;
+        let entry: [u8; ENTRY_SIZE as usize] = exactly(file, at).map_err(|why| Broken::new(Flaw::Read, why))?;
         let (offset, stored, flags) = (le64(&entry, 0), u64::from(le32(&entry, 8)), le32(&entry, 12));
-        let wanted = self.chunk_size.min(self.size - number * self.chunk_size) as usize;
+        let wanted = self.chunk_size.min(self.size - number * self.chunk_size);
         if flags & chunk::COMPRESSED != 0 && flags & chunk::PATTERN != 0 {
             // The place of the data holds the pattern itself.
-            return Ok(entry[..8].iter().copied().cycle().take(wanted).collect());
+            return Ok(entry[..8].iter().copied().cycle().take(wanted as usize).collect());
         }
         // Compression makes no chunk twice as long.
         if stored > 2 * self.chunk_size + 64 {
-            return Err(broken("is longer than a chunk can be"));
+            return Err(Broken::new(Flaw::Length, format!("chunk {number} is longer than a chunk can be")));
+        }
+        if offset.checked_add(stored).is_none_or(|end| end > file.len()) {
+            return Err(Broken::new(Flaw::Cut, format!("chunk {number} lies beyond the end of its segment file")));
         }
         let mut data = vec![0; stored as usize];
-        if file.read_full_at(offset, &mut data)? < data.len() {
-            return Err(broken("lies beyond the end of its segment file"));
+        if file.read_full_at(offset, &mut data).map_err(|error| Broken::read(&error))? < data.len() {
+            return Err(Broken::new(Flaw::Cut, format!("chunk {number} lies beyond the end of its segment file")));
         }
-        if flags & chunk::COMPRESSED == 0 {
-            if flags & chunk::CHECKSUM != 0 {
-                let Some((content, sum)) = data.split_last_chunk::<4>() else { return Err(broken("has no checksum")) };
-                if adler2::adler32_slice(content) != u32::from_le_bytes(*sum) {
-                    return Err(broken("does not have its checksum"));
-                }
-                data.truncate(data.len() - 4);
-            }
-        } else {
-            let mut bytes = Vec::with_capacity(wanted);
-            let done = match self.method {
-                Method::Bzip2 => bzip2::read::BzDecoder::new(&*data).take(self.chunk_size).read_to_end(&mut bytes),
-                _ => flate2::read::ZlibDecoder::new(&*data).take(self.chunk_size).read_to_end(&mut bytes),
-            };
-            done.map_err(|error| broken(&format!("cannot be decompressed: {error}")))?;
-            data = bytes;
+        if flags & chunk::COMPRESSED != 0 {
+            data = chunks::decompress(self.method, &data, self.chunk_size, number)?;
+        } else if flags & chunk::CHECKSUM != 0 {
+            data = chunks::stored(data, number)?;
         }
-        if data.len() < wanted {
-            return Err(broken("is shorter than a chunk"));
+        let length = data.len() as u64;
+        // Only the last chunk can be shorter.
+        if length != self.chunk_size && !(length >= wanted && wanted < self.chunk_size) {
+            return Err(Broken::new(
+                Flaw::Length,
+                format!("chunk {number} has {length} bytes instead of {}", self.chunk_size),
+            ));
         }
-        data.truncate(wanted);
+        data.truncate(wanted as usize);
         Ok(data)
     }
 }
 
 impl Table {
     /// Whether the entries have the checksum that follows them.
-    fn is_sound(&self, file: &FileBytes, section: &Section) -> bool {
+    fn has_its_checksum(&self, file: &dyn Bytes, section: &Section) -> bool {
         let length = self.entries * ENTRY_SIZE;
         if TABLE_HEADER_SIZE + length + 4 > section.size {
             return false;
@@ -564,19 +623,16 @@ mod tests {
         errors.extend(3u64.to_le_bytes());
         errors.extend(1u64.to_le_bytes());
         let errors = section(&mut second, section::ERROR_TABLE, 0, &errors, table_at);
-        let md5 = section(&mut second, section::MD5, 0, &[0xAB; 32], errors);
+        let mut digest = vec![0xAB; 16];
+        digest.extend(adler2::adler32_slice(&digest).to_le_bytes());
+        let md5 = section(&mut second, section::MD5, 0, &digest, errors);
         section(&mut second, section::DONE, 0, &[], md5);
         [first, second]
     }
 
     fn open(files: &[&[u8]]) -> Result<(Ex01, About), String> {
-        let folder = tempfile::tempdir().unwrap();
-        let paths: Vec<PathBuf> =
-            (1..).zip(files).map(|(number, _)| folder.path().join(format!("d.Ex{number:02}"))).collect();
-        for (path, bytes) in paths.iter().zip(files) {
-            std::fs::write(path, bytes).unwrap();
-        }
-        Ex01::open(&paths)
+        let files = files.iter().enumerate().map(|(index, bytes)| SegmentFile::of(&format!("d{index}"), None, bytes));
+        Ex01::open(files.collect(), "d.Ex01".to_owned())
     }
 
     #[test]
@@ -605,16 +661,16 @@ mod tests {
         let [first, second] = segments(1, zlib, 0);
         let (image, about) = open(&[&first]).unwrap();
         let said: Vec<&str> = about.problems.iter().map(|problem| problem.kind.name()).collect();
-        assert_eq!(said, ["not_found", "truncated"]);
+        assert_eq!(said, ["read_failed", "truncated"]);
         let mut bytes = vec![0; 2 * CHUNK];
         assert_eq!(image.read_full_at(0, &mut bytes).unwrap(), 2 * CHUNK);
         assert_eq!(bytes, content()[..2 * CHUNK]);
         let error = image.read_at(2 * CHUNK as u64, &mut bytes).unwrap_err();
         assert!(error.to_string().contains("chunk 2 of the image is in none of its tables"), "{error}");
 
-        let (image, about) = open(&[&second]).unwrap();
-        assert!(about.problems[0].what.starts_with("segment 1 is missing"), "{:?}", about.problems);
-        assert!(image.read_at(0, &mut bytes).is_err());
+        // How the disk is divided into chunks stands in the first segment only.
+        let error = open(&[&second]).map(|_| ()).unwrap_err();
+        assert!(error.contains("segment 1 is missing"), "{error}");
     }
 
     #[test]
@@ -626,23 +682,32 @@ mod tests {
         let (image, about) = open(&[&flipped, &second]).unwrap();
         assert_eq!(about.problems.len(), 1);
         let error = image.read_at(0, &mut [0; 8]).unwrap_err();
-        assert!(error.to_string().contains("does not have its checksum"), "{error}");
+        assert!(
+            error.to_string().contains("segment 1 (d0): the checksum (Adler-32) of chunk 0 does not match"),
+            "{error}"
+        );
         assert!(image.read_at(CHUNK as u64, &mut [0; 8]).is_ok());
 
         let pattern = first.windows(8).rposition(|bytes| bytes == b"pattern!").unwrap();
         let mut damaged = first.clone();
         damaged[pattern] ^= 1;
-        let (_, about) = open(&[&damaged, &second]).unwrap();
+        let (image, about) = open(&[&damaged, &second]).unwrap();
         assert_eq!(about.problems[0].kind.name(), "bad_checksum", "{:?}", about.problems);
+        assert!(image.read_at(CHUNK as u64, &mut [0; 8]).is_err(), "the pattern stands in the damaged table");
 
         let refused = |files: &[&[u8]]| open(files).map(|_| ()).unwrap_err();
         assert!(refused(&[&first[..first.len() - 1], &second]).contains("cut off"));
+        let (image, about) = open(&[&first, &second[..second.len() - 1]]).unwrap();
+        assert!(about.problems[0].what.starts_with("segment 2 (d1)"), "{:?}", about.problems);
+        assert!(image.read_at(0, &mut [0; 8]).is_ok() && image.read_at(2 * CHUNK as u64, &mut [0; 8]).is_err());
         let encrypted = segments(1, zlib, ENCRYPTED);
         assert!(refused(&[&encrypted[0]]).contains("encrypted"));
         assert!(refused(&[&segments(7, zlib, 0)[0]]).contains("unknown method (7)"));
         let mut foreign = second.clone();
         foreign[16] = 8;
-        assert!(refused(&[&first, &foreign]).contains("another image"));
+        let (image, about) = open(&[&first, &foreign]).unwrap();
+        assert!(about.problems[0].what.contains("segment of another image"), "{:?}", about.problems);
+        assert!(image.read_at(2 * CHUNK as u64, &mut [0; 8]).is_err());
     }
 
     /// Whatever bits change, with descriptors made right again: an error or a problem, no panic, no endless reading.

@@ -114,6 +114,23 @@ pub(crate) struct Disk {
     pub(crate) problems: Vec<Problem>,
     /// Every file of this machine that it consists of.
     pub(crate) files: Vec<PathBuf>,
+    /// How its bytes can be checked.
+    pub(crate) integrity: Integrity,
+}
+
+/// By what a container's bytes can be checked. The default is a container that has nothing of the kind.
+#[derive(Default)]
+pub(crate) struct Integrity {
+    /// Digests of the whole disk that the container stores: name of the algorithm, lower-case hexadecimal.
+    pub(crate) digests: Vec<(&'static str, String)>,
+    /// What is found wrong with the container while its bytes are read.
+    pub(crate) faults: Option<Arc<dyn Faults>>,
+}
+
+/// Notes what is found wrong with a container while its bytes are read.
+pub(crate) trait Faults: Send + Sync {
+    /// Everything so far.
+    fn problems(&self) -> Vec<Problem>;
 }
 
 /// What a container holds.
@@ -155,11 +172,25 @@ pub(crate) struct Refused {
 }
 
 /// Every kind that is recognised by its content and refused.
-pub(crate) static REFUSED: &[Refused] = &[Refused {
-    probe: |file| file.head.starts_with(b"LVF\x09\x0d\x0a\xff\x00") || file.head.starts_with(b"LEF2\x0d\x0a\x81\x00"),
-    what: "it is a logical evidence file (L01)",
-    advice: "extract it to a folder and give that",
-}];
+pub(crate) static REFUSED: &[Refused] = &[
+    Refused {
+        probe: |file| {
+            file.head.starts_with(b"LVF\x09\x0d\x0a\xff\x00") || file.head.starts_with(b"LEF2\x0d\x0a\x81\x00")
+        },
+        what: "it is a logical evidence file (L01)",
+        advice: "extract it to a folder and give that",
+    },
+    Refused {
+        probe: |file| file.head.starts_with(b"ADCRYPT\0"),
+        what: "it is an image that FTK Imager encrypted (ADCRYPT)",
+        advice: "decrypt it with FTK Imager and give the result",
+    },
+];
+
+/// Whether a file is a segment of an image whose first segment lies beside it.
+pub(crate) fn is_later_segment(file: &Candidate<'_>) -> bool {
+    ewf::is_later_segment(file)
+}
 
 /// Opens a file as what it is; `None` where nothing is recognised, which a raw disk image can be all the same.
 pub(crate) fn open(file: &Candidate<'_>) -> Result<Option<Opened>, Refusal> {
@@ -186,7 +217,14 @@ pub(crate) fn disk_at(path: &Path) -> Result<Disk, Refusal> {
         Some(_) => panic!("{} is no disk", path.display()),
         None => {
             let bytes = candidate.bytes.clone();
-            Ok(Disk { kind: "raw image", bytes, facts: Vec::new(), problems: Vec::new(), files: vec![path.to_owned()] })
+            Ok(Disk {
+                kind: "raw image",
+                bytes,
+                facts: Vec::new(),
+                problems: Vec::new(),
+                files: vec![path.to_owned()],
+                integrity: Integrity::default(),
+            })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Raw images, whole or split into segments: `disk.001`, `disk.002`, ….
 
-use super::{Candidate, Disk, Refusal};
+use super::{Candidate, Disk, Integrity, Refusal};
 use crate::file_bytes::FileBytes;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::io;
@@ -112,11 +112,25 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
     let problems = problem.into_iter().collect();
     if segments.is_empty() {
         let files = vec![path.to_owned()];
-        return Ok(Disk { kind: "raw image", bytes: candidate.bytes.clone(), facts: Vec::new(), problems, files });
+        return Ok(Disk {
+            kind: "raw image",
+            bytes: candidate.bytes.clone(),
+            facts: Vec::new(),
+            problems,
+            files,
+            integrity: Integrity::default(),
+        });
     }
     let bytes = Segments::open(&segments).map_err(|error| Refusal::new(error.to_string(), "check the segments"))?;
     let facts = vec![("segments".to_owned(), segments.len().to_string())];
-    Ok(Disk { kind: "split raw image", bytes: Arc::new(bytes), facts, problems, files: segments })
+    Ok(Disk {
+        kind: "split raw image",
+        bytes: Arc::new(bytes),
+        facts,
+        problems,
+        files: segments,
+        integrity: Integrity::default(),
+    })
 }
 
 #[cfg(test)]
