@@ -112,6 +112,7 @@ impl Collection<'_> {
             started: Filetime(self.started),
             now: &|| Filetime(clock.fetch_add(10_000, Ordering::Relaxed)),
             limits: self.limits.clone(),
+            check_image: false,
             threads: self.threads,
             cancel: self.cancel,
             observer: &Silent,

@@ -257,6 +257,48 @@ fn damaged_sources_end_in_an_error_or_a_report() {
     }
 }
 
+/// Adler-32, as RFC 1950 defines it.
+fn adler32(bytes: &[u8]) -> u32 {
+    let (a, b) = bytes.iter().fold((1u32, 0u32), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    b << 16 | a
+}
+
+#[test]
+fn an_image_is_checked_by_its_stored_digests() {
+    let (report, folder) = run(&fixture_host(), &["--check-image"]);
+    assert_eq!(report["bundle"]["checks"], serde_json::json!(["check of the stored MD5: matches"]));
+    let page = std::fs::read_to_string(folder.path().join("case/report.html")).unwrap();
+    assert!(page.contains("check of the stored MD5: matches"));
+
+    // Another digest than the disk's, which its own checksum confirms.
+    let mut image = std::fs::read(fixture_host()).unwrap();
+    let section = image.windows(5).rposition(|bytes| bytes == b"hash\0").unwrap() + 76;
+    image[section] ^= 1;
+    let sum = adler32(&image[section..section + 32]);
+    image[section + 32..section + 36].copy_from_slice(&sum.to_le_bytes());
+    let path = folder.path().join("changed.E01");
+    std::fs::write(&path, &image).unwrap();
+    let output =
+        comtrail(&["collect", text(&path), "-o", text(&folder.path().join("b.zip")), "--check-image", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut problems = list(&result, "problems").iter();
+    let wrong = problems.find(|problem| problem["kind"] == "bad_checksum").unwrap();
+    assert!(wrong["what"].as_str().unwrap().contains("does not match: computed "), "{wrong}");
+
+    // Without a stored digest it says that it compared nothing.
+    let raw = folder.path().join("raw");
+    let mut disk = ewf::EwfReader::open(fixture_host()).unwrap();
+    std::io::copy(&mut disk, &mut std::fs::File::create(&raw).unwrap()).unwrap();
+    let output =
+        comtrail(&["collect", text(&raw), "-o", text(&folder.path().join("c.zip")), "--check-image", "--quiet"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the raw image stores no digest"), "{said}");
+}
+
 #[test]
 fn an_existing_bundle_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();

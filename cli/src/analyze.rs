@@ -88,6 +88,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
         bag: reader.bag().to_owned(),
         sha256: reader.tag_manifest_sha256()?,
         source: serde_json::from_value(collecting("source")).unwrap_or_default(),
+        checks: image_checks(&reader),
         collected: serde_json::from_value(collecting("started")).ok(),
         objects: reader.items().len() as u64,
         events: summary.events,
@@ -97,6 +98,13 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     write(folder, "report.json", &report.to_json()?)?;
     write(folder, "report.html", report.to_html().as_bytes())?;
     Ok(Analyzed { report })
+}
+
+/// What the check of the image gave, where there was one.
+fn image_checks(reader: &BundleReader) -> Vec<String> {
+    let facts = reader.host().pointer("/source/facts").and_then(serde_json::Value::as_object);
+    let checks = facts.into_iter().flatten().filter(|(name, _)| name.starts_with("check of the "));
+    checks.map(|(name, result)| format!("{name}: {}", result.as_str().unwrap_or_default())).collect()
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {

@@ -9,6 +9,8 @@ Examples:
       Collects from an E01 image, checks the bundle, analyses it and writes case/report.html.
   comtrail run /mnt/windows -o case/ --case-id IR-2041 --examiner 'A. Lee'
       The same from a mounted volume; the names go into the bundle.
+  comtrail run disk.E01 -o case/ --check-image
+      Reads the whole image first, to compare the MD5, SHA-1 or SHA-256 that it stores.
   comtrail run triage.zip -o case/ --full-timeline
       From a triage archive; the timeline then describes every file of the volume.
   comtrail.exe run live -o E:\\case --cpu 25 --io 50M --time 30m
@@ -132,6 +134,11 @@ pub(crate) struct CollectLimits {
     /// read. That writes to the volume; the copy is removed before the bundle is sealed, and both are recorded.
     #[arg(long)]
     pub(crate) make_shadow_copy: bool,
+
+    /// Read the whole image first and compare the digests (MD5, SHA-1, SHA-256) that it stores, as E01 and Ex01 do. The
+    /// result goes into the bundle and the report; a difference is a problem.
+    #[arg(long)]
+    pub(crate) check_image: bool,
 
     /// Longest time for collecting, such as 90s, 30m or 2h. What was collected then is sealed and says so.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

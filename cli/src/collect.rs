@@ -195,10 +195,14 @@ pub(crate) fn collect(
             memory: common.memory / 2,
             ..Limits::default()
         },
+        check_image: limits.check_image,
         threads: threads(common),
         cancel: cancel_on_interrupt(),
         observer: &shown,
     };
+    if let Some(why) = opened.source.why_no_check().filter(|_| limits.check_image) {
+        crate::complain(&format!("--check-image: {why}"));
+    }
     let collected = collector::collect(&request);
     shown.progress.finish();
     collected.with_context(|| format!("cannot collect into {}", destination.display()))

@@ -37,6 +37,8 @@ pub(crate) struct Sums {
 /// What is known when the bag is sealed.
 pub(crate) struct BagInfo<'a> {
     pub(crate) source: &'a Source,
+    /// What the check of the image gave, where there was one.
+    pub(crate) checks: &'a [(String, String)],
     /// Name of the host, or of the source where that is not known.
     pub(crate) name: &'a str,
     /// What is known about the host.
@@ -88,7 +90,7 @@ fn host(bag: &BagInfo<'_>) -> Value {
         "facts": pairs(bag.host),
         "source": {
             "kind": bag.source.kind,
-            "facts": pairs(&bag.source.facts),
+            "facts": pairs(&[&bag.source.facts[..], bag.checks].concat()),
         },
         "volumes": volumes,
     })

@@ -107,6 +107,8 @@ pub struct CollectRequest<'a> {
     pub now: &'a (dyn Fn() -> Filetime + Sync),
     /// What it may cost.
     pub limits: Limits,
+    /// Whether the whole disk of an image is read first, to compare the digests that the image stores.
+    pub check_image: bool,
     /// Threads, at least one.
     pub threads: usize,
     /// Set to end early; what was collected is then sealed.
@@ -168,6 +170,7 @@ pub fn collect(request: &CollectRequest<'_>) -> Result<Collected, Error> {
                 names: Names::default(),
                 objects: Objects::new(&spill),
                 spill: spill.clone(),
+                checks: Vec::new(),
                 problems: request.source.problems.iter().cloned().collect(),
                 resolved: HashMap::new(),
                 bytes_stored: 0,
@@ -242,6 +245,8 @@ pub(crate) struct Run<'a> {
     names: Names,
     pub(crate) objects: Objects,
     spill: Spill,
+    /// What the check of the image gave.
+    checks: Vec<(String, String)>,
     pub(crate) problems: Problems,
     /// Leads that were looked for, and the objects that they led to.
     pub(crate) resolved: HashMap<String, Vec<Key>>,
@@ -304,6 +309,14 @@ impl Run<'_> {
             let result = if tree.is_some() { "searched" } else { "not searched" };
             let about = [("volume_kind", volume.kind.name().into()), ("offset", volume.offset.into())];
             self.act("open volume", &volume.id, result, &about)?;
+        }
+        if request.check_image {
+            let checked = request.source.check_image(request.cancel, request.observer);
+            for (name, result) in &checked.facts {
+                self.act("check image", name, result, &[])?;
+            }
+            self.checks = checked.facts;
+            self.problems.extend(checked.problems);
         }
         self.tell(Step::Locate, "", 0, 0);
         let (wanted, problems) = locate::declared(request.source, request.artifacts);
@@ -544,6 +557,7 @@ impl Run<'_> {
             self.writer,
             &BagInfo {
                 source: request.source,
+                checks: &self.checks,
                 name: request.name,
                 host: request.host,
                 tool: request.tool,
@@ -690,6 +704,7 @@ mod tests {
             started: Filetime(0),
             now: &|| Filetime(0),
             limits: Limits::default(),
+            check_image: false,
             threads: 2,
             cancel,
             observer,

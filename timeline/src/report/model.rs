@@ -30,6 +30,9 @@ pub struct BundleName {
     pub sha256: String,
     /// What it was collected from, as the bundle itself says.
     pub source: Vec<String>,
+    /// What a check of the image by its stored digests gave, where there was one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
     /// When the collection began, UTC, by the clock of the collecting machine.
     pub collected: Option<Filetime>,
     /// Collected objects.

@@ -363,6 +363,7 @@ pub(super) fn names() -> (ToolName, BundleName) {
             bag: "MSEDGEWIN10-20190719T153000Z".to_owned(),
             sha256: "5f7c".repeat(16),
             source: vec!["/evidence/msedgewin10.E01".to_owned()],
+            checks: vec!["check of the stored MD5: matches".to_owned()],
             collected: Some(at("2019-07-20T08:00:00")),
             objects: 184,
             events: 20_391,

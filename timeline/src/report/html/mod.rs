@@ -81,6 +81,9 @@ fn head(page: &mut Page, report: &Report) {
     for source in report.bundle.source.iter().take(20) {
         page.code_fact("Collected from", Some(source));
     }
+    for check in report.bundle.checks.iter().take(20) {
+        page.fact("Image").text(check).raw("</dd>");
+    }
     if let Some(at) = report.bundle.collected {
         page.fact("Collected")
             .time(at)
