@@ -28,6 +28,26 @@ impl FileBytes {
         let length = file.seek(io::SeekFrom::End(0))?;
         Ok(FileBytes { file, length })
     }
+
+    /// Writes all of it at this offset of a temporary file of ours.
+    pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
+        }
+        #[cfg(windows)]
+        {
+            let mut done = 0;
+            while done < bytes.len() {
+                let at = offset + done as u64;
+                match std::os::windows::fs::FileExt::seek_write(&self.file, &bytes[done..], at)? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    written => done += written,
+                }
+            }
+            Ok(())
+        }
+    }
 }
 
 impl Bytes for FileBytes {

@@ -48,6 +48,12 @@ pub trait Bytes: Send + Sync {
         offset
     }
 
+    /// What is wrong with the bytes as a whole, as far as it is known once they were read: a checksum that does not match,
+    /// or why they end early. The bytes that could be read stay what they are.
+    fn flaw(&self) -> Option<String> {
+        None
+    }
+
     /// The bytes as one slice where they already lie in memory, so that a parser need not copy them.
     fn as_slice(&self) -> Option<&[u8]> {
         None

@@ -59,6 +59,15 @@ pub(crate) struct Outcome {
     /// Ranges that the source does not have.
     pub(crate) missing: Vec<Range<u64>>,
     pub(crate) interrupted: bool,
+    /// What the container says against the bytes now that all were read.
+    pub(crate) flaw: Option<String>,
+}
+
+impl Outcome {
+    /// Whether every byte was read and nothing speaks against it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.bad.is_empty() && self.missing.is_empty() && self.truncated_at.is_none() && !self.interrupted && self.flaw.is_none()
+    }
 }
 
 /// The ranges to read: everything, or what holds data where the holes are worth leaving out.
@@ -300,6 +309,7 @@ impl<'a> Reading<'a> {
             truncated_at: self.truncated_at,
             missing: self.content.missing(),
             interrupted,
+            flaw: self.content.flaw(),
         })
     }
 

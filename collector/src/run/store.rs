@@ -231,6 +231,10 @@ impl Stored {
             let kind = ProblemKind::Truncated { offset, expected, actual: 0 };
             problems.push(problem(job, kind, "it ends early", "its end is missing"));
         }
+        if let Some(flaw) = &outcome.flaw {
+            let effect = "the bytes that could be read are collected as they are; some of them can be wrong or missing";
+            problems.push(problem(job, ProblemKind::BadChecksum { offset: 0 }, flaw, effect));
+        }
         if outcome.interrupted {
             let effect = "its end is missing from the bundle, although it is on the host";
             problems.push(problem(
@@ -250,14 +254,7 @@ impl Stored {
         let found = wanted.located.found;
         let status = match &self.outcome {
             None => ItemStatus::Failed,
-            Some(outcome)
-                if outcome.bad.is_empty()
-                    && outcome.missing.is_empty()
-                    && outcome.truncated_at.is_none()
-                    && !outcome.interrupted =>
-            {
-                ItemStatus::Complete
-            }
+            Some(outcome) if outcome.is_whole() => ItemStatus::Complete,
             Some(_) => ItemStatus::Partial,
         };
         let outcome = self.outcome;

@@ -561,6 +561,10 @@ impl Bytes for Whole {
     fn as_slice(&self) -> Option<&[u8]> {
         self.0.as_slice()
     }
+
+    fn flaw(&self) -> Option<String> {
+        self.0.flaw()
+    }
 }
 
 impl Content for Whole {
