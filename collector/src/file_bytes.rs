@@ -29,6 +29,11 @@ impl FileBytes {
         Ok(FileBytes { file, length })
     }
 
+    /// The same file with the length that it has now.
+    pub(crate) fn longer(self) -> io::Result<Self> {
+        FileBytes::new(self.file)
+    }
+
     /// Writes all of it at this offset of a temporary file of ours.
     pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         #[cfg(unix)]

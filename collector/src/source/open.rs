@@ -120,7 +120,8 @@ impl<'a> Opening<'a> {
                 self.store(&store, &kind, "", &stem(path), 0);
                 self.finish(|opening| opening.nothing_in(kind.name)).map_err(refuse)
             }
-            Some(Opened::One(bytes, name)) => {
+            Some(Opened::One(bytes, name, problems)) => {
+                self.problems.extend(problems);
                 self.one(bytes, name, "", 1);
                 self.finish(|opening| opening.nothing_in("compressed file")).map_err(refuse)
             }
@@ -273,7 +274,10 @@ impl<'a> Opening<'a> {
                     ));
                 }
             }
-            Opened::One(bytes, name) => self.one(bytes, name, &place, depth + 1),
+            Opened::One(bytes, name, problems) => {
+                self.problems.extend(problems.into_iter().map(|problem| Problem { item: place.clone(), ..problem }));
+                self.one(bytes, name, &place, depth + 1);
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 
 mod ewf;
 mod ex01;
+mod gzip;
 mod split;
+mod tar;
 mod zip;
 
 use super::tree::Store;
@@ -139,8 +141,9 @@ pub(crate) enum Opened {
     Disk(Disk),
     /// Files, with what is wrong with the archive.
     Files(Arc<dyn Store>, Vec<Problem>),
-    /// One file, of which is still to be found out what it is: what a compressor packed. With its name.
-    One(Arc<dyn Bytes>, String),
+    /// One file, of which is still to be found out what it is: what a compressor packed. With its name, and with what is
+    /// wrong with the packed form.
+    One(Arc<dyn Bytes>, String, Vec<Problem>),
 }
 
 /// A kind of container.
@@ -156,6 +159,8 @@ pub(crate) struct Container {
 /// Every kind of container that is read, in the order in which they are asked.
 pub(crate) static ALL: &[Container] = &[
     Container { name: "zip archive", probe: zip::probe, open: zip::open },
+    Container { name: "tar archive", probe: tar::probe, open: tar::open },
+    Container { name: "gzip file", probe: gzip::probe, open: gzip::open },
     Container { name: "E01 image", probe: ewf::is_e01, open: |file| ewf::open_e01(file).map(Opened::Disk) },
     Container { name: "Ex01 image", probe: ewf::is_ex01, open: |file| ewf::open_ex01(file).map(Opened::Disk) },
     Container { name: "split raw image", probe: split::probe, open: |file| split::open(file).map(Opened::Disk) },

@@ -1,81 +1,333 @@
-//! A zip archive that a triage program left behind.
+//! Archives as stores: the folders of what zip and tar archives hold one member after the other.
+//!
+//! A directory of two million members does not fit beside everything else, so only a sorted table of fixed rows is made,
+//! in a temporary file where it is long: the folder, the name, and where the member is described. The description is read
+//! again whenever it is needed.
+
+mod rows;
+pub(crate) mod tar;
+pub(crate) mod zip;
 
 use super::{Child, Store};
 use crate::source::VolumeKind;
 use crate::spill::Spill;
-use crate::zip::reader::Directory;
-use evidence::{Bytes, Method, Problem, ProblemKind, Stage};
-use std::collections::BTreeMap;
+use evidence::{Bytes, Macb, Method, Problem, ProblemKind, Stage, name};
+use rows::{ROW, Row, Rows, Sorter};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::Arc;
 
-/// The archive, with its folders.
-pub(crate) struct Archive {
-    bytes: Arc<dyn Bytes>,
-    spill: Spill,
-    directory: Directory,
-    nodes: Vec<Node>,
+/// One member of an archive as it is described there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Member {
+    /// Name as stored, kept reversibly; [`evidence::name`].
+    pub(crate) name: String,
+    pub(crate) is_folder: bool,
+    /// A symbolic link or a device: named, never followed.
+    pub(crate) is_link: bool,
+    /// Another name of the member whose name this is.
+    pub(crate) same_as: Option<String>,
+    pub(crate) size: u64,
+    pub(crate) times: Option<Macb>,
 }
 
-/// A folder, or a member.
-struct Node {
-    children: BTreeMap<String, usize>,
-    entry: Option<usize>,
+/// What can be read of the members of an archive, each by the place where it is described.
+pub(crate) trait Members: Send + Sync {
+    /// Whether a backslash separates folders too. Against the format, zip archives made on Windows have it.
+    fn backslash_separates(&self) -> bool;
+
+    /// Calls for every member and its place.
+    fn each(&self, take: &mut dyn FnMut(u64, Member) -> io::Result<()>, problems: &mut Vec<Problem>) -> io::Result<()>;
+
+    /// The member that is described at this place.
+    fn member(&self, at: u64) -> io::Result<Member>;
+
+    /// Its bytes.
+    fn open(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>>;
+}
+
+/// The archive, with its folders.
+pub(crate) struct Archive {
+    members: Box<dyn Members>,
+    spill: Spill,
+    /// Rows of folder, name, kind, place and depth.
+    rows: Rows,
+    hashes: RandomState,
+}
+
+/// Names that a problem gives as examples.
+const EXAMPLES: usize = 5;
+/// Hard links that are followed one after the other.
+const MAX_LINKS: u32 = 8;
+/// The kinds in a row. Folders come first, so that those of one name follow each other.
+const FOLDER: u8 = 0;
+const MEMBER: u8 = 1;
+
+/// The components of a name as a path. Nothing of a name is repaired: `..` stays a component, so what climbs lies in a
+/// folder of that name and never where it would climb to, and a name from the root of a file system lies in a folder that
+/// is called like the separator.
+fn components(name: &str, backslash: bool) -> Vec<&str> {
+    let is_separator = |c: char| c == '/' || backslash && c == '\\';
+    let root = name.starts_with(is_separator).then(|| &name[..1]);
+    root.into_iter().chain(name.split(is_separator).filter(|part| !matches!(*part, "" | "."))).collect()
+}
+
+/// Names with something in common.
+#[derive(Default)]
+struct Odd {
+    count: u64,
+    examples: Vec<String>,
+}
+
+impl Odd {
+    fn add(&mut self, name: &str) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(name::shown(name).into_owned());
+        }
+    }
+
+    fn say(&self) -> String {
+        let more = if self.count > self.examples.len() as u64 { ", …" } else { "" };
+        format!("{}{more}", self.examples.join(", "))
+    }
+}
+
+/// Where a member or the one that a folder is known by is described, and how deep the folder lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Root,
+    Folder { at: u64, depth: usize },
+    Member { at: u64 },
+}
+
+impl Key {
+    fn parse(key: &str) -> Option<Key> {
+        if key.is_empty() {
+            return Some(Key::Root);
+        }
+        match key.split_once('.') {
+            Some((at, depth)) => Some(Key::Folder { at: at.parse().ok()?, depth: depth.parse().ok()? }),
+            None => Some(Key::Member { at: key.parse().ok()? }),
+        }
+    }
+}
+
+fn be(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+fn row(folder: u64, name: u64, kind: u8, at: u64, depth: usize) -> Row {
+    let mut row = [0; ROW];
+    row[..8].copy_from_slice(&folder.to_be_bytes());
+    row[8..16].copy_from_slice(&name.to_be_bytes());
+    row[16] = kind;
+    row[17..25].copy_from_slice(&at.to_be_bytes());
+    row[25..29].copy_from_slice(&u32::try_from(depth).unwrap_or(u32::MAX).to_be_bytes());
+    row
+}
+
+/// The hash of a path, with the length of each component, so that no two paths are the same bytes.
+fn hash(hashes: &RandomState, path: &[&str]) -> u64 {
+    let mut hasher = hashes.build_hasher();
+    for component in path {
+        hasher.write_usize(component.len());
+        hasher.write(component.as_bytes());
+    }
+    hasher.finish()
+}
+
+/// Fills the rows.
+struct Builder {
+    hashes: RandomState,
+    sorter: Sorter,
+    backslash: bool,
+    /// The folders of the member before, which need no row a second time.
+    before: Vec<String>,
+    climbing: Odd,
+    absolute: Odd,
+    nameless: u64,
+}
+
+impl Builder {
+    fn add(&mut self, at: u64, member: &Member) -> io::Result<()> {
+        let path = components(&member.name, self.backslash);
+        if path.is_empty() {
+            // A tar archive of a folder begins with `./`.
+            self.nameless += u64::from(!member.is_folder);
+            return Ok(());
+        }
+        if path.contains(&"..") {
+            self.climbing.add(&member.name);
+        } else if matches!(path[0], "/" | "\\") {
+            self.absolute.add(&member.name);
+        }
+        let folders = if member.is_folder { path.len() } else { path.len() - 1 };
+        let known = self.before.iter().zip(&path[..folders]).take_while(|(a, b)| a == b).count();
+        for depth in known..folders {
+            let (parent, name) = (hash(&self.hashes, &path[..depth]), hash(&self.hashes, &path[depth..=depth]));
+            self.sorter.push(row(parent, name, FOLDER, at, depth + 1))?;
+        }
+        self.before.truncate(known);
+        self.before.extend(path[known..folders].iter().map(|name| (*name).to_owned()));
+        if !member.is_folder {
+            let (parent, name) = (hash(&self.hashes, &path[..folders]), hash(&self.hashes, &path[folders..]));
+            self.sorter.push(row(parent, name, MEMBER, at, path.len()))?;
+        }
+        Ok(())
+    }
 }
 
 impl Archive {
-    /// Lists the archive.
-    pub(crate) fn open(
-        bytes: Arc<dyn Bytes>,
+    /// Lists the archive of this name.
+    pub(crate) fn new(
+        members: Box<dyn Members>,
         name: &str,
         spill: &Spill,
         problems: &mut Vec<Problem>,
     ) -> io::Result<Self> {
-        let directory = Directory::read(&*bytes)?;
-        let mut nodes = vec![Node { children: BTreeMap::new(), entry: None }];
-        let mut doubled = 0u64;
-        for (index, entry) in directory.entries.iter().enumerate() {
-            let mut at = 0;
-            // Backslashes as separators are against the format and are written all the same. Names that climb are
-            // harmless here because nothing is extracted under them.
-            let components = entry.name.split(['/', '\\']).filter(|name| !matches!(*name, "" | "." | ".."));
-            for name in components {
-                let next = nodes.len();
-                at = *nodes[at].children.entry(name.to_owned()).or_insert(next);
-                if at == next {
-                    nodes.push(Node { children: BTreeMap::new(), entry: None });
+        let mut builder = Builder {
+            hashes: RandomState::new(),
+            sorter: Sorter::new(spill),
+            backslash: members.backslash_separates(),
+            before: Vec::new(),
+            climbing: Odd::default(),
+            absolute: Odd::default(),
+            nameless: 0,
+        };
+        members.each(&mut |at, member| builder.add(at, &member), problems)?;
+        let Builder { hashes, sorter, climbing, absolute, nameless, .. } = builder;
+        let mut last = [0xFF; 17];
+        let mut doubled = Odd::default();
+        let mut failed = None;
+        let rows = sorter.finish(|row| {
+            let is_same = row[..17] == last;
+            last.copy_from_slice(&row[..17]);
+            if is_same && row[16] == MEMBER {
+                let named = if doubled.examples.len() < EXAMPLES {
+                    members.member(be(&row[17..25]))
+                } else {
+                    Ok(Member::default())
+                };
+                match named {
+                    Ok(member) => doubled.add(&member.name),
+                    Err(error) => failed = Some(error),
                 }
             }
-            if at != 0 && !entry.is_folder() {
-                doubled += u64::from(nodes[at].entry.replace(index).is_some());
-            }
+            !is_same || row[16] == MEMBER
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
         }
-        if doubled > 0 {
-            problems.push(Problem::new(
-                Stage::Source,
-                ProblemKind::Inconsistent {
-                    a: format!("{doubled} names occur more than once in the archive"),
-                    b: "a name should stand for one file".to_owned(),
-                },
-                name,
-                "the archive holds several files under one name",
-                "only the last of each is seen",
-            ));
-        }
-        Ok(Archive { bytes, spill: spill.clone(), directory, nodes })
+        say_names(name, &climbing, &absolute, &doubled, nameless, problems);
+        Ok(Archive { members, spill: spill.clone(), rows, hashes })
     }
 
-    fn content(&self, index: usize) -> io::Result<Arc<dyn Bytes>> {
-        let entry = &self.directory.entries[index];
-        let mut reader = self.directory.open(&*self.bytes, entry)?;
-        Ok(self.spill.keep(&mut reader, entry.size)?.into())
+    /// What lies in a folder: rows of its path, checked by the names themselves.
+    fn each_child(&self, key: Key, take: &mut dyn FnMut(Child)) -> io::Result<()> {
+        let (at, depth) = match key {
+            Key::Root => (None, 0),
+            Key::Folder { at, depth } => (Some(at), depth),
+            Key::Member { .. } => return Ok(()),
+        };
+        let own = at.map(|at| self.members.member(at)).transpose()?.unwrap_or_default();
+        let backslash = self.members.backslash_separates();
+        let own = components(&own.name, backslash);
+        let Some(own) = own.get(..depth) else { return Ok(()) };
+        for row in self.rows.starting_with(&hash(&self.hashes, own).to_be_bytes()) {
+            let row = row?;
+            let at = be(&row[17..25]);
+            let member = self.members.member(at)?;
+            let path = components(&member.name, backslash);
+            let Some((name, folder)) = path.get(..=depth).and_then(<[&str]>::split_last) else { continue };
+            if folder != own {
+                continue;
+            }
+            let is_last = path.len() == depth + 1;
+            if row[16] == FOLDER {
+                take(Child {
+                    name: (*name).to_owned(),
+                    key: format!("{at}.{}", depth + 1),
+                    is_folder: true,
+                    is_link: false,
+                    size: 0,
+                    times: member.times.filter(|_| is_last && member.is_folder),
+                });
+            } else if is_last {
+                let target = if member.same_as.is_some() { self.target(&member)? } else { None };
+                let size = target.map_or(member.size, |(_, target)| target.size);
+                take(Child {
+                    name: (*name).to_owned(),
+                    key: at.to_string(),
+                    is_folder: false,
+                    is_link: member.is_link,
+                    size,
+                    times: member.times,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The member whose bytes a hard link has.
+    fn target(&self, link: &Member) -> io::Result<Option<(u64, Member)>> {
+        let mut next = link.same_as.clone();
+        for _ in 0..MAX_LINKS {
+            let Some(name) = next else { return Ok(None) };
+            let path = components(&name, self.members.backslash_separates());
+            let Some((last, folder)) = path.split_last() else { return Ok(None) };
+            let mut start = hash(&self.hashes, folder).to_be_bytes().to_vec();
+            start.extend(hash(&self.hashes, &[last]).to_be_bytes());
+            start.push(MEMBER);
+            let mut found = None;
+            for row in self.rows.starting_with(&start) {
+                let at = be(&row?[17..25]);
+                let member = self.members.member(at)?;
+                if member.same_as.is_none() {
+                    return Ok(Some((at, member)));
+                }
+                found = Some(member);
+            }
+            next = found.and_then(|member| member.same_as);
+        }
+        Ok(None)
     }
 }
 
-impl Archive {
-    fn node(&self, key: &str) -> Option<&Node> {
-        let index = if key.is_empty() { 0 } else { key.parse().ok()? };
-        self.nodes.get(index)
+fn say_names(archive: &str, climbing: &Odd, absolute: &Odd, doubled: &Odd, nameless: u64, problems: &mut Vec<Problem>) {
+    let mut say = |kind, what: String, effect: &str| {
+        problems.push(Problem::new(Stage::Source, kind, name::shown(archive), what, effect));
+    };
+    if climbing.count > 0 {
+        say(
+            ProblemKind::OutOfRange { raw: climbing.say() },
+            format!("the archive has {} names that climb out of their folder with «..»", climbing.count),
+            "they are kept as they are, in folders called «..», and are not taken for files of the place that they climb to",
+        );
+    }
+    if absolute.count > 0 {
+        say(
+            ProblemKind::OutOfRange { raw: absolute.say() },
+            format!("the archive has {} names from the root of a file system", absolute.count),
+            "they are kept apart from the other names, in a folder called «/»",
+        );
+    }
+    if doubled.count > 0 {
+        say(
+            ProblemKind::Inconsistent {
+                a: format!("{} members have the name of another one: {}", doubled.count, doubled.say()),
+                b: "a name should stand for one file".to_owned(),
+            },
+            "the archive holds several files under one name".to_owned(),
+            "which of them a program would have unpacked last is not known; each is kept",
+        );
+    }
+    if nameless > 0 {
+        say(
+            ProblemKind::OutOfRange { raw: "an empty name".to_owned() },
+            format!("the archive has {nameless} files without a name"),
+            "they are not looked at",
+        );
     }
 }
 
@@ -89,37 +341,28 @@ impl Store for Archive {
     }
 
     fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
-        let Some(node) = self.node(folder) else { return Ok(Vec::new()) };
-        Ok(node
-            .children
-            .iter()
-            .map(|(name, key)| {
-                let child = &self.nodes[*key];
-                let entry = child.entry.map(|index| &self.directory.entries[index]);
-                Child {
-                    name: name.clone(),
-                    key: key.to_string(),
-                    is_folder: entry.is_none() || !child.children.is_empty(),
-                    is_link: entry.is_some_and(|entry| entry.is_link),
-                    size: entry.map_or(0, |entry| entry.size),
-                    times: entry.and_then(|entry| entry.times),
-                }
-            })
-            .collect())
+        let mut children = Vec::new();
+        if let Some(key) = Key::parse(folder) {
+            self.each_child(key, &mut |child| children.push(child))?;
+        }
+        Ok(children)
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
-        match self.node(file).and_then(|node| node.entry) {
-            Some(index) => self.content(index),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "it is a folder")),
+        let Some(Key::Member { at }) = Key::parse(file) else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it is a folder"));
+        };
+        let member = self.members.member(at)?;
+        match self.target(&member)? {
+            Some((target, _)) => self.members.open(target, &self.spill),
+            None if member.same_as.is_some() => {
+                let what = format!(
+                    "it is a hard link to {}, which the archive does not hold",
+                    member.same_as.unwrap_or_default()
+                );
+                Err(io::Error::new(io::ErrorKind::InvalidData, what))
+            }
+            None => self.members.open(at, &self.spill),
         }
-    }
-
-    fn head(&self, file: &str, length: usize) -> io::Result<Vec<u8>> {
-        let Some(index) = self.node(file).and_then(|node| node.entry) else { return Ok(Vec::new()) };
-        let reader = self.directory.open(&*self.bytes, &self.directory.entries[index])?;
-        let mut head = Vec::new();
-        io::Read::read_to_end(&mut io::Read::take(reader, length as u64), &mut head)?;
-        Ok(head)
     }
 }

@@ -143,6 +143,10 @@ impl Bytes for Restored {
         let next = parts.partition_point(|part| part.original + part.length <= offset);
         parts.get(next).map_or(self.index.size.max(offset), |part| part.original.max(offset))
     }
+
+    fn flaw(&self) -> Option<String> {
+        self.uploaded.flaw()
+    }
 }
 
 impl Content for Restored {

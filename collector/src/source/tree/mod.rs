@@ -1,6 +1,6 @@
 //! Volumes that were copied file by file: a mounted volume, and the trees that triage programs leave behind.
 
-mod archive;
+pub(crate) mod archive;
 mod file_tree;
 mod folder;
 mod hosts;
@@ -10,7 +10,6 @@ mod layout;
 mod loose;
 mod survey;
 
-pub(crate) use archive::Archive;
 pub(crate) use folder::{Folder, kept, special};
 pub(crate) use hosts::hosts;
 pub(crate) use install::installations;

@@ -1,0 +1,75 @@
+//! What gzip packed: a tar archive, a disk image, or anything else.
+//!
+//! Reference: RFC 1952.
+
+use super::{Candidate, Opened, Refusal};
+use crate::zip::inflating::{Inflating, gzip_stream};
+use evidence::{Bytes, Problem, ProblemKind, Stage, name};
+use std::sync::Arc;
+
+/// Whether it begins as a gzip file does, with flags that are known.
+pub(super) fn probe(candidate: &Candidate<'_>) -> bool {
+    candidate.head.starts_with(&[0x1F, 0x8B, 8]) && candidate.head.get(3).is_some_and(|flags| flags & 0xE0 == 0)
+}
+
+/// The name that the file has when it is unpacked.
+fn inner_name(packed: &str) -> String {
+    let cut = |end: &str| {
+        let at = packed.len().checked_sub(end.len()).filter(|at| packed.is_char_boundary(*at))?;
+        packed[at..].eq_ignore_ascii_case(end).then(|| packed[..at].to_owned())
+    };
+    if let Some(stem) = cut(".tgz") {
+        return format!("{stem}.tar");
+    }
+    [".gzip", ".gz"]
+        .iter()
+        .find_map(|end| cut(end))
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| packed.to_owned())
+}
+
+/// Reads it to its end once, to know how long it is and whether it is whole.
+pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
+    let advice = "unpack what can be with gzip and give that";
+    let refuse = |error: std::io::Error| Refusal::new(format!("it is a gzip file, but {error}"), advice);
+    if gzip_stream(&*candidate.bytes, 0).map_err(refuse)?.is_none() {
+        return Err(Refusal::new("it begins like a gzip file, but its header is cut", advice));
+    }
+    let bytes = Inflating::gzip(candidate.bytes.clone(), candidate.spill).map_err(refuse)?;
+    let flaw = bytes.flaw();
+    if bytes.is_empty() {
+        let why = flaw
+            .map_or_else(|| "it is a gzip file of nothing".to_owned(), |flaw| format!("it is a gzip file, but {flaw}"));
+        return Err(Refusal::new(why, advice));
+    }
+    let problems = flaw.map(|flaw| {
+        Problem::new(
+            Stage::Source,
+            ProblemKind::BadChecksum { offset: 0 },
+            name::shown(candidate.name),
+            format!("the gzip file is damaged: {flaw}"),
+            "what could be unpacked is used as it is; some of it can be wrong, and what would follow is missing",
+        )
+    });
+    Ok(Opened::One(Arc::new(bytes), inner_name(candidate.name), problems.into_iter().collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_what_is_in_it() {
+        for (packed, name) in [
+            ("host.tar.gz", "host.tar"),
+            ("HOST.TGZ", "HOST.tar"),
+            ("disk.raw.GZ", "disk.raw"),
+            ("x", "x"),
+            (".gz", ".gz"),
+            ("é.gz", "é"),
+            ("a\u{1f600}", "a\u{1f600}"),
+        ] {
+            assert_eq!(inner_name(packed), name);
+        }
+    }
+}
