@@ -297,7 +297,7 @@ impl State {
             let mut number = 0u32;
             self.marks.retain(|_| {
                 number += 1;
-                number % 2 == 0
+                number.is_multiple_of(2)
             });
             self.spacing *= 2;
         }

@@ -6,50 +6,17 @@
 //!
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
-use evidence::{Bytes, Filetime, Macb};
+pub(crate) use super::central::Entry;
+use super::central::{
+    DATA_DESCRIPTOR, End, LOCAL_HEADER, Section, damaged, extra_fields, hash_of, u16_at, u32_at, u64_at,
+};
+use super::names::Unflagged;
+use evidence::Bytes;
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 
-const LOCAL_HEADER: u32 = 0x0403_4b50;
-const CENTRAL_HEADER: u32 = 0x0201_4b50;
-const END_RECORD: u32 = 0x0605_4b50;
-const ZIP64_END_RECORD: u32 = 0x0606_4b50;
-const ZIP64_LOCATOR: u32 = 0x0706_4b50;
-const DATA_DESCRIPTOR: u32 = 0x0807_4b50;
-
 /// Most entries that are listed; each costs memory before anything of it is needed.
 const MAX_ENTRIES: usize = 2_000_000;
-
-/// One entry of the central directory.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// Name as stored; bytes that are not UTF-8 become U+FFFD.
-    pub(crate) name: String,
-    /// Length of the content in bytes, as declared.
-    pub(crate) size: u64,
-    /// Length of the stored form in bytes.
-    pub(crate) packed_size: u64,
-    /// Times, only where the entry keeps them in UTC.
-    pub(crate) times: Option<Macb>,
-    /// Unix file type says that it is a symbolic link.
-    pub(crate) is_link: bool,
-    method: u16,
-    flags: u16,
-    /// Modification time and date in the form of MS-DOS, which has no zone.
-    dos_time: u32,
-    /// The part of the archive that it claims to be in.
-    part: u16,
-    crc: u32,
-    header_offset: u64,
-    raw_name_hash: u64,
-}
-
-impl Entry {
-    /// Whether it names a folder.
-    pub(crate) fn is_folder(&self) -> bool {
-        self.name.ends_with('/') || self.name.ends_with('\\')
-    }
-}
 
 /// The directory of an archive.
 pub(crate) struct Directory {
@@ -61,165 +28,22 @@ pub(crate) struct Directory {
     odd_ends: Vec<String>,
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
-}
-
-fn damaged(what: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.into())
-}
-
-/// Reads a range of some bytes from front to back.
-pub(crate) struct Section<'a> {
-    bytes: &'a dyn Bytes,
-    at: u64,
-    end: u64,
-}
-
-impl<'a> Section<'a> {
-    pub(crate) fn new(bytes: &'a dyn Bytes, start: u64, length: u64) -> Self {
-        let end = start.saturating_add(length).min(bytes.len());
-        Section { bytes, at: start, end }
-    }
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        let read = if wanted == 0 { 0 } else { self.bytes.read_at(self.at, &mut buffer[..wanted])? };
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-/// The unsigned extra fields `(id, content)` of an entry.
-fn extra_fields(mut extra: &[u8]) -> Vec<(u16, &[u8])> {
-    let mut fields = Vec::new();
-    while extra.len() >= 4 {
-        let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
-        let Some(content) = extra.get(4..4 + length) else { break };
-        fields.push((id, content));
-        extra = &extra[4 + length..];
-    }
-    fields
-}
-
-fn times_of(fields: &[(u16, &[u8])]) -> Option<Macb> {
-    let mut times = Macb::default();
-    for (id, content) in fields {
-        match id {
-            // Extended timestamp: the central directory holds only the modification time.
-            0x5455 if content.len() >= 5 && content[0] & 1 != 0 => {
-                let seconds = u32_at(content, 1).cast_signed();
-                times.modified = times.modified.or(Filetime::from_unix_seconds(i64::from(seconds)));
-            }
-            // NTFS: a tag 1 with three FILETIMEs.
-            0x000a if content.len() >= 32 && u16_at(content, 4) == 1 => {
-                let time = |at| Some(Filetime(u64_at(content, at))).filter(|time| time.0 != 0);
-                times = Macb { modified: time(8), accessed: time(16), changed: None, born: time(24) };
-                break;
-            }
-            _ => {}
-        }
-    }
-    (times != Macb::default()).then_some(times)
-}
-
-fn hash_of(name: &[u8]) -> u64 {
-    use std::hash::Hasher;
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(name);
-    hasher.finish()
-}
-
 impl Directory {
     /// Reads the central directory. An error says that this is not a zip archive or that it cannot be listed.
     pub(crate) fn read(bytes: &dyn Bytes) -> io::Result<Directory> {
-        let tail_length = bytes.len().min(22 + 65_535 + 20);
-        let tail_start = bytes.len() - tail_length;
-        let mut tail = vec![0; tail_length as usize];
-        let read = bytes.read_full_at(tail_start, &mut tail)?;
-        tail.truncate(read);
-        let candidates = (0..tail.len().saturating_sub(21)).rev().filter(|&at| {
-            u32_at(&tail, at) == END_RECORD && at + 22 + usize::from(u16_at(&tail, at + 20)) <= tail.len()
-        });
-        // An end record whose comment reaches exactly the end of the file is the real one; without such a one
-        // the last that looks like one is taken, and the bytes after it are an oddity.
-        let mut fallback = None;
-        let mut exact = None;
-        for at in candidates {
-            fallback = fallback.or(Some(at));
-            if at + 22 + usize::from(u16_at(&tail, at + 20)) == tail.len() {
-                exact = Some(at);
-                break;
-            }
-        }
-        let at = exact.or(fallback).ok_or_else(|| damaged("no end record of a zip archive"))?;
-        let mut odd_ends = Vec::new();
-        if exact.is_none() {
-            odd_ends.push("bytes follow the end record".to_owned());
-        }
-        if u16_at(&tail, at + 20) != 0 {
-            odd_ends.push(format!("the end record has a comment of {} bytes", u16_at(&tail, at + 20)));
-        }
-        if u32_at(&tail, at + 4) != 0 || u16_at(&tail, at + 8) != u16_at(&tail, at + 10) {
-            odd_ends.push("the archive claims to be one of several parts".to_owned());
-        }
-        let end_at = tail_start + at as u64;
-        let mut count = u64::from(u16_at(&tail, at + 10));
-        let mut size = u64::from(u32_at(&tail, at + 12));
-        let mut start = u64::from(u32_at(&tail, at + 16));
-        let mut directory_end = end_at;
-        if at >= 20 && u32_at(&tail, at - 20) == ZIP64_LOCATOR {
-            let zip64_at = u64_at(&tail, at - 12);
-            let mut record = [0; 56];
-            if bytes.read_full_at(zip64_at, &mut record)? == 56 && u32_at(&record, 0) == ZIP64_END_RECORD {
-                let expected_end = zip64_at.checked_add(12).and_then(|end| end.checked_add(u64_at(&record, 4)));
-                if expected_end != Some(end_at - 20) {
-                    odd_ends.push("bytes lie between the ZIP64 end record and its locator".to_owned());
-                }
-                if u64_at(&record, 4) != 44 {
-                    odd_ends.push("the ZIP64 end record carries extra data".to_owned());
-                }
-                count = u64_at(&record, 32);
-                size = u64_at(&record, 40);
-                start = u64_at(&record, 48);
-                directory_end = zip64_at;
-            } else {
-                return Err(damaged("the ZIP64 end record is missing"));
-            }
-        }
-        // Something may stand before the archive; then every offset is off by its length.
-        let real_start = directory_end.checked_sub(size).ok_or_else(|| damaged("impossible directory size"))?;
-        let prefix = real_start.checked_sub(start).ok_or_else(|| damaged("impossible directory offset"))?;
-        if prefix != 0 {
-            odd_ends.push(format!("{prefix} bytes stand before the archive or its directory"));
-        }
-        let mut directory = Directory { entries: Vec::new(), start: real_start, odd_ends };
-        let mut reader = BufReader::with_capacity(1 << 16, Section::new(bytes, real_start, size));
-        let mut left = size;
-        while left > 0 {
-            let entry = Entry::read(&mut reader, &mut left, prefix)?;
-            if directory.entries.len() >= MAX_ENTRIES {
+        let end = End::find(bytes)?;
+        let mut entries = Vec::new();
+        for entry in end.entries(bytes, Unflagged::Utf8) {
+            if entries.len() >= MAX_ENTRIES {
                 return Err(damaged(format!("more than {MAX_ENTRIES} entries")));
             }
-            directory.entries.push(entry);
+            entries.push(entry?.1);
         }
-        if count != directory.entries.len() as u64 {
-            directory
-                .odd_ends
-                .push(format!("the end record counts {count} entries, the directory has {}", directory.entries.len()));
+        let mut odd_ends = end.odd;
+        if end.count != entries.len() as u64 {
+            odd_ends.push(format!("the end record counts {} entries, the directory has {}", end.count, entries.len()));
         }
-        Ok(directory)
+        Ok(Directory { entries, start: end.start, odd_ends })
     }
 
     /// Where the stored form of an entry lies, and the length of its local header.
@@ -356,51 +180,6 @@ impl Directory {
     }
 }
 
-impl Entry {
-    fn read(reader: &mut impl Read, left: &mut u64, prefix: u64) -> io::Result<Entry> {
-        let mut header = [0; 46];
-        reader.read_exact(&mut header)?;
-        if u32_at(&header, 0) != CENTRAL_HEADER {
-            return Err(damaged("the directory is damaged"));
-        }
-        let lengths = [28, 30, 32].map(|at| usize::from(u16_at(&header, at)));
-        let mut rest = vec![0; lengths.iter().sum()];
-        reader.read_exact(&mut rest)?;
-        *left = left
-            .checked_sub(46 + rest.len() as u64)
-            .ok_or_else(|| damaged("the directory is longer than its size says"))?;
-        let (raw_name, after) = rest.split_at(lengths[0]);
-        let fields = extra_fields(&after[..lengths[1]]);
-        let mut size = u64::from(u32_at(&header, 24));
-        let mut packed_size = u64::from(u32_at(&header, 20));
-        let mut header_offset = u64::from(u32_at(&header, 42));
-        if let Some((_, content)) = fields.iter().find(|(id, _)| *id == 1) {
-            let mut at = 0;
-            for value in [&mut size, &mut packed_size, &mut header_offset] {
-                if *value == 0xffff_ffff && content.len() >= at + 8 {
-                    *value = u64_at(content, at);
-                    at += 8;
-                }
-            }
-        }
-        let unix = u16_at(&header, 4) >> 8 == 3;
-        Ok(Entry {
-            name: String::from_utf8_lossy(raw_name).into_owned(),
-            size,
-            packed_size,
-            times: times_of(&fields),
-            is_link: unix && u32_at(&header, 38) >> 28 == 0xA,
-            method: u16_at(&header, 10),
-            flags: u16_at(&header, 8),
-            dos_time: u32_at(&header, 12),
-            part: u16_at(&header, 34),
-            crc: u32_at(&header, 16),
-            header_offset: header_offset.checked_add(prefix).ok_or_else(|| damaged("impossible offset"))?,
-            raw_name_hash: hash_of(raw_name),
-        })
-    }
-}
-
 /// Never gives more bytes than declared, and says at the end whether they are the right ones.
 struct Checked<R> {
     inner: R,
@@ -432,6 +211,7 @@ impl<R: Read> Read for Checked<R> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::central::{CENTRAL_HEADER, END_RECORD};
     use super::*;
     use std::io::{Cursor, Write};
 

@@ -1,15 +1,46 @@
 //! Zip archives that triage programs leave behind.
 
-use super::{Archive, Member, Members};
+use super::rows::{Row, Rows, Sorter};
+use super::{Archive, Member, Members, Odd, be};
+use crate::file_bytes::FileBytes;
 use crate::spill::Spill;
-use crate::zip::reader::Directory;
-use evidence::{Bytes, Problem};
+use crate::zip::central::{End, Entries, Entry};
+use crate::zip::names::Unflagged;
+use crate::zip::scan;
+use evidence::{Bytes, Problem, ProblemKind, Stage, name};
 use std::io;
 use std::sync::Arc;
+
+/// Where the directory of the archive is.
+enum Directory {
+    /// In the archive.
+    Own(End),
+    /// It is lost, and this is what the local headers give.
+    Rebuilt { directory: FileBytes, end: u64 },
+}
 
 struct Zip {
     bytes: Arc<dyn Bytes>,
     directory: Directory,
+    unflagged: Unflagged,
+    /// By the offset of its local header: where each entry ends, where its description lies, and where the furthest of
+    /// the entries before it ends.
+    places: Rows,
+}
+
+/// What the entries have in common.
+#[derive(Default)]
+pub(crate) struct Facts {
+    /// Files, without folders.
+    pub(crate) files: u64,
+    /// Files that need a password.
+    pub(crate) encrypted: u64,
+    /// Files whose bytes other entries claim too.
+    pub(crate) shared: u64,
+    /// `data.zip` is encrypted and `metadata.json` is beside it, as Velociraptor locks a collection.
+    pub(crate) is_locked_collection: bool,
+    /// It says to be one of several parts.
+    pub(crate) is_part: bool,
 }
 
 /// Lists a zip archive.
@@ -18,9 +49,198 @@ pub(crate) fn open(
     name: &str,
     spill: &Spill,
     problems: &mut Vec<Problem>,
-) -> io::Result<Archive> {
-    let directory = Directory::read(&*bytes)?;
-    Archive::new(Box::new(Zip { bytes, directory }), name, spill, problems)
+) -> io::Result<(Archive, Facts)> {
+    let directory = directory(&*bytes, name, spill, problems)?;
+    let places = Sorter::new(spill).finish(|_| true)?;
+    let mut zip = Zip { bytes, directory, unflagged: Unflagged::Utf8, places };
+    let mut survey = Survey::default();
+    let mut sorter = Sorter::new(spill);
+    for entry in zip.entries() {
+        let (at, entry) = entry?;
+        survey.look(&entry);
+        let (start, end) = entry.least_extent();
+        sorter.push(place(start, end, at))?;
+    }
+    if survey.is_not_utf8 {
+        zip.unflagged = Unflagged::Cp437;
+    }
+    zip.places = survey.places(sorter, &zip)?;
+    survey.say(name, problems);
+    let mut facts = survey.facts;
+    facts.is_part = matches!(&zip.directory, Directory::Own(end) if end.is_part);
+    Ok((Archive::new(Box::new(zip), name, spill, problems)?, facts))
+}
+
+/// The directory of the archive, if all of it can be read, or else one of what is there.
+fn directory(bytes: &dyn Bytes, name: &str, spill: &Spill, problems: &mut Vec<Problem>) -> io::Result<Directory> {
+    let why = match End::find(bytes).and_then(|end| is_own(bytes, &end).map(|()| end)) {
+        Ok(end) => return Ok(Directory::Own(end)),
+        Err(why) => why,
+    };
+    let rebuilt = scan::rebuild(bytes, spill)?;
+    if rebuilt.count == 0 {
+        return Err(why);
+    }
+    let count = rebuilt.count;
+    problems.push(Problem::new(
+        Stage::Source,
+        ProblemKind::Inconsistent {
+            a: format!("the directory at the end of the archive cannot be read: {why}"),
+            b: format!("{count} entries have a header of their own"),
+        },
+        name::shown(name),
+        format!("the zip archive has lost its directory; its {count} entries were found by the header before each"),
+        "entries whose own header is damaged or cut off are not seen, and an entry that had been deleted from the archive \
+         can be among those that are",
+    ));
+    Ok(Directory::Rebuilt { directory: rebuilt.directory, end: rebuilt.end })
+}
+
+/// Reads a directory once. Of an archive that is cut, the last directory can be that of an archive inside of it.
+fn is_own(bytes: &dyn Bytes, end: &End) -> io::Result<()> {
+    let mut magic = [0; 4];
+    bytes.read_full_at(0, &mut magic)?;
+    let (mut is_first_there, mut is_empty) = (magic != *b"PK\x03\x04", true);
+    for entry in end.entries(bytes, Unflagged::Utf8) {
+        is_first_there |= entry?.1.least_extent().0 == 0;
+        is_empty = false;
+    }
+    if is_first_there || is_empty && end.start == 0 {
+        return Ok(());
+    }
+    let what = "the last directory in it lacks the entry with which the archive begins";
+    Err(io::Error::new(io::ErrorKind::InvalidData, what))
+}
+
+fn place(start: u64, end: u64, at: u64) -> Row {
+    let mut row = [0; size_of::<Row>()];
+    row[..8].copy_from_slice(&start.to_be_bytes());
+    row[8..16].copy_from_slice(&end.to_be_bytes());
+    row[16..24].copy_from_slice(&at.to_be_bytes());
+    row
+}
+
+/// What is seen while every entry is looked at once.
+#[derive(Default)]
+struct Survey {
+    facts: Facts,
+    /// A name without the flag for UTF-8 is none, which shows that the program wrote them all in another way.
+    is_not_utf8: bool,
+    encrypted: Odd,
+    shared: Odd,
+    has_data: bool,
+    has_metadata: bool,
+}
+
+impl Survey {
+    fn look(&mut self, entry: &Entry) {
+        self.is_not_utf8 |= !entry.says_utf8() && !name::is_text(&entry.name);
+        if entry.is_folder() {
+            return;
+        }
+        self.facts.files += 1;
+        self.has_metadata |= entry.name == "metadata.json";
+        if entry.is_encrypted() {
+            self.facts.encrypted += 1;
+            self.encrypted.add(&entry.name);
+            self.has_data |= entry.name == "data.zip";
+        }
+        self.facts.is_locked_collection = self.has_data && self.has_metadata;
+    }
+
+    /// The entries by place, each with the end of the furthest before it.
+    fn places(&mut self, sorter: Sorter, zip: &Zip) -> io::Result<Rows> {
+        let (mut end, mut holder, mut is_told) = (0, None, true);
+        sorter.finish(|row| {
+            row[24..].copy_from_slice(&u64::to_be_bytes(end));
+            let (start, own_end, at) = (be(row), be(&row[8..]), be(&row[16..]));
+            let is_shared = start < end;
+            if is_shared && !is_told {
+                self.add_shared(zip, holder);
+                is_told = true;
+            }
+            if is_shared {
+                self.add_shared(zip, Some(at));
+            }
+            if own_end > end {
+                (end, holder, is_told) = (own_end, Some(at), is_shared);
+            }
+            true
+        })
+    }
+
+    fn add_shared(&mut self, zip: &Zip, at: Option<u64>) {
+        self.facts.shared += 1;
+        // The name is only for the examples.
+        let entry = at.filter(|_| self.shared.examples.len() < super::EXAMPLES).and_then(|at| zip.entry(at).ok());
+        match entry {
+            Some(entry) => self.shared.add(&entry.name),
+            None => self.shared.count += 1,
+        }
+    }
+
+    fn say(&self, archive: &str, problems: &mut Vec<Problem>) {
+        let mut say = |kind, what: String, effect: &str| {
+            problems.push(Problem::new(Stage::Source, kind, name::shown(archive), what, effect));
+        };
+        if self.encrypted.count > 0 {
+            say(
+                ProblemKind::UnsupportedVersion { found: format!("encrypted: {}", self.encrypted.say()) },
+                format!("{} of the {} files in the archive are encrypted", self.encrypted.count, self.facts.files),
+                "they cannot be read; unpack the archive with its password and give the folder",
+            );
+        }
+        if self.shared.count > 0 {
+            say(
+                ProblemKind::Inconsistent {
+                    a: format!(
+                        "{} entries claim bytes that another one claims: {}",
+                        self.shared.count,
+                        self.shared.say()
+                    ),
+                    b: "each entry of a zip archive has bytes of its own".to_owned(),
+                },
+                "entries of the archive overlap, as in archives that are made to fill a disk".to_owned(),
+                "none of the overlapping entries is read",
+            );
+        }
+    }
+}
+
+impl Zip {
+    fn entries(&self) -> Entries<'_> {
+        match &self.directory {
+            Directory::Own(end) => end.entries(&*self.bytes, self.unflagged),
+            Directory::Rebuilt { directory, .. } => Entries::new(directory, 0, directory.len(), 0, self.unflagged),
+        }
+    }
+
+    fn entry(&self, at: u64) -> io::Result<Entry> {
+        match &self.directory {
+            Directory::Own(end) => Entry::at(&*self.bytes, at, end.prefix, self.unflagged),
+            Directory::Rebuilt { directory, .. } => Entry::at(directory, at, 0, self.unflagged),
+        }
+    }
+
+    /// Where the entries end.
+    fn end(&self) -> u64 {
+        match &self.directory {
+            Directory::Own(end) => end.start,
+            Directory::Rebuilt { end, .. } => *end,
+        }
+    }
+
+    /// Whether another entry claims some of the same bytes.
+    fn is_shared(&self, entry: &Entry) -> io::Result<bool> {
+        let (start, end) = entry.least_extent();
+        let first = self.places.first(&start.to_be_bytes())?;
+        if first >= self.places.len() {
+            return Ok(false);
+        }
+        let own = self.places.get(first)?;
+        let next = if first + 1 < self.places.len() { be(&self.places.get(first + 1)?) } else { u64::MAX };
+        Ok(be(&own[24..]) > start || next < end)
+    }
 }
 
 impl Members for Zip {
@@ -29,27 +249,34 @@ impl Members for Zip {
     }
 
     fn each(&self, take: &mut dyn FnMut(u64, Member) -> io::Result<()>, _: &mut Vec<Problem>) -> io::Result<()> {
-        for at in 0..self.directory.entries.len() as u64 {
-            take(at, self.member(at)?)?;
-        }
-        Ok(())
+        self.entries().try_for_each(|entry| entry.and_then(|(at, entry)| take(at, member(entry))))
     }
 
     fn member(&self, at: u64) -> io::Result<Member> {
-        let entry = &self.directory.entries[at as usize];
-        Ok(Member {
-            name: entry.name.clone(),
-            is_folder: entry.is_folder(),
-            is_link: entry.is_link,
-            same_as: None,
-            size: entry.size,
-            times: entry.times,
-        })
+        self.entry(at).map(member)
     }
 
     fn open(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
-        let entry = &self.directory.entries[at as usize];
-        let mut reader = self.directory.open(&*self.bytes, entry)?;
-        Ok(spill.keep(&mut reader, entry.size)?.into())
+        let entry = self.entry(at)?;
+        if self.is_shared(&entry)? {
+            let what =
+                "another entry of the archive claims the same bytes, as in archives that are made to fill a disk";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        entry.content(&self.bytes, self.end(), spill)
     }
 }
+
+fn member(entry: Entry) -> Member {
+    Member {
+        is_folder: entry.is_folder(),
+        is_link: entry.is_link,
+        same_as: None,
+        size: entry.possible_size(),
+        times: entry.times,
+        name: entry.name,
+    }
+}
+
+#[cfg(test)]
+mod tests;
