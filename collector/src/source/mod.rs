@@ -12,6 +12,8 @@ pub mod volume;
 
 pub use media::Media;
 pub use open::open;
+#[doc(hidden)]
+pub use tree::archive::examine as examine_archive;
 
 use evidence::{Bytes, FileTimes, Format, Method, Problem, Recovery};
 use std::ops::Range;

@@ -36,6 +36,15 @@ fn method_name(method: u16) -> &'static str {
     }
 }
 
+/// How much of an entry is going to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// All of it, at any offset.
+    All,
+    /// A few bytes, for which not all of it is unpacked.
+    Beginning,
+}
+
 impl Entry {
     /// Whether it needs a password.
     pub(crate) fn is_encrypted(&self) -> bool {
@@ -81,7 +90,13 @@ impl Entry {
 
     /// Its content. What is wrong with it, its CRC-32 included, is known once all of it was read ([`Bytes::flaw`]); the
     /// bytes before are what they are. `end` is where the last entry has to end.
-    pub(crate) fn content(&self, bytes: &Arc<dyn Bytes>, end: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
+    pub(crate) fn content(
+        &self,
+        bytes: &Arc<dyn Bytes>,
+        end: u64,
+        wanted: Wanted,
+        spill: &Spill,
+    ) -> io::Result<Arc<dyn Bytes>> {
         let unsupported = |what: String| io::Error::new(io::ErrorKind::Unsupported, what);
         if self.is_encrypted() {
             let what = "it is encrypted; unpack the archive with its password and give the folder";
@@ -98,16 +113,19 @@ impl Entry {
                 );
                 return Err(unsupported(what));
             }
-            return self.stored(bytes, start, there);
+            return self.stored(bytes, start, there, wanted);
         };
         let packing = Packing::Bare { coding, size: self.size, crc: self.crc };
         let inflating = Inflating::member(bytes.clone(), start, there, packing, spill);
-        let inflating: Arc<dyn Bytes> =
-            if self.possible_size() <= IN_MEMORY { Arc::new(Kept::read(&inflating)?) } else { Arc::new(inflating) };
+        let inflating: Arc<dyn Bytes> = if wanted == Wanted::All && self.possible_size() <= IN_MEMORY {
+            Arc::new(Kept::read(&inflating)?)
+        } else {
+            Arc::new(inflating)
+        };
         Ok(self.marked(inflating))
     }
 
-    fn stored(&self, bytes: &Arc<dyn Bytes>, start: u64, there: u64) -> io::Result<Arc<dyn Bytes>> {
+    fn stored(&self, bytes: &Arc<dyn Bytes>, start: u64, there: u64, wanted: Wanted) -> io::Result<Arc<dyn Bytes>> {
         let odd = (self.size != self.packed_size)
             .then(|| format!("its two lengths differ: {} and {} bytes", self.packed_size, self.size));
         let crc = Mutex::new((0, flate2::Crc::new()));
@@ -120,8 +138,11 @@ impl Entry {
             crc,
             odd,
         };
-        let stored: Arc<dyn Bytes> =
-            if stored.size <= IN_MEMORY { Arc::new(Kept::read(&stored)?) } else { Arc::new(stored) };
+        let stored: Arc<dyn Bytes> = if wanted == Wanted::All && stored.size <= IN_MEMORY {
+            Arc::new(Kept::read(&stored)?)
+        } else {
+            Arc::new(stored)
+        };
         Ok(self.marked(stored))
     }
 

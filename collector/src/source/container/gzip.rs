@@ -72,4 +72,40 @@ mod tests {
             assert_eq!(inner_name(packed), name);
         }
     }
+
+    fn open_file(name: &str, bytes: Vec<u8>) -> Result<Opened, Refusal> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        let store: Arc<dyn crate::source::tree::Store> = Arc::new(crate::source::tree::Folder::new(folder.path()));
+        let spill = crate::Spill::into_folder(folder.path());
+        let candidate = Candidate::new(&store, "", name, Some(&path), Arc::new(bytes), &spill).unwrap();
+        super::super::open(&candidate).map(|opened| opened.expect("it is recognised"))
+    }
+
+    fn packed(data: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn one_file_comes_out_and_what_is_wrong_is_said() {
+        let data: Vec<u8> = (0..700_000u32).flat_map(u32::to_le_bytes).collect();
+        let whole = packed(&data);
+        let Ok(Opened::One(bytes, name, problems)) = open_file("disk.raw.gz", whole.clone()) else { panic!() };
+        assert_eq!((bytes.len(), name.as_str(), problems), (data.len() as u64, "disk.raw", Vec::new()));
+        let mut last = [0; 4];
+        bytes.read_full_at(data.len() as u64 - 4, &mut last).unwrap();
+        assert_eq!(u32::from_le_bytes(last), 699_999);
+        let mut middle = [0; 4];
+        bytes.read_full_at(4_000, &mut middle).unwrap();
+        assert_eq!(u32::from_le_bytes(middle), 1_000, "behind the front");
+        let Ok(Opened::One(bytes, _, problems)) = open_file("a.gz", whole[..whole.len() / 2].to_vec()) else {
+            panic!()
+        };
+        assert!(bytes.len() > 100_000 && problems[0].what.contains("ends early"), "{problems:?}");
+        assert!(open_file("a.gz", packed(b"")).is_err_and(|refusal| refusal.why.contains("of nothing")));
+    }
 }

@@ -30,6 +30,12 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
             return Err(Refusal::new(why, "unpack what can be unpacked and give the folder"));
         }
     };
+    if facts.is_aff4 {
+        return Err(Refusal::new(
+            "it is an AFF4 image, which is not read",
+            "convert it to a raw image or E01 and give that",
+        ));
+    }
     if facts.is_locked_collection {
         let why = "it is a collection that Velociraptor locked: data.zip in it is encrypted";
         return Err(Refusal::new(
@@ -45,4 +51,39 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
         return Err(Refusal::new(why, "find out where it comes from; nothing of it is unpacked"));
     }
     Ok(Opened::Files(Arc::new(archive), problems))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An archive of stored entries with these flags, by hand.
+    fn refusal_of(entries: &[(&str, u8)]) -> Option<String> {
+        let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+        for (name, flags) in entries {
+            let at = bytes.len() as u32;
+            // No content, whose CRC-32 is 0.
+            let fields = [&[20, 0, *flags][..], &[0; 19], &[name.len() as u8, 0, 0, 0]].concat();
+            bytes.extend([b"PK\x03\x04", &fields[..], name.as_bytes()].concat());
+            directory.extend([b"PK\x01\x02\x14\0", &fields[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+        }
+        let (start, count) = (bytes.len() as u32, entries.len() as u16);
+        bytes.extend(&directory);
+        bytes.extend([b"PK\x05\x06\0\0\0\0", &count.to_le_bytes()[..], &count.to_le_bytes()].concat());
+        bytes.extend([&(directory.len() as u32).to_le_bytes()[..], &start.to_le_bytes(), &[0; 2]].concat());
+        let folder = tempfile::tempdir().unwrap();
+        let spill = crate::Spill::into_folder(folder.path());
+        let store: Arc<dyn crate::source::tree::Store> = Arc::new(crate::source::tree::Folder::new(folder.path()));
+        let candidate = Candidate::new(&store, "", "a.zip", None, Arc::new(bytes), &spill).unwrap();
+        assert!(probe(&candidate));
+        open(&candidate).err().map(|refusal| refusal.why)
+    }
+
+    #[test]
+    fn archives_that_cannot_be_read_are_named() {
+        assert_eq!(refusal_of(&[("a", 0), ("b", 1)]), None);
+        assert!(refusal_of(&[("f/", 0), ("f/a", 1), ("b", 1)]).unwrap().contains("encrypted with a password"));
+        assert!(refusal_of(&[("data.zip", 1), ("metadata.json", 0)]).unwrap().contains("Velociraptor locked"));
+        assert!(refusal_of(&[("container.description", 0), ("x/information.turtle", 0)]).unwrap().contains("AFF4"));
+    }
 }

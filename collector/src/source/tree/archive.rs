@@ -44,6 +44,11 @@ pub(crate) trait Members: Send + Sync {
 
     /// Its bytes.
     fn open(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>>;
+
+    /// The same for one who reads only the beginning.
+    fn begin(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
+        self.open(at, spill)
+    }
 }
 
 /// The archive, with its folders.
@@ -55,6 +60,15 @@ pub(crate) struct Archive {
     hashes: RandomState,
 }
 
+/// The folder whose children are read.
+struct Folder<'a> {
+    own: &'a [&'a str],
+    depth: usize,
+    backslash: bool,
+}
+
+/// Rows whose members are read in the order of their places.
+const BATCH: usize = 1 << 14;
 /// Names that a problem gives as examples.
 const EXAMPLES: usize = 5;
 /// Hard links that are followed one after the other.
@@ -234,20 +248,34 @@ impl Archive {
         let backslash = self.members.backslash_separates();
         let own = components(&own.name, backslash);
         let Some(own) = own.get(..depth) else { return Ok(()) };
+        let folder = Folder { own, depth, backslash };
+        let mut batch = Vec::new();
         for row in self.rows.starting_with(&hash(&self.hashes, own).to_be_bytes()) {
-            let row = row?;
+            batch.push(row?);
+            if batch.len() >= BATCH {
+                self.children_of(&folder, &mut batch, take)?;
+            }
+        }
+        self.children_of(&folder, &mut batch, take)
+    }
+
+    /// The children that these rows are. They are read in the order in which they lie, since an archive that is packed as
+    /// a whole is slow to go back in.
+    fn children_of(&self, parent: &Folder<'_>, rows: &mut Vec<Row>, take: &mut dyn FnMut(Child)) -> io::Result<()> {
+        rows.sort_unstable_by_key(|row| be(&row[17..25]));
+        for row in rows.drain(..) {
             let at = be(&row[17..25]);
             let member = self.members.member(at)?;
-            let path = components(&member.name, backslash);
-            let Some((name, folder)) = path.get(..=depth).and_then(<[&str]>::split_last) else { continue };
-            if folder != own {
+            let path = components(&member.name, parent.backslash);
+            let Some((name, folder)) = path.get(..=parent.depth).and_then(<[&str]>::split_last) else { continue };
+            if folder != parent.own {
                 continue;
             }
-            let is_last = path.len() == depth + 1;
+            let is_last = path.len() == parent.depth + 1;
             if row[16] == FOLDER {
                 take(Child {
                     name: (*name).to_owned(),
-                    key: format!("{at}.{}", depth + 1),
+                    key: format!("{at}.{}", parent.depth + 1),
                     is_folder: true,
                     is_link: false,
                     size: 0,
@@ -349,20 +377,58 @@ impl Store for Archive {
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
+        self.members.open(self.place(file)?, &self.spill)
+    }
+
+    fn head(&self, file: &str, length: usize) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; length];
+        let read = self.members.begin(self.place(file)?, &self.spill)?.read_full_at(0, &mut head)?;
+        head.truncate(read);
+        Ok(head)
+    }
+}
+
+impl Archive {
+    /// Where the member is described that has the bytes of this file.
+    fn place(&self, file: &str) -> io::Result<u64> {
         let Some(Key::Member { at }) = Key::parse(file) else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is a folder"));
         };
         let member = self.members.member(at)?;
-        match self.target(&member)? {
-            Some((target, _)) => self.members.open(target, &self.spill),
-            None if member.same_as.is_some() => {
-                let what = format!(
-                    "it is a hard link to {}, which the archive does not hold",
-                    member.same_as.unwrap_or_default()
-                );
+        match (self.target(&member)?, member.same_as) {
+            (Some((target, _)), _) => Ok(target),
+            (None, None) => Ok(at),
+            (None, Some(name)) => {
+                let what = format!("it is a hard link to {}, which the archive does not hold", name::shown(&name));
                 Err(io::Error::new(io::ErrorKind::InvalidData, what))
             }
-            None => self.members.open(at, &self.spill),
         }
     }
+}
+
+/// Lists an archive of any bytes, zip or tar, and reads the beginning and the end of every file in it. For fuzzing.
+#[doc(hidden)]
+pub fn examine(bytes: Vec<u8>, spill: &Spill) -> io::Result<u64> {
+    let mut problems = Vec::new();
+    let bytes: Arc<dyn Bytes> = Arc::new(bytes);
+    let mut magic = [0; 2];
+    bytes.read_full_at(0, &mut magic)?;
+    let archive = match &magic {
+        b"PK" => zip::open(bytes, "a", spill, &mut problems)?.0,
+        _ => tar::open(bytes, "a", spill, &mut problems)?,
+    };
+    let (mut files, mut folders) = (0, vec![String::new()]);
+    while let Some(folder) = folders.pop() {
+        for child in archive.children(&folder)? {
+            if child.is_folder {
+                folders.push(child.key);
+            } else if let Ok(bytes) = archive.open(&child.key) {
+                files += 1;
+                let mut buffer = vec![0; 1 << 16];
+                let _ = (bytes.read_full_at(0, &mut buffer), bytes.flaw());
+                let _ = bytes.read_full_at(bytes.len().saturating_sub(1 << 12), &mut buffer);
+            }
+        }
+    }
+    Ok(files)
 }

@@ -5,6 +5,7 @@ use super::{Archive, Member, Members, Odd, be};
 use crate::file_bytes::FileBytes;
 use crate::spill::Spill;
 use crate::zip::central::{End, Entries, Entry};
+use crate::zip::member::Wanted;
 use crate::zip::names::Unflagged;
 use crate::zip::scan;
 use evidence::{Bytes, Problem, ProblemKind, Stage, name};
@@ -39,6 +40,8 @@ pub(crate) struct Facts {
     pub(crate) shared: u64,
     /// `data.zip` is encrypted and `metadata.json` is beside it, as Velociraptor locks a collection.
     pub(crate) is_locked_collection: bool,
+    /// It has the description of an AFF4 volume.
+    pub(crate) is_aff4: bool,
     /// It says to be one of several parts.
     pub(crate) is_part: bool,
 }
@@ -129,6 +132,7 @@ struct Survey {
     encrypted: Odd,
     shared: Odd,
     has_data: bool,
+    has_description: bool,
     has_metadata: bool,
 }
 
@@ -145,6 +149,8 @@ impl Survey {
             self.encrypted.add(&entry.name);
             self.has_data |= entry.name == "data.zip";
         }
+        self.has_description |= entry.name == "container.description";
+        self.facts.is_aff4 |= self.has_description && entry.name.ends_with("information.turtle");
         self.facts.is_locked_collection = self.has_data && self.has_metadata;
     }
 
@@ -257,13 +263,26 @@ impl Members for Zip {
     }
 
     fn open(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
+        let entry = self.own_entry(at)?;
+        entry.content(&self.bytes, self.end(), Wanted::All, spill)
+    }
+
+    fn begin(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
+        let entry = self.own_entry(at)?;
+        entry.content(&self.bytes, self.end(), Wanted::Beginning, spill)
+    }
+}
+
+impl Zip {
+    /// An entry whose bytes are its own.
+    fn own_entry(&self, at: u64) -> io::Result<Entry> {
         let entry = self.entry(at)?;
         if self.is_shared(&entry)? {
             let what =
                 "another entry of the archive claims the same bytes, as in archives that are made to fill a disk";
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        entry.content(&self.bytes, self.end(), spill)
+        Ok(entry)
     }
 }
 

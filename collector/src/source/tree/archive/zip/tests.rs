@@ -336,7 +336,7 @@ fn any_byte_may_be_anything() {
     let streamed = streamed(&[("x/one", b"first"), ("two", &[9; 300])]);
     for good in [good, streamed] {
         for at in 0..good.len() {
-            for value in [0, 0xFF, good[at] ^ 1] {
+            for value in [0xFF, good[at] ^ 1] {
                 let mut bad = good.clone();
                 bad[at] = value;
                 for bad in [&bad[..], &bad[..at]] {
