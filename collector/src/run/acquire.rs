@@ -66,7 +66,11 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Whether every byte was read and nothing speaks against it.
     pub(crate) fn is_whole(&self) -> bool {
-        self.bad.is_empty() && self.missing.is_empty() && self.truncated_at.is_none() && !self.interrupted && self.flaw.is_none()
+        self.bad.is_empty()
+            && self.missing.is_empty()
+            && self.truncated_at.is_none()
+            && !self.interrupted
+            && self.flaw.is_none()
     }
 }
 

@@ -90,20 +90,16 @@ impl Tar {
         while *at < length {
             match header::read(&*self.bytes, *at)? {
                 Step::Member(described) => {
-                    let Described { member, next, kind, data, .. } = *described;
+                    let Described { member, next, kind, data, stored, .. } = *described;
                     after_end = false;
                     if kind == b'M' {
                         parts += 1;
                     } else if kind != b'V' {
                         take(*at, member)?;
                     }
-                    if next.is_none_or(|next| next > length) {
+                    if data.saturating_add(stored) > length {
                         let there = length.saturating_sub(data);
-                        let kind = ProblemKind::Truncated {
-                            offset: length,
-                            expected: next.map_or(u64::MAX, |next| next - data),
-                            actual: there,
-                        };
+                        let kind = ProblemKind::Truncated { offset: length, expected: stored, actual: there };
                         let what = "the tar archive ends within its last member".to_owned();
                         let effect =
                             "what is there of that member is kept; its end, and the members after it, are missing";
