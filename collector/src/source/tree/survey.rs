@@ -262,7 +262,11 @@ impl Survey {
         if named.is_none() && !is_tree {
             return None;
         }
-        let in_accessor = named.is_some() && is_accessor(last(parent(&visit.path)));
+        // Below `uploads` Velociraptor has a folder for each accessor, and new accessors are made now and then.
+        let in_accessor = named.is_some()
+            && !parent(&visit.path).is_empty()
+            && (is_accessor(last(parent(&visit.path)))
+                || last(parent(parent(&visit.path))).eq_ignore_ascii_case("uploads"));
         let collection = match (named, in_accessor) {
             (Some(_), true) => parent(parent(&visit.path)).to_owned(),
             (Some(_), false) if !visit.path.is_empty() => parent(&visit.path).to_owned(),
