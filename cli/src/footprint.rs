@@ -44,7 +44,7 @@ pub(crate) fn write(case: &Path, made_shadow_copy: bool) -> anyhow::Result<()> {
                     what stands there now",
     });
     let text = serde_json::to_string_pretty(&footprint)? + "\n";
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", collector::shown(&path)))
 }
 
 #[cfg(windows)]

@@ -19,7 +19,7 @@ pub(crate) fn run(files: &[PathBuf], json: bool, out: &mut dyn Write) -> anyhow:
     let mut is_whole = true;
     let mut list = Vec::new();
     for path in files {
-        let shown = path.display().to_string();
+        let shown = collector::shown(path);
         match describe(path) {
             Err(error) => {
                 is_whole = false;

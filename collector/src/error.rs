@@ -1,6 +1,7 @@
 //! The few reasons for which a collection, a verification or a reading cannot go on at all. Everything about the
 //! evidence itself is a [`evidence::Problem`] instead.
 
+use crate::shown;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The source cannot be opened.
-    #[error("cannot open the source {path}: {source}. Check that the path is right and that you may read it")]
+    #[error("cannot open the source {}: {source}. Check that the path is right and that you may read it", shown(path))]
     OpenSource {
         /// The source.
         path: PathBuf,
@@ -17,7 +18,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The source is nothing that can be read.
-    #[error("{path} is not a source that can be read: {why}")]
+    #[error("{} is not a source that can be read: {why}", shown(path))]
     NotASource {
         /// The source.
         path: PathBuf,
@@ -25,13 +26,13 @@ pub enum Error {
         why: String,
     },
     /// The bundle would overwrite something.
-    #[error("{path} exists already and is never overwritten. Choose another name for the bundle")]
+    #[error("{} exists already and is never overwritten. Choose another name for the bundle", shown(path))]
     DestinationExists {
         /// The destination.
         path: PathBuf,
     },
     /// The bundle would be written onto the evidence.
-    #[error("{path} lies on the evidence ({source_path}). Choose a destination on another medium")]
+    #[error("{} lies on the evidence ({}). Choose a destination on another medium", shown(path), shown(source_path))]
     DestinationOnEvidence {
         /// The destination.
         path: PathBuf,
@@ -39,7 +40,7 @@ pub enum Error {
         source_path: PathBuf,
     },
     /// The bundle cannot be written.
-    #[error("writing {path} failed: {source}. {advice}")]
+    #[error("writing {} failed: {source}. {advice}", shown(path))]
     Write {
         /// What was being written.
         path: PathBuf,
@@ -49,7 +50,7 @@ pub enum Error {
         advice: &'static str,
     },
     /// A file that should be a bundle is none.
-    #[error("{path} is not a bundle: {why}")]
+    #[error("{} is not a bundle: {why}", shown(path))]
     NotABundle {
         /// The file.
         path: PathBuf,
@@ -58,7 +59,8 @@ pub enum Error {
     },
     /// A part of the bundle cannot be read as it should be.
     #[error(
-        "{item} in {path} cannot be used: {why}. Run `verify` on the bundle to see everything that is wrong with it"
+        "{item} in {} cannot be used: {why}. Run `verify` on the bundle to see everything that is wrong with it",
+        shown(path)
     )]
     DamagedBundle {
         /// The bundle.

@@ -10,12 +10,14 @@ mod error;
 mod file_bytes;
 mod progress;
 mod run;
+mod shown;
 pub mod source;
 mod spill;
 mod zip;
 
-pub use bundle::{BundleReader, ToolFacts, VerifyReport, Wrong, refuse_destination, verify};
+pub use bundle::{BundleReader, ToolFacts, VerifyReport, Wrong, encoded_name, refuse_destination, verify};
 pub use error::Error;
 pub use progress::{Observer, Progress, Silent, Step};
 pub use run::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, collect, hive_logs, locate};
+pub use shown::shown;
 pub use spill::Spill;

@@ -11,6 +11,7 @@ mod writer;
 
 pub(crate) use actions::ActionLog;
 pub(crate) use name::Names;
+pub use name::encoded_name;
 pub use reader::BundleReader;
 pub use seal::ToolFacts;
 pub(crate) use seal::{BagInfo, Sums, seal};

@@ -57,6 +57,11 @@ fn component(name: &str) -> String {
     encoded
 }
 
+/// A name for a file or folder beside a bundle, encoded as the names in it are, so that every system can store it.
+pub fn encoded_name(name: &str) -> String {
+    if name.is_empty() { "=~".to_owned() } else { component(name) }
+}
+
 /// Gives out names, each once, also on systems that ignore case and where a file cannot have the name of a folder.
 #[derive(Default)]
 pub(crate) struct Names {
