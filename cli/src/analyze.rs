@@ -32,10 +32,10 @@ pub(crate) struct Analyzed {
 
 /// Analyses a bundle into a folder.
 pub(crate) fn analyze(bundle: &Path, folder: &Path, full_timeline: bool, common: &Common) -> anyhow::Result<Analyzed> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", collector::shown(folder)))?;
     for name in ["report.html", "report.json"].into_iter().chain(Format::ALL.map(Format::file_name)) {
         let path = folder.join(name);
-        anyhow::ensure!(!path.exists(), "{} is there already; choose another folder", path.display());
+        anyhow::ensure!(!path.exists(), "{} is there already; choose another folder", collector::shown(&path));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(common)).build()?;
     pool.install(|| analyze_here(bundle, folder, full_timeline, common))
@@ -46,7 +46,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     let temp = tempfile::Builder::new()
         .prefix(".comtrail-")
         .tempdir_in(folder)
-        .with_context(|| format!("cannot write into {}", folder.display()))?;
+        .with_context(|| format!("cannot write into {}", collector::shown(folder)))?;
     let analysis = Analysis {
         reader: &reader,
         temp: temp.path(),
@@ -79,12 +79,13 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     })?;
     let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     problems.extend(summary.problems);
+    correlator.told(&problems);
     analysis.progress.finish();
 
     let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let collecting = |name: &str| reader.tool().get(name).cloned().unwrap_or_default();
     let bundle = BundleName {
-        file: bundle.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        file: bundle.file_name().map(collector::shown).unwrap_or_default(),
         bag: reader.bag().to_owned(),
         sha256: reader.tag_manifest_sha256()?,
         source: serde_json::from_value(collecting("source")).unwrap_or_default(),
@@ -107,9 +108,10 @@ fn image_checks(reader: &BundleReader) -> Vec<String> {
     checks.map(|(name, result)| format!("{name}: {}", result.as_str().unwrap_or_default())).collect()
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+/// Writes a file of the case.
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let path = folder.join(name);
-    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", collector::shown(&path)))
 }
 
 fn folder_of(path: &str) -> &str {

@@ -263,6 +263,16 @@ fn with_belongings(run: &mut Run<'_>, volume: usize, tree: &dyn Tree, files: Vec
 pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>> {
     let mut wanted: BTreeMap<Key, Wanted> = BTreeMap::new();
     let mut left_out = 0u64;
+    if run.request.limits.max_lead_files == 0 && !named.is_empty() {
+        run.problems.push(Problem::new(
+            Stage::Acquire,
+            ProblemKind::LimitReached,
+            "",
+            "the files that records name (leads) were not looked for: --max-leads 0",
+            format!("{} of them are named; whether they are there and what they hold is not known", named.len()),
+        ));
+        return Ok(Vec::new());
+    }
     for (upper, (path, named_by)) in named {
         let keys = match run.resolved.get(&upper) {
             Some(keys) => keys.clone(),
@@ -300,7 +310,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
             ProblemKind::LimitReached,
             "",
             format!(
-                "{left_out} files that records name are more than the limit of {} files or {} bytes",
+                "{left_out} files that records name (leads) are more than the limit of {} files or {} bytes",
                 limits.max_lead_files, limits.max_lead_bytes
             ),
             "they are not collected; raise the limit to have them",

@@ -72,6 +72,7 @@ pub struct Correlator {
     prefetch: Prefetch,
     registrations: Registrations,
     seen: Seen,
+    left_out: bool,
 }
 
 impl Correlator {
@@ -88,7 +89,16 @@ impl Correlator {
             prefetch: Prefetch::new(suspects),
             registrations: Registrations::default(),
             seen: Seen::default(),
+            left_out: false,
         }
+    }
+
+    /// Takes what went wrong before: where a limit or an interruption left objects out, a missing one proves nothing.
+    pub fn told(&mut self, problems: &[Problem]) {
+        self.left_out |= problems.iter().any(|problem| {
+            problem.stage == Stage::Acquire
+                && matches!(problem.kind, ProblemKind::LimitReached | ProblemKind::Interrupted)
+        });
     }
 
     /// Takes an event.
@@ -203,9 +213,9 @@ impl Correlator {
     /// Ends the input and draws the conclusions.
     pub fn finish(self) -> Correlation {
         let mut problems = self.limits();
-        let Correlator { host, items, places, processes, boots, files, prefetch, registrations, seen } = self;
+        let Correlator { host, items, places, processes, boots, files, prefetch, registrations, seen, left_out } = self;
         let (prefetch, slots, prefetch_lookalikes) = prefetch.finish(&files);
-        let context = Context { host: &host, files: &files, prefetch: &prefetch, places: &places };
+        let context = Context { host: &host, files: &files, prefetch: &prefetch, places: &places, left_out };
 
         let mut lookalikes = Vec::new();
         let mut tools = Vec::new();

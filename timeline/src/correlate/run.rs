@@ -46,6 +46,29 @@ pub(super) struct Context<'a> {
     pub(super) files: &'a Files,
     pub(super) prefetch: &'a [PrefetchFile],
     pub(super) places: &'a Places,
+    /// Whether a limit or an interruption left objects out, so that one that is missing may be on the host.
+    pub(super) left_out: bool,
+}
+
+/// Of an assembly that is not among the objects, while not every object was collected.
+const LEFT_OUT: &str = "Not every file that records name was collected, and the assembly is not among those that were";
+
+/// What is known of an assembly that is not among the objects and of which no file system tells.
+fn absent(context: &Context<'_>) -> (AssemblyState, String) {
+    if context.left_out {
+        (AssemblyState::Unknown, LEFT_OUT.to_owned())
+    } else {
+        (AssemblyState::Absent, "The assembly is not in the evidence".to_owned())
+    }
+}
+
+/// What is known of an assembly of which only traces are left.
+fn deleted(context: &Context<'_>) -> &'static str {
+    if context.left_out {
+        "The assembly was deleted, and not every deleted file that records name was looked for"
+    } else {
+        "The assembly was deleted and its content was not recovered"
+    }
 }
 
 impl Run {
@@ -159,7 +182,7 @@ impl Run {
         if let Some(path) = resolution.candidates.iter().find(|path| files.traced(path) == Some(true)) {
             assembly.resolved_path = Some(path.clone());
             assembly.state = AssemblyState::Deleted;
-            self.no_facts = "The assembly was deleted and its content was not recovered".to_owned();
+            self.no_facts = deleted(context).to_owned();
             return;
         }
         if resolution.display_name {
@@ -188,8 +211,7 @@ impl Run {
         assembly.candidates =
             resolution.candidates.iter().filter(|path| Some(*path) != likeliest.as_ref()).cloned().collect();
         assembly.resolved_path = likeliest;
-        assembly.state = AssemblyState::Absent;
-        self.no_facts = "The assembly is not in the evidence".to_owned();
+        (assembly.state, self.no_facts) = absent(context);
     }
 
     fn take(&mut self, item: ItemId, sha256: &str, status: ItemStatus, recovered: bool) {
@@ -220,8 +242,7 @@ impl Run {
                     "the only program outside Windows in the list of the prefetch file; in which of its runs it was opened is not recorded"
                         .to_owned();
                 self.assembly.resolved_path = Some(shown(only));
-                self.assembly.state = AssemblyState::Absent;
-                self.no_facts = "The assembly is not in the evidence".to_owned();
+                (self.assembly.state, self.no_facts) = absent(context);
                 if let Some(found) = context.files.find(only) {
                     let (path, item, sha256) = (found.path.to_owned(), found.item, found.sha256.to_owned());
                     let (status, recovered) = (found.status, found.recovery.is_some());
@@ -229,7 +250,7 @@ impl Run {
                     self.take(item, &sha256, status, recovered);
                 } else if context.files.traced(only) == Some(true) {
                     self.assembly.state = AssemblyState::Deleted;
-                    self.no_facts = "The assembly was deleted and its content was not recovered".to_owned();
+                    self.no_facts = deleted(context).to_owned();
                 }
             }
             several => {

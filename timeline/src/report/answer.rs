@@ -1,5 +1,6 @@
 //! The plain answer: what ran, by whom, when, whether a method ran, what stands against it, what is unknown.
 
+use super::examined::{Examined, examined, unread};
 use super::model::{Report, Statement, StatementKind, Summary};
 use evidence::{
     Answer, AssemblyState, Attempt, Citation, Confidence, Execution, Filetime, Identified, Identity, Lookalike, Mode,
@@ -120,13 +121,22 @@ pub(super) fn summarize(report: &Report) -> Summary {
         let text = "The collection was interrupted: objects are missing that could hold further traces.";
         statements.push(statement(StatementKind::Unknown, None, text.to_owned(), &[]));
     }
-    let missing: Vec<&str> =
-        report.coverage.iter().filter(|source| !source.present).map(|source| source.source.as_str()).collect();
-    if !missing.is_empty() {
+    let missing = report.coverage.iter().filter(|source| !source.present).map(|source| source.source.as_str());
+    let (unread, absent): (Vec<&str>, Vec<&str>) = missing.partition(|source| unread(source, &report.problems));
+    if !unread.is_empty() {
+        let text = format!(
+            "{} could not be read although the evidence has {}, so what only {} would record is not known.",
+            capital(&list(&unread)),
+            if unread.len() == 1 { "it" } else { "them" },
+            if unread.len() == 1 { "it" } else { "they" }
+        );
+        statements.push(statement(StatementKind::Unknown, None, text, &[]));
+    }
+    if !absent.is_empty() {
         let text = format!(
             "Nothing was there of {}, so what only {} would record is not known.",
-            list(&missing),
-            if missing.len() == 1 { "it" } else { "they" }
+            list(&absent),
+            if absent.len() == 1 { "it" } else { "they" }
         );
         statements.push(statement(StatementKind::Unknown, None, text, &[]));
     }
@@ -137,13 +147,31 @@ pub(super) fn summarize(report: &Report) -> Summary {
         );
         statements.push(statement(StatementKind::Unknown, None, capital(&text), &[]));
     }
-    Summary { answer: answer(report), statements }
+    let examined = examined(&report.coverage, &report.problems);
+    let answer = answer(report, &examined);
+    let Examined { parts: not_examined, runs_would_show } = examined;
+    Summary { answer, not_examined, runs_would_show, statements }
 }
 
-fn answer(report: &Report) -> String {
+fn answer(report: &Report, examined: &Examined) -> String {
+    let mut text = String::new();
+    if !examined.parts.is_empty() {
+        text.push_str(&format!("Not examined: {}. ", examined.parts.join("; ")));
+    }
+    text.push_str(&found(report, examined));
+    text
+}
+
+/// How many runs and attempts were found. That none was is said only where what shows runs was read.
+fn found(report: &Report, examined: &Examined) -> String {
     let runs = report.executions.len();
-    let mut text = if runs == 0 {
+    let none_is_known = runs == 0 && examined.runs_would_show;
+    let mut text = if none_is_known && examined.parts.is_empty() {
         "No run of regasm or regsvcs was found in the evidence.".to_owned()
+    } else if none_is_known {
+        "In what was examined, no run of regasm or regsvcs was found.".to_owned()
+    } else if runs == 0 {
+        "Whether regasm or regsvcs ran is not known: what was examined does not show it.".to_owned()
     } else {
         let of = |tool| report.executions.iter().filter(|execution| execution.tool == tool).count();
         let parts: Vec<String> = [Tool::Regasm, Tool::Regsvcs]
@@ -165,7 +193,7 @@ fn answer(report: &Report) -> String {
             if led == 0 { "none".to_owned() } else { count(led) }
         )),
     }
-    if runs == 0 {
+    if none_is_known {
         text.push_str(
             " That is no proof that none took place: the section Coverage says what each source could have \
              recorded, and when.",
@@ -299,6 +327,7 @@ fn unknowns(execution: &Execution) -> Vec<String> {
         AssemblyState::Absent => Some("The assembly was not where the command line points."),
         AssemblyState::Remote => Some("The assembly lies on another machine and was not collected."),
         AssemblyState::Unresolved => Some("Which file the command line means is not certain."),
+        AssemblyState::Unknown if execution.assembly.resolved_path.is_some() => Some("The assembly was not read."),
         AssemblyState::Unknown if execution.command_line.is_some() => Some("Which assembly it was is not known."),
         AssemblyState::Unknown => None,
     };

@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod escape;
+mod examined;
 mod html;
 mod model;
 mod rows;

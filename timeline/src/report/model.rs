@@ -2,7 +2,7 @@
 
 use crate::correlate::Correlation;
 use crate::host::Host;
-use crate::report::answer;
+use crate::report::{answer, examined};
 use evidence::{AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Lookalike, Problem, Registration};
 use serde::Serialize;
 
@@ -44,10 +44,16 @@ pub struct BundleName {
 }
 
 /// The plain answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
     /// How many runs of which tool, in a sentence.
     pub answer: String,
+    /// What was not examined, as phrases, the most important first; the answer begins with them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_examined: Vec<String>,
+    /// Whether something was read, and read whole, in which a run would show.
+    #[serde(skip)]
+    pub runs_would_show: bool,
     /// What is known, what stands against it and what is not known, most important first.
     pub statements: Vec<Statement>,
 }
@@ -129,7 +135,7 @@ impl Report {
             tool,
             bundle,
             host,
-            summary: Summary { answer: String::new(), statements: Vec::new() },
+            summary: Summary::default(),
             executions: correlation.executions,
             attempts: correlation.attempts,
             lookalikes: correlation.lookalikes,
@@ -138,6 +144,13 @@ impl Report {
             coverage: correlation.coverage,
             problems,
         };
+        for source in report.coverage.iter_mut().filter(|source| !source.present) {
+            if examined::unread(&source.source, &report.problems)
+                && let Some(rest) = source.meaning.strip_prefix("not in the evidence")
+            {
+                source.meaning = format!("in the evidence and not read, see Problems{rest}");
+            }
+        }
         report.summary = answer::summarize(&report);
         report
     }

@@ -1,0 +1,300 @@
+//! What was not examined, in a few words. The answer begins with it, because "not looked at" and "looked at, and nothing
+//! was there" are different answers.
+
+use super::answer::{count, list, plural};
+use evidence::{Coverage, Problem, ProblemKind, Stage};
+use std::collections::BTreeSet;
+
+/// Channels whose records show processes, and so could show a run.
+const CHANNELS: [&str; 3] =
+    ["Security", "Microsoft-Windows-Sysmon/Operational", "Microsoft-Windows-TaskScheduler/Operational"];
+/// Most parts that the answer names, and most names in a part.
+const MOST_PARTS: usize = 5;
+const MOST_NAMES: usize = 2;
+/// Names of registry hive files, and the endings of logs and prefetch files.
+const HIVES: [&str; 8] =
+    ["SYSTEM", "SOFTWARE", "SECURITY", "SAM", "NTUSER.DAT", "USRCLASS.DAT", "AMCACHE.HVE", "DEFAULT"];
+const WITNESSES: [&str; 3] = [".evtx", ".evt", ".pf"];
+
+/// How far the answer reaches.
+#[derive(Default)]
+pub(super) struct Examined {
+    /// What was not examined, the most important first, each as a phrase.
+    pub(super) parts: Vec<String>,
+    /// Whether something was read whole that would show a run, and nothing of the kind was left out.
+    pub(super) runs_would_show: bool,
+}
+
+/// What kind of gap a problem leaves, the most important first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    Source,
+    Interrupted,
+    Unreadable,
+    LeftOut,
+    Leads,
+    CutShort,
+    /// A volume that Windows needs for starting only, on most disks.
+    StartVolume,
+}
+
+fn name(item: &str) -> &str {
+    item.rsplit(['\\', '/']).next().unwrap_or(item)
+}
+
+fn ends_with(item: &str, ending: &str) -> bool {
+    item.len()
+        .checked_sub(ending.len())
+        .and_then(|at| item.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(ending))
+}
+
+/// A log or a prefetch file.
+fn is_witness(item: &str) -> bool {
+    WITNESSES.iter().any(|ending| ends_with(item, ending))
+}
+
+fn is_hive(item: &str) -> bool {
+    HIVES.iter().any(|hive| name(item).eq_ignore_ascii_case(hive))
+}
+
+/// Whether the kind means that bytes which should be there were not read.
+fn is_failure(kind: &ProblemKind) -> bool {
+    !matches!(kind, ProblemKind::NotFound | ProblemKind::Dirty | ProblemKind::Inconsistent { .. })
+}
+
+/// The channel of a log by the name of its file.
+fn channel(item: &str) -> String {
+    let name = name(item);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem).replace("%4", "/")
+}
+
+/// Whether anything came out of a log or a prefetch file.
+fn was_read(item: &str, coverage: &[Coverage]) -> bool {
+    let source = |one: &Coverage| match ends_with(item, ".pf") {
+        true => one.source == "prefetch",
+        false => one.item.as_deref() == Some(item),
+    };
+    coverage.iter().any(|one| one.records > 0 && source(one))
+}
+
+fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
+    use ProblemKind as Kind;
+    let item = problem.item.as_str();
+    match (&problem.kind, problem.stage) {
+        (Kind::NotFound, _) => None,
+        (Kind::UnsupportedVersion { found }, Stage::Source) if found == "fat" => Some(Gap::StartVolume),
+        (Kind::NotUnderstood, _) => Some(Gap::Source),
+        (Kind::Interrupted, _) => Some(Gap::Interrupted),
+        (Kind::LimitReached, Stage::Acquire) if item.is_empty() => Some(Gap::Leads),
+        (Kind::LimitReached, Stage::Acquire) => Some(Gap::LeftOut),
+        (Kind::LimitReached, Stage::Source | Stage::Locate) => Some(Gap::Source),
+        (Kind::LimitReached, _) => Some(Gap::CutShort),
+        (Kind::BadChecksum { .. }, Stage::Source) => None,
+        (kind, Stage::Source) if is_failure(kind) => Some(Gap::Source),
+        (kind, Stage::Acquire | Stage::Bundle) if is_failure(kind) && (is_witness(item) || is_hive(item)) => {
+            Some(Gap::Unreadable)
+        }
+        (kind, Stage::Parse) if is_failure(kind) && is_witness(item) && !was_read(item, coverage) => {
+            Some(Gap::Unreadable)
+        }
+        _ => None,
+    }
+}
+
+/// `Security.evtx, System.evtx and 12 more objects`; logs and prefetch files first.
+fn names(items: &BTreeSet<&str>) -> String {
+    let (mut first, rest): (Vec<&str>, Vec<&str>) = items.iter().partition(|item| is_witness(item));
+    first.extend(rest);
+    let mut shown: Vec<String> = first.iter().take(MOST_NAMES).map(|item| name(item).to_owned()).collect();
+    if let Some(more @ 1..) = first.len().checked_sub(MOST_NAMES) {
+        shown.push(plural(more, "more object", "more objects"));
+    }
+    list(&shown.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// `volume at byte 1048576 (encrypted with BitLocker)`.
+fn part_of_a_source(problem: &Problem) -> String {
+    let what = problem.what.trim_end_matches('.');
+    let what = what.strip_prefix("it is ").unwrap_or(what);
+    if problem.item.is_empty() { what.to_owned() } else { format!("{} ({what})", problem.item) }
+}
+
+fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
+    let items: BTreeSet<&str> =
+        problems.iter().map(|problem| problem.item.as_str()).filter(|item| !item.is_empty()).collect();
+    match gap {
+        Gap::Source | Gap::StartVolume => {
+            let all: BTreeSet<String> = problems.iter().map(|problem| part_of_a_source(problem)).collect();
+            let mut shown: Vec<String> = all.iter().take(MOST_NAMES).cloned().collect();
+            if let Some(more @ 1..) = all.len().checked_sub(MOST_NAMES) {
+                shown.push(plural(more, "more part of the source", "more parts of the source"));
+            }
+            shown
+        }
+        Gap::Interrupted if items.is_empty() => vec!["what the interrupted collection had not reached".to_owned()],
+        Gap::Interrupted => vec![format!("{}, which the interrupted collection had not reached", names(&items))],
+        Gap::Unreadable => vec![format!("{}, which could not be read, or not whole", names(&items))],
+        Gap::LeftOut => vec![format!("{}, left out by a limit of size or number", names(&items))],
+        Gap::Leads => {
+            let all: BTreeSet<&str> = problems.iter().map(|problem| problem.what.as_str()).collect();
+            all.into_iter().map(str::to_owned).collect()
+        }
+        Gap::CutShort if items.is_empty() => vec!["what was beyond a limit of the analysis".to_owned()],
+        Gap::CutShort => vec![format!("parts of {}, where a limit was reached", names(&items))],
+    }
+}
+
+/// Which sources that show processes were read, from what the coverage says.
+fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem]) -> Option<String> {
+    let shows_processes = |one: &&Coverage| {
+        one.source == "prefetch" || CHANNELS.iter().any(|channel| channel.eq_ignore_ascii_case(&one.source))
+    };
+    // A log without a record, which was read without a fault, was examined as well: it may have been cleared.
+    let read = |one: &Coverage| {
+        let faulty = || problems.iter().any(|problem| Some(&problem.item) == one.item.as_ref());
+        one.records > 0 || one.item.is_some() && !faulty()
+    };
+    if coverage.iter().filter(shows_processes).any(read) {
+        return None;
+    }
+    let failed = problems.iter().any(|problem| is_failure(&problem.kind) && is_witness(&problem.item));
+    let why = if failed { "none could be read" } else { "none was found" };
+    let any = coverage.iter().any(|one| one.present);
+    Some(if any || failed {
+        format!("event logs that record processes, and prefetch files ({why})")
+    } else {
+        format!("event logs, prefetch files and registry hives ({why})")
+    })
+}
+
+/// What was not examined, and whether a run would have shown.
+pub(super) fn examined(coverage: &[Coverage], problems: &[Problem]) -> Examined {
+    let mut parts = Vec::new();
+    let nothing = nothing_to_show_runs(coverage, problems);
+    let mut runs_would_show = nothing.is_none();
+    parts.extend(nothing);
+    let mut gaps: Vec<(Gap, &Problem)> =
+        problems.iter().filter_map(|problem| Some((gap(problem, coverage)?, problem))).collect();
+    gaps.sort_by_key(|(gap, _)| *gap);
+    for group in gaps.chunk_by(|(one, _), (other, _)| one == other) {
+        let kind = group[0].0;
+        let of_the_kind: Vec<&Problem> = group.iter().map(|(_, problem)| *problem).collect();
+        let hides_runs = match kind {
+            Gap::Interrupted => true,
+            Gap::Unreadable | Gap::LeftOut => of_the_kind.iter().any(|problem| is_witness(&problem.item)),
+            Gap::CutShort => of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item)),
+            Gap::Source | Gap::Leads | Gap::StartVolume => false,
+        };
+        runs_would_show &= !hides_runs;
+        parts.extend(phrases(kind, &of_the_kind));
+    }
+    if let Some(more @ 1..) = parts.len().checked_sub(MOST_PARTS) {
+        parts.truncate(MOST_PARTS);
+        parts.push(format!("and {} more, which the section Problems names", count(more)));
+    }
+    Examined { parts, runs_would_show }
+}
+
+/// The sources that coverage calls absent although the evidence has them: they were not read, or not whole.
+pub(super) fn unread(source: &str, problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| {
+        let of_it = match source {
+            "prefetch" => ends_with(&problem.item, ".pf"),
+            _ => is_witness(&problem.item) && channel(&problem.item).eq_ignore_ascii_case(source),
+        };
+        of_it && is_failure(&problem.kind)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(source: &str, item: &str, records: u64) -> Coverage {
+        Coverage {
+            source: source.to_owned(),
+            present: records > 0,
+            item: Some(item.to_owned()),
+            records,
+            first: None,
+            last: None,
+            gaps: Vec::new(),
+            cleared: Vec::new(),
+            meaning: String::new(),
+        }
+    }
+
+    fn problem(stage: Stage, kind: ProblemKind, item: &str, what: &str) -> Problem {
+        Problem::new(stage, kind, item, what, "")
+    }
+
+    const SECURITY: &str = r"C:\Windows\System32\winevt\Logs\Security.evtx";
+
+    #[test]
+    fn what_was_read_whole_needs_no_words() {
+        let absent = problem(Stage::Locate, ProblemKind::NotFound, r"C:\Windows\Prefetch\*.pf", "nothing is there");
+        let stale = problem(Stage::Parse, ProblemKind::BadChecksum { offset: 4096 }, SECURITY, "a chunk is damaged");
+        let all = examined(&[read("Security", SECURITY, 10)], &[absent, stale]);
+        assert!(all.parts.is_empty() && all.runs_would_show, "{:?}", all.parts);
+        let cleared = examined(&[read("Security", SECURITY, 0)], &[]);
+        assert!(cleared.parts.is_empty() && cleared.runs_would_show, "an empty log was examined");
+    }
+
+    #[test]
+    fn without_a_source_that_records_runs_nothing_is_concluded() {
+        let nothing = examined(&[], &[]);
+        assert_eq!(nothing.parts, ["event logs, prefetch files and registry hives (none was found)"]);
+        assert!(!nothing.runs_would_show);
+        let hive = examined(&[read("com-registration", "SOFTWARE", 3)], &[]);
+        assert_eq!(hive.parts, ["event logs that record processes, and prefetch files (none was found)"]);
+        let damaged =
+            problem(Stage::Parse, ProblemKind::Truncated { offset: 0, expected: 4096, actual: 0 }, SECURITY, "");
+        let damaged = examined(&[read("Security", SECURITY, 0)], &[damaged]);
+        assert!(damaged.parts[0].ends_with("(none could be read)") && !damaged.runs_would_show, "{:?}", damaged.parts);
+    }
+
+    #[test]
+    fn the_most_important_part_comes_first() {
+        let coverage = [read("prefetch", r"C:\Windows\Prefetch\A.EXE-1.pf", 1)];
+        let limit = |item: &str, what: &str| problem(Stage::Acquire, ProblemKind::LimitReached, item, what);
+        let problems = [
+            limit("", "the files that records name (leads) were not looked for: --max-leads 0"),
+            limit(r"C:\Windows\System32\config\SOFTWARE", ""),
+            limit(r"C:\$MFT", ""),
+            limit(SECURITY, ""),
+            problem(
+                Stage::Source,
+                ProblemKind::UnsupportedVersion { found: "bitlocker".to_owned() },
+                "volume at byte 7",
+                "it is encrypted with BitLocker",
+            ),
+        ];
+        let all = examined(&coverage, &problems);
+        assert_eq!(
+            all.parts,
+            [
+                "volume at byte 7 (encrypted with BitLocker)",
+                "Security.evtx, $MFT and one more object, left out by a limit of size or number",
+                "the files that records name (leads) were not looked for: --max-leads 0",
+            ]
+        );
+        assert!(!all.runs_would_show, "the log that was left out may show a run");
+        assert!(examined(&coverage, &problems[..3]).runs_would_show, "none of these shows runs");
+        assert!(unread("Security", &problems) && !unread("System", &problems) && !unread("prefetch", &problems));
+    }
+
+    #[test]
+    fn an_interrupted_collection_and_a_log_that_cannot_be_read_hide_runs() {
+        let coverage = [read("Security", SECURITY, 10)];
+        let sysmon = r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx";
+        let failed = [problem(Stage::Acquire, ProblemKind::ReadFailed, sysmon, "nothing of it can be read")];
+        let all = examined(&coverage, &failed);
+        assert_eq!(all.parts, ["Microsoft-Windows-Sysmon%4Operational.evtx, which could not be read, or not whole"]);
+        assert!(!all.runs_would_show && unread("Microsoft-Windows-Sysmon/Operational", &failed));
+        let interrupted = [problem(Stage::Acquire, ProblemKind::Interrupted, "", "the collection was interrupted")];
+        let all = examined(&coverage, &interrupted);
+        assert_eq!(all.parts, ["what the interrupted collection had not reached"]);
+        assert!(!all.runs_would_show);
+    }
+}
