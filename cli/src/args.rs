@@ -68,8 +68,8 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
 
-    /// Most memory to use, such as 512M or 2G. What does not fit is spilled or left out with a problem.
-    #[arg(long, global = true, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
+    /// Most memory to use, such as 512M or 2G; at least 32M. What does not fit is spilled or left out with a problem.
+    #[arg(long, global = true, value_name = "SIZE", default_value = "256M", value_parser = parse_memory)]
     pub(crate) memory: u64,
 
     /// Write machine-readable JSON: progress lines on standard error, results on standard output.
@@ -109,11 +109,11 @@ pub(crate) struct CaseWords {
 /// How much to collect.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct CollectLimits {
-    /// Largest single object to collect; a larger one is a problem that names it.
-    #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = parse_size)]
+    /// Largest single object to collect, at least 1M; a larger one is a problem that names it.
+    #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = parse_max_object)]
     pub(crate) max_object: u64,
 
-    /// Most files that records name (leads) to collect.
+    /// Most files that records name (leads) to collect; with 0 they are not looked for, and the report says so.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub(crate) max_leads: usize,
 
@@ -140,7 +140,7 @@ pub(crate) struct CollectLimits {
     #[arg(long)]
     pub(crate) check_image: bool,
 
-    /// Longest time for collecting, such as 90s, 30m or 2h. What was collected then is sealed and says so.
+    /// Longest time for collecting, such as 90s, 30m or 2h; at least 1s. What was collected then is sealed and says so.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<std::time::Duration>,
 }
@@ -158,7 +158,8 @@ pub(crate) enum Command {
     /// Collect, verify and analyze in one go.
     #[command(after_help = RUN_EXAMPLES)]
     Run {
-        /// Disk image (raw, split, E01, Ex01), folder, mounted volume, zip, or `live` for the host that this runs on.
+        /// Disk image (raw, split, E01, Ex01, VHD, VHDX, VMDK, QCOW2, VDI), folder, mounted volume, tar, tar.gz, zip, loose
+        /// files, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
         /// Folder for the bundle and the report; created if missing.
@@ -174,7 +175,8 @@ pub(crate) enum Command {
     /// Gather and hash the traces into a bundle; interpret nothing.
     #[command(after_help = COLLECT_EXAMPLES)]
     Collect {
-        /// Disk image (raw, split, E01, Ex01), folder, mounted volume, zip, or `live` for the host that this runs on.
+        /// Disk image (raw, split, E01, Ex01, VHD, VHDX, VMDK, QCOW2, VDI), folder, mounted volume, tar, tar.gz, zip, loose
+        /// files, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
         /// The bundle to create; an existing file is never overwritten.
@@ -264,7 +266,39 @@ fn parse_time(text: &str) -> Result<std::time::Duration, String> {
         _ => return Err(unknown()),
     };
     let number: u64 = text[..text.len() - 1].parse().map_err(|_| unknown())?;
+    if number == 0 {
+        return Err("no time is left in which anything could be collected; the least is 1s".to_owned());
+    }
     number.checked_mul(seconds).map(std::time::Duration::from_secs).ok_or_else(unknown)
+}
+
+/// What `--memory` must allow at least: buffers, one piece of a large object for each thread, and the merge.
+const LEAST_MEMORY: u64 = 32 << 20;
+/// What `--max-object` must allow at least: below it no event log would be collected.
+const LEAST_OBJECT: u64 = 1 << 20;
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    parse_size_of_at_least(text, LEAST_MEMORY)
+}
+
+fn parse_max_object(text: &str) -> Result<u64, String> {
+    parse_size_of_at_least(text, LEAST_OBJECT)
+}
+
+/// A size that is not below what is needed; a number alone, which is too small as bytes, was most likely meant as MiB.
+fn parse_size_of_at_least(text: &str, least: u64) -> Result<u64, String> {
+    let size = parse_size(text)?;
+    if size >= least {
+        return Ok(size);
+    }
+    let least_shown = format!("{}M", least >> 20);
+    let as_mebibytes = size.checked_mul(1 << 20).filter(|size| *size >= least);
+    Err(match as_mebibytes {
+        Some(_) if text.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("without a unit it means bytes; did you mean {size}M? The least is {least_shown}")
+        }
+        _ => format!("it is less than is needed; the least is {least_shown}, and a unit belongs to it (K, M, G or T)"),
+    })
 }
 
 /// `512M`, `2G`, `65536`; powers of 1024.
@@ -298,9 +332,23 @@ mod tests {
     fn times() {
         assert_eq!(parse_time("90s"), Ok(std::time::Duration::from_secs(90)));
         assert_eq!(parse_time("2h"), Ok(std::time::Duration::from_secs(7200)));
-        for wrong in ["", "5", "m", "-1s", "1.5h", "99999999999999999999h", "5\u{e9}"] {
+        for wrong in ["", "5", "0s", "0h", "m", "-1s", "1.5h", "99999999999999999999h", "5\u{e9}"] {
             assert!(parse_time(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn limits_that_allow_nothing_are_refused_in_words() {
+        let words = |parse: fn(&str) -> Result<u64, String>, text: &str| parse(text).unwrap_err();
+        assert!(words(parse_memory, "512").contains("did you mean 512M? The least is 32M"));
+        for small in ["64K", "16", "0", "31M", "33554431"] {
+            let said = words(parse_memory, small);
+            assert!(said.contains("the least is 32M") && said.contains("unit"), "{small}: {said}");
+        }
+        assert!(words(parse_max_object, "10").contains("did you mean 10M? The least is 1M"));
+        assert_eq!((parse_memory("32M"), parse_memory("33554432")), (Ok(32 << 20), Ok(32 << 20)));
+        assert_eq!(parse_max_object("1024K"), Ok(1 << 20));
+        assert!(parse_time("0s").unwrap_err().contains("the least is 1s"));
     }
 
     #[test]
