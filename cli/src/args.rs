@@ -13,6 +13,8 @@ Examples:
       Reads the whole image first, to compare the MD5, SHA-1 or SHA-256 that it stores.
   comtrail run triage.zip -o case/ --full-timeline
       From a triage archive; the timeline then describes every file of the volume.
+  comtrail run collected-hosts/ -o case/
+      From a folder of many triage archives or trees: each host in a folder of its own, case/index.html lists them.
   comtrail.exe run live -o E:\\case --cpu 25 --io 50M --time 30m
       On a running Windows host, as administrator, onto a stick: what is volatile first.
 
@@ -106,6 +108,14 @@ pub(crate) struct CaseWords {
     pub(crate) reference_time: Option<evidence::Filetime>,
 }
 
+/// Which of several hosts.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct WhichHost {
+    /// Only this host, where the source holds several; a name as `run` gives it to the host's folder.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+}
+
 /// How much to collect.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct CollectLimits {
@@ -162,9 +172,12 @@ pub(crate) enum Command {
         /// files, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
-        /// Folder for the bundle and the report; created if missing.
+        /// Folder for the bundle and the report; created if missing. Of several hosts each gets a folder in it, and
+        /// index.html and index.json list them.
         #[arg(short, long, value_name = "CASE", value_hint = ValueHint::DirPath)]
         output: PathBuf,
+        #[command(flatten)]
+        which: WhichHost,
         #[command(flatten)]
         words: CaseWords,
         #[command(flatten)]
@@ -182,6 +195,8 @@ pub(crate) enum Command {
         /// The bundle to create; an existing file is never overwritten.
         #[arg(short, long, value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath)]
         output: PathBuf,
+        #[command(flatten)]
+        which: WhichHost,
         #[command(flatten)]
         words: CaseWords,
         #[command(flatten)]

@@ -3,6 +3,7 @@
 
 use crate::args::{CaseWords, CollectLimits, Common};
 use crate::focus;
+use crate::hosts;
 use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
@@ -30,6 +31,11 @@ pub(crate) fn cancel_on_interrupt() -> &'static AtomicBool {
         });
     });
     &CANCEL
+}
+
+/// Whether Ctrl-C or the end of the time ended the collecting.
+pub(crate) fn is_interrupted() -> bool {
+    CANCEL.load(Ordering::SeqCst)
 }
 
 /// Sets the limits that the options ask for; the end of the time is like an interrupt.
@@ -62,40 +68,57 @@ impl Opened {
     pub(crate) fn refuse_destination(&self, path: &Path) -> anyhow::Result<()> {
         Ok(collector::refuse_destination(path, &self.source.files)?)
     }
+
+    /// Whether a newer installation of the same source replaced it.
+    pub(crate) fn is_older(&self) -> bool {
+        self.source.is_older
+    }
 }
 
-/// Opens the source and reads the host's name from it, because the bundle is named after the host.
-pub(crate) fn open(path: &Path, destination: &Path, limits: &CollectLimits, common: &Common) -> anyhow::Result<Opened> {
+/// Opens the source and reads each host's name from it, because bundles are named after the host.
+pub(crate) fn open(
+    path: &Path,
+    destination: &Path,
+    limits: &CollectLimits,
+    common: &Common,
+) -> anyhow::Result<Vec<Opened>> {
     // A folder that happens to be called so can be given as ./live.
-    let mut source = match path.to_str() {
-        Some(live::NAME) => live::open(&live::Request {
+    let sources = if path.as_os_str() == live::NAME {
+        vec![live::open(&live::Request {
             now: &now,
             destination,
             pace: pace::read,
             cancel: &CANCEL,
             shadow_copies: limits.shadow_copies,
             make_shadow_copy: limits.make_shadow_copy,
-        })?,
-        _ => {
-            let mut hosts = collector::source::open(path, &collector::Spill::beside(destination))?;
-            hosts.remove(0)
-        }
+        })?]
+    } else {
+        collector::source::open(path, &collector::Spill::beside(destination))?
     };
-    if source.is_live() && !common.quiet {
+    for source in sources.iter().filter(|source| source.is_live() && !common.quiet) {
         // What cannot be had without rights is said at once, while something can be done about it.
         let refused = source.problems.iter().filter(|problem| problem.kind == ProblemKind::AccessDenied);
         for problem in refused.filter(|problem| problem.item == live::NAME) {
             crate::complain(&format!("{}: {}", problem.what, problem.effect));
         }
     }
+    Ok(sources.into_iter().map(|source| named(source, path)).collect())
+}
+
+/// Gives a source the name that its registry has, or else its records, or else its file.
+fn named(mut source: Source, path: &Path) -> Opened {
     let (facts, letters) = host_facts(&source);
     source.mount(&letters);
-    let named = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());
-    let name = named.unwrap_or_else(|| {
-        let name = path.file_stem().or_else(|| path.file_name()).and_then(|name| name.to_str());
-        name.filter(|name| !name.is_empty()).unwrap_or("source").to_owned()
-    });
-    Ok(Opened { source, name, facts })
+    let by_registry = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());
+    let name =
+        by_registry.filter(|name| !name.is_empty()).or_else(|| hosts::named_by_records(&source)).unwrap_or_else(|| {
+            let file = match source.files.as_slice() {
+                [only] => only,
+                _ => path,
+            };
+            file.file_stem().or_else(|| file.file_name()).map_or_else(|| "source".to_owned(), collector::shown)
+        });
+    Opened { source, name, facts }
 }
 
 /// The host's own words about itself, by name.
@@ -176,7 +199,7 @@ pub(crate) fn collect(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sha256: own_hash(),
         features: Vec::new(),
-        command_line: std::env::args().collect(),
+        command_line: std::env::args_os().map(collector::shown).collect(),
     };
     let shown = Shown { progress: Progress::new(Style::choose(common.quiet, common.json)), last: Default::default() };
     let request = CollectRequest {
@@ -205,14 +228,29 @@ pub(crate) fn collect(
     }
     let collected = collector::collect(&request);
     shown.progress.finish();
-    collected.with_context(|| format!("cannot collect into {}", destination.display()))
+    collected.with_context(|| format!("cannot collect into {}", collector::shown(destination)))
 }
 
 /// SHA-256 of this program's own file, as an examiner would compute it.
 fn own_hash() -> Option<String> {
+    file_hash(&std::env::current_exe().ok()?).ok()
+}
+
+/// SHA-256 of a file.
+pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
     use sha2::Digest;
-    let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
-    Some(sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut file = std::fs::File::open(path)?;
+    let mut hash = sha2::Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer) {
+            Ok(0) => break,
+            Ok(read) => hash.update(&buffer[..read]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What an acquired object names: its records, through the leads of its artifacts and the grammar of the tools.

@@ -6,11 +6,13 @@ mod catalogue;
 mod collect;
 mod focus;
 mod footprint;
+mod hosts;
 mod inspect;
 mod memory;
 mod pace;
 mod parse;
 mod progress;
+mod run;
 mod say;
 
 use anyhow::Context;
@@ -22,13 +24,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     /// Everything was done and nothing was wrong with the evidence.
     Complete,
     /// Everything was done; what was wrong with the evidence stands in the output.
     WithProblems,
-    /// `verify` found something wrong.
+    /// `verify` found something wrong, or one of several hosts could not be done.
     NotValid,
 }
 
@@ -104,30 +106,24 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             write_man_pages(folder)?;
             Ok(Outcome::Complete)
         }
-        Command::Run { source, output, words, limits, scope } => {
+        Command::Run { source, output, which, words, limits, scope } => {
             collect::keep_to(limits);
-            let opened = collect::open(source, output, limits, &cli.common)?;
-            opened.refuse_destination(output)?;
-            std::fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
-            let started = collect::now();
-            let bundle = output.join(bundle_name(&opened.name, started));
-            let collected = collect::collect(&opened, &bundle, started, words, limits, &cli.common)?;
-            drop(opened);
-            anyhow::ensure!(
-                collected.verified.is_right(),
-                "what was read back from {} is not what was written; it is kept for examination, nothing was analysed",
-                collected.path.display()
-            );
-            let analyzed = analyze::analyze(&collected.path, output, scope.full_timeline, &cli.common)?;
-            if source.as_os_str() == collector::source::live::NAME {
-                footprint::write(output, limits.make_shadow_copy)?;
-            }
-            say::analyzed(&analyzed.report, Some(&collected), output, &cli.common, &mut out)
+            let hosts = hosts::open(source, output, which, limits, &cli.common)?;
+            let job = run::Job { source, output, words, limits, scope, common: &cli.common };
+            run::run(&job, hosts, &mut out)
         }
-        Command::Collect { source, output, words, limits } => {
+        Command::Collect { source, output, which, words, limits } => {
             collect::keep_to(limits);
-            let opened = collect::open(source, output, limits, &cli.common)?;
-            let collected = collect::collect(&opened, output, collect::now(), words, limits, &cli.common)?;
+            let hosts = hosts::open(source, output, which, limits, &cli.common)?;
+            let [only] = hosts.as_slice() else {
+                anyhow::bail!(
+                    "{} holds several hosts, and a bundle is of one: {}; choose one with --host, or use `run`, which makes \
+                     a bundle of each",
+                    collector::shown(source),
+                    hosts::listed(&hosts)
+                );
+            };
+            let collected = collect::collect(&only.opened, output, collect::now(), words, limits, &cli.common)?;
             say::collected(&collected, &cli.common, &mut out)
         }
         Command::Verify { bundle } => {
@@ -151,21 +147,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
 }
 
-/// `WS-FIN-07-20260304T141233Z.zip`, with the characters of a host name that every file system takes.
-fn bundle_name(host: &str, started: evidence::Filetime) -> String {
-    let plain: String = host
-        .chars()
-        .take(64)
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' })
-        .collect();
-    let t = started.civil();
-    format!("{plain}-{:04}{:02}{:02}T{:02}{:02}{:02}Z.zip", t.year, t.month, t.day, t.hour, t.minute, t.second)
-}
-
 /// One page for the program and one for each command.
 fn write_man_pages(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", collector::shown(folder)))?;
     clap_mangen::generate_to(Cli::command(), folder)
-        .with_context(|| format!("cannot write the man pages into {}", folder.display()))?;
+        .with_context(|| format!("cannot write the man pages into {}", collector::shown(folder)))?;
     Ok(())
 }

@@ -7,10 +7,10 @@ use collector::{Collected, VerifyReport};
 use evidence::{Problem, ProblemKind};
 use std::io::Write;
 use std::path::Path;
-use timeline::Report;
+use timeline::{Index, Report};
 
 /// Problems that change the exit status. Something that is simply not on the host is listed, but is no failure.
-fn count_real(problems: &[Problem]) -> usize {
+pub(crate) fn count_real(problems: &[Problem]) -> usize {
     problems.iter().filter(|problem| problem.kind != ProblemKind::NotFound).count()
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
     let (objects, bytes) = (collected.objects, collected.bytes);
     if common.json {
         let result = serde_json::json!({
-            "bundle": collected.path, "objects": objects, "bytes": bytes, "rounds": collected.rounds,
+            "bundle": collector::shown(&collected.path), "objects": objects, "bytes": bytes, "rounds": collected.rounds,
             "interrupted": collected.interrupted, "verified": collected.verified.is_right(),
             "action_log_hash": collected.action_log_hash, "problems": collected.problems,
         });
@@ -77,7 +77,7 @@ pub(crate) fn verified(
     if common.json {
         let wrong: Vec<String> = report.wrong.iter().map(ToString::to_string).collect();
         let result = serde_json::json!({
-            "bundle": bundle, "right": right, "files": report.files, "bytes": report.bytes, "wrong": wrong,
+            "bundle": collector::shown(bundle), "right": right, "files": report.files, "bytes": report.bytes, "wrong": wrong,
         });
         writeln!(out, "{result}")?;
     } else if !right || !common.quiet {
@@ -85,12 +85,12 @@ pub(crate) fn verified(
             writeln!(
                 out,
                 "{}: complete and valid, {} payload files, {} bytes",
-                bundle.display(),
+                collector::shown(bundle),
                 report.files,
                 report.bytes
             )?;
         } else {
-            writeln!(out, "{}: NOT complete and valid", bundle.display())?;
+            writeln!(out, "{}: NOT complete and valid", collector::shown(bundle))?;
             for wrong in &report.wrong {
                 writeln!(out, "  {}", printable(&wrong.to_string()))?;
             }
@@ -109,7 +109,8 @@ pub(crate) fn analyzed(
 ) -> anyhow::Result<Outcome> {
     if common.json {
         let result = serde_json::json!({
-            "bundle": collected.map(|collected| &collected.path), "report": folder.join("report.html"),
+            "bundle": collected.map(|collected| collector::shown(&collected.path)),
+            "report": collector::shown(folder.join("report.html")),
             "executions": report.executions.len(), "attempts": report.attempts.len(),
             "registrations": report.registrations.len(), "events": report.bundle.events, "summary": report.summary,
             "problems": report.problems.len(),
@@ -133,16 +134,83 @@ pub(crate) fn analyzed(
         if let Some(collected) = collected {
             writeln!(out, "\nbundle       {}", plain(&collected.path))?;
         }
-        writeln!(out, "report       {}", folder.join("report.html").display())?;
+        writeln!(out, "report       {}", collector::shown(folder.join("report.html")))?;
         writeln!(out, "timeline     {} events", report.bundle.events)?;
         list(&report.problems, common, out)?;
     }
+    Ok(outcome_of(report, collected))
+}
+
+/// How a host was done.
+pub(crate) fn outcome_of(report: &Report, collected: Option<&Collected>) -> Outcome {
     let interrupted = collected.is_some_and(|collected| collected.interrupted);
-    Ok(if interrupted { Outcome::WithProblems } else { outcome(&report.problems) })
+    if interrupted { Outcome::WithProblems } else { outcome(&report.problems) }
+}
+
+/// After a run on several hosts.
+pub(crate) fn overview(index: &Index, folder: &Path, common: &Common, out: &mut dyn Write) -> anyhow::Result<()> {
+    if common.json {
+        writeln!(out, "{}", serde_json::to_string(index)?)?;
+        return Ok(());
+    }
+    if common.quiet {
+        return Ok(());
+    }
+    write_wrapped(out, "", &index.headline)?;
+    for host in &index.hosts {
+        let plural = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+        writeln!(
+            out,
+            "\n{}   {}, {}",
+            printable(&host.folder),
+            plural(host.executions, "run"),
+            plural(host.problems, "problem")
+        )?;
+        write_wrapped(out, "  ", &host.headline)?;
+        if let Some(report) = &host.report {
+            writeln!(out, "  {}", collector::shown(folder.join(report)))?;
+        }
+    }
+    writeln!(out, "\noverview     {}", collector::shown(folder.join("index.html")))?;
+    Ok(())
+}
+
+/// Writes a text in lines of at most 80 characters; a longer word stands whole.
+fn write_wrapped(out: &mut dyn Write, indent: &str, text: &str) -> std::io::Result<()> {
+    const WIDTH: usize = 80;
+    let text = printable(text);
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && indent.len() + line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(out, "{indent}{line}")?;
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    writeln!(out, "{indent}{line}")
 }
 
 /// A path as people write it: without the mark by which Windows knows a path of any length.
 fn plain(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = collector::shown(path);
     text.strip_prefix(r"\\?\").filter(|rest| !rest.starts_with("UNC")).map_or(text.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_a_terminal() {
+        let mut out = Vec::new();
+        write_wrapped(&mut out, "  ", &"four ".repeat(40)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80), "{text}");
+        let mut out = Vec::new();
+        write_wrapped(&mut out, "", "two words").unwrap();
+        assert_eq!(out, b"two words\n");
+    }
 }

@@ -4,6 +4,7 @@ mod answer;
 pub(crate) mod escape;
 mod examined;
 mod html;
+mod index;
 mod model;
 mod rows;
 #[cfg(test)]
@@ -11,5 +12,6 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use index::{INDEX_SCHEMA, Index, IndexedHost};
 pub use model::{BundleName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName};
 pub use rows::{Format, Output, TimelineError, TimelineSummary, write_timeline};

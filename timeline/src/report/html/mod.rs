@@ -1,5 +1,6 @@
 //! `report.html`: one file without scripts or outside resources, for people and for paper.
 
+mod index;
 mod objects;
 mod page;
 mod picture;
@@ -65,14 +66,19 @@ fn host_name(report: &Report) -> &str {
     report.host.name.as_deref().unwrap_or("a host without a name")
 }
 
-fn head(page: &mut Page, report: &Report) {
+/// Everything up to the words of the title.
+fn start(page: &mut Page) {
     page.raw(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-         <meta name=\"referrer\" content=\"no-referrer\"><title>regasm and regsvcs on ",
+         <meta name=\"referrer\" content=\"no-referrer\"><title>",
     );
-    page.plain(host_name(report)).raw("</title><style>").raw(include_str!("style.css"));
+}
+
+fn head(page: &mut Page, report: &Report) {
+    start(page);
+    page.raw("regasm and regsvcs on ").plain(host_name(report)).raw("</title><style>").raw(include_str!("style.css"));
     page.raw("</style></head><body><header><h1>Runs of regasm and regsvcs on ").text(host_name(report));
     page.raw("</h1><p class=\"soft\">A report on MITRE ATT&amp;CK T1218.009, drawn from collected evidence</p>");
     page.raw("<dl class=\"facts\">").fact("Evidence").code(&report.bundle.file).raw("<br><span class=\"small soft\">");

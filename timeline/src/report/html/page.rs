@@ -40,6 +40,19 @@ impl Page {
         }
     }
 
+    /// A link to a file below the page's own folder.
+    pub(super) fn file(&mut self, path: &str, words: &str) -> &mut Self {
+        let mut address = String::with_capacity(path.len());
+        for byte in path.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
+                address.push(char::from(byte));
+            } else {
+                address.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        self.raw("<a href=\"").plain(&address).raw("\">").text(words).raw("</a>")
+    }
+
     /// Markup.
     pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.out.push_str(markup);

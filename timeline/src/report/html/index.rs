@@ -1,0 +1,51 @@
+//! `index.html`: the overview of several hosts, in the look of the reports that it leads to.
+
+use super::page::Page;
+use super::start;
+use crate::report::index::{Index, IndexedHost};
+
+impl Index {
+    /// `index.html`: one page without scripts or outside resources.
+    pub fn to_html(&self) -> String {
+        let mut page = Page::new(std::iter::empty());
+        start(&mut page);
+        page.raw("regasm and regsvcs on ").show(self.hosts.len()).raw(" hosts</title><style>");
+        page.raw(include_str!("style.css"));
+        page.raw("</style></head><body><header><h1>Runs of regasm and regsvcs on ");
+        page.show(self.hosts.len());
+        page.raw(
+            " hosts</h1><p class=\"soft\">An overview of reports on MITRE ATT&amp;CK T1218.009</p><dl class=\"facts\">",
+        );
+        page.code_fact("Collected from", Some(&self.source));
+        page.raw("</dl></header><main><section class=\"answer\"><p>").text(&self.headline);
+        page.raw("</p></section><section><h2>Hosts</h2><p>Each host was collected and analysed by itself; nothing of one explains another.</p>");
+        page.raw("<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Host</th><th class=\"n\">Runs</th><th>Answer</th><th class=\"n\">Problems</th></tr></thead><tbody>");
+        for host in &self.hosts {
+            row(&mut page, host);
+        }
+        page.raw("</tbody></table></div></section><section><h2>Bundles</h2><div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Bundle</th><th>SHA-256</th></tr></thead><tbody>");
+        for host in &self.hosts {
+            let Some(bundle) = &host.bundle else { continue };
+            page.raw("<tr><td>").code(&format!("{}/{bundle}", host.folder)).raw("</td><td>");
+            page.code(host.bundle_sha256.as_deref().unwrap_or_default()).raw("</td></tr>");
+        }
+        page.raw("</tbody></table></div></section></main><footer><p>Made by ").text(&self.tool.name).raw(" ");
+        page.text(&self.tool.version).raw(". Schema of the data beside it: ").text(self.schema);
+        page.raw(".</p></footer></body></html>\n");
+        page.finish()
+    }
+}
+
+fn row(page: &mut Page, host: &IndexedHost) {
+    page.raw("<tr><td>");
+    match &host.report {
+        Some(report) => page.file(report, &host.folder),
+        None => page.text(&host.folder),
+    };
+    if host.name != host.folder {
+        page.raw("<br><span class=\"small soft\">").text(&host.name).raw("</span>");
+    }
+    page.raw("</td><td class=\"n\" data-th=\"Runs\">").show(host.executions);
+    page.raw("</td><td>").text(&host.headline);
+    page.raw("</td><td class=\"n\" data-th=\"Problems\">").show(host.problems).raw("</td></tr>");
+}

@@ -1,0 +1,217 @@
+//! The overview of a source that holds several hosts: which they are, what was found of each, and where its report is.
+
+use super::answer::{capital, count, list, plural};
+use super::model::{Report, ToolName};
+use serde::Serialize;
+
+/// Name and version of the shape of `index.json`, which `docs/report.md` describes.
+pub const INDEX_SCHEMA: &str = "comtrail-index/1";
+
+/// Most hosts that a sentence names.
+const MOST_NAMED: usize = 6;
+
+/// One host of the overview.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IndexedHost {
+    /// Name of the host, by its registry, its records or else its source.
+    pub name: String,
+    /// Its folder beside the index, which is also what `--host` takes.
+    pub folder: String,
+    /// File name of its bundle in that folder.
+    pub bundle: Option<String>,
+    /// SHA-256 of the bundle file.
+    pub bundle_sha256: Option<String>,
+    /// Its report, from the folder of the index; `/` separates.
+    pub report: Option<String>,
+    /// The answer of its report, or why there is none.
+    pub headline: String,
+    /// Whether something of it was not examined.
+    pub partly_examined: bool,
+    /// Runs of the tools.
+    pub executions: usize,
+    /// Processes of other programs that would start a tool.
+    pub attempts: usize,
+    /// Problems that count for the exit status.
+    pub problems: usize,
+    #[serde(skip)]
+    runs_would_show: bool,
+}
+
+/// The overview of several hosts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Index {
+    /// [`INDEX_SCHEMA`].
+    pub schema: &'static str,
+    /// The program.
+    pub tool: ToolName,
+    /// What the hosts were found in.
+    pub source: String,
+    /// The answer for all hosts together.
+    pub headline: String,
+    /// The hosts, in the order in which they were found.
+    pub hosts: Vec<IndexedHost>,
+}
+
+impl IndexedHost {
+    /// A host with its report, `bundle` being the name and the SHA-256 of its bundle file.
+    pub fn new(name: String, folder: String, bundle: (String, String), report: &Report, problems: usize) -> Self {
+        IndexedHost {
+            name,
+            report: Some(format!("{folder}/report.html")),
+            folder,
+            bundle: Some(bundle.0),
+            bundle_sha256: Some(bundle.1),
+            headline: report.summary.answer.clone(),
+            partly_examined: !report.summary.not_examined.is_empty(),
+            executions: report.executions.len(),
+            attempts: report.attempts.len(),
+            problems,
+            runs_would_show: report.summary.runs_would_show,
+        }
+    }
+
+    /// A host that could not be collected or analysed, and why.
+    pub fn without_report(name: String, folder: String, bundle: Option<String>, why: &str) -> Self {
+        IndexedHost {
+            name,
+            folder,
+            bundle,
+            bundle_sha256: None,
+            report: None,
+            headline: format!("Not examined: {}.", why.trim_end_matches('.')),
+            partly_examined: true,
+            executions: 0,
+            attempts: 0,
+            problems: 1,
+            runs_would_show: false,
+        }
+    }
+}
+
+impl Index {
+    /// The overview of these hosts.
+    pub fn new(tool: ToolName, source: String, hosts: Vec<IndexedHost>) -> Self {
+        Index { schema: INDEX_SCHEMA, tool, source, headline: headline(&hosts), hosts }
+    }
+
+    /// `index.json`.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut out = serde_json::to_vec_pretty(self)?;
+        out.push(b'\n');
+        Ok(out)
+    }
+}
+
+/// `A, B and two more hosts`.
+fn named<'a>(hosts: impl Iterator<Item = &'a IndexedHost>) -> String {
+    let all: Vec<&str> = hosts.map(|host| host.folder.as_str()).collect();
+    let mut shown: Vec<String> = all.iter().take(MOST_NAMED).map(|name| (*name).to_owned()).collect();
+    if let Some(more @ 1..) = all.len().checked_sub(MOST_NAMED) {
+        shown.push(plural(more, "more host", "more hosts"));
+    }
+    list(&shown.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn headline(hosts: &[IndexedHost]) -> String {
+    let mut sentences = Vec::new();
+    let mut parts = Vec::new();
+    let lost: Vec<&IndexedHost> = hosts.iter().filter(|host| host.report.is_none()).collect();
+    if !lost.is_empty() {
+        parts.push(named(lost.iter().copied()));
+    }
+    let partly: Vec<&IndexedHost> = hosts.iter().filter(|host| host.report.is_some() && host.partly_examined).collect();
+    if !partly.is_empty() {
+        parts.push(format!("parts of {}", named(partly.iter().copied())));
+    }
+    if !parts.is_empty() {
+        sentences.push(format!("Not examined: {}.", parts.join("; ")));
+    }
+    let runs: usize = hosts.iter().map(|host| host.executions).sum();
+    let (with, without): (Vec<&IndexedHost>, Vec<&IndexedHost>) = hosts.iter().partition(|host| host.executions > 0);
+    let (none, unknown): (Vec<&IndexedHost>, Vec<&IndexedHost>) =
+        without.into_iter().partition(|host| host.runs_would_show);
+    if runs > 0 {
+        let text = format!(
+            "{} found on {} of {} hosts: {}.",
+            plural(runs, "run was", "runs were"),
+            count(with.len()),
+            count(hosts.len()),
+            named(with.iter().copied())
+        );
+        sentences.push(capital(&text));
+    }
+    if runs == 0 && unknown.is_empty() {
+        sentences.push(format!("No run of regasm or regsvcs was found on any of the {} hosts.", count(hosts.len())));
+    } else if !none.is_empty() {
+        sentences.push(format!("None was found on {}.", named(none.iter().copied())));
+    }
+    if !unknown.is_empty() {
+        sentences.push(format!(
+            "Whether regasm or regsvcs ran on {} is not known: what was examined does not show it.",
+            named(unknown.iter().copied())
+        ));
+    }
+    sentences.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::Correlation;
+    use crate::report::sample;
+
+    fn tool() -> ToolName {
+        sample::names().0
+    }
+
+    fn host(name: &str, report: &Report) -> IndexedHost {
+        let bundle = (format!("{name}.zip"), "00".repeat(32));
+        IndexedHost::new(name.to_owned(), name.to_owned(), bundle, report, 2)
+    }
+
+    /// A report of a host on which nothing ran, and one of a host of which nothing was read.
+    fn quiet_and_blind() -> (Report, Report) {
+        let (tool, bundle) = sample::names();
+        let seen = Correlation { coverage: sample::correlation().coverage, ..Correlation::default() };
+        (
+            Report::new(tool.clone(), bundle.clone(), sample::host(), seen, Vec::new()),
+            Report::new(tool, bundle, sample::host(), Correlation::default(), Vec::new()),
+        )
+    }
+
+    #[test]
+    fn the_answer_for_all_hosts() {
+        let (quiet, blind) = quiet_and_blind();
+        let of = |hosts: &[IndexedHost]| headline(hosts);
+        assert_eq!(
+            of(&[host("A", &quiet), host("B", &quiet)]),
+            "No run of regasm or regsvcs was found on any of the two hosts."
+        );
+        assert_eq!(
+            of(&[host("A", &quiet), host("B", &blind)]),
+            "Not examined: parts of B. None was found on A. Whether regasm or regsvcs ran on B is not known: what was \
+             examined does not show it."
+        );
+        let lost = IndexedHost::without_report("C".to_owned(), "C".to_owned(), None, "it cannot be read");
+        assert_eq!(lost.headline, "Not examined: it cannot be read.");
+        let all = of(&[host("A", &sample::report()), host("B", &quiet), lost]);
+        assert!(all.starts_with("Not examined: C; parts of A. "), "{all}");
+        assert!(all.contains("found on one of three hosts: A. None was found on B. Whether"), "{all}");
+        let many: Vec<IndexedHost> = (0..20).map(|number| host(&format!("H{number}"), &blind)).collect();
+        assert!(of(&many).contains("H5 and 14 more hosts"), "{}", of(&many));
+    }
+
+    #[test]
+    fn what_the_hosts_are_called_is_no_markup() {
+        let (quiet, _) = quiet_and_blind();
+        let odd = host("<b>&\"#1", &quiet);
+        let index = Index::new(tool(), "/case/<i>".to_owned(), vec![odd, host("B", &quiet)]);
+        let html = index.to_html();
+        assert!(!html.contains("<b>") && !html.contains("<i>") && !html.contains("<script"), "{html}");
+        assert!(html.contains("href=\"%3Cb%3E%26%22%231/report.html\""), "{html}");
+        let json: serde_json::Value = serde_json::from_slice(&index.to_json().unwrap()).unwrap();
+        assert_eq!(json["schema"], "comtrail-index/1");
+        assert_eq!(json["hosts"][1]["bundle_sha256"], "00".repeat(32));
+        assert!(json["hosts"][0].get("runs_would_show").is_none());
+    }
+}
