@@ -71,6 +71,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
 
     analysis.progress.phase("merging and correlating", 0);
     let mut correlator = Correlator::new(host.clone(), reader.items());
+    correlator.told(reader.failures());
     let mut outputs =
         Format::ALL.into_iter().map(|format| Output::create(folder, format)).collect::<Result<Vec<_>, _>>()?;
     let summary = timeline::write_timeline(merger.finish()?, reader.items(), &mut outputs, &|_| true, &mut |event| {
@@ -79,7 +80,6 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     })?;
     let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     problems.extend(summary.problems);
-    correlator.told(&problems);
     analysis.progress.finish();
 
     let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };

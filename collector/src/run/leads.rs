@@ -265,7 +265,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
     let mut left_out = 0u64;
     if run.request.limits.max_lead_files == 0 && !named.is_empty() {
         run.problems.push(Problem::new(
-            Stage::Acquire,
+            Stage::Locate,
             ProblemKind::LimitReached,
             "",
             "the files that records name (leads) were not looked for: --max-leads 0",
@@ -306,7 +306,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
     if left_out > 0 {
         let limits = &run.request.limits;
         run.problems.push(Problem::new(
-            Stage::Acquire,
+            Stage::Locate,
             ProblemKind::LimitReached,
             "",
             format!(

@@ -337,7 +337,7 @@ impl Run<'_> {
                 let named = leads::of_objects(request, &mut self.objects, from)?.len();
                 if named > 0 {
                     self.problems.push(Problem::new(
-                        Stage::Acquire,
+                        Stage::Locate,
                         ProblemKind::LimitReached,
                         "",
                         format!("after {round} rounds the collected objects still name {named} files"),

@@ -96,7 +96,7 @@ impl Correlator {
     /// Takes what went wrong before: where a limit or an interruption left objects out, a missing one proves nothing.
     pub fn told(&mut self, problems: &[Problem]) {
         self.left_out |= problems.iter().any(|problem| {
-            problem.stage == Stage::Acquire
+            matches!(problem.stage, Stage::Locate | Stage::Acquire)
                 && matches!(problem.kind, ProblemKind::LimitReached | ProblemKind::Interrupted)
         });
     }

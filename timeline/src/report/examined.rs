@@ -86,13 +86,16 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
         (Kind::UnsupportedVersion { found }, Stage::Source) if found == "fat" => Some(Gap::StartVolume),
         (Kind::NotUnderstood, _) => Some(Gap::Source),
         (Kind::Interrupted, _) => Some(Gap::Interrupted),
-        (Kind::LimitReached, Stage::Acquire) if item.is_empty() => Some(Gap::Leads),
+        (Kind::LimitReached, Stage::Locate) if item.is_empty() => Some(Gap::Leads),
         (Kind::LimitReached, Stage::Acquire) => Some(Gap::LeftOut),
         (Kind::LimitReached, Stage::Source | Stage::Locate) => Some(Gap::Source),
         (Kind::LimitReached, _) => Some(Gap::CutShort),
         (Kind::BadChecksum { .. }, Stage::Source) => None,
         (kind, Stage::Source) if is_failure(kind) => Some(Gap::Source),
-        (kind, Stage::Acquire | Stage::Bundle) if is_failure(kind) && (is_witness(item) || is_hive(item)) => {
+        // Beyond some number, problems of one wording are counted in one without an item.
+        (kind, Stage::Acquire | Stage::Bundle)
+            if is_failure(kind) && (is_witness(item) || is_hive(item) || item.is_empty()) =>
+        {
             Some(Gap::Unreadable)
         }
         (kind, Stage::Parse) if is_failure(kind) && is_witness(item) && !was_read(item, coverage) => {
@@ -102,13 +105,17 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
     }
 }
 
-/// `Security.evtx, System.evtx and 12 more objects`; logs and prefetch files first.
-fn names(items: &BTreeSet<&str>) -> String {
+/// `Security.evtx, System.evtx and 12 more objects`; logs and prefetch files first. `counted` says that there are others
+/// without a name.
+fn names(items: &BTreeSet<&str>, counted: bool) -> String {
     let (mut first, rest): (Vec<&str>, Vec<&str>) = items.iter().partition(|item| is_witness(item));
     first.extend(rest);
     let mut shown: Vec<String> = first.iter().take(MOST_NAMES).map(|item| name(item).to_owned()).collect();
-    if let Some(more @ 1..) = first.len().checked_sub(MOST_NAMES) {
-        shown.push(plural(more, "more object", "more objects"));
+    match first.len().saturating_sub(MOST_NAMES) {
+        0 if counted => shown.push("further objects".to_owned()),
+        0 => {}
+        more if counted => shown.push(format!("at least {}", plural(more, "more object", "more objects"))),
+        more => shown.push(plural(more, "more object", "more objects")),
     }
     list(&shown.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -121,6 +128,7 @@ fn part_of_a_source(problem: &Problem) -> String {
 }
 
 fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
+    let counted = problems.iter().any(|problem| problem.item.is_empty());
     let items: BTreeSet<&str> =
         problems.iter().map(|problem| problem.item.as_str()).filter(|item| !item.is_empty()).collect();
     match gap {
@@ -133,15 +141,18 @@ fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
             shown
         }
         Gap::Interrupted if items.is_empty() => vec!["what the interrupted collection had not reached".to_owned()],
-        Gap::Interrupted => vec![format!("{}, which the interrupted collection had not reached", names(&items))],
-        Gap::Unreadable => vec![format!("{}, which could not be read, or not whole", names(&items))],
-        Gap::LeftOut => vec![format!("{}, left out by a limit of size or number", names(&items))],
+        // The interruption itself is a problem without an item.
+        Gap::Interrupted => {
+            vec![format!("{}, which the interrupted collection had not reached", names(&items, items.len() > 50))]
+        }
+        Gap::Unreadable => vec![format!("{}, which could not be read, or not whole", names(&items, counted))],
+        Gap::LeftOut => vec![format!("{}, left out by a limit of size or number", names(&items, counted))],
         Gap::Leads => {
             let all: BTreeSet<&str> = problems.iter().map(|problem| problem.what.as_str()).collect();
             all.into_iter().map(str::to_owned).collect()
         }
         Gap::CutShort if items.is_empty() => vec!["what was beyond a limit of the analysis".to_owned()],
-        Gap::CutShort => vec![format!("parts of {}, where a limit was reached", names(&items))],
+        Gap::CutShort => vec![format!("parts of {}, where a limit was reached", names(&items, counted))],
     }
 }
 
@@ -182,8 +193,9 @@ pub(super) fn examined(coverage: &[Coverage], problems: &[Problem]) -> Examined 
         let of_the_kind: Vec<&Problem> = group.iter().map(|(_, problem)| *problem).collect();
         let hides_runs = match kind {
             Gap::Interrupted => true,
-            Gap::Unreadable | Gap::LeftOut => of_the_kind.iter().any(|problem| is_witness(&problem.item)),
-            Gap::CutShort => of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item)),
+            Gap::Unreadable | Gap::LeftOut | Gap::CutShort => {
+                of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item))
+            }
             Gap::Source | Gap::Leads | Gap::StartVolume => false,
         };
         runs_would_show &= !hides_runs;
@@ -259,7 +271,12 @@ mod tests {
         let coverage = [read("prefetch", r"C:\Windows\Prefetch\A.EXE-1.pf", 1)];
         let limit = |item: &str, what: &str| problem(Stage::Acquire, ProblemKind::LimitReached, item, what);
         let problems = [
-            limit("", "the files that records name (leads) were not looked for: --max-leads 0"),
+            problem(
+                Stage::Locate,
+                ProblemKind::LimitReached,
+                "",
+                "the files that records name (leads) were not looked for: --max-leads 0",
+            ),
             limit(r"C:\Windows\System32\config\SOFTWARE", ""),
             limit(r"C:\$MFT", ""),
             limit(SECURITY, ""),
@@ -281,6 +298,9 @@ mod tests {
         );
         assert!(!all.runs_would_show, "the log that was left out may show a run");
         assert!(examined(&coverage, &problems[..3]).runs_would_show, "none of these shows runs");
+        let counted = examined(&coverage, &[limit(r"C:\$MFT", "a"), limit("", "a; the same was met 7 more times")]);
+        assert_eq!(counted.parts, ["$MFT and further objects, left out by a limit of size or number"]);
+        assert!(!counted.runs_would_show, "a log may be among those that were only counted");
         assert!(unread("Security", &problems) && !unread("System", &problems) && !unread("prefetch", &problems));
     }
 
