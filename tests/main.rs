@@ -7,6 +7,8 @@ mod bundle;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 #[cfg(unix)]
 mod live;
 #[cfg(test)]
