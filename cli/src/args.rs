@@ -18,7 +18,8 @@ Examples:
   comtrail.exe run live -o E:\\case --cpu 25 --io 50M --time 30m
       On a running Windows host, as administrator, onto a stick: what is volatile first.
 
-Exit status: 0 complete, 1 could not run, 2 complete with problems (the report lists them), 64 usage.";
+Exit status: 0 everything meant to be read was read, 1 could not run (a source in which nothing can be examined gives no
+bundle and no report), 2 done, with problems that the report lists, 64 usage. Of several hosts it is the worst.";
 
 const COLLECT_EXAMPLES: &str = "\
 Examples:

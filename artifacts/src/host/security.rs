@@ -16,7 +16,7 @@ pub(super) fn read_sam(reader: &Reader<'_>, sink: &mut Sink<'_>) {
             sink.record(account.record(SYSTEM, machine.as_str(), fields));
         }
         None => sink.problem(
-            ProblemKind::NotFound,
+            ProblemKind::OutOfRange { raw: format!("{} bytes", account.bytes("V").map_or(0, |bytes| bytes.len())) },
             Some(account.locator(Some("V"))),
             "the machine SID is not where it should be in the account domain's value V",
             "local accounts are known by their last number only",

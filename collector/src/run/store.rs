@@ -40,7 +40,7 @@ fn open(request: &CollectRequest<'_>, job: &Job) -> Result<Box<dyn Content>, Pro
         Some(tree) => tree.open(found),
         None => Err(Problem::new(
             Stage::Acquire,
-            ProblemKind::NotFound,
+            ProblemKind::ReadFailed,
             "",
             "its volume cannot be read",
             "it is not collected",
