@@ -39,7 +39,10 @@ fn a_velociraptor_client_waits_until_the_bundle_is_uploaded() {
     let default = seconds(value(&lines[parameter + 1..parameter + 3], "default:"));
     let most: u64 = value(&lines, "LET MostSeconds <=").parse().unwrap();
     assert!(default <= most, "the default of MaxTime is refused by the query");
-    assert!(most + AFTER_COLLECTING <= timeout, "a time of {most} s leaves no time before the client ends at {timeout} s");
+    assert!(
+        most + AFTER_COLLECTING <= timeout,
+        "a time of {most} s leaves no time before the client ends at {timeout} s"
+    );
     // The query runs the program only within that limit, and gives it the time that was checked.
     assert!(text.contains("condition=seconds > 0 AND seconds <= MostSeconds,"));
     assert!(text.contains(r#""--time", MaxTime]"#));

@@ -9,6 +9,8 @@ mod corpus;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 #[cfg(unix)]
 mod live;
 #[cfg(test)]

@@ -1,0 +1,223 @@
+//! Sources with several hosts, and sources in which little or nothing can be examined.
+
+use crate::program::{comtrail, fixture_host, text};
+use collector::source::Tree;
+use serde_json::Value;
+use sha2::Digest;
+use std::path::Path;
+use std::process::Output;
+use std::sync::Arc;
+
+const CONFIG: &str = r"\Windows\System32\config";
+const LOGS: &str = r"\Windows\System32\winevt\Logs";
+
+/// The system volume of the fixture host.
+fn volume() -> Arc<dyn Tree> {
+    let folder = tempfile::tempdir().unwrap();
+    let spill = collector::Spill::beside(&folder.path().join("case"));
+    let mut sources = collector::source::open(&fixture_host(), &spill).unwrap();
+    let system = sources.remove(0).volumes.into_iter().find(|(volume, _)| volume.is_system).unwrap();
+    system.1.unwrap()
+}
+
+/// Copies the files of these folders of the fixture host as a triage program would, below `<to>/C`.
+fn copy(tree: &dyn Tree, folders: &[&str], to: &Path) {
+    for folder in folders {
+        let found = tree.lookup(folder).unwrap().unwrap();
+        let target = to.join("C").join(folder.trim_start_matches('\\').replace('\\', "/"));
+        std::fs::create_dir_all(&target).unwrap();
+        for file in tree.list(&found).unwrap().iter().filter(|file| !file.is_folder && file.stream.is_none()) {
+            let bytes = tree.open(file).unwrap().read_all(1 << 30).unwrap().unwrap();
+            std::fs::write(target.join(file.path.rsplit('\\').next().unwrap()), bytes).unwrap();
+        }
+    }
+}
+
+/// Two triage trees of one machine: a whole one, and one with its hives only.
+fn two_trees(folder: &Path) {
+    let tree = volume();
+    copy(&*tree, &[CONFIG, LOGS, r"\Windows\Prefetch"], &folder.join("first"));
+    copy(&*tree, &[CONFIG], &folder.join("second"));
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// One line that says what to do, and nothing that could be read as an answer.
+fn assert_refused(output: &Output, case: &Path) {
+    let said = error(output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    assert!(output.stdout.is_empty() && !said.to_lowercase().contains("no run"), "{said}");
+    assert!(!case.exists(), "a folder was made for nothing");
+}
+
+#[test]
+fn several_hosts_are_answered_each_on_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("collected");
+    two_trees(&source);
+    let case = folder.path().join("case");
+    let output = comtrail(&["run", text(&source), "-o", text(&case)]);
+    // What the second tree lacks cannot be known, which is a problem of its collection and not of the program.
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", error(&output));
+    let terminal = String::from_utf8(output.stdout).unwrap();
+    assert!(terminal.starts_with("Not examined: parts of "), "{terminal}");
+    assert!(terminal.lines().filter(|line| !line.contains('/')).all(|line| line.chars().count() <= 80), "{terminal}");
+
+    let index = json(&case.join("index.json"));
+    assert_eq!(index["schema"], "comtrail-index/1");
+    let hosts = index["hosts"].as_array().unwrap();
+    let folders: Vec<&str> = hosts.iter().map(|host| host["folder"].as_str().unwrap()).collect();
+    assert_eq!(folders, ["WS-FIN-07", "WS-FIN-07-2"], "one machine twice gives two hosts");
+    for host in hosts {
+        let own = case.join(host["folder"].as_str().unwrap());
+        let bundle = std::fs::read(own.join(host["bundle"].as_str().unwrap())).unwrap();
+        let digest: String = sha2::Sha256::digest(&bundle).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(host["bundle_sha256"], Value::from(digest));
+        assert!(case.join(host["report"].as_str().unwrap()).is_file());
+        let report = json(&own.join("report.json"));
+        assert_eq!(host["headline"], report["summary"]["answer"]);
+        assert_eq!(host["executions"], Value::from(report["executions"].as_array().unwrap().len()));
+        assert_eq!(report["host"]["name"], "WS-FIN-07");
+    }
+    // The fixture's story has five runs; none of them may appear for the tree that has no log and no prefetch file.
+    let executions: Vec<u64> = hosts.iter().map(|host| host["executions"].as_u64().unwrap()).collect();
+    assert_eq!(executions, [5, 0]);
+    let second = hosts[1]["headline"].as_str().unwrap();
+    assert!(second.starts_with("Not examined: event logs that record processes, and prefetch files"), "{second}");
+    assert!(!second.to_lowercase().contains("no run"), "{second}");
+    let html = std::fs::read_to_string(case.join("index.html")).unwrap();
+    assert!(html.contains("href=\"WS-FIN-07-2/report.html\""), "{html}");
+
+    let again = comtrail(&["run", text(&source), "-o", text(&case)]);
+    assert_eq!(again.status.code(), Some(1), "an overview that is there is not written over");
+}
+
+#[test]
+fn one_of_several_hosts_is_chosen_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("collected");
+    two_trees(&source);
+    let (case, bundle) = (folder.path().join("case"), folder.path().join("one.zip"));
+    for arguments in [
+        vec!["run", text(&source), "-o", text(&case), "--host", "elsewhere"],
+        vec!["collect", text(&source), "-o", text(&bundle), "--host", "elsewhere"],
+        vec!["collect", text(&source), "-o", text(&bundle)],
+    ] {
+        let output = comtrail(&arguments);
+        assert_refused(&output, &case);
+        assert!(error(&output).contains("WS-FIN-07, WS-FIN-07-2") && !bundle.exists(), "{}", error(&output));
+    }
+    let output = comtrail(&["run", text(&source), "-o", text(&case), "--host", "WS-FIN-07", "--quiet"]);
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", error(&output));
+    assert_eq!(json(&case.join("report.json"))["executions"].as_array().unwrap().len(), 5);
+    let output = comtrail(&["collect", text(&source), "-o", text(&bundle), "--host", "ws-fin-07-2", "--quiet"]);
+    assert!(matches!(output.status.code(), Some(0 | 2)) && bundle.is_file(), "{}", error(&output));
+}
+
+#[test]
+fn a_host_that_cannot_be_written_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("collected");
+    two_trees(&source);
+    let case = folder.path().join("case");
+    std::fs::create_dir(&case).unwrap();
+    // A file where the first host's folder would be.
+    std::fs::write(case.join("WS-FIN-07"), "in the way").unwrap();
+    let output = comtrail(&["run", text(&source), "-o", text(&case)]);
+    assert_eq!(output.status.code(), Some(1), "{}", error(&output));
+    assert!(error(&output).contains("WS-FIN-07: cannot create"), "{}", error(&output));
+    let index = json(&case.join("index.json"));
+    assert!(index["headline"].as_str().unwrap().starts_with("Not examined: WS-FIN-07; "), "{index}");
+    assert_eq!(index["hosts"][0]["report"], Value::Null);
+    assert!(case.join(index["hosts"][1]["report"].as_str().unwrap()).is_file());
+}
+
+#[test]
+fn where_nothing_can_be_examined_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("case");
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let notes = folder.path().join("notes");
+    std::fs::create_dir(&notes).unwrap();
+    std::fs::write(notes.join("notes.txt"), "nothing of Windows").unwrap();
+    let zeros = folder.path().join("zeros.raw");
+    std::fs::write(&zeros, vec![0; 3 << 20]).unwrap();
+    for source in [&empty, &notes, &zeros, &notes.join("notes.txt")] {
+        assert_refused(&comtrail(&["run", text(source), "-o", text(&case)]), &case);
+    }
+}
+
+#[test]
+fn a_hive_alone_is_not_called_a_host_without_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = volume();
+    let found = tree.lookup(&format!(r"{CONFIG}\SOFTWARE")).unwrap().unwrap();
+    let hive = folder.path().join("taken.bin");
+    std::fs::write(&hive, tree.open(&found).unwrap().read_all(1 << 30).unwrap().unwrap()).unwrap();
+    let case = folder.path().join("case");
+    let output = comtrail(&["run", text(&hive), "-o", text(&case)]);
+    let terminal = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", error(&output));
+    assert!(terminal.starts_with("Not examined: event logs that record processes, and prefetch files"), "{terminal}");
+    assert!(!terminal.to_lowercase().contains("no run"), "{terminal}");
+}
+
+#[test]
+fn limits_that_leave_nothing_are_usage_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("case");
+    for (option, value, words) in [
+        ("--memory", "512", "did you mean 512M? The least is 32M"),
+        ("--memory", "64K", "the least is 32M"),
+        ("--max-object", "10", "the least is 1M"),
+        ("--time", "0s", "the least is 1s"),
+    ] {
+        let output = comtrail(&["run", text(&fixture_host()), "-o", text(&case), option, value]);
+        let said = error(&output);
+        assert_eq!(output.status.code(), Some(64), "{option} {value}: {said}");
+        assert!(said.to_lowercase().contains(&words.to_lowercase()), "{option} {value}: {said}");
+        assert!(!case.exists());
+    }
+}
+
+#[test]
+fn without_leads_an_assembly_is_not_called_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("case");
+    let output = comtrail(&["run", text(&fixture_host()), "-o", text(&case), "--max-leads", "0", "--quiet"]);
+    assert_eq!(output.status.code(), Some(2), "{}", error(&output));
+    let report = std::fs::read_to_string(case.join("report.json")).unwrap();
+    let answer = json(&case.join("report.json"))["summary"]["answer"].as_str().unwrap().to_owned();
+    assert!(answer.starts_with("Not examined: the files that records name (leads) were not looked for"), "{answer}");
+    assert!(answer.contains("Five runs were found"), "{answer}");
+    assert!(!report.contains("not in the evidence, so whether") && !report.contains("content was not recovered"));
+}
+
+/// Linux names files with any bytes.
+#[test]
+#[cfg(unix)]
+fn paths_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+    let (source, case) = (odd(b"collected\xff"), odd(b"case\xfe"));
+    copy(&*volume(), &[CONFIG, LOGS], &source);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_comtrail"))
+        .args([std::ffi::OsStr::new("run"), source.as_os_str(), "-o".as_ref(), case.as_os_str()])
+        .output()
+        .unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", error(&output));
+    let terminal = String::from_utf8(output.stdout).expect("what is printed is text");
+    assert!(terminal.contains(r"case\xFE/report.html"), "{terminal}");
+    let report = json(&case.join("report.json"));
+    assert!(report["bundle"]["source"][0].as_str().unwrap().ends_with(r"collected\xFF"), "{}", report["bundle"]);
+    assert_eq!(report["host"]["name"], "WS-FIN-07");
+}
