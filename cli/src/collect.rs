@@ -102,23 +102,31 @@ pub(crate) fn open(
             crate::complain(&format!("{}: {}", problem.what, problem.effect));
         }
     }
-    Ok(sources.into_iter().map(|source| named(source, path)).collect())
+    let several = sources.len() > 1;
+    Ok(sources.into_iter().map(|source| named(source, path, several)).collect())
 }
 
-/// Gives a source the name that its registry has, or else its records, or else its file.
-fn named(mut source: Source, path: &Path) -> Opened {
+/// Gives a source the name that its registry has, or else its records, or else the place where it was found.
+fn named(mut source: Source, path: &Path, several: bool) -> Opened {
     let (facts, letters) = host_facts(&source);
     source.mount(&letters);
     let by_registry = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());
-    let name =
-        by_registry.filter(|name| !name.is_empty()).or_else(|| hosts::named_by_records(&source)).unwrap_or_else(|| {
-            let file = match source.files.as_slice() {
-                [only] => only,
-                _ => path,
-            };
-            file.file_stem().or_else(|| file.file_name()).map_or_else(|| "source".to_owned(), collector::shown)
-        });
+    let name = by_registry
+        .filter(|name| !name.is_empty())
+        .or_else(|| hosts::named_by_records(&source))
+        .unwrap_or_else(|| by_place(&source, path, several));
     Opened { source, name, facts }
+}
+
+/// A name for a host that nothing in it names: of several, the folder or archive of the source that it lies in; of one,
+/// the source itself.
+fn by_place(source: &Source, path: &Path, several: bool) -> String {
+    let place = source.facts.iter().find(|(name, _)| several && name == "place in the source");
+    let first = place.and_then(|(_, place)| place.split(['/', '\\']).find(|part| !part.is_empty()));
+    if let Some(first) = first {
+        return first.to_owned();
+    }
+    path.file_stem().or_else(|| path.file_name()).map_or_else(|| "source".to_owned(), collector::shown)
 }
 
 /// The host's own words about itself, by name.
