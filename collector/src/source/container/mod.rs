@@ -1,11 +1,23 @@
 //! What a file is that was given or found: a disk image or an archive, by its content. One line in [`ALL`] and one file for
-//! each; what is recognised and not read has a line in [`REFUSED`].
+//! each; what is recognised and not read has a line in [`refused::REFUSED`].
 
+mod blocks;
+#[cfg(test)]
+mod disk_tests;
 mod ewf;
 mod ex01;
 mod gzip;
+mod parent;
+mod qcow2;
+mod refused;
 mod split;
 mod tar;
+mod vdi;
+mod vhd;
+mod vhdx;
+mod vhdx_log;
+mod vmdk;
+mod vmdk_sparse;
 mod zip;
 
 use super::tree::Store;
@@ -33,6 +45,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) tail: Vec<u8>,
     /// For what has to be kept beside memory.
     pub(crate) spill: &'a Spill,
+    /// The names of the disks that this is a parent of, directly or through others.
+    chain: Vec<String>,
 }
 
 /// Bytes at the beginning that a probe sees.
@@ -59,7 +73,7 @@ impl<'a> Candidate<'a> {
         let head = read(0, usize::try_from(bytes.len()).unwrap_or(HEAD).min(HEAD))?;
         let from = bytes.len().saturating_sub(TAIL as u64);
         let tail = read(from, usize::try_from(bytes.len() - from).unwrap_or(TAIL))?;
-        Ok(Candidate { store, folder, name, path, bytes, head, tail, spill })
+        Ok(Candidate { store, folder, name, path, bytes, head, tail, spill, chain: Vec::new() })
     }
 
     /// A member of an archive of which only the first bytes are known, because the last ones would cost reading it all.
@@ -77,18 +91,6 @@ impl<'a> Candidate<'a> {
     /// Its path on this machine; `None` inside of an archive.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.path
-    }
-
-    /// A file beside it, by name without regard to case. What a container names as its parent or segment is evidence and
-    /// can be any path, so only the last component counts: a file elsewhere on this machine is never opened for it.
-    pub(crate) fn beside(&self, name: &str) -> io::Result<Option<Arc<dyn Bytes>>> {
-        let name = name.rsplit(['/', '\\']).next().unwrap_or(name).to_uppercase();
-        let same = self
-            .store
-            .children(self.folder)?
-            .into_iter()
-            .find(|child| !child.is_folder && !child.is_link && child.name.to_uppercase() == name);
-        same.map(|child| self.store.open(&child.key)).transpose()
     }
 }
 
@@ -164,32 +166,12 @@ pub(crate) static ALL: &[Container] = &[
     Container { name: "E01 image", probe: ewf::is_e01, open: |file| ewf::open_e01(file).map(Opened::Disk) },
     Container { name: "Ex01 image", probe: ewf::is_ex01, open: |file| ewf::open_ex01(file).map(Opened::Disk) },
     Container { name: "split raw image", probe: split::probe, open: |file| split::open(file).map(Opened::Disk) },
-];
-
-/// What is recognised and not read.
-pub(crate) struct Refused {
-    /// Whether a file is that.
-    pub(crate) probe: fn(&Candidate<'_>) -> bool,
-    /// What it is, as the end of a sentence about the file.
-    pub(crate) what: &'static str,
-    /// What to do instead.
-    pub(crate) advice: &'static str,
-}
-
-/// Every kind that is recognised by its content and refused.
-pub(crate) static REFUSED: &[Refused] = &[
-    Refused {
-        probe: |file| {
-            file.head.starts_with(b"LVF\x09\x0d\x0a\xff\x00") || file.head.starts_with(b"LEF2\x0d\x0a\x81\x00")
-        },
-        what: "it is a logical evidence file (L01)",
-        advice: "extract it to a folder and give that",
-    },
-    Refused {
-        probe: |file| file.head.starts_with(b"ADCRYPT\0"),
-        what: "it is an image that FTK Imager encrypted (ADCRYPT)",
-        advice: "decrypt it with FTK Imager and give the result",
-    },
+    Container { name: "VHDX image", probe: vhdx::probe, open: |file| vhdx::open(file).map(Opened::Disk) },
+    Container { name: "VMDK image", probe: vmdk::probe, open: |file| vmdk::open(file).map(Opened::Disk) },
+    Container { name: "QCOW2 image", probe: qcow2::probe, open: |file| qcow2::open(file).map(Opened::Disk) },
+    Container { name: "VDI image", probe: vdi::probe, open: |file| vdi::open(file).map(Opened::Disk) },
+    // Last, because a fixed one is known by its end alone.
+    Container { name: "VHD image", probe: vhd::probe, open: |file| vhd::open(file).map(Opened::Disk) },
 ];
 
 /// Whether a file is a segment of an image whose first segment lies beside it.
@@ -199,13 +181,18 @@ pub(crate) fn is_later_segment(file: &Candidate<'_>) -> bool {
 
 /// Opens a file as what it is; `None` where nothing is recognised, which a raw disk image can be all the same.
 pub(crate) fn open(file: &Candidate<'_>) -> Result<Option<Opened>, Refusal> {
-    if let Some(refused) = REFUSED.iter().find(|refused| (refused.probe)(file)) {
+    if let Some(refused) = refused::REFUSED.iter().find(|refused| (refused.probe)(file)) {
         return Err(Refusal::new(refused.what, refused.advice));
     }
     match ALL.iter().find(|container| (container.probe)(file)) {
         Some(container) => (container.open)(file).map(Some),
         None => Ok(None),
     }
+}
+
+/// What a problem with a container is said of: its path, or its name in an archive.
+fn item(file: &Candidate<'_>) -> String {
+    file.path().map_or_else(|| file.name.to_owned(), |path| path.display().to_string())
 }
 
 /// The disk that a file of this machine is, raw where nothing else is recognised.

@@ -1,0 +1,119 @@
+//! What is recognised by its content and not read, and the way round.
+
+use super::Candidate;
+use super::blocks::le32;
+
+/// A kind that is recognised and not read.
+pub(crate) struct Refused {
+    /// Whether a file is that.
+    pub(crate) probe: fn(&Candidate<'_>) -> bool,
+    /// What it is, as the end of a sentence about the file.
+    pub(crate) what: &'static str,
+    /// What to do instead.
+    pub(crate) advice: &'static str,
+}
+
+const EXTRACT: &str = "extract it to a folder and give that";
+const CONVERT: &str = "convert it to a raw image and give that";
+
+/// Every kind that is recognised by its content and refused.
+pub(crate) static REFUSED: &[Refused] = &[
+    Refused {
+        probe: |file| begins(file, b"LVF\x09\x0d\x0a\xff\x00") || begins(file, b"LEF2\x0d\x0a\x81\x00"),
+        what: "it is a logical evidence file (L01), which is not read",
+        advice: EXTRACT,
+    },
+    Refused {
+        probe: |file| begins(file, b"ADCRYPT\0"),
+        what: "it is an image that FTK Imager encrypted (ADCRYPT)",
+        advice: "decrypt it with FTK Imager and give the result",
+    },
+    Refused { probe: is_aff4, what: "it is an AFF4 image, which is not read", advice: CONVERT },
+    Refused {
+        probe: |file| begins(file, b"AFF10\r\n\0") || begins(file, b"AFM\0"),
+        what: "it is an AFF image, which is not read",
+        advice: "convert it to a raw image (affconvert -r) and give that",
+    },
+    Refused {
+        probe: |file| begins(file, b"7z\xBC\xAF\x27\x1C"),
+        what: "it is a 7z archive, which is not read",
+        advice: EXTRACT,
+    },
+    Refused {
+        probe: |file| begins(file, b"Rar!\x1A\x07"),
+        what: "it is a RAR archive, which is not read",
+        advice: EXTRACT,
+    },
+    Refused {
+        probe: |file| begins(file, b"\xFD7zXZ\0"),
+        what: "it is compressed with xz, which is not read",
+        advice: "unpack it (xz -d) and give what comes out",
+    },
+    Refused {
+        probe: |file| begins(file, b"\x28\xB5\x2F\xFD"),
+        what: "it is compressed with zstd, which is not read",
+        advice: "unpack it (zstd -d) and give what comes out",
+    },
+    Refused {
+        probe: |file| begins(file, b"BZh") && at(file, 4, b"1AY&SY"),
+        what: "it is compressed with bzip2, which is not read",
+        advice: "unpack it (bzip2 -d) and give what comes out",
+    },
+    Refused {
+        probe: |file| begins(file, b"MSWIM\0\0\0") || begins(file, b"WLPWM\0\0\0"),
+        what: "it is a Windows image (WIM), which is not read",
+        advice: "apply it to a folder (wimapply, DISM) and give that",
+    },
+    Refused {
+        probe: |file| begins(file, b"MSCF\0\0\0\0"),
+        what: "it is a cabinet archive, which is not read",
+        advice: EXTRACT,
+    },
+    Refused {
+        probe: |file| file.tail.len() >= 512 && file.tail[file.tail.len() - 512..].starts_with(b"koly\0\0\0\x04"),
+        what: "it is an Apple disk image (DMG), which is not read",
+        advice: CONVERT,
+    },
+    Refused {
+        probe: |file| at(file, 32769, b"CD001") || at(file, 32769, b"BEA01"),
+        what: "it is the image of an optical disc (ISO 9660 or UDF), which is not read",
+        advice: "copy what is on it to a folder and give that",
+    },
+    Refused {
+        probe: |file| begins(file, b"PAGEDU64") || begins(file, b"PAGEDUMP") || begins(file, b"MDMP\x93\xA7"),
+        what: "it is a memory dump, which is not read",
+        advice: "analyse it with a tool for memory, and give the disk or its files here",
+    },
+    Refused {
+        // WinPmem and LiME.
+        probe: |file| le32(&file.head, 0) == 0x4C69_4D45 && le32(&file.head, 4) <= 2 && le32(&file.head, 4) > 0,
+        what: "it is a memory image (LiME), which is not read",
+        advice: "analyse it with a tool for memory, and give the disk or its files here",
+    },
+    Refused {
+        probe: |file| {
+            let name = file.name.to_ascii_lowercase();
+            let starts = [b"hibr", b"HIBR", b"wake", b"WAKE", b"RSTR"].iter().any(|magic| begins(file, *magic));
+            starts && name.starts_with("hiberfil")
+        },
+        what: "it is a hibernation file, which is not read",
+        advice: "give the disk or the folder that it lay in",
+    },
+];
+
+fn begins(file: &Candidate<'_>, magic: &[u8]) -> bool {
+    file.head.starts_with(magic)
+}
+
+fn at(file: &Candidate<'_>, offset: usize, magic: &[u8]) -> bool {
+    file.head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+}
+
+/// A zip archive that names its volume first, or that has the turtle file of one.
+fn is_aff4(file: &Candidate<'_>) -> bool {
+    let holds = |bytes: &[u8], text: &[u8]| memchr::memmem::find(bytes, text).is_some();
+    let is_named = |bytes: &[u8]| {
+        holds(bytes, b"container.description") && holds(bytes, b"aff4://") || holds(bytes, b"information.turtle")
+    };
+    begins(file, b"PK") && (is_named(&file.head) || is_named(&file.tail) || holds(&file.tail, b"aff4://"))
+}
