@@ -160,12 +160,13 @@ pub(crate) struct Container {
 
 /// Every kind of container that is read, in the order in which they are asked.
 pub(crate) static ALL: &[Container] = &[
+    // By names, before what a part begins with is taken for the whole.
+    Container { name: "split image", probe: split::probe, open: split::open },
     Container { name: "zip archive", probe: zip::probe, open: zip::open },
     Container { name: "tar archive", probe: tar::probe, open: tar::open },
     Container { name: "gzip file", probe: gzip::probe, open: gzip::open },
     Container { name: "E01 image", probe: ewf::is_e01, open: |file| ewf::open_e01(file).map(Opened::Disk) },
     Container { name: "Ex01 image", probe: ewf::is_ex01, open: |file| ewf::open_ex01(file).map(Opened::Disk) },
-    Container { name: "split raw image", probe: split::probe, open: |file| split::open(file).map(Opened::Disk) },
     Container { name: "VHDX image", probe: vhdx::probe, open: |file| vhdx::open(file).map(Opened::Disk) },
     Container { name: "VMDK image", probe: vmdk::probe, open: |file| vmdk::open(file).map(Opened::Disk) },
     Container { name: "QCOW2 image", probe: qcow2::probe, open: |file| qcow2::open(file).map(Opened::Disk) },

@@ -1,169 +1,520 @@
-//! Raw images, whole or split into segments: `disk.001`, `disk.002`, ….
+//! Raw images, and whatever else was cut by length, in parts: `disk.001`, `disk.000`, `disk.dd.aa`, `disk.part1.dd`, `xaa`.
+//!
+//! Only names say that files belong together and in which order. All parts but the last have one length, and by that it is
+//! known where a part belongs when one before it is missing or cut short.
 
-use super::{Candidate, Disk, Integrity, Refusal};
-use crate::file_bytes::FileBytes;
+use super::blocks::{le64, section};
+use super::parent;
+use super::{Candidate, Disk, Opened, Refusal, item};
+use crate::source::tree::Child;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Segments of a raw image, one after the other.
-pub(crate) struct Segments {
-    /// Where each begins.
-    starts: Vec<u64>,
-    parts: Vec<FileBytes>,
-    length: u64,
+/// How parts are numbered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// `001`, of one width.
+    Padded(usize),
+    /// `1` to `9`, `10`, ….
+    Plain,
+    /// `aa`, `ab`, …, `zz`, of one width.
+    Letters(usize),
 }
 
-impl Segments {
-    fn open(paths: &[PathBuf]) -> io::Result<Self> {
-        let mut segments = Segments { starts: Vec::new(), parts: Vec::new(), length: 0 };
-        for path in paths {
-            let part = FileBytes::open(path)?;
-            segments.starts.push(segments.length);
-            segments.length = segments.length.checked_add(part.len()).ok_or_else(|| io::Error::other("too long"))?;
-            segments.parts.push(part);
+impl Numbers {
+    fn of_digits(text: &str) -> Option<Numbers> {
+        let is_number = (1..=6).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_plain = text.len() == 1 || !text.starts_with('0');
+        // Three digits without a zero before them can be the 100th part of either kind; the padded one is what is usual.
+        is_number.then_some(if is_plain && text.len() < 2 { Numbers::Plain } else { Numbers::Padded(text.len()) })
+    }
+
+    fn number(self, text: &str) -> Option<u64> {
+        let is_digits = !text.is_empty() && text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+        match self {
+            Numbers::Padded(width) if is_digits && text.len() == width => text.parse().ok(),
+            Numbers::Plain if is_digits && (text.len() == 1 || !text.starts_with('0')) => text.parse().ok(),
+            Numbers::Letters(width) if text.len() == width && text.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+                Some(text.bytes().fold(0, |number, byte| number * 26 + u64::from(byte - b'a')))
+            }
+            _ => None,
         }
-        Ok(segments)
+    }
+
+    fn text(self, number: u64) -> String {
+        match self {
+            Numbers::Padded(width) => format!("{number:0width$}"),
+            Numbers::Plain => number.to_string(),
+            Numbers::Letters(width) => {
+                let letter = |place: usize| {
+                    let digit = number / 26u64.saturating_pow(u32::try_from(width - 1 - place).unwrap_or(0)) % 26;
+                    char::from(b'a' + u8::try_from(digit).unwrap_or(0))
+                };
+                (0..width).map(letter).collect()
+            }
+        }
     }
 }
 
-impl Bytes for Segments {
+/// A way to read a name as that of a part.
+struct Reading<'a> {
+    before: &'a str,
+    after: &'a str,
+    numbers: Numbers,
+    number: u64,
+    /// Names of this kind are given to whole files too, so there must be a first part and another one.
+    is_weak: bool,
+}
+
+/// Endings of raw images after the number.
+const IMAGES: [&str; 6] = ["dd", "raw", "img", "bin", "ima", "image"];
+/// What stands before the number where that is no ending of its own.
+const WORDS: [&str; 5] = ["part", "seg", "segment", "split", "chunk"];
+
+/// `aa` to `dz`.
+const MOST_LETTERS: u64 = 4 * 26;
+
+/// Every way to read a name as that of a part, the surest first.
+fn readings(name: &str) -> Vec<Reading<'_>> {
+    let mut readings = Vec::new();
+    let mut add = |before: &'_ str, text: &str, after, numbers: Numbers, is_weak| {
+        let before = &name[..before.len()];
+        if let Some(number) = numbers.number(text) {
+            readings.push(Reading { before, after, numbers, number, is_weak });
+        }
+    };
+    if let Some(dot) = name.rfind('.').filter(|dot| *dot > 0) {
+        let ending = &name[dot + 1..];
+        match Numbers::of_digits(ending) {
+            Some(numbers) => add(&name[..=dot], ending, "", numbers, numbers == Numbers::Plain),
+            None if (2..=3).contains(&ending.len()) => {
+                add(&name[..=dot], ending, "", Numbers::Letters(ending.len()), true);
+            }
+            None => {}
+        }
+    }
+    let ending = name.rfind('.').filter(|dot| IMAGES.contains(&name[dot + 1..].to_ascii_lowercase().as_str()));
+    let (stem, after) = name.split_at(ending.unwrap_or(name.len()));
+    let before = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let text = &stem[before.len()..];
+    if let Some(numbers) = Numbers::of_digits(text) {
+        let lower = before.to_ascii_lowercase();
+        let has_word = WORDS.iter().any(|word| lower.trim_end_matches(['.', '_', '-']).ends_with(word));
+        let is_set_off = before.len() > 1 && before.ends_with(['.', '_', '-']);
+        if has_word {
+            add(before, text, after, numbers, false);
+        } else if is_set_off && !after.is_empty() && text.starts_with('0') && text.len() > 1 {
+            add(before, text, after, numbers, true);
+        }
+    }
+    // `split` sets its letters directly behind the name that it is given, or behind an x.
+    if let Some(at) = name.len().checked_sub(2).filter(|at| name.is_char_boundary(*at)) {
+        let before = &name[..at];
+        let is_image =
+            before.rsplit_once('.').is_some_and(|(_, ending)| IMAGES.contains(&&*ending.to_ascii_lowercase()));
+        if is_image || before == "x" {
+            add(before, &name[at..], "", Numbers::Letters(2), true);
+        }
+    }
+    // Endings of letters are common, and each costs a look at the folder; images of more parts than that are not.
+    readings.retain(|reading| !matches!(reading.numbers, Numbers::Letters(_)) || reading.number < MOST_LETTERS);
+    readings
+}
+
+/// The parts of an image, by number.
+struct Parts {
+    numbers: Numbers,
+    first: u64,
+    children: BTreeMap<u64, Child>,
+    /// What the whole is called.
+    name: String,
+}
+
+impl Parts {
+    fn of(candidate: &Candidate<'_>) -> io::Result<Option<Parts>> {
+        let readings = readings(candidate.name);
+        if readings.is_empty() {
+            return Ok(None);
+        }
+        let files = parent::files(candidate)?;
+        for reading in readings {
+            let mut children = BTreeMap::new();
+            for file in &files {
+                let text = file.name.strip_prefix(reading.before).and_then(|rest| rest.strip_suffix(reading.after));
+                if let Some(number) = text.and_then(|text| reading.numbers.number(text)) {
+                    children.insert(number, file.clone());
+                }
+            }
+            if let Some(parts) = Parts::accept(candidate, &reading, children) {
+                return Ok(Some(parts));
+            }
+        }
+        Ok(None)
+    }
+
+    fn accept(candidate: &Candidate<'_>, reading: &Reading<'_>, children: BTreeMap<u64, Child>) -> Option<Parts> {
+        let is_letters = matches!(reading.numbers, Numbers::Letters(_));
+        let lowest = *children.keys().next()?;
+        let first = if is_letters || lowest == 0 { 0 } else { 1 };
+        let is_first_there = lowest == first;
+        let is_part = match (children.len(), reading.is_weak) {
+            // Alone, it is a whole image unless its number says otherwise and it does not begin as a disk does.
+            (0 | 1, true) => false,
+            (0 | 1, false) => lowest > 1 && !begins_a_disk(&candidate.head),
+            // Two numbered disks of one host lie beside each other too.
+            (_, true) => is_first_there && is_cut(candidate, reading, &children),
+            (_, false) => is_first_there || !begins_a_disk(&candidate.head),
+        };
+        is_part.then(|| Parts {
+            numbers: reading.numbers,
+            first,
+            children,
+            name: format!("{}{}", reading.before.trim_end_matches(['.', '_', '-']), reading.after),
+        })
+    }
+}
+
+/// Whether the part after the first does not begin as a disk of its own.
+fn is_cut(candidate: &Candidate<'_>, reading: &Reading<'_>, children: &BTreeMap<u64, Child>) -> bool {
+    if reading.number > 0 && reading.number != *children.keys().next().unwrap_or(&0) {
+        return !begins_a_disk(&candidate.head);
+    }
+    children.values().nth(1).is_some_and(|second| {
+        let head = candidate.store.open(&second.key).and_then(|bytes| section(&*bytes, 0, bytes.len().min(1024), 1024));
+        head.is_ok_and(|head| !begins_a_disk(&head))
+    })
+}
+
+/// Whether these are the first sectors of a disk or a volume.
+fn begins_a_disk(head: &[u8]) -> bool {
+    head.get(510..512) == Some(&[0x55, 0xAA]) || head.get(512..520) == Some(b"EFI PART")
+}
+
+/// A piece of the whole.
+struct Piece {
+    start: u64,
+    end: u64,
+    /// Its bytes, or why there are none.
+    bytes: Result<Arc<dyn Bytes>, String>,
+}
+
+/// Parts one after the other, with holes where parts are missing.
+struct Joined {
+    pieces: Vec<Piece>,
+    length: u64,
+}
+
+impl Joined {
+    fn push(&mut self, length: u64, bytes: Result<Arc<dyn Bytes>, String>) {
+        let end = self.length.saturating_add(length).min(i64::MAX as u64);
+        if end > self.length {
+            self.pieces.push(Piece { start: self.length, end, bytes });
+        }
+        self.length = end;
+    }
+
+    /// A hole for the parts with these numbers, unless its length is not known; with what is to be said of them.
+    fn push_missing(&mut self, parts: &Parts, missing: Range<u64>, lengths: &Lengths, is_lost: bool) -> String {
+        let count = missing.end - missing.start;
+        let why = match count {
+            1 => format!("part {} of the split image is missing", parts.numbers.text(missing.start)),
+            _ => {
+                let (from, to) = (parts.numbers.text(missing.start), parts.numbers.text(missing.end - 1));
+                format!("parts {from} to {to} of the split image are missing")
+            }
+        };
+        if !is_lost {
+            self.push(lengths.size.saturating_mul(count), Err(why.clone()));
+        }
+        why
+    }
+}
+
+impl Bytes for Joined {
     fn len(&self) -> u64 {
         self.length
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if offset >= self.length {
-            return Ok(0);
+        let index = self.pieces.partition_point(|piece| piece.end <= offset);
+        let Some(piece) = self.pieces.get(index) else { return Ok(0) };
+        let left = usize::try_from(piece.end - offset).unwrap_or(usize::MAX).min(buffer.len());
+        match &piece.bytes {
+            Err(why) if left > 0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, why.clone())),
+            Err(_) => Ok(0),
+            Ok(bytes) => match bytes.read_at(offset - piece.start, &mut buffer[..left])? {
+                0 if left > 0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a part has become shorter")),
+                read => Ok(read),
+            },
         }
-        // Empty segments share their start with the next one; the last of equals is the one that has bytes.
-        let index = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
-        self.parts[index].read_at(offset - self.starts[index], buffer)
+    }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        let index = self.pieces.partition_point(|piece| piece.end <= offset);
+        let Some(Piece { start, end, bytes: Ok(bytes) }) = self.pieces.get(index) else { return offset };
+        start.saturating_add(bytes.next_data(offset - start)).min(*end)
     }
 }
 
-/// The other segments of a split raw image when the given file is one: `disk.001`, `disk.002`, … in order, from
-/// the first, whichever of them was named. Empty when the name has no number or nothing else belongs to it.
-fn segment_paths(path: &Path) -> (Vec<PathBuf>, Option<Problem>) {
-    let none = (Vec::new(), None);
-    let (Some(stem), Some(number)) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else {
-        return none;
-    };
-    let width = number.len();
-    if !(2..=6).contains(&width) || !number.bytes().all(|b| b.is_ascii_digit()) {
-        return none;
-    }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(entries) = std::fs::read_dir(folder) else { return none };
-    let mut found: Vec<(u32, PathBuf)> = entries
-        .filter_map(Result::ok)
-        .map(|entry| folder.join(entry.file_name()))
-        .filter(|other| other.file_stem() == Some(stem))
-        .filter_map(|other| {
-            let extension = other.extension()?.to_str()?;
-            let same = extension.len() == width && extension.bytes().all(|b| b.is_ascii_digit());
-            same.then(|| extension.parse().ok()).flatten().map(|number| (number, other.clone()))
-        })
-        .collect();
-    found.sort();
-    if found.len() < 2 || found[0].0 > 1 {
-        let missing_first = found.first().is_some_and(|(first, _)| *first > 1);
-        let problem = missing_first.then(|| {
-            Problem::new(
-                Stage::Source,
-                ProblemKind::NotFound,
-                path.display().to_string(),
-                "this looks like a later segment of a split image, but the first segment is not beside it",
-                "everything in the missing segments is unknown, and offsets may be wrong",
-            )
-        });
-        return (Vec::new(), problem);
-    }
-    let first = found[0].0;
-    let contiguous = found.iter().zip(first..).take_while(|((number, _), expected)| number == expected).count();
-    let problem = (contiguous < found.len()).then(|| {
-        Problem::new(
-            Stage::Source,
-            ProblemKind::NotFound,
-            path.display().to_string(),
-            format!(
-                "segment {:0width$} of the split image is missing; {} later ones are there",
-                first as usize + contiguous,
-                found.len() - contiguous
-            ),
-            "everything from the missing segment on is unknown",
-        )
-    });
-    (found.into_iter().take(contiguous).map(|(_, path)| path).collect(), problem)
-}
-
-/// Whether the name is that of a segment and others are beside it, or the first is missing.
+/// Whether the name is that of a part and others are beside it, or the first is missing.
 pub(super) fn probe(candidate: &Candidate<'_>) -> bool {
-    let Some(path) = candidate.path() else { return false };
-    let (segments, problem) = segment_paths(path);
-    !segments.is_empty() || problem.is_some()
+    matches!(Parts::of(candidate), Ok(Some(_)))
 }
 
-/// Opens all segments as one.
-pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
-    let path = candidate.path().ok_or_else(|| Refusal::new("it is in an archive", "extract it and give that"))?;
-    let (segments, problem) = segment_paths(path);
-    let problems = problem.into_iter().collect();
-    if segments.is_empty() {
-        let files = vec![path.to_owned()];
-        return Ok(Disk {
-            kind: "raw image",
-            bytes: candidate.bytes.clone(),
-            facts: Vec::new(),
-            problems,
-            files,
-            integrity: Integrity::default(),
-        });
+/// Opens all parts as one.
+pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
+    const ADVICE: &str = "check the files beside it, or give the whole image";
+    let cannot = |error: io::Error| Refusal::new(format!("its parts cannot be read: {error}"), ADVICE);
+    let parts = Parts::of(candidate).map_err(cannot)?.ok_or_else(|| Refusal::new("it has no parts", ADVICE))?;
+    let mut problems = Vec::new();
+    let (joined, used) = join(candidate, &parts, &mut problems);
+    let files = used.iter().filter_map(|name| candidate.path().map(|path| path.with_file_name(name))).collect();
+    let joined: Arc<dyn Bytes> = Arc::new(joined);
+    if let Some(opened) = as_container(candidate, &parts, &joined)? {
+        return Ok(with_parts(opened, problems, files));
     }
-    let bytes = Segments::open(&segments).map_err(|error| Refusal::new(error.to_string(), "check the segments"))?;
-    let facts = vec![("segments".to_owned(), segments.len().to_string())];
-    Ok(Disk {
-        kind: "split raw image",
-        bytes: Arc::new(bytes),
-        facts,
-        problems,
-        files: segments,
-        integrity: Integrity::default(),
-    })
+    let facts = vec![("segments".to_owned(), used.len().to_string())];
+    Ok(Opened::Disk(Disk { kind: "split raw image", bytes: joined, facts, problems, files }))
+}
+
+/// What was cut by length need not be raw.
+fn as_container(candidate: &Candidate<'_>, parts: &Parts, joined: &Arc<dyn Bytes>) -> Result<Option<Opened>, Refusal> {
+    let (store, folder, spill) = (candidate.store, candidate.folder, candidate.spill);
+    let Ok(mut whole) = Candidate::new(store, folder, &parts.name, candidate.path(), joined.clone(), spill) else {
+        return Ok(None);
+    };
+    whole.chain.clone_from(&candidate.chain);
+    // The name of the whole is none of a part unless it is cut twice, which nobody does.
+    if readings(whole.name).iter().any(|reading| !reading.is_weak) {
+        return Ok(None);
+    }
+    super::open(&whole)
+}
+
+fn with_parts(opened: Opened, problems: Vec<Problem>, files: Vec<std::path::PathBuf>) -> Opened {
+    match opened {
+        Opened::Disk(mut disk) => {
+            disk.problems.splice(0..0, problems);
+            disk.files.extend(files);
+            disk.files.sort();
+            disk.files.dedup();
+            Opened::Disk(disk)
+        }
+        Opened::Files(store, mut its) => {
+            its.splice(0..0, problems);
+            Opened::Files(store, its)
+        }
+        one @ Opened::One(..) => one,
+    }
+}
+
+/// What is known of the lengths of the parts.
+struct Lengths {
+    /// Of every part but the last.
+    size: u64,
+    last: u64,
+    /// Whether the parts make up exactly the disk that begins in them, of whatever length each is.
+    is_as_declared: bool,
+    /// Whether it is certain where each part belongs.
+    is_certain: bool,
+}
+
+/// The parts that could be opened, with their names.
+type Open = BTreeMap<u64, (String, Arc<dyn Bytes>)>;
+
+impl Lengths {
+    fn of(parts: &Parts, opened: &Open, declared: Option<u64>) -> Lengths {
+        let last = opened.keys().next_back().copied().unwrap_or(parts.first);
+        let middle: Vec<u64> = opened.range(..last).map(|(_, (_, bytes))| bytes.len()).collect();
+        let size = middle.iter().copied().max().unwrap_or(0);
+        let whole = middle.iter().filter(|length| **length == size).count();
+        let is_gapless = opened.len() as u64 == (last - parts.first).saturating_add(1);
+        let sum = opened.values().fold(0u64, |sum, (_, bytes)| sum.saturating_add(bytes.len()));
+        let is_as_declared = is_gapless && declared == Some(sum);
+        let is_certain = is_as_declared || (whole > 0 && whole * 2 >= middle.len());
+        Lengths { size, last, is_as_declared, is_certain }
+    }
+}
+
+/// Puts every part where it belongs as far as that is certain; with the names of those that were used.
+fn join(candidate: &Candidate<'_>, parts: &Parts, problems: &mut Vec<Problem>) -> (Joined, Vec<String>) {
+    let mut problem = |kind: ProblemKind, what: String, effect: &str| {
+        problems.push(Problem::new(Stage::Source, kind, item(candidate), what, effect));
+    };
+    let mut opened = Open::new();
+    for (number, child) in &parts.children {
+        match candidate.store.open(&child.key) {
+            Ok(bytes) => drop(opened.insert(*number, (child.name.clone(), bytes))),
+            Err(error) => {
+                let part = parts.numbers.text(*number);
+                let what = format!("part {part} of the split image, {}, cannot be opened: {error}", child.name);
+                problem(ProblemKind::ReadFailed, what, "what is in this part is not known");
+            }
+        }
+    }
+    let declared = opened.get(&parts.first).and_then(|(_, first)| declared_length(&**first));
+    let lengths = Lengths::of(parts, &opened, declared);
+    let mut joined = Joined { pieces: Vec::new(), length: 0 };
+    let (mut used, mut unused) = (Vec::new(), Vec::new());
+    let mut next = parts.first;
+    let mut is_lost = false;
+    for (number, (name, bytes)) in opened {
+        if number > next {
+            is_lost |= !lengths.is_certain;
+            let why = joined.push_missing(parts, next..number, &lengths, is_lost);
+            let effect = match is_lost {
+                false => "the bytes of the missing part cannot be read; later parts are where they belong",
+                true => "the length of the missing part is not known, so no later part is used",
+            };
+            problem(ProblemKind::ReadFailed, format!("{why}, and later ones are there"), effect);
+        }
+        next = number.saturating_add(1);
+        if is_lost {
+            unused.push(name);
+            continue;
+        }
+        let length = bytes.len();
+        joined.push(length, Ok(bytes));
+        used.push(name);
+        if number != lengths.last && length != lengths.size && !lengths.is_as_declared {
+            let (part, size) = (parts.numbers.text(number), lengths.size);
+            let what = format!("part {part} of the split image has {length} bytes, others before the last have {size}");
+            let effect = match lengths.is_certain {
+                true => "it is cut short or not the right part; the rest up to the next part cannot be read",
+                false => "it is not known where later parts belong, so none of them is used",
+            };
+            problem(ProblemKind::Truncated { offset: length, expected: size, actual: length }, what, effect);
+            is_lost |= !lengths.is_certain;
+            if lengths.is_certain {
+                joined.push(size - length, Err(format!("part {part} of the split image is cut short here")));
+            }
+        }
+    }
+    if !unused.is_empty() {
+        let what = format!("parts of the split image were not used: {}", unused.join(", "));
+        problem(ProblemKind::NotUnderstood, what, "what is in them was not examined");
+    }
+    if let Some(declared) = declared.filter(|declared| *declared > joined.length) {
+        let kind = ProblemKind::Truncated { offset: joined.length, expected: declared, actual: joined.length };
+        let what = format!("the split image has {} bytes, and the disk in it {declared}", joined.length);
+        problem(kind, what, "the last parts are missing or cut short; what was in them is not known");
+    }
+    (joined, used)
+}
+
+/// How long a disk or volume is by its own first sectors: by the place of GPT's copy, or by NTFS's boot sector.
+fn declared_length(first: &dyn Bytes) -> Option<u64> {
+    let head = section(first, 0, first.len().min(4096 + 512), 4096 + 512).ok()?;
+    for sector in [512, 4096usize] {
+        let header = head.get(sector..)?;
+        if header.starts_with(b"EFI PART") {
+            return le64(header, 32).checked_add(1)?.checked_mul(sector as u64);
+        }
+    }
+    if head.get(3..11) != Some(b"NTFS    ") {
+        return None;
+    }
+    let sector = u64::from(u16::from_le_bytes([head[11], head[12]]));
+    // The boot sector's copy stands behind the sectors that are counted.
+    le64(&head, 40).checked_add(1)?.checked_mul(sector)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::source::container::disk_at;
+    use std::path::Path;
 
-    #[test]
-    fn segments_are_one_image_whichever_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in [("d.001", "abc"), ("d.002", "de"), ("d.003", ""), ("d.004", "f"), ("e.001", "x")] {
-            std::fs::write(folder.path().join(name), content).unwrap();
-        }
-        for name in ["d.001", "d.002", "d.004"] {
-            let image = disk_at(&folder.path().join(name)).unwrap();
-            assert_eq!(image.kind, "split raw image");
-            assert_eq!(image.bytes.read_all(100).unwrap().unwrap(), b"abcdef");
-            let mut middle = [0; 3];
-            assert_eq!(image.bytes.read_full_at(2, &mut middle).unwrap(), 3);
-            assert_eq!(&middle, b"cde");
-        }
-        assert_eq!(disk_at(&folder.path().join("e.001")).unwrap().kind, "raw image");
+    fn write(folder: &Path, files: &[(&str, &[u8])]) {
+        files.iter().for_each(|(name, content)| std::fs::write(folder.join(name), content).unwrap());
     }
 
     #[test]
-    fn a_missing_segment_is_said() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["d.001", "d.002", "d.004"] {
-            std::fs::write(folder.path().join(name), name).unwrap();
+    fn parts_of_every_common_numbering_are_one_image_whichever_is_named() {
+        let numberings: [&[&str]; 14] = [
+            &["d.001", "d.002", "d.003"],
+            &["d.000", "d.001", "d.002"],
+            &["d.dd.001", "d.dd.002", "d.dd.003"],
+            &["d.raw.00", "d.raw.01", "d.raw.02"],
+            &["d.0001", "d.0002", "d.0003"],
+            &["d.1", "d.2", "d.3"],
+            &["d.aa", "d.ab", "d.ac"],
+            &["d.dd.aaa", "d.dd.aab", "d.dd.aac"],
+            &["xaa", "xab", "xac"],
+            &["d.ddaa", "d.ddab", "d.ddac"],
+            &["d.part1", "d.part2", "d.part3"],
+            &["d.part01.dd", "d.part02.dd", "d.part03.dd"],
+            &["d_001.dd", "d_002.dd", "d_003.dd"],
+            &["d.001.img", "d.002.img", "d.003.img"],
+        ];
+        for names in numberings {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, content) in names.iter().zip(["abc", "def", "g"]) {
+                std::fs::write(folder.path().join(name), content).unwrap();
+            }
+            for name in names {
+                let image = disk_at(&folder.path().join(name)).unwrap();
+                assert_eq!((image.kind, image.problems.len(), image.files.len()), ("split raw image", 0, 3), "{name}");
+                assert_eq!(image.bytes.read_all(100).unwrap().unwrap(), b"abcdefg", "{name}");
+                let mut middle = [0; 4];
+                assert_eq!(image.bytes.read_full_at(2, &mut middle).unwrap(), 4);
+                assert_eq!(&middle, b"cdef");
+            }
         }
-        let image = disk_at(&folder.path().join("d.001")).unwrap();
-        assert_eq!(image.bytes.len(), 10);
-        assert!(image.problems[0].what.contains("segment 003"), "{:?}", image.problems);
+    }
+
+    #[test]
+    fn numbered_disks_are_not_parts_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut boot = vec![0; 1024];
+        boot[510..512].copy_from_slice(&[0x55, 0xAA]);
+        for names in [["host.1", "host.2"], ["disk_01.dd", "disk_02.dd"], ["disk1.dd", "disk2.dd"], ["e.001", "e.txt"]]
+        {
+            write(folder.path(), &[(names[0], &boot), (names[1], &boot)]);
+            assert_eq!(disk_at(&folder.path().join(names[0])).unwrap().kind, "raw image", "{names:?}");
+        }
+        write(folder.path(), &[("image.dd", b"x"), ("image.2024", &boot)]);
+        assert_eq!(disk_at(&folder.path().join("image.dd")).unwrap().kind, "raw image");
+        assert_eq!(disk_at(&folder.path().join("image.2024")).unwrap().kind, "raw image");
+    }
+
+    #[test]
+    fn behind_a_missing_part_the_others_are_where_they_belong() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[("d.001", b"abcd"), ("d.003", b"ijkl"), ("d.004", b"mn")]);
+        for name in ["d.001", "d.003", "d.004"] {
+            let image = disk_at(&folder.path().join(name)).unwrap();
+            assert_eq!(image.bytes.len(), 14);
+            let mut read = [0; 6];
+            assert_eq!(image.bytes.read_full_at(8, &mut read).unwrap(), 6);
+            assert_eq!(&read, b"ijklmn");
+            assert!(image.bytes.read_full_at(2, &mut read).is_err());
+            assert_eq!(image.problems.len(), 1);
+            assert!(image.problems[0].what.contains("part 002"), "{:?}", image.problems);
+            assert_ne!(image.problems[0].kind, evidence::ProblemKind::NotFound);
+        }
         std::fs::remove_file(folder.path().join("d.001")).unwrap();
-        assert_eq!(disk_at(&folder.path().join("d.002")).unwrap().problems.len(), 1);
+        let image = disk_at(&folder.path().join("d.004")).unwrap();
+        assert!(image.problems[0].what.contains("parts 001 to 002"), "{:?}", image.problems);
+        assert!(image.bytes.read_all(100).is_err());
+    }
+
+    #[test]
+    fn a_part_that_is_cut_moves_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[("d.001", b"abcd"), ("d.002", b"e"), ("d.003", b"ijkl"), ("d.004", b"mn")]);
+        let image = disk_at(&folder.path().join("d.001")).unwrap();
+        let mut read = [0; 2];
+        assert_eq!(image.bytes.read_full_at(8, &mut read).unwrap(), 2);
+        assert_eq!(&read, b"ij");
+        assert_eq!(image.bytes.read_at(5, &mut read).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+        assert!(image.problems[0].what.contains("part 002"), "{:?}", image.problems);
+        // Nothing says which length is the right one.
+        write(folder.path(), &[("d.001", b"ab"), ("d.003", b"ijk")]);
+        let image = disk_at(&folder.path().join("d.001")).unwrap();
+        assert_eq!(image.bytes.read_all(100).unwrap().unwrap(), b"ab");
+        assert!(image.problems.iter().any(|problem| problem.what.contains("not used: d.002, d.003, d.004")));
     }
 }
