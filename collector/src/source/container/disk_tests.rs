@@ -54,7 +54,7 @@ fn is_like(disk: &Disk, raw: &[u8], name: &str) {
         assert!(all[hole].iter().all(|byte| *byte == 0), "{name}: data in a hole at {at}");
         at = next + 65536;
     }
-    let has_holes = !["fixed", "flat", "raw"].iter().any(|kind| name.contains(kind));
+    let has_holes = !["fixed", "flat", "raw", "difference", "log"].iter().any(|kind| name.contains(kind));
     assert!(!has_holes || passed > 1 << 20, "{name}: no hole is known");
 }
 
@@ -175,6 +175,93 @@ fn overlays_are_read_with_their_backing_files_and_refused_without() {
     }
 }
 
+/// The disks that our own builder makes; `false` where there is no Python.
+fn made_by_builder(folder: &Path, raw: &[u8]) -> bool {
+    std::fs::write(folder.join("disk.raw"), raw).unwrap();
+    runs("python3", folder, &[concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/build/disks.py"), "disk.raw", "."])
+}
+
+const BUILT: [&str; 5] = ["difference.vhd", "difference.vhdx", "log.vhdx", "difference.vdi", "esx.vmdk"];
+
+#[test]
+fn differences_and_an_unreplayed_log_give_the_bytes_of_the_raw_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = pattern(13 << 20);
+    if !made_by_builder(folder.path(), &raw) {
+        return;
+    }
+    for name in BUILT.into_iter().chain(["esx-delta.vmdk"]) {
+        let before = std::fs::read(folder.path().join(name)).unwrap();
+        let disk = disk_at(&folder.path().join(name)).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+        assert!(disk.problems.is_empty(), "{name}: {:?}", disk.problems);
+        is_like(&disk, &raw, name);
+        assert!(std::fs::read(folder.path().join(name)).unwrap() == before, "{name} was written to");
+    }
+    assert_eq!(disk_at(&folder.path().join("difference.vhd")).unwrap().files.len(), 2);
+    // Readers that are not ours say that these are such disks, and what is in them.
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/build/check_disks.py");
+    let imports = ["-c", "import pyvhdi, dissect.hypervisor"];
+    let is_there = Command::new("python3").args(imports).output().is_ok_and(|output| output.status.success());
+    let is_required = std::env::var_os("COMTRAIL_FOREIGN_REQUIRED").is_some();
+    assert!(is_there || !is_required, "libvhdi-python or dissect.hypervisor is not installed");
+    match is_there {
+        true => drop(runs("python3", folder.path(), &[check, "disk.raw", "."])),
+        false => println!("skipped: libvhdi-python or dissect.hypervisor is not installed"),
+    }
+}
+
+#[test]
+fn a_parent_is_found_by_what_it_is_and_named_where_it_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let raw = pattern(13 << 20);
+    if !made_by_builder(folder.path(), &raw) {
+        return;
+    }
+    for (child, base, other) in [
+        ("difference.vhd", "base.vhd", "Server old.vhd"),
+        ("difference.vhdx", "base.vhdx", "disk.avhdx"),
+        ("difference.vdi", "base.vdi", "{5a1c}.VDI"),
+    ] {
+        std::fs::rename(path(base), path(other)).unwrap();
+        is_like(&disk_at(&path(child)).unwrap(), &raw, child);
+        std::fs::rename(path(other), path("elsewhere")).unwrap();
+        let refusal = disk_at(&path(child)).err().unwrap();
+        let is_named =
+            refusal.why.contains(&format!("its parent disk {base} is not beside it")) || child.ends_with("vdi");
+        assert!(is_named && refusal.why.contains("is not beside it"), "{refusal:?}");
+        // Another disk of that name.
+        let mut bytes = std::fs::read(path("elsewhere")).unwrap();
+        match child {
+            "difference.vhd" => bytes.iter_mut().rev().take(440).for_each(|byte| *byte ^= 1),
+            // Both headers are damaged, and so is the identifier.
+            "difference.vhdx" => bytes[64 << 10..(128 << 10) + 64].fill(1),
+            _ => bytes[408] ^= 1,
+        }
+        std::fs::write(path(base), bytes).unwrap();
+        let refusal = disk_at(&path(child)).err().unwrap();
+        let is_said = refusal.why.contains(&format!("the {base} beside it is not that disk"));
+        assert!(is_said || child.ends_with("vdi"), "{refusal:?}");
+        std::fs::rename(path("elsewhere"), path(base)).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_log_is_said_and_what_it_holds_is_not_taken_for_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = pattern(13 << 20);
+    if !made_by_builder(folder.path(), &raw) {
+        return;
+    }
+    let path = folder.path().join("log.vhdx");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The first entry of the sequence goes on at the start of the log.
+    bytes[(1 << 20) + 100] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let disk = disk_at(&path).unwrap();
+    assert!(disk.problems[0].what.contains("log of the VHDX cannot be replayed"), "{:?}", disk.problems);
+}
+
 #[test]
 fn a_chain_that_leads_back_ends() {
     let folder = tempfile::tempdir().unwrap();
@@ -231,7 +318,7 @@ fn an_image_that_is_cut_gives_errors_and_never_other_bytes() {
 fn any_byte_of_a_virtual_disk_may_be_anything() {
     let folder = tempfile::tempdir().unwrap();
     let raw = pattern(12 << 20);
-    if !made_by_qemu(folder.path(), &raw) {
+    if !made_by_qemu(folder.path(), &raw) || !made_by_builder(folder.path(), &raw) {
         return;
     }
     let mut state = 7u64;
@@ -240,7 +327,8 @@ fn any_byte_of_a_virtual_disk_may_be_anything() {
         usize::try_from(state >> 33).unwrap() % below.max(1)
     };
     let path = folder.path().join("damaged");
-    for (name, _) in VARIANTS.iter().filter(|(name, _)| !name.starts_with("fixed")) {
+    let variants = VARIANTS.iter().map(|(name, _)| *name).filter(|name| !name.starts_with("fixed"));
+    for name in variants.chain(BUILT) {
         let whole = std::fs::read(folder.path().join(name)).unwrap();
         let mut damaged = whole.clone();
         std::fs::write(&path, &damaged).unwrap();

@@ -117,29 +117,26 @@ pub(super) fn replay(bytes: &Arc<dyn Bytes>, log: (u64, u64), id: [u8; 16]) -> i
     Ok((replayed, sequence.len()))
 }
 
-/// The places of the entries that count, in order: those from the tail of the newest entry that can be reached from there.
+/// The places of the entries that count, in order: those from the tail of the newest entry to itself. Where one of them is
+/// damaged there is no answer; an older entry that happens to be whole was made long ago and has been overtaken since.
 fn active(entries: &BTreeMap<u64, Entry>, length: u64) -> Option<Vec<u64>> {
-    let mut heads: Vec<(&u64, &Entry)> = entries.iter().collect();
-    heads.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.sequence));
-    heads.into_iter().find_map(|(head, last)| {
-        let mut sequence = Vec::new();
-        let mut at = last.tail % length;
-        let mut before: Option<u64> = None;
-        loop {
-            let entry = entries.get(&at)?;
-            if sequence.len() > entries.len()
-                || before.is_some_and(|before| before.checked_add(1) != Some(entry.sequence))
-            {
-                return None;
-            }
-            sequence.push(at);
-            if at == *head {
-                return Some(sequence);
-            }
-            before = Some(entry.sequence);
-            at = (at + entry.length) % length;
+    let (head, last) = entries.iter().max_by_key(|(_, entry)| entry.sequence)?;
+    let mut sequence = Vec::new();
+    let mut at = last.tail % length;
+    let mut before: Option<u64> = None;
+    loop {
+        let entry = entries.get(&at)?;
+        let follows = before.is_none_or(|before| before.checked_add(1) == Some(entry.sequence));
+        if !follows || sequence.len() > entries.len() {
+            return None;
         }
-    })
+        sequence.push(at);
+        if at == *head {
+            return Some(sequence);
+        }
+        before = Some(entry.sequence);
+        at = (at + entry.length) % length;
+    }
 }
 
 impl Replayed {
