@@ -26,12 +26,12 @@ pub(crate) fn zip_of(folder: &Path, archive: &Path) {
 }
 
 /// The fixture host: a GPT disk with one NTFS volume at 1 MiB.
-fn fixture() -> PathBuf {
+pub(crate) fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01")
 }
 
 /// The disk in the fixture, and the place of its volume.
-fn disk() -> (Vec<u8>, std::ops::Range<usize>) {
+pub(crate) fn disk() -> (Vec<u8>, std::ops::Range<usize>) {
     let mut disk = Vec::new();
     ewf::EwfReader::open(fixture()).unwrap().read_to_end(&mut disk).unwrap();
     (disk, 1 << 20..(1 << 20) + (38 << 20))
