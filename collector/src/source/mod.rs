@@ -11,6 +11,8 @@ pub(crate) mod tree;
 pub mod volume;
 
 pub use media::Media;
+#[doc(hidden)]
+pub use container::examine as examine_container;
 pub use open::open;
 #[doc(hidden)]
 pub use tree::archive::examine as examine_archive;

@@ -7,6 +7,7 @@ mod disk_tests;
 mod ewf;
 mod ex01;
 mod gzip;
+mod examine;
 mod parent;
 mod qcow2;
 mod refused;
@@ -19,6 +20,8 @@ mod vhdx_log;
 mod vmdk;
 mod vmdk_sparse;
 mod zip;
+
+pub use examine::examine;
 
 use super::tree::Store;
 use crate::spill::Spill;
