@@ -167,18 +167,31 @@ const PAGE: usize = 4096;
 /// Pages that are kept.
 const PAGES: usize = 256;
 
-/// A page's number with its bytes.
-type Page = (u64, Box<[u8]>);
+/// A page's file and number with its bytes.
+type Page = (u64, u64, Box<[u8]>);
+
+/// The pages of tables that were read last. The extents of one disk share them, however many there are.
+#[derive(Default)]
+pub(super) struct Pages {
+    kept: Mutex<Vec<Option<Page>>>,
+}
 
 /// A file whose tables are read entry by entry, a page at a time, with the last pages kept.
 pub(super) struct Table {
     bytes: Arc<dyn Bytes>,
-    pages: Mutex<Vec<Option<Page>>>,
+    pages: Arc<Pages>,
+    /// The file among those that share the pages.
+    file: u64,
 }
 
 impl Table {
     pub(super) fn new(bytes: Arc<dyn Bytes>) -> Self {
-        Table { bytes, pages: Mutex::new(Vec::new()) }
+        Table::sharing(bytes, Arc::default(), 0)
+    }
+
+    /// A file of several, each with a number of its own.
+    pub(super) fn sharing(bytes: Arc<dyn Bytes>, pages: Arc<Pages>, file: u64) -> Self {
+        Table { bytes, pages, file }
     }
 
     /// The file itself.
@@ -195,16 +208,16 @@ impl Table {
             return if read == N { Ok(entry) } else { Err(self.ends(offset)) };
         }
         let number = offset / PAGE as u64;
-        let slot = usize::try_from(number % PAGES as u64).unwrap_or(0);
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.resize_with(PAGES, || None);
-        if pages[slot].as_ref().is_none_or(|(of, _)| *of != number) {
+        let slot = usize::try_from(number.wrapping_add(self.file.wrapping_mul(37)) % PAGES as u64).unwrap_or(0);
+        let mut kept = self.pages.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.resize_with(PAGES, || None);
+        if kept[slot].as_ref().is_none_or(|(file, of, _)| (*file, *of) != (self.file, number)) {
             let mut page = vec![0; PAGE];
             let read = self.bytes.read_full_at(number * PAGE as u64, &mut page)?;
             page.truncate(read);
-            pages[slot] = Some((number, page.into_boxed_slice()));
+            kept[slot] = Some((self.file, number, page.into_boxed_slice()));
         }
-        let page = pages[slot].as_ref().and_then(|(_, page)| page.get(within..within + N));
+        let page = kept[slot].as_ref().and_then(|(_, _, page)| page.get(within..within + N));
         entry.copy_from_slice(page.ok_or_else(|| self.ends(offset))?);
         Ok(entry)
     }

@@ -2,11 +2,13 @@
 //! looked for beside it and nowhere else.
 
 use super::{Candidate, Disk, Opened, Refusal};
-use crate::source::tree::Child;
+use crate::source::tree::{Child, Store};
 use evidence::Bytes;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Parents that stand behind each other; VMware and Hyper-V allow fewer.
 const MAX_CHAIN: usize = 128;
@@ -39,12 +41,86 @@ pub(super) fn neighbour(of: &Candidate<'_>, child: &Child) -> io::Result<Neighbo
 /// parent or extent is evidence and can be any path, so only the last component counts: a file elsewhere on this machine
 /// is never opened for it.
 pub(super) fn named(of: &Candidate<'_>, name: &str) -> io::Result<Option<Neighbour>> {
-    let name = file_name(name);
-    let files = files(of)?;
-    let upper = name.to_uppercase();
-    let same = files.iter().find(|child| child.name == name);
-    let same = same.or_else(|| files.iter().find(|child| child.name.to_uppercase() == upper));
-    same.map(|child| neighbour(of, child)).transpose()
+    Beside::of(of)?.named(name)
+}
+
+/// The files beside a candidate, of which many are wanted.
+pub(super) struct Beside<'a, 'b> {
+    of: &'a Candidate<'b>,
+    files: HashMap<String, Child>,
+    upper: HashMap<String, String>,
+    handles: Arc<Handles>,
+}
+
+/// So many parts of a disk are opened once and for all; of more, only the last ones that were read are open, because a
+/// system lets a program open about a thousand files.
+const OPEN: usize = 128;
+
+impl<'a, 'b> Beside<'a, 'b> {
+    pub(super) fn of(of: &'a Candidate<'b>) -> io::Result<Self> {
+        let files: HashMap<String, Child> = files(of)?.into_iter().map(|file| (file.name.clone(), file)).collect();
+        let upper = files.keys().map(|name| (name.to_uppercase(), name.clone())).collect();
+        Ok(Beside { of, files, upper, handles: Handles::of(of) })
+    }
+
+    pub(super) fn named(&self, name: &str) -> io::Result<Option<Neighbour>> {
+        let name = file_name(name);
+        let other = || self.upper.get(&name.to_uppercase()).and_then(|name| self.files.get(name));
+        let Some(child) = self.files.get(name).or_else(other) else { return Ok(None) };
+        let path = self.of.path().map(|path| path.with_file_name(&child.name));
+        Ok(Some(Neighbour { name: child.name.clone(), path, bytes: self.handles.open(child)? }))
+    }
+}
+
+/// Files of a store of which only some are open at a time.
+pub(super) struct Handles {
+    store: Arc<dyn Store>,
+    count: AtomicUsize,
+    open: Mutex<VecDeque<(String, Arc<dyn Bytes>)>>,
+}
+
+impl Handles {
+    pub(super) fn of(candidate: &Candidate<'_>) -> Arc<Self> {
+        Arc::new(Handles { store: candidate.store.clone(), count: AtomicUsize::new(0), open: Mutex::default() })
+    }
+
+    /// Opens a file, now or when it is read.
+    pub(super) fn open(self: &Arc<Self>, child: &Child) -> io::Result<Arc<dyn Bytes>> {
+        if self.count.fetch_add(1, Ordering::Relaxed) < OPEN {
+            return self.store.open(&child.key);
+        }
+        Ok(Arc::new(Later { handles: self.clone(), key: child.key.clone(), length: child.size }))
+    }
+
+    fn get(&self, key: &str) -> io::Result<Arc<dyn Bytes>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bytes)) = open.iter().find(|(known, _)| known == key) {
+            return Ok(bytes.clone());
+        }
+        let bytes = self.store.open(key)?;
+        if open.len() >= OPEN {
+            open.pop_front();
+        }
+        open.push_back((key.to_owned(), bytes.clone()));
+        Ok(bytes)
+    }
+}
+
+/// A file that is opened when it is read.
+struct Later {
+    handles: Arc<Handles>,
+    key: String,
+    length: u64,
+}
+
+impl Bytes for Later {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.handles.get(&self.key)?.read_at(offset, buffer)
+    }
 }
 
 /// A parent that is wanted.

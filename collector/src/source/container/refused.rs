@@ -117,3 +117,66 @@ fn is_aff4(file: &Candidate<'_>) -> bool {
     };
     begins(file, b"PK") && (is_named(&file.head) || is_named(&file.tail) || holds(&file.tail, b"aff4://"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::source::container::disk_at;
+    use std::io::Write;
+
+    /// Magic numbers from the formats' own descriptions, at their places.
+    #[test]
+    fn what_is_not_read_is_named_whatever_it_is_called() {
+        let at = |place: usize, magic: &[u8], length: usize| {
+            let mut bytes = vec![0; length];
+            bytes[place..place + magic.len()].copy_from_slice(magic);
+            bytes
+        };
+        let cases: [(&str, Vec<u8>); 16] = [
+            ("L01", at(0, b"LVF\x09\x0d\x0a\xff\x00", 4096)),
+            ("L01", at(0, b"LEF2\x0d\x0a\x81\x00", 4096)),
+            ("AFF", at(0, b"AFF10\r\n\0", 4096)),
+            ("7z", at(0, b"7z\xBC\xAF\x27\x1C\0\x04", 4096)),
+            ("RAR", at(0, b"Rar!\x1A\x07\x01\0", 4096)),
+            ("RAR", at(0, b"Rar!\x1A\x07\0", 4096)),
+            ("xz", at(0, b"\xFD7zXZ\0", 4096)),
+            ("zstd", at(0, b"\x28\xB5\x2F\xFD", 4096)),
+            ("bzip2", at(0, b"BZh91AY&SY", 4096)),
+            ("WIM", at(0, b"MSWIM\0\0\0", 4096)),
+            ("cabinet", at(0, b"MSCF\0\0\0\0", 4096)),
+            ("DMG", at(8192 - 512, b"koly\0\0\0\x04", 8192)),
+            ("ISO 9660", at(32768, b"\x01CD001\x01", 65536)),
+            ("UDF", at(32768, b"\0BEA01\x01", 65536)),
+            ("memory dump", at(0, b"PAGEDU64", 8192)),
+            ("memory image", at(0, b"EMiL\x01\0\0\0", 8192)),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk.dd");
+        for (name, bytes) in cases {
+            std::fs::write(&path, bytes).unwrap();
+            let refusal = disk_at(&path).err().unwrap_or_else(|| panic!("{name} is opened"));
+            assert!(refusal.why.contains(name), "{name}: {refusal:?}");
+        }
+    }
+
+    /// Once with its description as the first member, once with nothing but the archive's comment to know it by.
+    #[test]
+    fn aff4_is_no_triage_archive() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collection.zip");
+        for is_first in [true, false] {
+            let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+            let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+            let urn = "aff4://5aea2dd0-32b4-4c61-a9db-677654be6f83";
+            if is_first {
+                zip.start_file("container.description", options).unwrap();
+                zip.write_all(urn.as_bytes()).unwrap();
+            } else {
+                zip.start_file("data/00000000", options).unwrap();
+                zip.write_all(&[7; 100_000]).unwrap();
+                zip.set_comment(urn).unwrap();
+            }
+            zip.finish().unwrap();
+            assert!(disk_at(&path).err().unwrap().why.contains("AFF4"));
+        }
+    }
+}

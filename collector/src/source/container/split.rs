@@ -345,8 +345,9 @@ fn join(candidate: &Candidate<'_>, parts: &Parts, problems: &mut Vec<Problem>) -
         problems.push(Problem::new(Stage::Source, kind, item(candidate), what, effect));
     };
     let mut opened = Open::new();
+    let handles = parent::Handles::of(candidate);
     for (number, child) in &parts.children {
-        match candidate.store.open(&child.key) {
+        match handles.open(child) {
             Ok(bytes) => drop(opened.insert(*number, (child.name.clone(), bytes))),
             Err(error) => {
                 let part = parts.numbers.text(*number);
@@ -463,6 +464,19 @@ mod tests {
                 assert_eq!(&middle, b"cdef");
             }
         }
+    }
+
+    #[test]
+    fn more_parts_than_can_be_open_at_once_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = 1500u32;
+        for number in 1..=count {
+            std::fs::write(folder.path().join(format!("d.{number:04}")), number.to_be_bytes()).unwrap();
+        }
+        let image = disk_at(&folder.path().join("d.0007")).unwrap();
+        assert!(image.problems.is_empty() && image.files.len() == 1500);
+        let expected: Vec<u8> = (1..=count).flat_map(u32::to_be_bytes).collect();
+        assert!(image.bytes.read_all(1 << 20).unwrap().unwrap() == expected);
     }
 
     #[test]

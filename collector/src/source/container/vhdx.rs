@@ -84,7 +84,11 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
     let damaged = |error: io::Error| Refusal::new(format!("this VHDX is damaged: {error}"), ADVICE);
     let regions = regions(&*bytes).map_err(damaged)?;
     let metadata = Metadata::read(&*bytes, regions.metadata).map_err(damaged)?;
-    let kind = if metadata.has_parent { "differencing" } else { "fixed or dynamic" };
+    let kind = match (metadata.has_parent, metadata.is_fixed) {
+        (true, _) => "differencing",
+        (false, true) => "fixed",
+        (false, false) => "dynamic",
+    };
     facts.push(("VHDX type".to_owned(), kind.to_owned()));
     let mut parent = None;
     if metadata.has_parent {
@@ -168,6 +172,8 @@ struct Metadata {
     block: u64,
     sector: u64,
     has_parent: bool,
+    /// Whether its blocks stay where they are once they are there.
+    is_fixed: bool,
     locator: Vec<(String, String)>,
 }
 
@@ -190,6 +196,7 @@ impl Metadata {
             block: u64::from(le32(&parameters, 0)),
             sector: u64::from(le32(&value(SECTOR_SIZE)?, 0)),
             has_parent: le32(&parameters, 4) & 2 != 0,
+            is_fixed: le32(&parameters, 4) & 1 != 0,
             locator: Vec::new(),
         };
         let is_block = metadata.block.is_power_of_two() && (MIB..=256 * MIB).contains(&metadata.block);

@@ -34,6 +34,7 @@ struct Descriptor {
     id: Option<u32>,
     parent: Option<u32>,
     parent_name: String,
+    is_encrypted: bool,
     extents: Vec<Line>,
 }
 
@@ -66,7 +67,7 @@ impl Descriptor {
                     "parentcid" => descriptor.parent = number().filter(|id| *id != u32::MAX),
                     "createtype" => value.clone_into(&mut descriptor.kind),
                     "parentfilenamehint" => value.clone_into(&mut descriptor.parent_name),
-                    _ => {}
+                    key => descriptor.is_encrypted |= key.starts_with("encryption."),
                 }
             }
         }
@@ -220,7 +221,7 @@ fn descriptor_beside(candidate: &Candidate<'_>) -> io::Result<Option<Neighbour>>
 /// A file that has its own descriptor in it. It may have been renamed since.
 fn monolithic(candidate: &Candidate<'_>, descriptor: &Descriptor) -> Result<Disk, Refusal> {
     let mut vmdk = Vmdk { starts: Vec::new(), extents: Vec::new(), length: 0 };
-    let sparse = Sparse::open(candidate.bytes.clone())?;
+    let sparse = Sparse::open(candidate.bytes.clone(), &Arc::default(), 0)?;
     let length = sparse.length();
     vmdk.push(Extent::Sparse(Box::new(sparse)), length)?;
     let files = candidate.path().map(ToOwned::to_owned).into_iter().collect();
@@ -231,7 +232,10 @@ fn monolithic(candidate: &Candidate<'_>, descriptor: &Descriptor) -> Result<Disk
 fn assemble(candidate: &Candidate<'_>, descriptor: &Descriptor) -> Result<Disk, Refusal> {
     let mut vmdk = Vmdk { starts: Vec::new(), extents: Vec::new(), length: 0 };
     let mut files: Vec<_> = candidate.path().map(ToOwned::to_owned).into_iter().collect();
-    let (mut missing, mut found) = (Vec::new(), 0);
+    let (mut missing, mut found) = (Vec::new(), 0u64);
+    let pages = Arc::default();
+    let beside = parent::Beside::of(candidate)
+        .map_err(|error| Refusal::new(format!("the extents of this VMDK cannot be read: {error}"), ADVICE))?;
     let mut problems = Vec::new();
     for line in &descriptor.extents {
         let length = line.sectors.saturating_mul(SECTOR);
@@ -242,7 +246,7 @@ fn assemble(candidate: &Candidate<'_>, descriptor: &Descriptor) -> Result<Disk, 
         }
         let cannot =
             |error: io::Error| Refusal::new(format!("{name}, an extent of this VMDK, cannot be read: {error}"), ADVICE);
-        let file = if line.is_accessible { parent::named(candidate, &line.name).map_err(cannot)? } else { None };
+        let file = if line.is_accessible { beside.named(&line.name).map_err(cannot)? } else { None };
         let Some(file) = file else {
             missing.push(name.to_owned());
             vmdk.push(Extent::Lost(format!("{name}, an extent of the VMDK, is not there")), length)?;
@@ -258,7 +262,7 @@ fn assemble(candidate: &Candidate<'_>, descriptor: &Descriptor) -> Result<Disk, 
                 Extent::Flat(file.bytes, skip)
             }
             "SPARSE" | "VMFSSPARSE" if vmdk_sparse::is_sparse(&head) => {
-                Extent::Sparse(Box::new(Sparse::open(file.bytes)?))
+                Extent::Sparse(Box::new(Sparse::open(file.bytes, &pages, found)?))
             }
             kind => {
                 let why = format!("{name}, an extent of this VMDK, is of the kind {kind}, which is not read");
@@ -302,6 +306,9 @@ fn finish(
     mut files: Vec<std::path::PathBuf>,
     mut problems: Vec<Problem>,
 ) -> Result<Disk, Refusal> {
+    if descriptor.is_encrypted {
+        return Err(Refusal::new("this VMDK is encrypted, and what is in it cannot be read without its key", ADVICE));
+    }
     let mut facts = vec![("VMDK type".to_owned(), descriptor.kind.clone())];
     if vmdk.extents.len() > 1 {
         facts.push(("extents".to_owned(), vmdk.extents.len().to_string()));

@@ -4,7 +4,7 @@
 //! "Stream-Optimized Compressed Sparse Extents". Numbers are little-endian and count in sectors of 512 bytes.
 
 use super::Refusal;
-use super::blocks::{Place, Table, invalid, le16, le32, le64, section};
+use super::blocks::{Pages, Place, Table, invalid, le16, le32, le64, section};
 use super::vmdk::{ADVICE, SECTOR};
 use evidence::Bytes;
 use std::io::{self, Read};
@@ -47,7 +47,8 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    pub(super) fn open(bytes: Arc<dyn Bytes>) -> Result<Sparse, Refusal> {
+    /// Opens an extent, the one of this number among those of a disk, which share the pages of their tables.
+    pub(super) fn open(bytes: Arc<dyn Bytes>, pages: &Arc<Pages>, number: u64) -> Result<Sparse, Refusal> {
         let damaged = |why: &str| Refusal::new(format!("an extent of this VMDK is damaged: {why}"), ADVICE);
         let cannot = |error: io::Error| damaged(&error.to_string());
         let mut header = section(&*bytes, 0, SECTOR, SECTOR).map_err(cannot)?;
@@ -77,7 +78,14 @@ impl Sparse {
         if !is_grain || entries == 0 || entries > 1 << 16 {
             return Err(damaged("sizes in its header cannot be"));
         }
-        Ok(Sparse { file: Table::new(bytes), length, grain: grain * SECTOR, directory, entries, flags })
+        Ok(Sparse {
+            file: Table::sharing(bytes, pages.clone(), number),
+            length,
+            grain: grain * SECTOR,
+            directory,
+            entries,
+            flags,
+        })
     }
 
     /// Length in bytes.
