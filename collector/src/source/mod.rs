@@ -10,9 +10,9 @@ mod open;
 pub(crate) mod tree;
 pub mod volume;
 
-pub use media::Media;
 #[doc(hidden)]
 pub use container::examine as examine_container;
+pub use media::Media;
 pub use open::open;
 #[doc(hidden)]
 pub use tree::archive::examine as examine_archive;

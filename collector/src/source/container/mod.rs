@@ -6,8 +6,8 @@ mod blocks;
 mod disk_tests;
 mod ewf;
 mod ex01;
-mod gzip;
 mod examine;
+mod gzip;
 mod parent;
 mod qcow2;
 mod refused;
@@ -88,7 +88,7 @@ impl<'a> Candidate<'a> {
         head: Vec<u8>,
         spill: &'a Spill,
     ) -> Self {
-        Candidate { store, folder, name, path: None, bytes, head, tail: Vec::new(), spill }
+        Candidate { store, folder, name, path: None, bytes, head, tail: Vec::new(), spill, chain: Vec::new() }
     }
 
     /// Its path on this machine; `None` inside of an archive.

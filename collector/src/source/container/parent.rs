@@ -1,7 +1,7 @@
 //! Parent disks: what a differencing disk, a snapshot or an overlay does not hold itself is in another file, which is
 //! looked for beside it and nowhere else.
 
-use super::{Candidate, Disk, Opened, Refusal};
+use super::{Candidate, Disk, Integrity, Opened, Refusal};
 use crate::source::tree::{Child, Store};
 use evidence::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -182,6 +182,7 @@ pub(super) fn open(child: &Candidate<'_>, wanted: &Wanted<'_>) -> Result<(String
         facts: Vec::new(),
         problems: Vec::new(),
         files: parent.path.iter().cloned().collect(),
+        integrity: Integrity::default(),
     };
     if wanted.raw {
         return Ok((parent.name.clone(), raw()));

@@ -4,7 +4,7 @@
 
 use super::blocks::{Blocks, Layout, Place, Table, be32, be64, invalid, section};
 use super::parent::{self, Wanted};
-use super::{Candidate, Disk, Refusal, item};
+use super::{Candidate, Disk, Integrity, Refusal, item};
 use evidence::{Bytes, Problem, ProblemKind, Stage, guarded};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -158,7 +158,14 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
         parent = Some(disk.bytes);
     }
     let layout = Qcow2 { file: Table::new(candidate.bytes.clone()), data, header };
-    Ok(Disk { kind: "QCOW2 image", bytes: Arc::new(Blocks::new(layout, parent)), facts, problems, files })
+    Ok(Disk {
+        kind: "QCOW2 image",
+        bytes: Arc::new(Blocks::new(layout, parent)),
+        facts,
+        problems,
+        files,
+        integrity: Integrity::default(),
+    })
 }
 
 struct Qcow2 {

@@ -5,7 +5,7 @@
 
 use super::blocks::{le64, section};
 use super::parent;
-use super::{Candidate, Disk, Opened, Refusal, item};
+use super::{Candidate, Disk, Integrity, Opened, Refusal, item};
 use crate::source::tree::Child;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::collections::BTreeMap;
@@ -277,7 +277,14 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
         return Ok(with_parts(opened, problems, files));
     }
     let facts = vec![("segments".to_owned(), used.len().to_string())];
-    Ok(Opened::Disk(Disk { kind: "split raw image", bytes: joined, facts, problems, files }))
+    Ok(Opened::Disk(Disk {
+        kind: "split raw image",
+        bytes: joined,
+        facts,
+        problems,
+        files,
+        integrity: Integrity::default(),
+    }))
 }
 
 /// What was cut by length need not be raw.

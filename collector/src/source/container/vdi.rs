@@ -4,7 +4,7 @@
 
 use super::blocks::{Blocks, Layout, Place, Table, array, invalid, le32, le64, section};
 use super::parent::{self, Wanted};
-use super::{Candidate, Disk, Refusal};
+use super::{Candidate, Disk, Integrity, Refusal};
 use evidence::{Bytes, guid_text};
 use std::io;
 use std::sync::Arc;
@@ -76,7 +76,14 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
         problems.extend(disk.problems);
         parent = Some(disk.bytes);
     }
-    Ok(Disk { kind: "VDI image", bytes: Arc::new(Blocks::new(layout, parent)), facts, problems, files })
+    Ok(Disk {
+        kind: "VDI image",
+        bytes: Arc::new(Blocks::new(layout, parent)),
+        facts,
+        problems,
+        files,
+        integrity: Integrity::default(),
+    })
 }
 
 struct Vdi {

@@ -4,7 +4,7 @@
 
 use super::blocks::{Blocks, Layout, Place, Table, array, be32, be64, invalid, section, utf16};
 use super::parent::{self, Wanted};
-use super::{Candidate, Disk, Refusal, item};
+use super::{Candidate, Disk, Integrity, Refusal, item};
 use crate::file_bytes::Slice;
 use evidence::{Bytes, Problem, ProblemKind, Stage, guid_text};
 use std::io;
@@ -100,7 +100,7 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
             );
         }
         let bytes = Arc::new(Slice::new(candidate.bytes.clone(), 0, footer.size.min(stored)));
-        return Ok(Disk { kind: "VHD image", bytes, facts, problems, files });
+        return Ok(Disk { kind: "VHD image", bytes, facts, problems, files, integrity: Integrity::default() });
     }
     let cannot = |error: io::Error| Refusal::new(format!("this VHD has no readable header: {error}"), ADVICE);
     let header = section(&*candidate.bytes, footer.header, 1024, 1024).map_err(cannot)?;
@@ -117,7 +117,14 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
         problems.extend(disk.problems);
         parent = Some(disk.bytes);
     }
-    Ok(Disk { kind: "VHD image", bytes: Arc::new(Blocks::new(layout, parent)), facts, problems, files })
+    Ok(Disk {
+        kind: "VHD image",
+        bytes: Arc::new(Blocks::new(layout, parent)),
+        facts,
+        problems,
+        files,
+        integrity: Integrity::default(),
+    })
 }
 
 /// The identifier is stored big-endian; a GUID's first three numbers are written little-endian elsewhere.

@@ -5,7 +5,7 @@
 use super::blocks::{Blocks, Layout, Place, Table, array, invalid, le16, le32, le64, section, utf16};
 use super::parent::{self, Wanted};
 use super::vhdx_log::{self, crc32c};
-use super::{Candidate, Disk, Refusal, item};
+use super::{Candidate, Disk, Integrity, Refusal, item};
 use evidence::{Bytes, Problem, ProblemKind, Stage, guid_text};
 use std::io;
 use std::sync::Arc;
@@ -105,7 +105,14 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
         ratio: (1 << 23) * metadata.sector / metadata.block,
         metadata,
     };
-    Ok(Disk { kind: "VHDX image", bytes: Arc::new(Blocks::new(layout, parent)), facts, problems, files })
+    Ok(Disk {
+        kind: "VHDX image",
+        bytes: Arc::new(Blocks::new(layout, parent)),
+        facts,
+        problems,
+        files,
+        integrity: Integrity::default(),
+    })
 }
 
 fn open_parent(candidate: &Candidate<'_>, locator: &[(String, String)]) -> Result<(String, Disk), Refusal> {

@@ -6,7 +6,7 @@
 use super::blocks::{Blocks, Layout, Place, invalid, section};
 use super::parent::{self, Neighbour, Wanted};
 use super::vmdk_sparse::{self, Sparse};
-use super::{Candidate, Disk, Refusal, item};
+use super::{Candidate, Disk, Integrity, Refusal, item};
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::io;
 use std::sync::Arc;
@@ -330,5 +330,12 @@ fn finish(
         problems.extend(disk.problems);
         parent = Some(disk.bytes);
     }
-    Ok(Disk { kind: "VMDK image", bytes: Arc::new(Blocks::new(vmdk, parent)), facts, problems, files })
+    Ok(Disk {
+        kind: "VMDK image",
+        bytes: Arc::new(Blocks::new(vmdk, parent)),
+        facts,
+        problems,
+        files,
+        integrity: Integrity::default(),
+    })
 }
