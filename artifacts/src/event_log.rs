@@ -32,15 +32,18 @@
 //! rendered: their texts stand in files of the host that are localised, so `%%1936` and its like stay as they are.
 //! Records behind the free-space mark of a chunk, in chunks that a closed log no longer counts, and in chunks without
 //! header are recovered and labelled; they may be older than they seem, and the log may hold them elsewhere as well.
-//! Chunks are searched at multiples of 64 KiB only.
+//! Chunks are searched at multiples of 512 bytes. A log that holds fewer chunks or lower record numbers than its header
+//! says is told as cut off; a log whose header is lost or changed may be cut off without our knowing.
 //!
 //! # References
 //! See the references of [`ARTIFACT`].
 
+mod chunks;
 mod kinds;
 mod leads;
 mod naming;
 mod second_reader;
+mod shortfall;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -48,12 +51,14 @@ mod tests;
 use crate::formats::evtx::{
     CHUNK_SIZE, Chunk, Event, Events, FileHeader, Label, RawRecord, StoredOrigin, Undecodable, Values,
 };
+use chunks::{Piece, Pieces};
 use evidence::{
     Artifact, Claim, FieldName, Fields, Format, Input, Integrity, Location, Locator, Meaning, Moment, Phase,
     ProblemKind, Record, Sink, Timestamp,
 };
 use kinds::{Kind, Kinds, OfProvider};
 use second_reader::Decoded;
+use shortfall::Held;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -105,55 +110,36 @@ const RECORD: &str = "windows:evtx:record";
 const CHANNEL: &str = "windows:evtx:channel";
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
-    let size = input.bytes.len();
-    let mut head = [0u8; 128];
-    let mut log = Log { sink, summary: Summary::default(), kinds: Kinds::default(), known: Vec::new(), nameless: 0 };
-    let header = match input.bytes.read_full_at(0, &mut head) {
-        Ok(read) => log.header(&head[..read]),
-        Err(error) => {
-            log.unreadable(0, &error);
-            None
+    let mut head = vec![0u8; FileHeader::FIRST_CHUNK as usize];
+    let mut log = Log::new(sink);
+    let read = input.bytes.read_full_at(0, &mut head).unwrap_or_else(|error| {
+        log.unreadable(0, head.len() as u64, &error);
+        0
+    });
+    head.truncate(read);
+    let header = log.header(&head);
+    let mut held = Held::new(header, input.bytes.len());
+    let mut pieces = Pieces::new(input.bytes, &head, header.is_some());
+    while let Some((at, piece)) = pieces.next() {
+        match piece {
+            Piece::Chunk(data) => {
+                let is_uncounted = held.chunk(at);
+                log.chunk(data, at, is_uncounted);
+            }
+            Piece::Headless(data) => {
+                held.headless(data.len() as u64);
+                log.headless(data, at, header.is_none());
+            }
+            Piece::Unreadable(error) => {
+                held.unreadable();
+                log.unreadable(at, CHUNK_SIZE as u64, &error);
+            }
         }
-    };
-    let first = header.map_or(FileHeader::FIRST_CHUNK, |header| header.first_chunk);
-    // A log that was not closed has chunks that its header does not count yet.
-    let counted = header.filter(|header| !header.dirty).map_or(u64::MAX, |header| u64::from(header.chunks));
-    let mut buffer = Vec::new();
-    let mut at = first;
-    loop {
-        // A hole has no chunks.
-        at += (input.bytes.next_data(at) - at) / CHUNK_SIZE as u64 * CHUNK_SIZE as u64;
-        if at >= size {
-            break;
-        }
-        let number = (at - first) / CHUNK_SIZE as u64;
-        match chunk_at(input, at, &mut buffer) {
-            Ok(data) => log.chunk(data, at, number >= counted),
-            Err(error) => log.unreadable(at, &error),
-        }
-        at = at.saturating_add(CHUNK_SIZE as u64);
     }
-    if log.nameless > 0 {
-        let a = format!("{} recovered records refer to definitions of their fields", log.nameless);
-        log.sink.problem(
-            ProblemKind::Inconsistent { a, b: "other data stands there by now".into() },
-            None,
-            "recovered records have lost the names of their values",
-            "their values are listed by number, and no conclusion is drawn from them",
-        );
-    }
-    log.summary.describe(input.original_path, header, log.sink);
-}
-
-/// The bytes of a chunk, fewer at the end of the file; copied only where they do not lie in memory already.
-fn chunk_at<'b>(input: &Input<'b>, at: u64, buffer: &'b mut Vec<u8>) -> std::io::Result<&'b [u8]> {
-    if let Some(whole) = input.bytes.as_slice() {
-        let rest = usize::try_from(at).ok().and_then(|at| whole.get(at..)).unwrap_or_default();
-        return Ok(&rest[..rest.len().min(CHUNK_SIZE)]);
-    }
-    buffer.resize(CHUNK_SIZE, 0);
-    let read = input.bytes.read_full_at(at, buffer)?;
-    Ok(&buffer[..read])
+    log.nameless();
+    let shortfall = held.shortfall(&log.summary);
+    shortfall.tell(log.sink);
+    log.summary.describe(input.original_path, header, &shortfall, log.sink);
 }
 
 /// A stored record and how it was found.
@@ -201,7 +187,11 @@ struct Log<'l, 's> {
     nameless: u64,
 }
 
-impl Log<'_, '_> {
+impl<'l, 's> Log<'l, 's> {
+    fn new(sink: &'l mut Sink<'s>) -> Self {
+        Log { sink, summary: Summary::default(), kinds: Kinds::default(), known: Vec::new(), nameless: 0 }
+    }
+
     fn header(&mut self, head: &[u8]) -> Option<FileHeader> {
         let header = FileHeader::parse(head);
         match header {
@@ -213,47 +203,66 @@ impl Log<'_, '_> {
                 },
                 None,
                 "the file header of an event log is missing",
-                "chunks are searched at their usual places; records between them would not be found",
+                "chunks are searched at every 512 bytes; how many there should be is not known",
             ),
             Some(header) if !header.checksum_matches => self.sink.problem(
                 ProblemKind::BadChecksum { offset: 0 },
                 None,
                 "the file header does not match its checksum",
-                "the header may have been changed; the chunks are read independently of it",
+                "the header may have been changed; the chunks are read independently of it, and how many there should be \
+                 is not known",
             ),
             Some(_) => {}
         }
         header
     }
 
-    fn unreadable(&mut self, offset: u64, error: &std::io::Error) {
-        let place = Locator::ByteRange { offset, length: CHUNK_SIZE as u64 };
+    fn unreadable(&mut self, offset: u64, length: u64, error: &std::io::Error) {
+        let place = Locator::ByteRange { offset, length };
         let what = format!("reading failed: {error}");
         self.sink.problem(ProblemKind::ReadFailed, Some(place), what, "the records of this chunk are missing");
     }
 
-    fn chunk(&mut self, data: &[u8], at: u64, is_uncounted: bool) {
-        let Some(chunk) = Chunk::parse(data) else {
-            if data.iter().any(|byte| *byte != 0) {
-                self.sink.problem(
-                    ProblemKind::BadSignature {
-                        offset: at,
-                        expected: "ElfChnk".into(),
-                        actual: data[..data.len().min(8)].escape_ascii().to_string(),
-                    },
-                    None,
-                    "a chunk has lost its header",
-                    "its records are searched by their signature and are marked as recovered",
-                );
-                self.records(&Chunk::without_header(data), at, Integrity::Recovered);
-            }
+    /// Says once how many recovered records have lost the names of their values.
+    fn nameless(&mut self) {
+        if self.nameless == 0 {
             return;
-        };
+        }
+        let a = format!("{} recovered records refer to definitions of their fields", self.nameless);
+        self.sink.problem(
+            ProblemKind::Inconsistent { a, b: "other data stands there by now".into() },
+            None,
+            "recovered records have lost the names of their values",
+            "their values are listed by number, and no conclusion is drawn from them",
+        );
+    }
+
+    /// Searches records in bytes that have no chunk's header. What stands before the first chunk of a file without header
+    /// is part of that loss, which is told already.
+    fn headless(&mut self, data: &[u8], at: u64, is_without_file_header: bool) {
+        if !(at == 0 && is_without_file_header && data.len() < CHUNK_SIZE) {
+            self.sink.problem(
+                ProblemKind::BadSignature {
+                    offset: at,
+                    expected: "ElfChnk".into(),
+                    actual: data[..data.len().min(8)].escape_ascii().to_string(),
+                },
+                None,
+                "a chunk has lost its header",
+                "its records are searched by their signature and are marked as recovered",
+            );
+        }
+        self.records(&Chunk::without_header(data), at, Integrity::Recovered);
+    }
+
+    fn chunk(&mut self, data: &[u8], at: u64, is_uncounted: bool) {
+        // A header that is cut off says nothing of records.
+        let Some(chunk) = Chunk::parse(data) else { return self.headless(data, at, false) };
         if data.len() < CHUNK_SIZE {
             self.sink.problem(
                 ProblemKind::Truncated { offset: at, expected: CHUNK_SIZE as u64, actual: data.len() as u64 },
                 None,
-                "the last chunk is cut off",
+                "a chunk is cut off",
                 "records behind the cut are missing",
             );
         }

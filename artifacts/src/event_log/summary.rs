@@ -1,5 +1,6 @@
 //! What a log holds as a whole: the record about the channel.
 
+use super::shortfall::Shortfall;
 use super::{ARTIFACT, CHANNEL};
 use crate::formats::evtx::FileHeader;
 use evidence::{Fields, Filetime, Integrity, Locator, ProblemKind, Record, Sink, Value};
@@ -79,8 +80,29 @@ impl Summary {
         self.undecodable += 1;
     }
 
+    /// The number and the time of the last live record.
+    pub(super) fn last(&self) -> Option<(u64, u64)> {
+        Some((self.runs.iter().map(|(_, last)| *last).max()?, self.times?.1))
+    }
+
+    /// Ranges of record numbers of which the log has none: between its records, and after them by its header.
+    pub(super) fn missing(&self, next_record: u64) -> Vec<String> {
+        let mut runs = self.runs.clone();
+        runs.sort_unstable();
+        if next_record > 0 && !runs.is_empty() {
+            runs.push((next_record, next_record));
+        }
+        missing(&runs)
+    }
+
     /// Hands over the record about the log.
-    pub(super) fn describe(mut self, original_path: &str, header: Option<FileHeader>, sink: &mut Sink<'_>) {
+    pub(super) fn describe(
+        self,
+        original_path: &str,
+        header: Option<FileHeader>,
+        shortfall: &Shortfall,
+        sink: &mut Sink<'_>,
+    ) {
         for (left_out, what) in
             [(self.runs_left_out, "runs of record numbers"), (self.events_left_out, "kinds of events")]
         {
@@ -98,8 +120,9 @@ impl Summary {
         fields.push("Records", self.live);
         fields.push("Recovered", self.recovered);
         fields.push("Undecodable", self.undecodable);
-        self.runs.sort_unstable();
-        if let (Some((first, _)), Some(last)) = (self.runs.first(), self.runs.iter().map(|(_, last)| last).max()) {
+        if let (Some(first), Some(last)) =
+            (self.runs.iter().map(|(first, _)| first).min(), self.runs.iter().map(|(_, last)| last).max())
+        {
             fields.push("FirstRecordId", *first);
             fields.push("LastRecordId", *last);
         }
@@ -107,7 +130,10 @@ impl Summary {
             fields.push("First", Filetime(first));
             fields.push("Last", Filetime(last));
         }
-        fields.push("MissingRecordIds", missing(&self.runs));
+        fields.push("MissingRecordIds", shortfall.record_ids.clone());
+        if shortfall.chunks > 0 {
+            fields.push("MissingChunks", shortfall.chunks);
+        }
         fields.push_some("Dirty", header.map(|header| header.dirty));
         fields.push("Events", Value::Map(self.counts().into_iter().map(|(key, count)| (key, count.into())).collect()));
         sink.record(Record {

@@ -1,5 +1,7 @@
 //! Whole logs, written for the tests: what is kept, how it is labelled, and what is complained about.
 
+mod places;
+
 use super::*;
 use crate::formats::evtx::writer::{ChunkWriter, Instance, Val, Xml, data, element, event, file, text};
 use evidence::{Bytes, Focus, Problem, StoredRange, Value, ValueRef};

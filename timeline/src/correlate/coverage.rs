@@ -92,6 +92,7 @@ impl Seen {
             value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?))
         };
         let ranges = fields.get("MissingRecordIds").map(ValueRef::items).unwrap_or_default();
+        let chunks = fields.number("MissingChunks").filter(|count| *count > 0);
         self.channels.push(Channel {
             name: fields.text("Channel").unwrap_or_default().to_owned(),
             item: event.item,
@@ -102,6 +103,7 @@ impl Seen {
                 .iter()
                 .filter_map(Value::as_text)
                 .map(|range| format!("the records {range} are missing"))
+                .chain(chunks.map(|count| format!("the log is cut off: {count} of its chunks are missing")))
                 .collect(),
         });
     }
@@ -124,6 +126,9 @@ impl Seen {
             let cleared = self.cleared.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&channel.name));
             let cleared: Vec<_> = cleared.flat_map(|(_, sources)| sources).map(|source| places.plain(source)).collect();
             let mut text = match (channel.records, channel.first, channel.last) {
+                (0, ..) if !channel.gaps.is_empty() => {
+                    "no record of the log could be read: nothing can be concluded from a missing record".to_owned()
+                }
                 (0, ..) => "the log is empty: nothing can be concluded from a missing record".to_owned(),
                 (_, Some(first), Some(last)) => format!(
                     "a missing record means something only from {first} to {last}, and only if the provider recorded such \

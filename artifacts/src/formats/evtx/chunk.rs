@@ -4,9 +4,12 @@ use std::ops::RangeInclusive;
 
 /// Bytes of a chunk.
 pub const CHUNK_SIZE: usize = 0x10000;
+const MAGIC: [u8; 8] = *b"ElfChnk\0";
+/// What a chunk says of the size of its own header.
+const HEADER_SIZE: u32 = 128;
 const RECORD_MAGIC: [u8; 4] = *b"\x2a\x2a\0\0";
 const FIRST_RECORD: usize = 512;
-/// Chunk flag: the checksums were not computed.
+/// Flag of a chunk and of a file: the checksums were not computed.
 const NO_CHECKSUM: u32 = 4;
 /// Record header (24 bytes) and the copy of the size behind the data.
 const RECORD_OVERHEAD: usize = 28;
@@ -32,7 +35,7 @@ pub struct FileHeader {
     pub chunks: u16,
     /// Not cleanly closed. Normal for a copy of a live log.
     pub dirty: bool,
-    /// Whether the checksum of the header is right.
+    /// Whether the checksum of the header is right, or the header says that none was computed.
     pub checksum_matches: bool,
     /// Offset of the first chunk.
     pub first_chunk: u64,
@@ -47,11 +50,12 @@ impl FileHeader {
         if data.get(..8)? != b"ElfFile\0" {
             return None;
         }
+        let flags = u32_at(data, 120)?;
         Some(FileHeader {
             next_record: u64_at(data, 24)?,
             chunks: u16_at(data, 42)?,
-            dirty: u32_at(data, 120)? & 1 != 0,
-            checksum_matches: crc32fast::hash(data.get(..120)?) == u32_at(data, 124)?,
+            dirty: flags & 1 != 0,
+            checksum_matches: flags & NO_CHECKSUM != 0 || crc32fast::hash(data.get(..120)?) == u32_at(data, 124)?,
             first_chunk: u64::from(u16_at(data, 40)?).max(Self::FIRST_CHUNK),
         })
     }
@@ -83,9 +87,21 @@ pub struct RawRecord {
 }
 
 impl<'a> Chunk<'a> {
+    /// Whether a chunk's signature stands at the start of these bytes.
+    pub fn is_at(data: &[u8]) -> bool {
+        data.starts_with(&MAGIC)
+    }
+
+    /// Whether a whole header stands there: the signature may also be part of what a record holds.
+    pub fn is_header_at(data: &[u8]) -> bool {
+        Self::is_at(data)
+            && u32_at(data, 40) == Some(HEADER_SIZE)
+            && u32_at(data, 48).is_some_and(|free| (FIRST_RECORD..=CHUNK_SIZE).contains(&(free as usize)))
+    }
+
     /// Reads the chunk header; `None` without its signature.
     pub fn parse(data: &'a [u8]) -> Option<Self> {
-        if data.get(..8)? != b"ElfChnk\0" {
+        if !Self::is_at(data) {
             return None;
         }
         let free = (u32_at(data, 48)? as usize).clamp(FIRST_RECORD, data.len().max(FIRST_RECORD));

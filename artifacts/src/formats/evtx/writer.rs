@@ -241,10 +241,16 @@ pub(crate) fn seal(chunk: &mut [u8]) {
     chunk[124..128].copy_from_slice(&hasher.finalize().to_le_bytes());
 }
 
-/// A log of these chunks.
+/// A log of these chunks, whose header does not know of any record.
 pub(crate) fn file(chunks: &[Vec<u8>], counted: u16, dirty: bool) -> Vec<u8> {
+    file_before(0, chunks, counted, dirty)
+}
+
+/// A log of these chunks, whose header has this number for the next record.
+pub(crate) fn file_before(next_record: u64, chunks: &[Vec<u8>], counted: u16, dirty: bool) -> Vec<u8> {
     let mut bytes = vec![0; 4096];
     bytes[..8].copy_from_slice(b"ElfFile\0");
+    bytes[24..32].copy_from_slice(&next_record.to_le_bytes());
     bytes[40..42].copy_from_slice(&4096u16.to_le_bytes());
     bytes[42..44].copy_from_slice(&counted.to_le_bytes());
     bytes[120] = u8::from(dirty);
