@@ -10,8 +10,9 @@
 //! log is therefore marked dirty and may lack the last records.
 //!
 //! # Where
-//! `%SystemRoot%\System32\winevt\Logs\*.evtx`, archived logs beside them; of a live host also as the service copies
-//! them (`EvtExportLog`).
+//! `%SystemRoot%\System32\winevt\Logs\*.evtx`, archived logs beside them, and wherever the registry keeps a log
+//! (artifact `event-log-file`); of a live host also as the service copies them (`EvtExportLog`). Before Vista
+//! `%SystemRoot%\System32\config\*.Evt`.
 //!
 //! # What it supports
 //! That the provider logged this at this time; for 4688 and Sysmon 1 that a process with this image started. The numbers
@@ -24,7 +25,7 @@
 //! `UtcTime` is when its driver saw it.
 //!
 //! # Versions
-//! Windows Vista and later. Fields come by name from the record's own template, so an event version with fewer or more
+//! Windows Vista and later; logs of the older format are collected and named, not read. Fields come by name from the record's own template, so an event version with fewer or more
 //! of them is not an error.
 //!
 //! # Limits
@@ -71,7 +72,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     data_types: &[RECORD, CHANNEL],
     locations: &[
         Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"),
-        Location::File(r"%SystemRoot%\System32\config\*.evtx"),
+        Location::File(r"%SystemRoot%\System32\config\*.evt*"),
         Location::Loose(Format::EventLog),
         Location::Volatile("*.evtx"),
     ],
@@ -92,7 +93,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     does_not_support: "A missing record proves nothing unless the channel was enabled, the audit policy on and the log \
                        reaches back that far: see the coverage table. A recorded command line is what the parent gave, \
                        which a process can forge. A recovered record has lost its place in the order of the log.",
-    windows: "Windows Vista and later. Security 4688 needs the audit policy, its command line another one; Sysmon is an \
+    windows: "Windows Vista and later; older logs (.Evt) are collected and not read. Security 4688 needs the audit policy, its command line another one; Sysmon is an \
               add-on; TaskScheduler/Operational and DNS Client/Operational are off by default.",
     references: &[
         "libyal, Windows XML Event Log (EVTX) format, https://github.com/libyal/libevtx",
@@ -117,6 +118,9 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         0
     });
     head.truncate(read);
+    if is_of_the_old_format(&head) {
+        return old_format(input.original_path, sink);
+    }
     let header = log.header(&head);
     let mut held = Held::new(header, input.bytes.len());
     let mut pieces = Pieces::new(input.bytes, &head, header.is_some());
@@ -140,6 +144,36 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let shortfall = held.shortfall(&log.summary);
     shortfall.tell(log.sink);
     log.summary.describe(input.original_path, header, &shortfall, log.sink);
+}
+
+/// Whether a log is of the format before Vista: the size of its header, then `LfLe`.
+fn is_of_the_old_format(head: &[u8]) -> bool {
+    head.get(4..8) == Some(b"LfLe") && head.starts_with(&0x30u32.to_le_bytes())
+}
+
+/// Tells that a log is there and not read.
+fn old_format(original_path: &str, sink: &mut Sink<'_>) {
+    let channel = summary::channel_of_file(original_path).unwrap_or_default();
+    sink.problem(
+        ProblemKind::UnsupportedVersion { found: "an event log of the format before Windows Vista (.Evt)".into() },
+        None,
+        format!("the log {channel} is of a format that is not read"),
+        "what it records is not known: it is collected, and another program can read it",
+    );
+    let mut fields = Fields::new();
+    fields.push("Channel", channel.as_str());
+    fields.push("Unread", "evt");
+    sink.record(Record {
+        artifact: ARTIFACT.id,
+        data_type: CHANNEL,
+        subject: channel,
+        user: None,
+        moments: Vec::new(),
+        fields,
+        claims: &[],
+        locator: Locator::Whole,
+        integrity: Integrity::Intact,
+    });
 }
 
 /// A stored record and how it was found.

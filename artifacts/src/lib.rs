@@ -10,6 +10,7 @@ pub mod formats;
 mod assembly;
 mod com_registration;
 mod event_log;
+mod event_log_file;
 mod host;
 mod mft;
 mod prefetch;
@@ -21,6 +22,7 @@ mod wanted;
 pub static ALL: &[&Artifact] = &[
     &host::ARTIFACT,
     &event_log::ARTIFACT,
+    &event_log_file::ARTIFACT,
     &prefetch::ARTIFACT,
     &com_registration::ARTIFACT,
     &assembly::ARTIFACT,

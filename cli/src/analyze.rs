@@ -70,8 +70,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     analysis.run(Phase::Focused, "parsing the file system", &focus, &|_, item, record| merger.add(item.id, &record));
 
     analysis.progress.phase("merging and correlating", 0);
-    let mut correlator = Correlator::new(host.clone(), reader.items());
-    correlator.told(reader.failures());
+    let mut correlator = Correlator::new(host.clone(), reader.items()).knowing(reader.failures());
     let mut outputs =
         Format::ALL.into_iter().map(|format| Output::create(folder, format)).collect::<Result<Vec<_>, _>>()?;
     let summary = timeline::write_timeline(merger.finish()?, reader.items(), &mut outputs, &|_| true, &mut |event| {
@@ -124,6 +123,11 @@ fn is_log(path: &str) -> bool {
     [".LOG", ".LOG1", ".LOG2"].iter().any(|ending| upper.ends_with(ending))
 }
 
+/// Whether an artifact is kept in hives, whose transaction logs are read with them.
+fn reads_hives(artifact: &Artifact) -> bool {
+    artifact.locations.iter().any(|location| matches!(location, Location::Key { .. }))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -154,7 +158,7 @@ impl Analysis<'_> {
         let mut work: Vec<(&Artifact, &Item)> = Vec::new();
         for item in self.reader.items() {
             let chosen = wanting(&item.wanted_by).into_iter().filter(|one| {
-                one.phase == phase && one.id != "host" && (one.id == "assembly" || !is_log(&item.original_path))
+                one.phase == phase && one.id != "host" && !(reads_hives(one) && is_log(&item.original_path))
             });
             work.extend(chosen.map(|artifact| (artifact, item)));
         }
@@ -175,7 +179,7 @@ impl Analysis<'_> {
         if artifact.locations.contains(&Location::Lead) {
             return item.stored_size.min(WHOLE);
         }
-        if !artifact.locations.iter().any(|location| matches!(location, Location::Key { .. })) {
+        if !reads_hives(artifact) {
             return item.stored_size.min(IN_PARTS);
         }
         // A hive is read in place; a short one is held as stored and as its logs make it.

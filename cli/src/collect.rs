@@ -264,7 +264,7 @@ pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
 /// What an acquired object names: its records, through the leads of its artifacts and the grammar of the tools.
 fn leads_of(acquired: &AcquiredItem<'_>) -> Vec<LeadPath> {
     let item = acquired.item;
-    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    let mut named: BTreeMap<(String, Option<&'static str>), String> = BTreeMap::new();
     for artifact in wanting(&item.wanted_by) {
         if artifact.leads as usize == evidence::no_leads as fn(&evidence::Record) -> Vec<evidence::Lead> as usize {
             continue;
@@ -276,14 +276,15 @@ fn leads_of(acquired: &AcquiredItem<'_>) -> Vec<LeadPath> {
             companions: acquired.companions.clone(),
             focus: &focus,
         };
-        // Problems of this reading are not lost: the analysis parses the same bytes again and reports them.
+        // What is wrong with the bytes is not lost: the analysis parses them again and reports it. That they could not
+        // be read this time the collector tells.
         parse(artifact, &input, &mut |record| {
-            for path in focus::lead_paths(artifact, &record) {
-                named.entry(path).or_insert_with(|| format!("{}, {}", item.original_path, record.locator));
+            for lead in focus::leads(artifact, &record) {
+                named.entry(lead).or_insert_with(|| format!("{}, {}", item.original_path, record.locator));
             }
         });
     }
-    named.into_iter().map(|(path, named_by)| LeadPath { path, named_by }).collect()
+    named.into_iter().map(|((path, kept_for), named_by)| LeadPath { path, named_by, kept_for }).collect()
 }
 
 /// The artifacts that asked for an object. A file that a record names is described as an assembly.

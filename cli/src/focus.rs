@@ -1,6 +1,6 @@
 //! What the records are about: the files that are collected as leads and that focused artifacts describe.
 
-use evidence::{Artifact, Focus, Item, Record};
+use evidence::{Artifact, Focus, Item, Lead, Record};
 
 /// Names that are always of interest: the two tools, their configuration and their CLR usage logs.
 const ALWAYS: [&str; 6] =
@@ -11,11 +11,25 @@ const CROWDED: [&str; 5] = [r"\WINDOWS", r"\WINDOWS\SYSTEM32", r"\WINDOWS\SYSWOW
 
 /// The paths that a record names and that should be collected, as text for people and machines.
 pub(crate) fn lead_paths(artifact: &Artifact, record: &Record) -> Vec<String> {
-    let mut paths: Vec<String> =
-        (artifact.leads)(record).iter().flat_map(timeline::lead_paths).filter(|path| !path.is_empty()).collect();
-    paths.sort();
+    let mut paths: Vec<String> = leads(artifact, record).into_iter().map(|(path, _)| path).collect();
     paths.dedup();
     paths
+}
+
+/// The same, each with the artifact that it is kept for, where Windows was told to keep it there.
+pub(crate) fn leads(artifact: &Artifact, record: &Record) -> Vec<(String, Option<&'static str>)> {
+    let mut leads: Vec<(String, Option<&'static str>)> = Vec::new();
+    for lead in (artifact.leads)(record) {
+        let kept_for = match lead {
+            Lead::KeptAt { artifact, .. } => Some(artifact),
+            Lead::Path(_) | Lead::CommandLine { .. } => None,
+        };
+        let paths = timeline::lead_paths(&lead).into_iter().filter(|path| !path.is_empty());
+        leads.extend(paths.map(|path| (path, kept_for)));
+    }
+    leads.sort();
+    leads.dedup();
+    leads
 }
 
 /// A focus on nothing but the tools themselves.

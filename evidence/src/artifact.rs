@@ -75,6 +75,13 @@ pub enum Phase {
 pub enum Lead {
     /// A path, verbatim: drive letter, device, volume GUID, `file:///` or UNC form.
     Path(String),
+    /// A file of another artifact, which Windows was told to keep there: where it is missing, that artifact lacks it.
+    KeptAt {
+        /// Id of that artifact, which parses the file.
+        artifact: &'static str,
+        /// The path, as for [`Lead::Path`].
+        path: String,
+    },
     /// A command line of some program, to be read with the grammar of the tools.
     CommandLine {
         /// Image path of the process, verbatim, where the record has it.

@@ -112,11 +112,12 @@ pub struct Item {
     /// Path inside the bundle, starting with `data/`; absent when nothing was obtained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle_path: Option<String>,
-    /// Ids of the artifacts whose locations asked for it, or `lead` when a record named it; in order.
+    /// Ids of the artifacts whose locations asked for it, or for which Windows was told to keep it there; `lead` when a
+    /// record named it; in order.
     pub wanted_by: Vec<String>,
     /// Round of the leads loop in which it was acquired, 0 for declared locations.
     pub round: u32,
-    /// What named it, when `wanted_by` has `lead`: a sentence with the citing item and place.
+    /// What named it, when it was no declared location: a sentence with the citing item and place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named_by: Vec<String>,
     /// Other paths by which records name it: with short names, or through a junction or link.

@@ -28,7 +28,7 @@ pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;
 pub use guid::guid_text;
 pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};
-pub use problem::{Problem, ProblemKind, Stage};
+pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
 pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record};
 pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};

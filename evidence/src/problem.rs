@@ -126,6 +126,9 @@ impl ProblemKind {
     }
 }
 
+/// How a problem begins that says that an object could not be read again for what its records name.
+pub const LEADS_UNREAD: &str = "reading it once more for what its records name failed";
+
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {

@@ -197,7 +197,7 @@ fn a_deleted_file_that_a_record_names_is_recovered_with_its_streams() {
             r"C:\Users\jdoe\AppData\Local\Temp\T1218.009.dll",
             r"\VOLUME{01da2f77aaaaaaaa-9a3c11f2}\USERS\JDOE\APPDATA\LOCAL\TEMP\LEDGER.DLL",
         ]
-        .map(|path| LeadPath { path: path.to_owned(), named_by: "a test".to_owned() })
+        .map(|path| LeadPath { path: path.to_owned(), named_by: "a test".to_owned(), kept_for: None })
         .to_vec(),
         false => Vec::new(),
     };

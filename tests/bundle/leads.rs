@@ -3,7 +3,7 @@
 use super::*;
 
 fn lead(path: &str, by: &AcquiredItem<'_>) -> LeadPath {
-    LeadPath { path: path.to_owned(), named_by: format!("{} says so", by.item.original_path) }
+    LeadPath { path: path.to_owned(), named_by: format!("{} says so", by.item.original_path), kept_for: None }
 }
 
 #[test]

@@ -11,7 +11,7 @@ const MOST: usize = 24;
 /// global assembly cache give none: they cannot be in it.
 pub fn lead_paths(lead: &Lead) -> Vec<String> {
     let mut paths = match lead {
-        Lead::Path(path) => from_path(path),
+        Lead::Path(path) | Lead::KeptAt { path, .. } => from_path(path),
         Lead::CommandLine { image, command_line, current_directory } => {
             from_command_line(image.as_deref(), command_line, current_directory.as_deref())
         }

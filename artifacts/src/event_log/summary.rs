@@ -174,9 +174,18 @@ impl Summary {
 }
 
 /// An empty log says nothing about its channel; its file name does: `%4` stands for a slash.
-fn channel_of_file(path: &str) -> Option<String> {
+pub(super) fn channel_of_file(path: &str) -> Option<String> {
     let name = path.rsplit(['\\', '/']).next()?;
-    let stem = name.get(..name.len().checked_sub(5)?).filter(|_| name.to_lowercase().ends_with(".evtx"));
+    let lower = name.to_lowercase();
+    // The three logs of every Windows were called otherwise before Vista.
+    for (old, channel) in [("secevent.evt", "Security"), ("sysevent.evt", "System"), ("appevent.evt", "Application")] {
+        if lower == old {
+            return Some(channel.to_owned());
+        }
+    }
+    let endings = [".evtx", ".evt"];
+    let ending = endings.iter().find(|ending| lower.ends_with(*ending) && lower.len() == name.len());
+    let stem = ending.and_then(|ending| name.get(..name.len() - ending.len()));
     Some(stem.unwrap_or(name).replace("%4", "/"))
 }
 
@@ -221,6 +230,8 @@ mod tests {
     fn channels_from_file_names() {
         assert_eq!(channel_of_file(r"C:\x\A%4Operational.evtx").as_deref(), Some("A/Operational"));
         assert_eq!(channel_of_file("Security.EVTX").as_deref(), Some("Security"));
-        assert_eq!(channel_of_file("x"), None);
+        assert_eq!(channel_of_file("x").as_deref(), Some("x"));
+        assert_eq!(channel_of_file(r"C:\WINDOWS\system32\config\SecEvent.Evt").as_deref(), Some("Security"));
+        assert_eq!(channel_of_file("DnsEvent.Evt").as_deref(), Some("DnsEvent"));
     }
 }

@@ -10,6 +10,9 @@ pub struct LeadPath {
     pub path: String,
     /// What names it, in words for people: the item, and where in it.
     pub named_by: String,
+    /// Id of the artifact that this file belongs to, where Windows was told to keep it there. It parses the file, and
+    /// lacks it where the file is missing. `None` for a file that a record merely names.
+    pub kept_for: Option<&'static str>,
 }
 
 /// Where a path can lie.

@@ -1,11 +1,14 @@
 //! The leads loop: what the acquired objects name is evidence too.
 
+#[cfg(test)]
+mod tests;
+
 use super::lead_path::{self, LeadPath};
 use super::locate::{Key, Located, Wanted, local_path};
 use super::objects::{Kept, Objects, Place};
 use crate::run::{AcquiredItem, CollectRequest, Run};
 use crate::source::{Content, Found, Source, Tree, Volume};
-use evidence::{Bytes, ItemStatus, Problem, ProblemKind, Stage, StoredRange};
+use evidence::{Artifact, Bytes, ItemStatus, LEADS_UNREAD, Problem, ProblemKind, Problems, Stage, StoredRange, name};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +35,8 @@ struct Lazy<'a> {
     opened: OnceLock<Result<Box<dyn Content>, String>>,
     size: u64,
     stored_ranges: &'a [StoredRange],
+    /// The first error of reading.
+    failed: OnceLock<String>,
 }
 
 impl<'a> Lazy<'a> {
@@ -44,6 +49,7 @@ impl<'a> Lazy<'a> {
             opened: OnceLock::new(),
             size: kept.item.size,
             stored_ranges: &kept.item.stored_ranges,
+            failed: OnceLock::new(),
         }
     }
 
@@ -52,13 +58,35 @@ impl<'a> Lazy<'a> {
     fn companion(source: &'a Source, kept: &Kept, exact_path: &'a str) -> Option<(Cow<'a, str>, Self)> {
         let (volume, tree) = &source.volumes[kept.volume];
         let tree = tree.as_deref()?;
+        let lazy = |path: Cow<'a, str>, size: u64| Lazy {
+            source,
+            volume: kept.volume,
+            path,
+            deleted: None,
+            opened: OnceLock::new(),
+            size,
+            stored_ranges: &[],
+            failed: OnceLock::new(),
+        };
+        // What cannot be looked up is not called missing.
+        let unread = |problem: Problem| {
+            let lazy = lazy(Cow::Borrowed(local_path(volume, exact_path)), 0);
+            lazy.failed.get_or_init(|| problem.what);
+            Some((Cow::Borrowed(exact_path), lazy))
+        };
         let (name, path, found) = if exact_path.starts_with(&volume.original_path("\\")) {
             let path = local_path(volume, exact_path);
-            (Cow::Borrowed(exact_path), Cow::Borrowed(path), tree.lookup(path).ok().flatten()?)
+            match tree.lookup(path) {
+                Ok(found) => (Cow::Borrowed(exact_path), Cow::Borrowed(path), found?),
+                Err(problem) => return unread(problem),
+            }
         } else {
             // A path that is no text is not looked up by what stands for it. Whatever belongs to a file lies beside it.
             let folder = kept.full_path.rsplit_once('\\').map_or("", |(folder, _)| folder);
-            let beside = tree.list(&tree.lookup(folder).ok().flatten()?).ok()?;
+            let beside = match tree.lookup(folder).and_then(|found| found.map(|found| tree.list(&found)).transpose()) {
+                Ok(beside) => beside?,
+                Err(problem) => return unread(problem),
+            };
             let mut located = beside.into_iter().map(|found| Located { volume: kept.volume, found });
             let located = located.find(|located| located.exact_path(volume) == exact_path)?;
             let path = located.found.full_path();
@@ -67,9 +95,7 @@ impl<'a> Lazy<'a> {
         if found.is_folder {
             return None;
         }
-        let (opened, stored_ranges) = (OnceLock::new(), &[][..]);
-        let lazy = Lazy { source, volume: kept.volume, path, deleted: None, opened, size: found.size, stored_ranges };
-        Some((name, lazy))
+        Some((name, lazy(path, found.size)))
     }
 
     fn open(&self) -> Result<Box<dyn Content>, String> {
@@ -82,7 +108,23 @@ impl<'a> Lazy<'a> {
     }
 
     fn content(&self) -> io::Result<&dyn Content> {
-        self.opened.get_or_init(|| self.open()).as_deref().map_err(|what| io::Error::other(what.clone()))
+        self.opened.get_or_init(|| self.open()).as_deref().map_err(|what| {
+            self.failed.get_or_init(|| what.clone());
+            io::Error::other(what.clone())
+        })
+    }
+
+    /// That it could not be read, though it could when it was acquired.
+    fn problem(&self) -> Option<Problem> {
+        let error = self.failed.get()?;
+        Some(Problem::new(
+            Stage::Acquire,
+            ProblemKind::ReadFailed,
+            name::shown(&self.source.volumes[self.volume].0.original_path(&self.path)),
+            format!("{LEADS_UNREAD}: {error}"),
+            "files that only these records name were not looked for, so that such a file is not in the bundle says nothing \
+             about the host",
+        ))
     }
 }
 
@@ -92,7 +134,11 @@ impl Bytes for Lazy<'_> {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.content()?.read_at(offset, buffer)
+        self.content()?.read_at(offset, buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.failed.get_or_init(|| error.to_string());
+            }
+        })
     }
 
     fn next_data(&self, offset: u64) -> u64 {
@@ -104,35 +150,59 @@ impl Bytes for Lazy<'_> {
     }
 }
 
-/// Paths in upper case with their first spelling, and what names them.
-pub(crate) type Named = BTreeMap<String, (String, BTreeSet<String>)>;
+/// A path that is named.
+pub(crate) struct NamedPath {
+    /// Its first spelling.
+    path: String,
+    /// What names it.
+    named_by: BTreeSet<String>,
+    /// What asks for it: ids of the artifacts that it is kept for, or [`LEAD`].
+    wanted_by: BTreeSet<&'static str>,
+}
+
+/// Named paths by their upper case.
+pub(crate) type Named = BTreeMap<String, NamedPath>;
 
 /// Objects that are asked at a time.
 const BATCH: usize = 512;
 
-/// Asks what the objects from this place on name.
-pub(crate) fn of_objects(request: &CollectRequest<'_>, objects: &mut Objects, from: Place) -> io::Result<Named> {
-    let mut all = Named::new();
+/// Asks what the objects from this place on name; with what could not be read on the way.
+pub(crate) fn of_objects(
+    request: &CollectRequest<'_>,
+    objects: &mut Objects,
+    from: Place,
+) -> io::Result<(Named, Problems)> {
+    let (mut all, mut problems) = (Named::new(), Problems::default());
     objects.each_batch(from, BATCH, &mut |batch| {
-        let named: Vec<Vec<LeadPath>> = batch.par_iter().map(|kept| of_object(request, kept)).collect();
-        for lead in named.into_iter().flatten() {
-            let entry = all.entry(lead.path.to_uppercase()).or_insert_with(|| (lead.path, BTreeSet::new()));
-            entry.1.insert(lead.named_by);
+        let named: Vec<(Vec<LeadPath>, Vec<Problem>)> = batch.par_iter().map(|kept| of_object(request, kept)).collect();
+        for (named, failed) in named {
+            problems.extend(failed);
+            for lead in named {
+                let entry = all.entry(lead.path.to_uppercase()).or_insert_with(|| NamedPath {
+                    path: lead.path,
+                    named_by: BTreeSet::new(),
+                    wanted_by: BTreeSet::new(),
+                });
+                entry.named_by.insert(lead.named_by);
+                entry.wanted_by.insert(lead.kept_for.unwrap_or(LEAD));
+            }
         }
         Ok(())
     })?;
-    Ok(all)
+    Ok((all, problems))
 }
 
-fn of_object(request: &CollectRequest<'_>, kept: &Kept) -> Vec<LeadPath> {
+fn of_object(request: &CollectRequest<'_>, kept: &Kept) -> (Vec<LeadPath>, Vec<Problem>) {
     if kept.item.status == ItemStatus::Failed || request.cancel.load(Ordering::Relaxed) {
-        return Vec::new();
+        return Default::default();
     }
     let lazy = Lazy::new(request.source, kept);
     let companions: Vec<(Cow<'_, str>, Lazy<'_>)> =
         kept.item.companions.iter().filter_map(|path| Lazy::companion(request.source, kept, path)).collect();
-    let companions = companions.iter().map(|(path, lazy)| (path.as_ref(), lazy as &dyn Bytes)).collect();
-    (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions })
+    let beside = companions.iter().map(|(path, lazy)| (path.as_ref(), lazy as &dyn Bytes)).collect();
+    let named = (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions: beside });
+    let failed = std::iter::once(&lazy).chain(companions.iter().map(|(_, lazy)| lazy)).filter_map(Lazy::problem);
+    (named, failed.collect())
 }
 
 pub(super) fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
@@ -150,11 +220,11 @@ const MOST_LINKS: usize = 16;
 
 /// The files, existing or deleted, that a path leads to, with what belongs to them; and in which words that is to be
 /// told: found where it was named, or elsewhere.
-fn find(run: &mut Run<'_>, path: &str) -> Result<Vec<(Located, String)>, Problem> {
+fn find(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Located, String)>, Problem> {
     let mut meant = path.to_owned();
     for _ in 0..MOST_LINKS {
         match follow(run, &meant) {
-            None => return find_file(run, &meant),
+            None => return find_file(run, &meant, with_more),
             Some(Ok(target)) => meant = target,
             Some(Err(what)) => return Err(not_found(path, what)),
         }
@@ -188,20 +258,40 @@ fn not_found(path: &str, what: String) -> Problem {
     Problem::new(Stage::Locate, ProblemKind::NotFound, path, what, effect)
 }
 
-fn find_file(run: &mut Run<'_>, path: &str) -> Result<Vec<(Located, String)>, Problem> {
+/// Says of a file that an artifact keeps there, and that is missing, what that artifact lacks: unlike a program that comes
+/// and goes, it should be there.
+fn lacking(request: &CollectRequest<'_>, named: &NamedPath, problem: &mut Problem) {
+    let is_kept_for = |artifact: &&&Artifact| named.wanted_by.contains(artifact.id);
+    let titles: Vec<&str> = request.artifacts.iter().filter(is_kept_for).map(|artifact| artifact.title).collect();
+    if titles.is_empty() || problem.kind != ProblemKind::NotFound {
+        return;
+    }
+    let a = format!("Windows was told to keep a file of {} there", titles.join(", "));
+    problem.kind = ProblemKind::Inconsistent { a, b: "it is not in this evidence".to_owned() };
+    problem.effect =
+        "what it records is not known, and that is no sign that nothing happened; if it lies on another volume \
+                      or machine, collect it from there"
+            .to_owned();
+}
+
+fn find_file(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Located, String)>, Problem> {
     let source = run.request.source;
     let not_found = |what: String| not_found(path, what);
     let volumes: Vec<&Volume> = source.volumes.iter().map(|(volume, _)| volume).collect();
     let places = lead_path::places(path, &volumes).map_err(|why| not_found(why.to_owned()))?;
-    let mut is_folder = false;
+    let belongings = |run: &mut Run<'_>, index: usize, tree: &dyn Tree, files: Vec<Found>| match with_more {
+        true => with_belongings(run, index, tree, files),
+        false => files.into_iter().map(|found| (Located { volume: index, found }, String::new())).collect(),
+    };
+    let (mut is_folder, mut failed) = (false, None);
     for index in &places.volumes {
         let Some(tree) = source.volumes[*index].1.as_deref() else { continue };
         for path in lead_path::on_volume(volumes[*index], &places.path) {
             match tree.lookup(&path) {
-                Ok(Some(found)) if !found.is_folder => return Ok(with_belongings(run, *index, tree, vec![found])),
+                Ok(Some(found)) if !found.is_folder => return Ok(belongings(run, *index, tree, vec![found])),
                 Ok(Some(_)) => is_folder = true,
                 Ok(None) => {}
-                Err(problem) => run.problems.push(problem),
+                Err(problem) => failed = Some(problem.what),
             }
         }
     }
@@ -210,14 +300,40 @@ fn find_file(run: &mut Run<'_>, path: &str) -> Result<Vec<(Located, String)>, Pr
         for path in lead_path::on_volume(volumes[*index], &places.path) {
             let deleted = deleted(tree, &path);
             if !deleted.is_empty() {
-                return Ok(with_belongings(run, *index, tree, deleted));
+                return Ok(belongings(run, *index, tree, deleted));
             }
         }
+    }
+    let failed = failed.or_else(|| places.volumes.iter().find_map(|index| damaged_folder(run, *index, &places.path)));
+    if let Some(what) = failed {
+        let what = format!("a record names it, and whether it is there could not be read: {what}");
+        let effect = "that it is not in the bundle does not mean that it was not there";
+        return Err(Problem::new(Stage::Acquire, ProblemKind::ReadFailed, path, what, effect));
     }
     Err(not_found(match is_folder {
         true => "a record names it, but it is a folder".to_owned(),
         false => format!("a record names it, but it is not on {}, not even deleted", names(&volumes, &places.volumes)),
     }))
+}
+
+/// What could not be read of the folders on a path, so that a file in them may be missed.
+fn damaged_folder(run: &mut Run<'_>, volume: usize, path: &str) -> Option<String> {
+    const MOST: usize = 100_000;
+    let tree = run.request.source.volumes[volume].1.as_deref()?;
+    for problem in tree.take_problems() {
+        let is_of_folder = problem.kind == ProblemKind::ReadFailed && problem.item.starts_with('\\');
+        if is_of_folder && problem.stage == Stage::Source && run.damaged_folders.len() < MOST {
+            run.damaged_folders.insert((volume, problem.item.clone()), problem.what.clone());
+        }
+        run.problems.push(problem);
+    }
+    let path = path.to_uppercase();
+    let is_above = |folder: &str| {
+        let folder = folder.trim_end_matches('\\').to_uppercase();
+        path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('\\'))
+    };
+    let of_volume = run.damaged_folders.iter().filter(|((of, folder), _)| *of == volume && is_above(folder));
+    of_volume.map(|((_, folder), what)| format!("{folder}: {what}")).next()
 }
 
 fn names(volumes: &[&Volume], indexes: &[usize]) -> String {
@@ -273,28 +389,32 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
         ));
         return Ok(Vec::new());
     }
-    for (upper, (path, named_by)) in named {
+    for (upper, named) in named {
         let keys = match run.resolved.get(&upper) {
             Some(keys) => keys.clone(),
             None => {
-                let keys = resolve(run, &path, &named_by, &mut wanted, &mut left_out)?;
+                let keys = resolve(run, &named, &mut wanted, &mut left_out)?;
                 run.resolved.insert(upper, keys.clone());
                 keys
             }
         };
+        let NamedPath { path, named_by, wanted_by } = named;
         // The first is the named file itself; what belongs to it says so on its own.
         for key in keys {
             if run.objects.has(&key) {
                 let volume = &run.request.source.volumes[key.0].0;
                 let later = run.objects.later(&key);
                 add_named_by(&mut later.named_by, &named_by);
-                later.wanted_by.insert(LEAD.to_owned());
+                later.wanted_by.extend(wanted_by.iter().map(|id| (*id).to_owned()));
                 if later.named_as.len() < MAX_NAMED_BY && is_another_name(&path, &volume.original_path(&key.1), volume)
                 {
                     later.named_as.insert(path.clone());
                 }
             } else if let Some(wanted) = wanted.get_mut(&key) {
                 add_named_by(&mut wanted.named_by, &named_by);
+                wanted.wanted_by.extend(&wanted_by);
+                wanted.wanted_by.sort_unstable();
+                wanted.wanted_by.dedup();
                 let volume = &run.request.source.volumes[wanted.located.volume].0;
                 let more = wanted.named_as.len() < MAX_NAMED_BY;
                 if more && is_another_name(&path, &wanted.original_path, volume) {
@@ -310,10 +430,10 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
             ProblemKind::LimitReached,
             "",
             format!(
-                "{left_out} files that records name (leads) are more than the limit of {} files or {} bytes",
+                "{left_out} files that records name were left out: they are more than the limit of {} leads, or of {} bytes",
                 limits.max_lead_files, limits.max_lead_bytes
             ),
-            "they are not collected; raise the limit to have them",
+            "what they hold is not known, though they are there; raise the limit to have them",
         ));
     }
     Ok(wanted.into_values().collect())
@@ -329,22 +449,20 @@ fn is_another_name(named: &str, original: &str, volume: &Volume) -> bool {
 /// Looks for one path; gives the keys of the named files themselves.
 fn resolve(
     run: &mut Run<'_>,
-    path: &str,
-    named_by: &BTreeSet<String>,
+    named: &NamedPath,
     wanted: &mut BTreeMap<Key, Wanted>,
     left_out: &mut u64,
 ) -> io::Result<Vec<Key>> {
-    let by = named_by.iter().next().cloned().unwrap_or_default();
-    let found = match find(run, path) {
+    let path = named.path.as_str();
+    let by = named.named_by.iter().next().cloned().unwrap_or_default();
+    let is_named_only = named.wanted_by.contains(LEAD);
+    let found = match find(run, path, is_named_only) {
         Ok(found) => found,
         Err(mut problem) => {
+            let result = if problem.kind == ProblemKind::NotFound { "not found" } else { "failed" };
             problem.what = format!("{} (named by {by})", problem.what);
-            run.act(
-                "follow lead",
-                path,
-                "not found",
-                &[("named_by", by.into()), ("error", problem.what.clone().into())],
-            )?;
+            lacking(run.request, named, &mut problem);
+            run.act("follow lead", path, result, &[("named_by", by.into()), ("error", problem.what.clone().into())])?;
             run.problems.push(problem);
             return Ok(Vec::new());
         }
@@ -376,8 +494,8 @@ fn resolve(
         }
         run.lead_files += 1;
         run.lead_bytes += size;
-        new.wanted_by.push(LEAD);
-        new.as_program = true;
+        new.wanted_by.extend(&named.wanted_by);
+        new.as_program = is_named_only;
         if !why.is_empty() {
             new.named_by.insert(why);
         }

@@ -1,5 +1,9 @@
 //! Declared locations on a source: what is there, and what is not.
 
+#[cfg(test)]
+mod tests;
+
+use super::lead_path;
 use super::pattern::Pattern;
 use crate::source::{Found, Source, Tree, Volume, VolumeKind};
 use evidence::{Artifact, Format, Location, Problem, ProblemKind, Stage, name};
@@ -14,6 +18,7 @@ pub struct Located {
     pub found: Found,
 }
 
+const LEGACY_PROFILES: &str = r"\Documents and Settings";
 /// Where the profiles of users lie, beside the Windows folder.
 const PROFILES_BESIDE: [&str; 2] = [r"\Users\*", r"\Documents and Settings\*"];
 /// Where those of the accounts of services lie, below it.
@@ -50,50 +55,122 @@ pub(crate) fn local_path<'a>(volume: &Volume, original_path: &'a str) -> &'a str
     original_path.get(prefix..).unwrap_or_default()
 }
 
+/// A folder on one of the volumes: the index of the volume, and the path from its root.
+type Place = (usize, String);
+
+/// Most junctions and links that a path goes through.
+const MOST_LINKS: usize = 16;
+
+/// Where the junctions and links on a folder's path lead: the folder itself where there are none. An error says where
+/// they lead, if that is not in the source.
+fn behind_links(source: &Source, volume: usize, folder: &str) -> Result<Place, String> {
+    let volumes: Vec<&Volume> = source.volumes.iter().map(|(volume, _)| volume).collect();
+    let tree = |index: usize| source.volumes.get(index).and_then(|(_, tree)| tree.as_deref());
+    let mut place = (volume, folder.to_owned());
+    for _ in 0..MOST_LINKS {
+        let Some(target) = tree(place.0).and_then(|tree| tree.link(&place.1)) else { return Ok(place) };
+        if target.starts_with('\\') {
+            place.1 = target;
+            continue;
+        }
+        let missing =
+            name::shown(&format!("{} leads to {target}", volumes[place.0].original_path(&place.1))).into_owned();
+        let there = lead_path::places(&target, &volumes).map_err(|why| format!("{missing}: {why}"))?;
+        let is_there = |index: &&usize| {
+            let found = tree(**index).and_then(|tree| tree.lookup(&there.path).ok().flatten());
+            found.is_some_and(|found| found.is_folder)
+                || tree(**index).is_some_and(|tree| tree.link(&there.path).is_some())
+        };
+        // A link names its own volume by letter as well.
+        let own = there.volumes.iter().find(|index| **index == place.0);
+        let Some(index) = own.or_else(|| there.volumes.iter().find(is_there)) else {
+            return Err(format!("{missing}, which is on no volume of the source"));
+        };
+        place = (*index, there.path);
+    }
+    Err(name::shown(&format!("{} leads through junctions in a circle", volumes[volume].original_path(folder)))
+        .into_owned())
+}
+
+/// The same; what leads nowhere is a problem.
+fn follow(source: &Source, volume: usize, folder: &str, problems: &mut Vec<Problem>) -> Option<Place> {
+    match behind_links(source, volume, folder) {
+        Ok(place) => Some(place),
+        Err(what) => {
+            let kind = ProblemKind::Inconsistent { a: what, b: "what lies there is not in this evidence".to_owned() };
+            let what = "a folder that is looked into is a junction or link, and where it leads could not be searched";
+            let effect = "what it holds is not known; if it lies on another volume, collect it from there";
+            problems.push(Problem::new(Stage::Locate, kind, folder, what, effect));
+            None
+        }
+    }
+}
+
 /// The folders that a component with a wildcard, or a plain path, stands for.
-fn folders(tree: &dyn Tree, pattern: &str, problems: &mut Vec<Problem>) -> Vec<String> {
-    let mut look = |path: &str| match tree.lookup(path) {
+fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Place> {
+    let (parent, is_plain) = match pattern.strip_suffix(r"\*") {
+        None => (pattern, true),
+        Some(parent) => (parent, false),
+    };
+    // Windows' own link for programs from before Vista leads to where is looked anyway.
+    let mut unsaid = Vec::new();
+    let said = if parent.ends_with(LEGACY_PROFILES) { &mut unsaid } else { &mut *problems };
+    let Some((volume, path)) = follow(source, volume, parent, said) else { return Vec::new() };
+    let Some(tree) = source.volumes[volume].1.as_deref() else { return Vec::new() };
+    let found = match tree.lookup(&path) {
         Ok(found) => found.filter(|found| found.is_folder),
         Err(problem) => {
             problems.push(problem);
             None
         }
     };
-    match pattern.strip_suffix(r"\*") {
-        None => look(pattern).map(|found| found.path).into_iter().collect(),
-        Some(parent) => {
-            let Some(parent) = look(parent) else { return Vec::new() };
-            match tree.list(&parent) {
-                Ok(children) => children
-                    .into_iter()
-                    .filter(|child| child.is_folder && child.stream.is_none())
-                    .map(|child| child.path)
-                    .collect(),
-                Err(problem) => {
-                    problems.push(problem);
-                    Vec::new()
-                }
-            }
+    let Some(found) = found else { return Vec::new() };
+    if is_plain {
+        return vec![(volume, found.path)];
+    }
+    match tree.list(&found) {
+        Ok(children) => children
+            .into_iter()
+            .filter(|child| child.is_folder && child.stream.is_none())
+            .map(|child| (volume, child.path))
+            .collect(),
+        Err(problem) => {
+            problems.push(problem);
+            Vec::new()
         }
     }
 }
 
-fn expand(volume: &Volume, tree: &dyn Tree, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Found> {
+/// What a pattern stands for below a folder, through the junctions and links on the part of it that has no wildcard.
+fn below(source: &Source, base: &Place, rest: &str, problems: &mut Vec<Problem>) -> Vec<Located> {
+    let last = rest.rfind('\\').unwrap_or(0);
+    let wild = rest.find(['*', '?']).map_or(last, |at| rest[..at].rfind('\\').unwrap_or(0));
+    let (fixed, more) = rest.split_at(wild.min(last));
+    let Some((volume, folder)) = follow(source, base.0, &format!("{}{fixed}", base.1), problems) else {
+        return Vec::new();
+    };
+    let Some(tree) = source.volumes[volume].1.as_deref() else { return Vec::new() };
+    let found = Pattern::new(more).expand(tree, &folder, problems);
+    found.into_iter().map(|found| Located { volume, found }).collect()
+}
+
+fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Located> {
+    let volume = &source.volumes[index].0;
     let windows = volume.windows.as_str();
     if let Some(rest) = pattern.strip_prefix("%SystemRoot%") {
-        return Pattern::new(rest).expand(tree, windows, problems);
+        return below(source, &(index, windows.to_owned()), rest, problems);
     }
     if let Some(rest) = pattern.strip_prefix("%UserProfile%") {
         let beside = volume.beside_windows();
         let patterns = PROFILES_BESIDE.map(|pattern| format!("{beside}{pattern}"));
-        let below = PROFILES_BELOW.map(|pattern| format!("{windows}{pattern}"));
+        let places = PROFILES_BELOW.map(|pattern| format!("{windows}{pattern}"));
         let mut profiles = BTreeSet::new();
-        for pattern in patterns.iter().chain(&below) {
-            profiles.extend(folders(tree, pattern, problems));
+        for pattern in patterns.iter().chain(&places) {
+            profiles.extend(folders(source, index, pattern, problems));
         }
-        return profiles.iter().flat_map(|profile| Pattern::new(rest).expand(tree, profile, problems)).collect();
+        return profiles.iter().flat_map(|profile| below(source, profile, rest, problems)).collect();
     }
-    Pattern::new(pattern).expand(tree, "", problems)
+    below(source, &(index, String::new()), pattern, problems)
 }
 
 /// Which volumes a location is looked for on.
@@ -151,10 +228,9 @@ pub fn locate(source: &Source, location: &Location) -> (Vec<Located>, Vec<Proble
     let (patterns, on) = patterns(location);
     let mut located = Vec::new();
     let mut problems = Vec::new();
-    for (index, tree) in trees(source, on) {
+    for (index, _) in trees(source, on) {
         for pattern in &patterns {
-            let found = expand(&source.volumes[index].0, tree, pattern, &mut problems);
-            located.extend(found.into_iter().map(|found| Located { volume: index, found }));
+            located.extend(expand(source, index, pattern, &mut problems));
         }
     }
     for (volume, tree) in trees(source, On::Loose) {

@@ -21,7 +21,7 @@ use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind
 use locate::{Key, Wanted};
 use objects::{Kept, Objects};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -172,6 +172,7 @@ pub fn collect(request: &CollectRequest<'_>) -> Result<Collected, Error> {
                 spill: spill.clone(),
                 checks: Vec::new(),
                 problems: request.source.problems.iter().cloned().collect(),
+                damaged_folders: BTreeMap::new(),
                 resolved: HashMap::new(),
                 bytes_stored: 0,
                 bytes_known: 0,
@@ -248,6 +249,8 @@ pub(crate) struct Run<'a> {
     /// What the check of the image gave.
     checks: Vec<(String, String)>,
     pub(crate) problems: Problems,
+    /// Folders that could not be read whole, and why: by volume and path.
+    pub(crate) damaged_folders: BTreeMap<(usize, String), String>,
     /// Leads that were looked for, and the objects that they led to.
     pub(crate) resolved: HashMap<String, Vec<Key>>,
     bytes_stored: u64,
@@ -334,7 +337,9 @@ impl Run<'_> {
                 break;
             }
             if round >= request.limits.max_rounds {
-                let named = leads::of_objects(request, &mut self.objects, from)?.len();
+                let (named, problems) = leads::of_objects(request, &mut self.objects, from)?;
+                let named = named.len();
+                self.problems.extend(problems.into_vec());
                 if named > 0 {
                     self.problems.push(Problem::new(
                         Stage::Locate,
@@ -347,7 +352,8 @@ impl Run<'_> {
                 break;
             }
             self.tell(Step::Leads, "", 0, self.objects.since(from) as u64);
-            let named = leads::of_objects(request, &mut self.objects, from)?;
+            let (named, problems) = leads::of_objects(request, &mut self.objects, from)?;
+            self.problems.extend(problems.into_vec());
             from = self.objects.end();
             wanted = leads::wanted(self, named)?;
             self.act("leads", "", "ok", &[("round", (round + 1).into()), ("objects", wanted.len().into())])?;
@@ -604,7 +610,9 @@ mod tests {
             r"C:\One\a.dll",
         ];
         let leads = |acquired: &AcquiredItem<'_>| match acquired.item.round {
-            0 => named.map(|path| LeadPath { path: path.to_owned(), named_by: "a test".to_owned() }).to_vec(),
+            0 => named
+                .map(|path| LeadPath { path: path.to_owned(), named_by: "a test".to_owned(), kept_for: None })
+                .to_vec(),
             _ => Vec::new(),
         };
         let (_folder, collected) = collect_named(&source, &leads, &AtomicBool::new(false), &Silent);
@@ -671,7 +679,7 @@ mod tests {
         collect_named(source, &|_| Vec::new(), cancel, observer)
     }
 
-    fn collect_named(
+    pub(super) fn collect_named(
         source: &Source,
         leads: &(dyn Fn(&AcquiredItem<'_>) -> Vec<LeadPath> + Sync),
         cancel: &AtomicBool,

@@ -56,6 +56,8 @@ struct Channel {
     first: Option<Filetime>,
     last: Option<Filetime>,
     gaps: Vec<String>,
+    /// Whether the log is of a format that is not read.
+    is_unread: bool,
 }
 
 /// What was seen of every source.
@@ -64,6 +66,8 @@ pub(super) struct Seen {
     channels: Vec<Channel>,
     artifacts: BTreeMap<&'static str, Reach>,
     cleared: BTreeMap<String, Vec<Source>>,
+    /// Where the registry keeps logs that are not in their usual place, by name.
+    moved: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Seen {
@@ -99,6 +103,7 @@ impl Seen {
             records: fields.number("Records").unwrap_or(0),
             first: time("First"),
             last: time("Last"),
+            is_unread: fields.text("Unread").is_some(),
             gaps: ranges
                 .iter()
                 .filter_map(Value::as_text)
@@ -106,6 +111,17 @@ impl Seen {
                 .chain(chunks.map(|count| format!("the log is cut off: {count} of its chunks are missing")))
                 .collect(),
         });
+    }
+
+    /// A log that the registry keeps elsewhere.
+    pub(super) fn moved(&mut self, event: &Event) {
+        const MOST: usize = 1_000;
+        let fields = &event.record.fields;
+        if let (Some(log), Some(file)) = (fields.text("Log"), fields.text("File"))
+            && self.moved.len() < MOST
+        {
+            self.moved.entry(log.to_lowercase()).or_default().insert(file.to_owned());
+        }
     }
 
     /// A record that says that a log was cleared.
@@ -126,6 +142,11 @@ impl Seen {
             let cleared = self.cleared.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&channel.name));
             let cleared: Vec<_> = cleared.flat_map(|(_, sources)| sources).map(|source| places.plain(source)).collect();
             let mut text = match (channel.records, channel.first, channel.last) {
+                (0, ..) if channel.is_unread => {
+                    "the log is there, in the format before Windows Vista, which is not read: a missing record means \
+                     nothing"
+                        .to_owned()
+                }
                 (0, ..) if !channel.gaps.is_empty() => {
                     "no record of the log could be read: nothing can be concluded from a missing record".to_owned()
                 }
@@ -144,7 +165,7 @@ impl Seen {
             }
             found.push(Coverage {
                 source: channel.name.clone(),
-                present: channel.records > 0,
+                present: channel.records > 0 || channel.is_unread,
                 item: Some(places.path(channel.item).to_owned()),
                 records: channel.records,
                 first: channel.first,
@@ -168,7 +189,12 @@ impl Seen {
         for (name, more) in CHANNELS {
             if !known.contains(&name.to_lowercase()) {
                 let cleared = self.cleared.get(name).into_iter().flatten().map(|source| places.plain(source)).collect();
-                found.push(absent(name, more, cleared));
+                let moved = self.moved.get(&name.to_lowercase()).into_iter().flatten().cloned().collect::<Vec<_>>();
+                let more = match moved.is_empty() {
+                    true => more.to_owned(),
+                    false => format!("the registry keeps it at {}; {more}", moved.join(" or ")),
+                };
+                found.push(absent(name, &more, cleared));
             }
         }
         for (name, sources) in &self.cleared {

@@ -18,6 +18,7 @@ mod run;
 mod source;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod verdict;
 
 use crate::event::Event;
@@ -38,6 +39,7 @@ use registration::{Draft, Registrations};
 use run::{Context, Run};
 use source::{Places, Source};
 use std::collections::{BTreeMap, HashMap};
+use unread::Unread;
 
 /// What the events of a host come to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,10 +71,10 @@ pub struct Correlator {
     processes: Processes,
     boots: Boots,
     files: Files,
+    unread: Unread,
     prefetch: Prefetch,
     registrations: Registrations,
     seen: Seen,
-    left_out: bool,
 }
 
 impl Correlator {
@@ -86,19 +88,18 @@ impl Correlator {
             processes: Processes::new(suspects.clone()),
             boots: Boots::default(),
             files: Files::new(items),
+            unread: Unread::default(),
             prefetch: Prefetch::new(suspects),
             registrations: Registrations::default(),
             seen: Seen::default(),
-            left_out: false,
         }
     }
 
-    /// Takes what went wrong before: where a limit or an interruption left objects out, a missing one proves nothing.
-    pub fn told(&mut self, problems: &[Problem]) {
-        self.left_out |= problems.iter().any(|problem| {
-            matches!(problem.stage, Stage::Locate | Stage::Acquire)
-                && matches!(problem.kind, ProblemKind::LimitReached | ProblemKind::Interrupted)
-        });
+    /// The same with what went wrong when the objects were collected: what could not be examined is not called absent.
+    #[must_use]
+    pub fn knowing(mut self, failures: &[Problem]) -> Self {
+        self.unread = Unread::new(failures);
+        self
     }
 
     /// Takes an event.
@@ -107,6 +108,7 @@ impl Correlator {
         match event.record.data_type {
             "windows:evtx:record" => self.observe_log(event),
             "windows:evtx:channel" => self.seen.channel(event),
+            "windows:registry:event_log_file" => self.seen.moved(event),
             "windows:live:process" => {
                 // Without its start it is not known which of the processes with this number it was.
                 // Nor is the collection itself anything that happened on the host.
@@ -213,9 +215,9 @@ impl Correlator {
     /// Ends the input and draws the conclusions.
     pub fn finish(self) -> Correlation {
         let mut problems = self.limits();
-        let Correlator { host, items, places, processes, boots, files, prefetch, registrations, seen, left_out } = self;
+        let Correlator { host, items, places, processes, boots, files, unread, prefetch, registrations, seen } = self;
         let (prefetch, slots, prefetch_lookalikes) = prefetch.finish(&files);
-        let context = Context { host: &host, files: &files, prefetch: &prefetch, places: &places, left_out };
+        let context = Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places };
 
         let mut lookalikes = Vec::new();
         let mut tools = Vec::new();

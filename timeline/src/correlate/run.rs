@@ -5,6 +5,7 @@ use super::identity;
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId};
 use super::source::{Cited, Places};
+use super::unread::{Because, Unread};
 use super::verdict::{self, Known};
 use crate::command::{self, Command, Resolution};
 use crate::host::Host;
@@ -40,35 +41,18 @@ pub(super) struct Run {
     pub(super) registrations: Vec<Related>,
 }
 
+/// Why nothing is known of the content of a deleted assembly.
+fn deleted(because: Option<Because>) -> String {
+    because.map_or("The assembly was deleted and its content was not recovered", Because::of_deleted).to_owned()
+}
+
 /// What runs need to be described.
 pub(super) struct Context<'a> {
     pub(super) host: &'a Host,
     pub(super) files: &'a Files,
+    pub(super) unread: &'a Unread,
     pub(super) prefetch: &'a [PrefetchFile],
     pub(super) places: &'a Places,
-    /// Whether a limit or an interruption left objects out, so that one that is missing may be on the host.
-    pub(super) left_out: bool,
-}
-
-/// Of an assembly that is not among the objects, while not every object was collected.
-const LEFT_OUT: &str = "Not every file that records name was collected, and the assembly is not among those that were";
-
-/// What is known of an assembly that is not among the objects and of which no file system tells.
-fn absent(context: &Context<'_>) -> (AssemblyState, String) {
-    if context.left_out {
-        (AssemblyState::Unknown, LEFT_OUT.to_owned())
-    } else {
-        (AssemblyState::Absent, "The assembly is not in the evidence".to_owned())
-    }
-}
-
-/// What is known of an assembly of which only traces are left.
-fn deleted(context: &Context<'_>) -> &'static str {
-    if context.left_out {
-        "The assembly was deleted, and not every deleted file that records name was looked for"
-    } else {
-        "The assembly was deleted and its content was not recovered"
-    }
 }
 
 impl Run {
@@ -182,7 +166,7 @@ impl Run {
         if let Some(path) = resolution.candidates.iter().find(|path| files.traced(path) == Some(true)) {
             assembly.resolved_path = Some(path.clone());
             assembly.state = AssemblyState::Deleted;
-            self.no_facts = deleted(context).to_owned();
+            self.no_facts = deleted(context.unread.any_of(std::iter::once(path.as_str())));
             return;
         }
         if resolution.display_name {
@@ -211,7 +195,23 @@ impl Run {
         assembly.candidates =
             resolution.candidates.iter().filter(|path| Some(*path) != likeliest.as_ref()).cloned().collect();
         assembly.resolved_path = likeliest;
-        (assembly.state, self.no_facts) = absent(context);
+        let because = context.unread.any_of(resolution.candidates.iter().map(String::as_str));
+        self.not_found(because);
+    }
+
+    /// The file is not in the evidence, or that cannot be said.
+    fn not_found(&mut self, because: Option<Because>) {
+        match because {
+            None => {
+                self.assembly.state = AssemblyState::Absent;
+                self.no_facts = "The assembly is not in the evidence".to_owned();
+            }
+            Some(because) => {
+                self.assembly.state = AssemblyState::Unknown;
+                self.assembly.resolution.push_str(because.of_path());
+                self.no_facts = because.of_assembly().to_owned();
+            }
+        }
     }
 
     fn take(&mut self, item: ItemId, sha256: &str, status: ItemStatus, recovered: bool) {
@@ -241,8 +241,9 @@ impl Run {
                 self.assembly.resolution =
                     "the only program outside Windows in the list of the prefetch file; in which of its runs it was opened is not recorded"
                         .to_owned();
-                self.assembly.resolved_path = Some(shown(only));
-                (self.assembly.state, self.no_facts) = absent(context);
+                let path = shown(only);
+                let because = context.unread.any_of(std::iter::once(&**only));
+                self.assembly.resolved_path = Some(path);
                 if let Some(found) = context.files.find(only) {
                     let (path, item, sha256) = (found.path.to_owned(), found.item, found.sha256.to_owned());
                     let (status, recovered) = (found.status, found.recovery.is_some());
@@ -250,7 +251,9 @@ impl Run {
                     self.take(item, &sha256, status, recovered);
                 } else if context.files.traced(only) == Some(true) {
                     self.assembly.state = AssemblyState::Deleted;
-                    self.no_facts = deleted(context).to_owned();
+                    self.no_facts = deleted(because);
+                } else {
+                    self.not_found(because);
                 }
             }
             several => {

@@ -327,7 +327,9 @@ fn unknowns(execution: &Execution) -> Vec<String> {
         AssemblyState::Absent => Some("The assembly was not where the command line points."),
         AssemblyState::Remote => Some("The assembly lies on another machine and was not collected."),
         AssemblyState::Unresolved => Some("Which file the command line means is not certain."),
-        AssemblyState::Unknown if execution.assembly.resolved_path.is_some() => Some("The assembly was not read."),
+        AssemblyState::Unknown if execution.assembly.resolved_path.is_some() => {
+            Some("The assembly was not examined, so what it holds, and whether it was there, is not known.")
+        }
         AssemblyState::Unknown if execution.command_line.is_some() => Some("Which assembly it was is not known."),
         AssemblyState::Unknown => None,
     };

@@ -164,6 +164,18 @@ fn s17_an_open_log_whose_header_lags_behind_is_not_called_cut() {
 }
 
 #[test]
+fn s12_a_log_of_the_old_format_is_named_and_not_taken_for_a_damaged_one() {
+    // Header of an .Evt log: its size, signature, version 1.1, then offsets; and its size again at the end.
+    let mut bytes = vec![0u8; 0x1_0000];
+    bytes[..16].copy_from_slice(b"\x30\0\0\0LfLe\x01\0\0\0\x01\0\0\0");
+    bytes[0x2C] = 0x30;
+    let (records, problems) = parsed(bytes);
+    let [record] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((record.subject.as_str(), record.fields.text("Unread")), ("Empty/Log", Some("evt")));
+    assert_eq!(kinds(&problems), ["unsupported_version"]);
+}
+
+#[test]
 fn a_lost_last_chunk_header_is_not_called_a_cut() {
     let mut chunks = three_chunks();
     chunks[2][..8].fill(0);

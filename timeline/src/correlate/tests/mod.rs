@@ -3,6 +3,7 @@
 mod artifacts;
 mod live;
 mod runs;
+mod unread;
 
 use crate::correlate::builder::{at, in_order, item, logged, map, record, security, sysmon, time, values};
 use crate::correlate::{Correlation, Correlator};

@@ -10,7 +10,7 @@ use crate::merge::{FieldName, Place, RecordView, ValueView};
 const BY_TYPE: &[(&str, &str)] = &[
     (
         "windows:evtx:channel",
-        "Event log {Channel}: {Records} records, {FirstRecordId} to {LastRecordId}[, from {First} to {Last}][, missing {MissingRecordIds}]",
+        "Event log {Channel}[: {Records} records][, {FirstRecordId} to {LastRecordId}][, from {First} to {Last}][, missing {MissingRecordIds}]",
     ),
     ("windows:prefetch:execution", "{Executable} ran, {RunCount} runs in all[, from {Path}][, prefetch hash {Hash}]"),
     (
@@ -20,6 +20,10 @@ const BY_TYPE: &[(&str, &str)] = &[
     (
         "windows:registry:com_record",
         "COM value type {Guid} is registered[, class {Class}][ of assembly {Assembly}][, code base {CodeBase}][, state {State}]",
+    ),
+    (
+        "windows:registry:event_log_file",
+        "The registry keeps the event log {Log} at {File}, which is not its usual place (T1562.002); the key was last changed then",
     ),
     ("windows:registry:com_value", "Deleted COM value {ValueName}: {Value}"),
     ("windows:ntfs:usn_journal", "Change journal {JournalId} was created[, lowest valid USN {LowestValidUsn}]"),

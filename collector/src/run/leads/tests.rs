@@ -1,0 +1,121 @@
+//! Leads that cannot be followed, and files that Windows was told to keep elsewhere.
+
+use super::*;
+use crate::run::tests::collect_named;
+use crate::source::faulty::{Faulty, FaultyTree};
+use crate::source::volume::ntfs::NtfsTree;
+use crate::source::volume::ntfs::tests::volume_with_links;
+use crate::source::{Found, VolumeKind};
+use crate::{Collected, Silent};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+fn lead(path: &str, kept_for: Option<&'static str>) -> LeadPath {
+    LeadPath { path: path.to_owned(), named_by: "a test".to_owned(), kept_for }
+}
+
+/// Collects a file `a`, whose records name these paths, beside a volume `C` with links and a file.
+fn collected(a: Faulty, named: &[LeadPath]) -> (tempfile::TempDir, Collected) {
+    let volume = Volume { letter: Some('C'), is_system: true, ..Volume::new("C", VolumeKind::Ntfs) };
+    let tree = NtfsTree::open(Arc::new(volume_with_links())).unwrap();
+    let mut source = FaultyTree::new(vec![("a", a)]).source();
+    source.volumes.push((volume, Some(Arc::new(tree))));
+    let leads = |acquired: &AcquiredItem<'_>| {
+        let mut byte = [0];
+        match acquired.item.round {
+            0 if acquired.bytes.read_full_at(0, &mut byte).is_ok() => named.to_vec(),
+            _ => Vec::new(),
+        }
+    };
+    collect_named(&source, &leads, &AtomicBool::new(false), &Silent)
+}
+
+fn about<'a>(collected: &'a Collected, item: &str) -> Vec<&'a Problem> {
+    collected.problems.iter().filter(|problem| problem.item == item).collect()
+}
+
+#[test]
+fn v9_an_object_that_cannot_be_read_again_for_its_leads_is_a_problem() {
+    let (_whole, whole) = collected(Faulty::new(vec![7; 100]), &[lead(r"C:\Data\a long name.dll", None)]);
+    assert_eq!(whole.items().unwrap().iter().filter(|item| item.round == 1).count(), 1);
+    let name = whole.items().unwrap().iter().find(|item| item.size == 100).unwrap().original_path.clone();
+    assert_eq!(about(&whole, &name).len(), 0);
+
+    let (_gone, gone) = collected(Faulty::new(vec![7; 100]).gone_after(100), &[lead(r"C:\Data\a long name.dll", None)]);
+    let items = gone.items().unwrap();
+    let item = items.iter().find(|item| item.original_path == name).unwrap();
+    assert_eq!(item.status, ItemStatus::Complete, "it was acquired whole");
+    assert!(items.iter().all(|item| item.round == 0));
+    let [problem] = about(&gone, &name)[..] else { panic!("{:#?}", gone.problems) };
+    assert_eq!((problem.stage, &problem.kind), (Stage::Acquire, &ProblemKind::ReadFailed));
+    assert!(problem.what.starts_with(LEADS_UNREAD) && problem.what.ends_with("the device is gone"), "{}", problem.what);
+}
+
+/// A tree that cannot be looked up in.
+struct Unreadable;
+
+impl Tree for Unreadable {
+    fn lookup(&self, path: &str) -> Result<Option<Found>, Problem> {
+        Err(Problem::new(Stage::Locate, ProblemKind::ReadFailed, path, "bad sector", ""))
+    }
+
+    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {
+        Err(Problem::new(Stage::Locate, ProblemKind::ReadFailed, &folder.path, "bad sector", ""))
+    }
+
+    fn streams(&self, _: &Found) -> Result<Vec<Found>, Problem> {
+        Ok(Vec::new())
+    }
+
+    fn lookup_deleted(&self, _: &str) -> Vec<Found> {
+        Vec::new()
+    }
+
+    fn open(&self, found: &Found) -> Result<Box<dyn Content>, Problem> {
+        Err(Problem::new(Stage::Acquire, ProblemKind::ReadFailed, &found.path, "bad sector", ""))
+    }
+
+    fn take_problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn v9_a_lookup_that_fails_is_not_an_absence() {
+    let mut source = FaultyTree::new(vec![("a", Faulty::new(vec![7; 100]))]).source();
+    let volume = Volume { letter: Some('E'), ..Volume::new("E", VolumeKind::Ntfs) };
+    source.volumes.push((volume, Some(Arc::new(Unreadable))));
+    let leads = |acquired: &AcquiredItem<'_>| match acquired.item.round {
+        0 => vec![lead(r"E:\b.dll", None)],
+        _ => Vec::new(),
+    };
+    let (_folder, collected) = collect_named(&source, &leads, &AtomicBool::new(false), &Silent);
+    let [problem] = about(&collected, r"E:\b.dll")[..] else { panic!("{:#?}", collected.problems) };
+    assert_eq!((problem.stage, &problem.kind), (Stage::Acquire, &ProblemKind::ReadFailed));
+    assert!(problem.what.contains("bad sector"), "{}", problem.what);
+}
+
+#[test]
+fn s11_a_file_that_windows_keeps_elsewhere_is_of_its_artifact_and_its_absence_a_loss() {
+    let named = [
+        lead(r"C:\Data\a long name.dll", Some("everything")),
+        lead(r"C:\Data\missing.evtx", Some("everything")),
+        lead(r"X:\Logs\missing.evtx", Some("everything")),
+        lead(r"C:\Data\missing.dll", None),
+    ];
+    let (_folder, collected) = collected(Faulty::new(vec![7; 100]), &named);
+    let items = collected.items().unwrap();
+    let [found] = &items.iter().filter(|item| item.round == 1).collect::<Vec<_>>()[..] else {
+        panic!("{:#?}", collected.items().unwrap())
+    };
+    assert_eq!(found.wanted_by, ["everything"], "no lead, hence no program");
+    assert_eq!((found.named_by.as_slice(), &found.sha1), (&["a test".to_owned()][..], &None));
+    for (path, kind) in [
+        (r"C:\Data\missing.evtx", "inconsistent"),
+        (r"X:\Logs\missing.evtx", "inconsistent"),
+        (r"C:\Data\missing.dll", "not_found"),
+    ] {
+        let [problem] = about(&collected, path)[..] else { panic!("{path}: {:#?}", collected.problems) };
+        assert_eq!(problem.kind.name(), kind, "{path}");
+    }
+}
