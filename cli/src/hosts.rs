@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn only_the_beginning_is_read() {
         let bytes: Vec<u8> = (0..100).collect();
-        let head = Head { whole: &bytes.to_vec(), length: 10 };
+        let head = Head { whole: &bytes, length: 10 };
         assert_eq!(head.read_all(1000).unwrap(), Some((0..10).collect()));
         assert_eq!(head.read_at(20, &mut [0; 4]).unwrap(), 0);
     }
