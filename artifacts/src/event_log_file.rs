@@ -80,6 +80,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         let windows = Windows::of_hive(input.original_path);
         read(&reader, &windows, sink);
         notes.extend(reader.take_notes());
+        notes.extend(hive.take_failures());
     }
     notes.into_iter().for_each(|note| note.report(sink));
 }
@@ -102,7 +103,7 @@ fn read(reader: &Reader<'_>, windows: &Windows, sink: &mut Sink<'_>) {
 }
 
 fn logs_below(logs: &Key<'_>, path: &str, windows: &Windows, sink: &mut Sink<'_>) {
-    for key in logs.subkeys().into_iter().take(MOST_LOGS) {
+    for key in logs.subkeys().take(MOST_LOGS) {
         let Some(value) = key.value("File") else { continue };
         let Some(file) = value.text().filter(|text| !text.trim().is_empty()) else { continue };
         let log = key.name().to_string();
