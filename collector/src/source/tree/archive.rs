@@ -76,6 +76,8 @@ const MAX_LINKS: u32 = 8;
 /// The kinds in a row. Folders come first, so that those of one name follow each other.
 const FOLDER: u8 = 0;
 const MEMBER: u8 = 1;
+/// Where a row has the number of a member among those of its name.
+const NUMBER: usize = 29;
 
 /// The components of a name as a path. Nothing of a name is repaired: `..` stays a component, so what climbs lies in a
 /// folder of that name and never where it would climb to, and a name from the root of a file system lies in a folder that
@@ -139,6 +141,19 @@ fn row(folder: u64, name: u64, kind: u8, at: u64, depth: usize) -> Row {
     row[17..25].copy_from_slice(&at.to_be_bytes());
     row[25..29].copy_from_slice(&u32::try_from(depth).unwrap_or(u32::MAX).to_be_bytes());
     row
+}
+
+/// The name of an earlier member with the name of a later one: the number stands where the bundle has its own numbers,
+/// before the ending, so that it is still taken for what it is.
+fn numbered(name: &str, number: u16) -> String {
+    if number == 0 {
+        return name.to_owned();
+    }
+    let (stem, ending) = match name.rfind('.') {
+        Some(dot) if dot > 0 => name.split_at(dot),
+        _ => (name, ""),
+    };
+    format!("{stem}=~{number}{ending}")
 }
 
 /// The hash of a path, with the length of each component, so that no two paths are the same bytes.
@@ -249,12 +264,22 @@ impl Archive {
         let own = components(&own.name, backslash);
         let Some(own) = own.get(..depth) else { return Ok(()) };
         let folder = Folder { own, depth, backslash };
-        let mut batch = Vec::new();
+        let mut batch: Vec<Row> = Vec::new();
+        let mut same = 0u16;
         for row in self.rows.starting_with(&hash(&self.hashes, own).to_be_bytes()) {
-            batch.push(row?);
+            let row = row?;
+            // Of members of one name the last is the one that unpacking leaves; those before it are numbered.
+            match batch.last_mut() {
+                Some(before) if before[..17] == row[..17] && row[16] == MEMBER => {
+                    same = same.saturating_add(1);
+                    before[NUMBER..NUMBER + 2].copy_from_slice(&same.to_be_bytes());
+                }
+                _ => same = 0,
+            }
             if batch.len() >= BATCH {
                 self.children_of(&folder, &mut batch, take)?;
             }
+            batch.push(row);
         }
         self.children_of(&folder, &mut batch, take)
     }
@@ -285,7 +310,7 @@ impl Archive {
                 let target = if member.same_as.is_some() { self.target(&member)? } else { None };
                 let size = target.map_or(member.size, |(_, target)| target.size);
                 take(Child {
-                    name: (*name).to_owned(),
+                    name: numbered(name, u16::from_be_bytes([row[NUMBER], row[NUMBER + 1]])),
                     key: at.to_string(),
                     is_folder: false,
                     is_link: member.is_link,
@@ -329,31 +354,32 @@ fn say_names(archive: &str, climbing: &Odd, absolute: &Odd, doubled: &Odd, namel
     if climbing.count > 0 {
         say(
             ProblemKind::OutOfRange { raw: climbing.say() },
-            format!("the archive has {} names that climb out of their folder with «..»", climbing.count),
+            format!("names in the archive climb out of their folder with «..»: {}", climbing.count),
             "they are kept as they are, in folders called «..», and are not taken for files of the place that they climb to",
         );
     }
     if absolute.count > 0 {
         say(
             ProblemKind::OutOfRange { raw: absolute.say() },
-            format!("the archive has {} names from the root of a file system", absolute.count),
+            format!("names in the archive begin at the root of a file system: {}", absolute.count),
             "they are kept apart from the other names, in a folder called «/»",
         );
     }
     if doubled.count > 0 {
         say(
             ProblemKind::Inconsistent {
-                a: format!("{} members have the name of another one: {}", doubled.count, doubled.say()),
+                a: format!("members with the name of another one: {} ({})", doubled.count, doubled.say()),
                 b: "a name should stand for one file".to_owned(),
             },
             "the archive holds several files under one name".to_owned(),
-            "which of them a program would have unpacked last is not known; each is kept",
+            "the last of each name is the one that unpacking leaves and has the name; those before it are called «=~1», «=~2» \
+             and so on, and are looked at where not only one exact name is looked for",
         );
     }
     if nameless > 0 {
         say(
             ProblemKind::OutOfRange { raw: "an empty name".to_owned() },
-            format!("the archive has {nameless} files without a name"),
+            format!("files without a name in the archive: {nameless}"),
             "they are not looked at",
         );
     }

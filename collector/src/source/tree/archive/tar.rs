@@ -121,7 +121,7 @@ impl Tar {
         }
         if parts > 0 {
             let kind = ProblemKind::UnsupportedVersion { found: "an archive of several volumes".to_owned() };
-            let what = format!("{parts} files of this tar archive begin in the volume before it");
+            let what = format!("files of this tar archive that begin in the volume before it: {parts}");
             problems.push(self.problem(
                 kind,
                 what,

@@ -92,7 +92,7 @@ fn directory(bytes: &dyn Bytes, name: &str, spill: &Spill, problems: &mut Vec<Pr
             b: format!("{count} entries have a header of their own"),
         },
         name::shown(name),
-        format!("the zip archive has lost its directory; its {count} entries were found by the header before each"),
+        format!("the zip archive has lost its directory; entries found by the header before each: {count}"),
         "entries whose own header is damaged or cut off are not seen, and an entry that had been deleted from the archive \
          can be among those that are",
     ));
@@ -192,7 +192,7 @@ impl Survey {
         if self.encrypted.count > 0 {
             say(
                 ProblemKind::UnsupportedVersion { found: format!("encrypted: {}", self.encrypted.say()) },
-                format!("{} of the {} files in the archive are encrypted", self.encrypted.count, self.facts.files),
+                format!("files in the archive that are encrypted: {} of {}", self.encrypted.count, self.facts.files),
                 "they cannot be read; unpack the archive with its password and give the folder",
             );
         }
@@ -200,7 +200,7 @@ impl Survey {
             say(
                 ProblemKind::Inconsistent {
                     a: format!(
-                        "{} entries claim bytes that another one claims: {}",
+                        "entries that claim bytes of another one: {} ({})",
                         self.shared.count,
                         self.shared.say()
                     ),

@@ -171,14 +171,15 @@ fn names_that_climb_stay_what_they_are() {
 
 #[test]
 fn two_members_of_one_name_are_both_kept() {
-    let (archive, problems) = open_bytes(plain(&[("x/a", b"first"), ("x/b", b""), ("x/a", b"second")]));
+    let members: [(&str, &[u8]); 4] =
+        [("x/a.log", b"first"), ("x/b", b""), ("x/a.log", b"second"), ("x/a.log", b"third")];
+    let (archive, problems) = open_bytes(plain(&members));
     let files = all(&archive);
-    let texts: Vec<Vec<u8>> = files
-        .iter()
-        .filter(|(path, _)| path == "/x/a")
-        .map(|(_, child)| archive.open(&child.key).unwrap().read_all(10).unwrap().unwrap())
-        .collect();
-    assert_eq!(texts, [b"first".to_vec(), b"second".to_vec()]);
+    let texts: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(path, _)| (path.as_str(), content(&archive, &files, path))).collect();
+    let expected: [(&str, &[u8]); 4] =
+        [("/x/a.log", b"third"), ("/x/a=~1.log", b"first"), ("/x/a=~2.log", b"second"), ("/x/b", b"")];
+    assert_eq!(texts, expected.map(|(path, text)| (path, text.to_vec())));
     assert!(problems[0].kind.particulars().contains("x/a"), "{problems:?}");
 }
 
