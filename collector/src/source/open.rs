@@ -149,7 +149,8 @@ impl<'a> Opening<'a> {
     /// Looks through a store for hosts and loose files, and into the archives and images in it. `at` is its path in the
     /// source.
     fn store(&mut self, store: &Arc<dyn Store>, kind: &Kind, at: &str, name: &str, depth: u32) {
-        let mut survey = tree::survey(store, name, &mut |unknown| self.unknown(store, unknown, at, depth));
+        let mut parts = BTreeSet::new();
+        let mut survey = tree::survey(store, name, &mut |unknown| self.unknown(store, unknown, at, depth, &mut parts));
         let loose = survey.loose();
         let hosts = tree::hosts(store, &mut survey);
         self.files += survey.files;
@@ -210,24 +211,35 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Looks at a file in a store that is no file of Windows.
-    fn unknown(&mut self, store: &Arc<dyn Store>, unknown: &Unknown<'_>, at: &str, depth: u32) {
+    /// Looks at a file in a store that is no file of Windows. `parts` are the keys of those that belong to what was opened.
+    fn unknown(
+        &mut self,
+        store: &Arc<dyn Store>,
+        unknown: &Unknown<'_>,
+        at: &str,
+        depth: u32,
+        parts: &mut BTreeSet<String>,
+    ) {
         let path = store.local_path(&unknown.child.key);
-        if path.as_ref().is_some_and(|path| self.used.contains(path)) {
+        if parts.contains(&unknown.child.key) || path.as_ref().is_some_and(|path| self.used.contains(path)) {
             return;
         }
         let place = format!("{at}{}", unknown.path);
         let opened = match self.candidate(store, unknown, path.as_deref()) {
             // It was opened with the first segment, or will be.
             Ok(candidate) if container::is_later_segment(&candidate) => return,
-            Ok(candidate) => match container::open(&candidate) {
-                Ok(None) => disk_in(&candidate).map(Opened::Disk),
-                Ok(opened) => opened,
-                Err(refusal) => {
-                    self.problems.push(refused(&place, &refusal));
-                    return;
+            Ok(candidate) => {
+                let opened = container::open(&candidate);
+                parts.extend(candidate.used());
+                match opened {
+                    Ok(None) => disk_in(&candidate).map(Opened::Disk),
+                    Ok(opened) => opened,
+                    Err(refusal) => {
+                        self.problems.push(refused(&place, &refusal));
+                        return;
+                    }
                 }
-            },
+            }
             Err(error) => {
                 let what = format!("this file cannot be read: {error}");
                 self.problems.push(not_understood(&place, &what, "what it is and what it holds is not known"));

@@ -26,6 +26,8 @@ pub use examine::examine;
 use super::tree::Store;
 use crate::spill::Spill;
 use evidence::{Bytes, Problem};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) spill: &'a Spill,
     /// The names of the disks that this is a parent of, directly or through others.
     chain: Vec<String>,
+    /// The keys of the neighbours that what was opened consists of.
+    used: RefCell<BTreeSet<String>>,
 }
 
 /// Bytes at the beginning that a probe sees.
@@ -76,7 +80,8 @@ impl<'a> Candidate<'a> {
         let head = read(0, usize::try_from(bytes.len()).unwrap_or(HEAD).min(HEAD))?;
         let from = bytes.len().saturating_sub(TAIL as u64);
         let tail = read(from, usize::try_from(bytes.len() - from).unwrap_or(TAIL))?;
-        Ok(Candidate { store, folder, name, path, bytes, head, tail, spill, chain: Vec::new() })
+        let (chain, used) = (Vec::new(), RefCell::default());
+        Ok(Candidate { store, folder, name, path, bytes, head, tail, spill, chain, used })
     }
 
     /// A member of an archive of which only the first bytes are known, because the last ones would cost reading it all.
@@ -88,12 +93,23 @@ impl<'a> Candidate<'a> {
         head: Vec<u8>,
         spill: &'a Spill,
     ) -> Self {
-        Candidate { store, folder, name, path: None, bytes, head, tail: Vec::new(), spill, chain: Vec::new() }
+        let (chain, used) = (Vec::new(), RefCell::default());
+        Candidate { store, folder, name, path: None, bytes, head, tail: Vec::new(), spill, chain, used }
     }
 
     /// Its path on this machine; `None` inside of an archive.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.path
+    }
+
+    /// Says that a neighbour is a part of what is opened.
+    fn uses(&self, key: &str) {
+        self.used.borrow_mut().insert(key.to_owned());
+    }
+
+    /// The keys of the neighbours that what was opened consists of, which are nothing of their own.
+    pub(crate) fn used(&self) -> BTreeSet<String> {
+        self.used.take()
     }
 }
 
@@ -164,7 +180,7 @@ pub(crate) struct Container {
 /// Every kind of container that is read, in the order in which they are asked.
 pub(crate) static ALL: &[Container] = &[
     // By names, before what a part begins with is taken for the whole.
-    Container { name: "split image", probe: split::probe, open: split::open },
+    Container { name: split::NAME, probe: split::probe, open: split::open },
     Container { name: "zip archive", probe: zip::probe, open: zip::open },
     Container { name: "tar archive", probe: tar::probe, open: tar::open },
     Container { name: "gzip file", probe: gzip::probe, open: gzip::open },

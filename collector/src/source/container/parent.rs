@@ -16,6 +16,7 @@ const MAX_CHAIN: usize = 128;
 /// A file beside another.
 pub(super) struct Neighbour {
     pub(super) name: String,
+    pub(super) key: String,
     pub(super) path: Option<PathBuf>,
     pub(super) bytes: Arc<dyn Bytes>,
 }
@@ -33,8 +34,8 @@ pub(super) fn files(of: &Candidate<'_>) -> io::Result<Vec<Child>> {
 
 /// Opens a file beside a candidate.
 pub(super) fn neighbour(of: &Candidate<'_>, child: &Child) -> io::Result<Neighbour> {
-    let path = of.path().map(|path| path.with_file_name(&child.name));
-    Ok(Neighbour { name: child.name.clone(), path, bytes: of.store.open(&child.key)? })
+    let path = of.store.local_path(&child.key);
+    Ok(Neighbour { name: child.name.clone(), key: child.key.clone(), path, bytes: of.store.open(&child.key)? })
 }
 
 /// The file beside a candidate that has this name, as it is spelled or else without regard to case. What a disk names as its
@@ -67,8 +68,9 @@ impl<'a, 'b> Beside<'a, 'b> {
         let name = file_name(name);
         let other = || self.upper.get(&name.to_uppercase()).and_then(|name| self.files.get(name));
         let Some(child) = self.files.get(name).or_else(other) else { return Ok(None) };
-        let path = self.of.path().map(|path| path.with_file_name(&child.name));
-        Ok(Some(Neighbour { name: child.name.clone(), path, bytes: self.handles.open(child)? }))
+        let path = self.of.store.local_path(&child.key);
+        let bytes = self.handles.open(child)?;
+        Ok(Some(Neighbour { name: child.name.clone(), key: child.key.clone(), path, bytes }))
     }
 }
 
@@ -176,6 +178,7 @@ pub(super) fn open(child: &Candidate<'_>, wanted: &Wanted<'_>) -> Result<(String
         Candidate::new(child.store, child.folder, &parent.name, path, parent.bytes.clone(), child.spill)
             .map_err(cannot)?;
     candidate.chain = chain;
+    child.uses(&parent.key);
     let raw = || Disk {
         kind: "raw image",
         bytes: parent.bytes.clone(),
@@ -187,7 +190,9 @@ pub(super) fn open(child: &Candidate<'_>, wanted: &Wanted<'_>) -> Result<(String
     if wanted.raw {
         return Ok((parent.name.clone(), raw()));
     }
-    match super::open(&candidate) {
+    let opened = super::open(&candidate);
+    child.used.borrow_mut().extend(candidate.used());
+    match opened {
         Ok(Some(Opened::Disk(disk))) => Ok((parent.name.clone(), disk)),
         Ok(None) => Ok((parent.name.clone(), raw())),
         Ok(Some(_)) => {

@@ -128,6 +128,7 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
             let found = found.map_err(|error| refuse(format!("its data file {name} cannot be read: {error}")))?;
             let missing = || format!("this QCOW2 has its data in {}, which is not beside it", parent::file_name(name));
             let data = found.ok_or_else(|| refuse(missing()))?;
+            candidate.uses(&data.key);
             facts.push(("data file".to_owned(), data.name));
             files.extend(data.path);
             Some(data.bytes)

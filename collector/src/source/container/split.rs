@@ -5,13 +5,16 @@
 
 use super::blocks::{le64, section};
 use super::parent;
-use super::{Candidate, Disk, Integrity, Opened, Refusal, item};
+use super::{Candidate, Disk, HEAD, Integrity, Opened, Refusal, item};
 use crate::source::tree::Child;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// What it is called among the containers.
+pub(super) const NAME: &str = "split image";
 
 /// How parts are numbered.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -162,11 +165,11 @@ impl Parts {
         let is_first_there = lowest == first;
         let is_part = match (children.len(), reading.is_weak) {
             // Alone, it is a whole image unless its number says otherwise and it does not begin as a disk does.
+            (0 | 1, false) => !is_first_there && is_later_part(candidate),
             (0 | 1, true) => false,
-            (0 | 1, false) => lowest > 1 && !begins_a_disk(&candidate.head),
+            (_, is_weak) if is_first_there => is_cut(candidate, &children, is_weak),
             // Two numbered disks of one host lie beside each other too.
-            (_, true) => is_first_there && is_cut(candidate, reading, &children),
-            (_, false) => is_first_there || !begins_a_disk(&candidate.head),
+            (_, is_weak) => !is_weak && is_later_part(candidate),
         };
         is_part.then(|| Parts {
             numbers: reading.numbers,
@@ -177,15 +180,38 @@ impl Parts {
     }
 }
 
-/// Whether the part after the first does not begin as a disk of its own.
-fn is_cut(candidate: &Candidate<'_>, reading: &Reading<'_>, children: &BTreeMap<u64, Child>) -> bool {
-    if reading.number > 0 && reading.number != *children.keys().next().unwrap_or(&0) {
-        return !begins_a_disk(&candidate.head);
+/// Files of which the first is shorter than this, and that begin as nothing known, are logs that somebody numbers.
+const SMALLEST: u64 = 1 << 20;
+
+/// Whether a file of which the first part is missing can be a part of an image.
+fn is_later_part(candidate: &Candidate<'_>) -> bool {
+    candidate.bytes.len() >= SMALLEST && !begins_a_disk(&candidate.head)
+}
+
+/// Whether the first of these begins something, and the second does not begin a disk of its own.
+fn is_cut(candidate: &Candidate<'_>, children: &BTreeMap<u64, Child>, is_weak: bool) -> bool {
+    let head = |child: &Child, length: u64| {
+        let bytes = candidate.store.open(&child.key)?;
+        section(&*bytes, 0, bytes.len().min(length), length)
+    };
+    let mut children = children.values();
+    let (Some(first), Some(second)) = (children.next(), children.next()) else { return false };
+    let is_large = first.size >= SMALLEST && !is_weak;
+    let begins = is_large || head(first, HEAD as u64).is_ok_and(|head| begins_something(candidate, first, head));
+    // A volume can begin where a part does; numbers that are often those of disks are not trusted that far.
+    begins && (!is_weak || head(second, 1024).is_ok_and(|head| !begins_a_disk(&head)))
+}
+
+/// Whether a part begins as a disk or as any container does.
+fn begins_something(candidate: &Candidate<'_>, child: &Child, head: Vec<u8>) -> bool {
+    if begins_a_disk(&head) {
+        return true;
     }
-    children.values().nth(1).is_some_and(|second| {
-        let head = candidate.store.open(&second.key).and_then(|bytes| section(&*bytes, 0, bytes.len().min(1024), 1024));
-        head.is_ok_and(|head| !begins_a_disk(&head))
-    })
+    let (store, folder, bytes) = (candidate.store, candidate.folder, candidate.bytes.clone());
+    let first = Candidate::of_member(store, folder, &child.name, bytes, head, candidate.spill);
+    let mut others = super::ALL.iter().filter(|container| container.name != NAME);
+    others.any(|container| (container.probe)(&first))
+        || super::refused::REFUSED.iter().any(|refused| (refused.probe)(&first))
 }
 
 /// Whether these are the first sectors of a disk or a volume.
@@ -271,7 +297,7 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
     let parts = Parts::of(candidate).map_err(cannot)?.ok_or_else(|| Refusal::new("it has no parts", ADVICE))?;
     let mut problems = Vec::new();
     let (joined, used) = join(candidate, &parts, &mut problems);
-    let files = used.iter().filter_map(|name| candidate.path().map(|path| path.with_file_name(name))).collect();
+    let files = used.iter().filter_map(|child| candidate.store.local_path(&child.key)).collect();
     let joined: Arc<dyn Bytes> = Arc::new(joined);
     if let Some(opened) = as_container(candidate, &parts, &joined)? {
         return Ok(with_parts(opened, problems, files));
@@ -329,8 +355,8 @@ struct Lengths {
     is_certain: bool,
 }
 
-/// The parts that could be opened, with their names.
-type Open = BTreeMap<u64, (String, Arc<dyn Bytes>)>;
+/// The parts that could be opened.
+type Open = BTreeMap<u64, (Child, Arc<dyn Bytes>)>;
 
 impl Lengths {
     fn of(parts: &Parts, opened: &Open, declared: Option<u64>) -> Lengths {
@@ -346,8 +372,8 @@ impl Lengths {
     }
 }
 
-/// Puts every part where it belongs as far as that is certain; with the names of those that were used.
-fn join(candidate: &Candidate<'_>, parts: &Parts, problems: &mut Vec<Problem>) -> (Joined, Vec<String>) {
+/// Puts every part where it belongs as far as that is certain; with those that were used.
+fn join(candidate: &Candidate<'_>, parts: &Parts, problems: &mut Vec<Problem>) -> (Joined, Vec<Child>) {
     let mut problem = |kind: ProblemKind, what: String, effect: &str| {
         problems.push(Problem::new(Stage::Source, kind, item(candidate), what, effect));
     };
@@ -355,7 +381,10 @@ fn join(candidate: &Candidate<'_>, parts: &Parts, problems: &mut Vec<Problem>) -
     let handles = parent::Handles::of(candidate);
     for (number, child) in &parts.children {
         match handles.open(child) {
-            Ok(bytes) => drop(opened.insert(*number, (child.name.clone(), bytes))),
+            Ok(bytes) => {
+                candidate.uses(&child.key);
+                opened.insert(*number, (child.clone(), bytes));
+            }
             Err(error) => {
                 let part = parts.numbers.text(*number);
                 let what = format!("part {part} of the split image, {}, cannot be opened: {error}", child.name);
@@ -369,7 +398,7 @@ fn join(candidate: &Candidate<'_>, parts: &Parts, problems: &mut Vec<Problem>) -
     let (mut used, mut unused) = (Vec::new(), Vec::new());
     let mut next = parts.first;
     let mut is_lost = false;
-    for (number, (name, bytes)) in opened {
+    for (number, (child, bytes)) in opened {
         if number > next {
             is_lost |= !lengths.is_certain;
             let why = joined.push_missing(parts, next..number, &lengths, is_lost);
@@ -381,12 +410,12 @@ fn join(candidate: &Candidate<'_>, parts: &Parts, problems: &mut Vec<Problem>) -
         }
         next = number.saturating_add(1);
         if is_lost {
-            unused.push(name);
+            unused.push(child.name);
             continue;
         }
         let length = bytes.len();
         joined.push(length, Ok(bytes));
-        used.push(name);
+        used.push(child);
         if number != lengths.last && length != lengths.size && !lengths.is_as_declared {
             let (part, size) = (parts.numbers.text(number), lengths.size);
             let what = format!("part {part} of the split image has {length} bytes, others before the last have {size}");
@@ -439,6 +468,13 @@ mod tests {
         files.iter().for_each(|(name, content)| std::fs::write(folder.join(name), content).unwrap());
     }
 
+    /// What begins as a disk does, and parts of one length of which each has its own byte.
+    fn parts(length: usize, count: u8) -> Vec<Vec<u8>> {
+        let mut parts: Vec<Vec<u8>> = (1..=count).map(|number| vec![number; length]).collect();
+        parts[0][510..512].copy_from_slice(&[0x55, 0xAA]);
+        parts
+    }
+
     #[test]
     fn parts_of_every_common_numbering_are_one_image_whichever_is_named() {
         let numberings: [&[&str]; 14] = [
@@ -457,18 +493,21 @@ mod tests {
             &["d_001.dd", "d_002.dd", "d_003.dd"],
             &["d.001.img", "d.002.img", "d.003.img"],
         ];
+        let mut parts = parts(600, 3);
+        parts[2].truncate(100);
+        let whole = parts.concat();
         for names in numberings {
             let folder = tempfile::tempdir().unwrap();
-            for (name, content) in names.iter().zip(["abc", "def", "g"]) {
+            for (name, content) in names.iter().zip(&parts) {
                 std::fs::write(folder.path().join(name), content).unwrap();
             }
             for name in names {
                 let image = disk_at(&folder.path().join(name)).unwrap();
                 assert_eq!((image.kind, image.problems.len(), image.files.len()), ("split raw image", 0, 3), "{name}");
-                assert_eq!(image.bytes.read_all(100).unwrap().unwrap(), b"abcdefg", "{name}");
-                let mut middle = [0; 4];
-                assert_eq!(image.bytes.read_full_at(2, &mut middle).unwrap(), 4);
-                assert_eq!(&middle, b"cdef");
+                assert_eq!(image.bytes.read_all(2000).unwrap().unwrap(), whole, "{name}");
+                let mut middle = [0; 700];
+                assert_eq!(image.bytes.read_full_at(550, &mut middle).unwrap(), 700);
+                assert_eq!(middle, whole[550..1250]);
             }
         }
     }
@@ -478,12 +517,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let count = 1500u32;
         for number in 1..=count {
-            std::fs::write(folder.path().join(format!("d.{number:04}")), number.to_be_bytes()).unwrap();
+            let mut part = [0; 512];
+            part[..4].copy_from_slice(&number.to_be_bytes());
+            part[510..].copy_from_slice(if number == 1 { &[0x55, 0xAA] } else { &[0, 0] });
+            std::fs::write(folder.path().join(format!("d.{number:04}")), part).unwrap();
         }
         let image = disk_at(&folder.path().join("d.0007")).unwrap();
         assert!(image.problems.is_empty() && image.files.len() == 1500);
-        let expected: Vec<u8> = (1..=count).flat_map(u32::to_be_bytes).collect();
-        assert!(image.bytes.read_all(1 << 20).unwrap().unwrap() == expected);
+        let all = image.bytes.read_all(1 << 20).unwrap().unwrap();
+        let numbers: Vec<u32> =
+            all.chunks(512).map(|part| u32::from_be_bytes([part[0], part[1], part[2], part[3]])).collect();
+        assert!(numbers == (1..=count).collect::<Vec<_>>());
     }
 
     #[test]
@@ -496,6 +540,13 @@ mod tests {
             write(folder.path(), &[(names[0], &boot), (names[1], &boot)]);
             assert_eq!(disk_at(&folder.path().join(names[0])).unwrap().kind, "raw image", "{names:?}");
         }
+        write(
+            folder.path(),
+            &[("access.log.1", b"GET /"), ("access.log.2", b"GET /a"), ("t.etl.001", b"E"), ("t.etl.002", b"E")],
+        );
+        for name in ["access.log.1", "t.etl.001", "t.etl.002"] {
+            assert_eq!(disk_at(&folder.path().join(name)).unwrap().kind, "raw image", "{name}");
+        }
         write(folder.path(), &[("image.dd", b"x"), ("image.2024", &boot)]);
         assert_eq!(disk_at(&folder.path().join("image.dd")).unwrap().kind, "raw image");
         assert_eq!(disk_at(&folder.path().join("image.2024")).unwrap().kind, "raw image");
@@ -504,38 +555,66 @@ mod tests {
     #[test]
     fn behind_a_missing_part_the_others_are_where_they_belong() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &[("d.001", b"abcd"), ("d.003", b"ijkl"), ("d.004", b"mn")]);
+        const PART: usize = 1 << 20;
+        let mut parts = parts(PART, 4);
+        parts[3].truncate(5000);
+        write(folder.path(), &[("d.001", &parts[0]), ("d.003", &parts[2]), ("d.004", &parts[3])]);
         for name in ["d.001", "d.003", "d.004"] {
             let image = disk_at(&folder.path().join(name)).unwrap();
-            assert_eq!(image.bytes.len(), 14);
-            let mut read = [0; 6];
-            assert_eq!(image.bytes.read_full_at(8, &mut read).unwrap(), 6);
-            assert_eq!(&read, b"ijklmn");
-            assert!(image.bytes.read_full_at(2, &mut read).is_err());
+            assert_eq!(image.bytes.len(), 3 * PART as u64 + 5000);
+            let mut read = [0; 200];
+            assert_eq!(image.bytes.read_full_at(3 * PART as u64 - 100, &mut read).unwrap(), 200);
+            assert_eq!((&read[..100], &read[100..]), (&[3; 100][..], &[4; 100][..]));
+            assert!(image.bytes.read_full_at(PART as u64 - 2, &mut read).is_err());
             assert_eq!(image.problems.len(), 1);
             assert!(image.problems[0].what.contains("part 002"), "{:?}", image.problems);
             assert_ne!(image.problems[0].kind, evidence::ProblemKind::NotFound);
         }
         std::fs::remove_file(folder.path().join("d.001")).unwrap();
-        let image = disk_at(&folder.path().join("d.004")).unwrap();
+        let image = disk_at(&folder.path().join("d.003")).unwrap();
         assert!(image.problems[0].what.contains("parts 001 to 002"), "{:?}", image.problems);
-        assert!(image.bytes.read_all(100).is_err());
+        let mut read = [0; 100];
+        assert!(image.bytes.read_at(0, &mut read).is_err());
+        assert_eq!(image.bytes.read_at(3 * PART as u64 - 100, &mut read).unwrap(), 100);
+        assert_eq!(read, [3; 100]);
     }
 
     #[test]
     fn a_part_that_is_cut_moves_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &[("d.001", b"abcd"), ("d.002", b"e"), ("d.003", b"ijkl"), ("d.004", b"mn")]);
+        let mut parts = parts(1000, 4);
+        parts[1].truncate(300);
+        parts[3].truncate(200);
+        let all = [("d.001", &*parts[0]), ("d.002", &*parts[1]), ("d.003", &*parts[2]), ("d.004", &*parts[3])];
+        write(folder.path(), &all);
         let image = disk_at(&folder.path().join("d.001")).unwrap();
         let mut read = [0; 2];
-        assert_eq!(image.bytes.read_full_at(8, &mut read).unwrap(), 2);
-        assert_eq!(&read, b"ij");
-        assert_eq!(image.bytes.read_at(5, &mut read).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(image.bytes.read_full_at(2000, &mut read).unwrap(), 2);
+        assert_eq!(read, [3, 3]);
+        assert_eq!(image.bytes.read_at(1300, &mut read).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
         assert!(image.problems[0].what.contains("part 002"), "{:?}", image.problems);
         // Nothing says which length is the right one.
-        write(folder.path(), &[("d.001", b"ab"), ("d.003", b"ijk")]);
+        write(folder.path(), &[("d.001", &parts[0][..600]), ("d.003", &parts[2][..700])]);
         let image = disk_at(&folder.path().join("d.001")).unwrap();
-        assert_eq!(image.bytes.read_all(100).unwrap().unwrap(), b"ab");
+        assert_eq!(image.bytes.read_all(1000).unwrap().unwrap(), parts[0][..600]);
         assert!(image.problems.iter().any(|problem| problem.what.contains("not used: d.002, d.003, d.004")));
+    }
+
+    #[test]
+    fn parts_of_any_length_that_make_up_the_disk_are_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = parts(8192, 1).remove(0);
+        disk[3..11].copy_from_slice(b"NTFS    ");
+        disk[11..13].copy_from_slice(&512u16.to_le_bytes());
+        disk[40..48].copy_from_slice(&15u64.to_le_bytes());
+        let cut = |name: &'static str, from: usize, to: usize| (name, &disk[from..to]);
+        write(folder.path(), &[cut("d.001", 0, 4096), cut("d.002", 4096, 5000), cut("d.003", 5000, 8192)]);
+        let image = disk_at(&folder.path().join("d.001")).unwrap();
+        assert!(image.problems.is_empty() && image.bytes.read_all(10_000).unwrap().unwrap() == disk);
+        // A volume that is longer than its parts says that the last ones are missing.
+        write(folder.path(), &[cut("d.002", 4096, 8192 - 512)]);
+        std::fs::remove_file(folder.path().join("d.003")).unwrap();
+        let image = disk_at(&folder.path().join("d.001")).unwrap();
+        assert!(image.problems[0].what.contains("has 7680 bytes, and the disk in it 8192"), "{:?}", image.problems);
     }
 }

@@ -61,7 +61,10 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
     let mut problem = |kind: ProblemKind, what: &str, effect: &str| {
         problems.push(Problem::new(Stage::Source, kind, item(candidate), what, effect));
     };
-    let end = Footer::at_end(&candidate.tail);
+    // Of a member of an archive the end is not read before it is opened.
+    let from = candidate.bytes.len().saturating_sub(SECTOR);
+    let tail = section(&*candidate.bytes, from, candidate.bytes.len() - from, SECTOR).unwrap_or_default();
+    let end = Footer::at_end(&tail);
     let footer_length = end.as_ref().map_or(0, |(_, length)| *length);
     let end = end.map(|(footer, _)| footer);
     let copy = Footer::read(candidate.head.get(..512).unwrap_or(&candidate.head));

@@ -18,7 +18,16 @@ const MAX_DESCRIPTOR: u64 = 1 << 20;
 
 /// Whether it begins as an extent or as a descriptor does.
 pub(super) fn probe(candidate: &Candidate<'_>) -> bool {
-    vmdk_sparse::is_sparse(&candidate.head) || is_descriptor(&candidate.head)
+    vmdk_sparse::is_sparse(&candidate.head)
+        || is_descriptor(&candidate.head)
+        || is_flat(candidate.name) && matches!(descriptor_beside(candidate), Ok(Some(_)))
+}
+
+/// Whether the name is that of a flat extent: `disk-flat.vmdk`, `disk-f001.vmdk`.
+fn is_flat(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let end = name.strip_suffix(".vmdk").and_then(|stem| stem.rsplit_once("-f"));
+    end.is_some_and(|(_, rest)| rest == "lat" || rest.len() == 3 && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_descriptor(head: &[u8]) -> bool {
@@ -193,7 +202,10 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
             let mut other = Candidate::new(store, folder, &found.name, path, bytes, spill).map_err(cannot)?;
             other.chain.clone_from(&candidate.chain);
             let descriptor = Descriptor::of(&*other.bytes).map_err(cannot)?.unwrap_or_default();
-            assemble(&other, &descriptor)
+            let disk = assemble(&other, &descriptor);
+            candidate.uses(&found.key);
+            candidate.used.borrow_mut().extend(other.used());
+            disk
         }
         None => Err(Refusal::new(
             "this is one extent of a VMDK, and the descriptor that says what it is a part of is not beside it",
@@ -253,6 +265,7 @@ fn assemble(candidate: &Candidate<'_>, descriptor: &Descriptor) -> Result<Disk, 
             continue;
         };
         found += 1;
+        candidate.uses(&file.key);
         files.extend(file.path);
         let head = section(&*file.bytes, 0, file.bytes.len().min(SECTOR), SECTOR).map_err(cannot)?;
         let extent = match line.kind.as_str() {
