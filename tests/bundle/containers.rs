@@ -127,6 +127,37 @@ fn every_container_of_one_disk_gives_the_same_manifest() {
     }
 }
 
+#[test]
+fn the_files_of_one_disk_in_a_folder_are_one_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("disk.raw"), images::disk().0).unwrap();
+    let (expected, _) = collected(folder.path(), &path("disk.raw"), 64 << 20);
+    let is_one = |name: &str| {
+        let spill = collector::Spill::into_folder(folder.path());
+        let sources = source::open(&path(name), &spill).unwrap();
+        let said: Vec<_> = sources[0].problems.iter().filter(|problem| problem.stage == Stage::Source).collect();
+        assert!(sources.len() == 1 && said.is_empty(), "{name}: {} hosts, {said:?}", sources.len());
+        let (manifest, _) = collected(folder.path(), &path(name), 64 << 20);
+        assert!(manifest == expected, "{name}");
+    };
+    std::fs::create_dir(path("parts")).unwrap();
+    split(folder.path(), 9 << 20);
+    for number in 1..=5 {
+        let name = format!("part.{number:03}");
+        std::fs::rename(path(&name), path("parts").join(&name)).unwrap();
+    }
+    is_one("parts");
+    for kind in ["monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"] {
+        std::fs::create_dir(path(kind)).unwrap();
+        let (option, target) = (format!("subformat={kind}"), format!("{kind}/disk.vmdk"));
+        let arguments = ["convert", "-f", "raw", "-O", "vmdk", "-o", &option, "disk.raw", &target];
+        if runs("qemu-img", folder.path(), &arguments) {
+            is_one(kind);
+        }
+    }
+}
+
 /// A file record without its fix-ups, which stand at the end of each sector in the file.
 fn without_fixups(stored: &[u8]) -> Vec<u8> {
     let mut record = stored.to_vec();

@@ -283,6 +283,45 @@ fn a_chain_that_leads_back_ends() {
 }
 
 #[test]
+fn what_is_left_out_or_cannot_be_read_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    // QEMU's header of version 2 by hand: 64 KiB clusters, one empty table at 4096.
+    let mut header = vec![0; 8192];
+    header[..8].copy_from_slice(b"QFI\xfb\0\0\0\x02");
+    header[20..24].copy_from_slice(&16u32.to_be_bytes());
+    header[24..32].copy_from_slice(&(1u64 << 20).to_be_bytes());
+    header[36..40].copy_from_slice(&1u32.to_be_bytes());
+    header[40..48].copy_from_slice(&4096u64.to_be_bytes());
+    let with = |at: usize, value: u8| {
+        let mut changed = header.clone();
+        changed[at] = value;
+        std::fs::write(&path, changed).unwrap();
+        disk_at(&path)
+    };
+    let disk = with(63, 2).unwrap();
+    assert!(disk.problems[0].what.contains("2 internal snapshots"), "{:?}", disk.problems);
+    assert_eq!(disk.bytes.next_data(0), 1 << 20);
+    assert!(with(35, 2).err().unwrap().why.contains("encrypted"));
+    assert!(with(7, 1).err().unwrap().why.contains("QCOW of version 1"));
+    let extent = "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\nRW 16 FLAT \"gone-flat.vmdk\" 0\n";
+    std::fs::write(&path, extent).unwrap();
+    let refusal = disk_at(&path).err().unwrap();
+    assert!(refusal.why.contains("gone-flat.vmdk is missing"), "{refusal:?}");
+    // What is there of a disk is read; what is not is unreadable and said.
+    std::fs::write(&path, format!("{extent}RW 1 FLAT \"here-flat.vmdk\" 0\nRW 3 ZERO\n")).unwrap();
+    std::fs::write(folder.path().join("HERE-flat.vmdk"), [7; 512]).unwrap();
+    let disk = disk_at(&path).unwrap();
+    assert!(disk.problems[0].what.contains("gone-flat.vmdk"), "{:?}", disk.problems);
+    let mut sector = [1; 512];
+    assert!(disk.bytes.read_at(0, &mut sector).is_err());
+    assert_eq!(disk.bytes.read_at(16 * 512, &mut sector).unwrap(), 512);
+    assert_eq!((sector, disk.bytes.len()), ([7; 512], 20 * 512));
+    assert_eq!(disk.bytes.read_at(17 * 512, &mut sector).unwrap(), 512);
+    assert_eq!(sector, [0; 512]);
+}
+
+#[test]
 fn an_image_that_is_cut_gives_errors_and_never_other_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let raw = pattern(12 << 20);
