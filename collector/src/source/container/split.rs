@@ -340,7 +340,10 @@ fn with_parts(opened: Opened, problems: Vec<Problem>, files: Vec<std::path::Path
             its.splice(0..0, problems);
             Opened::Files(store, its)
         }
-        one @ Opened::One(..) => one,
+        Opened::One(bytes, name, mut its) => {
+            its.splice(0..0, problems);
+            Opened::One(bytes, name, its)
+        }
     }
 }
 
