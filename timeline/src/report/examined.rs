@@ -63,10 +63,16 @@ fn is_failure(kind: &ProblemKind) -> bool {
     !matches!(kind, ProblemKind::NotFound | ProblemKind::Dirty | ProblemKind::Inconsistent { .. })
 }
 
-/// The channel of a log by the name of its file.
+/// The channel of a log by the name of its file; XP and Server 2003 have names of their own.
 fn channel(item: &str) -> String {
     let name = name(item);
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem).replace("%4", "/")
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem).replace("%4", "/");
+    match stem.to_ascii_lowercase().as_str() {
+        "secevent" => "Security".to_owned(),
+        "sysevent" => "System".to_owned(),
+        "appevent" => "Application".to_owned(),
+        _ => stem,
+    }
 }
 
 /// Whether anything came out of a log or a prefetch file.
@@ -301,6 +307,9 @@ mod tests {
         let counted = examined(&coverage, &[limit(r"C:\$MFT", "a"), limit("", "a; the same was met 7 more times")]);
         assert_eq!(counted.parts, ["$MFT and further objects, left out by a limit of size or number"]);
         assert!(!counted.runs_would_show, "a log may be among those that were only counted");
+        let old = [problem(Stage::Source, ProblemKind::NotUnderstood, r"\case\SecEvent.Evt", "it is an old event log")];
+        assert!(unread("Security", &old) && !unread("System", &old), "logs of XP have other names");
+        assert_eq!(examined(&coverage, &old).parts, [r"\case\SecEvent.Evt (an old event log)"]);
         assert!(unread("Security", &problems) && !unread("System", &problems) && !unread("prefetch", &problems));
     }
 
