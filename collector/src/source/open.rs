@@ -1,7 +1,7 @@
 //! Opens a source by what it is, never by its name, and finds every host in it.
 
 use super::container::{self, Candidate, Disk, HEAD, Integrity, Opened, Refusal};
-use super::tree::{self, Folder, LooseFiles, Single, Store, Unknown};
+use super::tree::{self, Folder, Installation, LooseFiles, Single, Store, Unknown};
 use super::volume::{self, kind, partitions};
 use super::{Found, Media, OpenedVolume, Source, Tree, Volume, VolumeKind};
 use crate::file_bytes::{FileBytes, Slice};
@@ -306,10 +306,10 @@ impl<'a> Opening<'a> {
             let bytes = store.open(&unknown.child.key)?;
             return Candidate::new(store, folder, name, path, bytes, self.spill);
         }
-        let head = if unknown.head.len() < FORMAT_HEAD {
-            unknown.head.to_vec()
-        } else {
-            store.head(&unknown.child.key, HEAD)?
+        // What is known only by what stands further behind is an image.
+        let head = match unknown.child.size < SMALLEST_DISK {
+            true => unknown.head.to_vec(),
+            false => store.head(&unknown.child.key, HEAD)?,
         };
         let bytes = Arc::new(Deferred {
             store: store.clone(),
@@ -358,18 +358,15 @@ impl<'a> Opening<'a> {
             made: None,
             media: within.clone(),
         };
-        let mut hosts = Vec::new();
-        for (index, (_, tree)) in opened.iter().enumerate() {
-            for one in tree.as_deref().map(tree::installations).unwrap_or_default() {
-                let mut volumes = opened.clone();
-                volumes[index].0.is_system = true;
-                volumes[index].0.windows = one.windows;
-                name_volumes(&mut volumes);
-                hosts.push(source(volumes, one.is_older, problems.clone()));
-            }
+        let installed = installed_on(&opened);
+        for (index, one) in &installed {
+            let mut volumes = opened.clone();
+            volumes[*index].0.is_system = true;
+            volumes[*index].0.windows.clone_from(&one.windows);
+            name_volumes(&mut volumes);
+            self.sources.push(source(volumes, one.is_older, problems.clone()));
         }
-        if !hosts.is_empty() {
-            self.sources.extend(hosts);
+        if !installed.is_empty() {
             return;
         }
         if opened.iter().all(|(_, tree)| tree.is_none()) {
@@ -443,9 +440,10 @@ impl<'a> Opening<'a> {
     fn no_volume(&self, otherwise: &str) -> String {
         // That nothing was recognised is said better by what its bytes are.
         let unknown = VolumeKind::Unknown.name();
-        let why = self.named_problems(
-            |problem| !matches!(&problem.kind, ProblemKind::UnsupportedVersion { found } if found == unknown),
-        );
+        let why = self.named_problems(|problem| {
+            !(problem.item == "volume at byte 0"
+                && matches!(&problem.kind, ProblemKind::UnsupportedVersion { found } if found == unknown))
+        });
         match why.is_empty() {
             true => otherwise.to_owned(),
             false => format!("{}; give an image of a volume that can be read, or the files themselves", why.join("; ")),
@@ -655,6 +653,18 @@ impl Bytes for OfContent {
     fn next_data(&self, offset: u64) -> u64 {
         self.0.next_data(offset)
     }
+}
+
+/// Every Windows on these volumes, with the index of its volume; where there is none, the profiles of users.
+fn installed_on(volumes: &[OpenedVolume]) -> Vec<(usize, Installation)> {
+    let trees = || volumes.iter().enumerate().filter_map(|(index, (_, tree))| Some((index, tree.as_deref()?)));
+    let installed: Vec<(usize, Installation)> =
+        trees().flat_map(|(index, tree)| tree::installations(tree).into_iter().map(move |one| (index, one))).collect();
+    if !installed.is_empty() {
+        return installed;
+    }
+    let profiles = || Installation { is_older: false, windows: r"\Windows".to_owned() };
+    trees().filter(|(_, tree)| tree::has_profiles(*tree)).map(|(index, _)| (index, profiles())).collect()
 }
 
 /// Calls the system volume `C`, and gives every other one an id that does not change from run to run.

@@ -321,3 +321,52 @@ fn names_that_are_no_text_stay_two_names() {
     let paths = logs(&found[0]);
     assert_eq!(paths, [r"old\x80.evtx", r"old\x81.evtx"].map(|name| SECURITY.replace("Security.evtx", name)));
 }
+
+/// A disk with these volumes behind an MBR, each at a whole MiB.
+fn disk_of(volumes: &[&[u8]]) -> Vec<u8> {
+    let mut disk = vec![0; 1 << 20];
+    for (index, volume) in volumes.iter().enumerate() {
+        let entry = 446 + index * 16;
+        let (first, sectors) = (disk.len() / 512, volume.len() / 512);
+        disk[entry + 4] = 7;
+        disk[entry + 8..entry + 12].copy_from_slice(&u32::try_from(first).unwrap().to_le_bytes());
+        disk[entry + 12..entry + 16].copy_from_slice(&u32::try_from(sectors).unwrap().to_le_bytes());
+        disk.extend_from_slice(volume);
+        disk.resize(disk.len().next_multiple_of(1 << 20), 0);
+    }
+    disk[510..512].copy_from_slice(&[0x55, 0xAA]);
+    disk
+}
+
+#[test]
+fn two_windows_on_one_disk_are_two_hosts() {
+    let volume = crate::source::volume::ntfs::tests::fixture_volume();
+    let folder = make(&[("disk.raw", &disk_of(&[&volume, &volume])), ("note.txt", b"a disk")]);
+    for path in [folder.path().join("disk.raw"), folder.path().to_owned()] {
+        let found = opened(&path);
+        let systems: Vec<Vec<(Option<char>, bool)>> = found
+            .iter()
+            .map(|source| source.volumes.iter().map(|(volume, _)| (volume.letter, volume.is_system)).collect())
+            .collect();
+        let (system, data) = ((Some('C'), true), (None, false));
+        assert_eq!(systems, [vec![system, data], vec![data, system]], "{}", path.display());
+        assert!(!logs(&found[1]).is_empty() && logs(&found[1]) == logs(&found[0]));
+    }
+}
+
+#[test]
+fn what_lies_on_a_volume_of_data_is_recognised_too() {
+    let folder = make(&[
+        ("$MFT", b"FILE"),
+        ("logs/Security.evtx", LOG),
+        ("case/host.zip", &zip_of(&[("C/Windows/System32/winevt/Logs/Security.evtx", LOG)])),
+        ("mine/C/Windows/System32/config/SYSTEM", HIVE),
+    ]);
+    let spill = Spill::into_folder(&std::env::temp_dir());
+    let mut opening = Opening::new(folder.path(), &spill);
+    let volume: Arc<dyn Store> = Arc::new(OnVolume(tree::of_volume(Folder::new(folder.path()))));
+    opening.store(&volume, &Kind { name: "raw image", files: Vec::new() }, "", "", 0);
+    let found = opening.finish(|_| String::new()).unwrap();
+    let paths: Vec<Vec<String>> = found.iter().map(logs).collect();
+    assert_eq!(paths, [vec![SECURITY.to_owned()], vec![], vec![r"{files}\logs\Security.evtx".to_owned()]]);
+}

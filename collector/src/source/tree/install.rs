@@ -63,7 +63,7 @@ fn marks(tree: &dyn Tree, windows: &str) -> Vec<Found> {
 }
 
 /// Whether a volume without Windows has the hive of a user that can be opened.
-pub(super) fn has_profiles(tree: &dyn Tree) -> bool {
+pub(crate) fn has_profiles(tree: &dyn Tree) -> bool {
     profile_hive(tree, "").is_some_and(|hive| can_be_opened(tree, vec![hive]))
 }
 

@@ -12,7 +12,7 @@ mod survey;
 
 pub(crate) use folder::{Folder, kept, special};
 pub(crate) use hosts::hosts;
-pub(crate) use install::installations;
+pub(crate) use install::{Installation, has_profiles, installations};
 pub(crate) use loose::LooseFiles;
 pub(crate) use survey::{Unknown, survey};
 
