@@ -17,7 +17,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 // Files of tests only, by their names.
-                if !matches!(path.file_stem().and_then(|name| name.to_str()), Some("tests" | "testing" | "faulty")) {
+                let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+                if !matches!(name, "tests" | "testing" | "faulty") && !name.ends_with("_tests") {
                     files.push(path);
                 }
             }
