@@ -150,8 +150,11 @@ fn both_readers_find_the_same() {
     }
 }
 
+/// Keys with their offsets, values with theirs and their data, and the offsets of deleted keys or values.
+type Places = (Vec<(String, u64)>, Vec<(u64, Vec<u8>)>, Vec<u64>);
+
 /// Path and offset of every key, offset and data of every value, and the offsets of what was deleted.
-fn places(hive: &HiveFile<'_>) -> (Vec<(String, u64)>, Vec<(u64, Vec<u8>)>, Vec<u64>) {
+fn places(hive: &HiveFile<'_>) -> Places {
     let reader = hive.reader();
     let (mut keys, mut values) = (Vec::new(), Vec::new());
     if let Some(root) = reader.root() {
