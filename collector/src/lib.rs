@@ -15,6 +15,8 @@ pub mod source;
 mod spill;
 mod zip;
 
+#[doc(hidden)]
+pub use bundle::examine_bundle;
 pub use bundle::{BundleReader, ToolFacts, VerifyReport, Wrong, encoded_name, refuse_destination, verify};
 pub use error::Error;
 pub use progress::{Observer, Progress, Silent, Step};

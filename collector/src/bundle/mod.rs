@@ -16,6 +16,8 @@ pub use reader::BundleReader;
 pub use seal::ToolFacts;
 pub(crate) use seal::{BagInfo, Sums, seal};
 pub(crate) use verify::verify_open;
+#[doc(hidden)]
+pub use verify::examine_bundle;
 pub use verify::{VerifyReport, Wrong, verify};
 pub use writer::refuse_destination;
 pub(crate) use writer::{Destination, Writer};

@@ -80,6 +80,13 @@ pub fn verify(
     pool.install(|| verify_open(&bytes, path, cancel, observer))
 }
 
+/// Verifies any bytes, for fuzzing: whether they are a bundle of which nothing is wrong.
+#[doc(hidden)]
+pub fn examine_bundle(bytes: Vec<u8>) -> bool {
+    let report = verify_open(&bytes, Path::new("bundle"), &AtomicBool::new(false), &crate::Silent);
+    report.is_ok_and(|report| report.is_right())
+}
+
 /// What the manifests say of one file.
 #[derive(Default)]
 struct Digest {
