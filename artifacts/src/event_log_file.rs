@@ -65,8 +65,6 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 };
 
 const RECORD: &str = "windows:registry:event_log_file";
-/// Most logs of one key that are looked at; Windows 11 has some 1,200 channels.
-const MOST_LOGS: usize = 100_000;
 /// Folders below that of Windows in which logs usually lie, and are looked for anyway.
 const USUAL: [&str; 2] = [r"System32\winevt\Logs", r"System32\config"];
 /// The logs that every Windows has, and the names of their files since Vista and before.
@@ -103,7 +101,7 @@ fn read(reader: &Reader<'_>, windows: &Windows, sink: &mut Sink<'_>) {
 }
 
 fn logs_below(logs: &Key<'_>, path: &str, windows: &Windows, sink: &mut Sink<'_>) {
-    for key in logs.subkeys().take(MOST_LOGS) {
+    for key in logs.subkeys() {
         let Some(value) = key.value("File") else { continue };
         let Some(file) = value.text().filter(|text| !text.trim().is_empty()) else { continue };
         let log = key.name().to_string();
