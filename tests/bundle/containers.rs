@@ -303,6 +303,8 @@ fn a_large_fragmented_volume_gives_the_same_manifest_through_every_container() {
             sources.push(path(name));
         }
     }
+    // One of several extents stands for all of them.
+    sources.extend(Some(path("split-s002.vmdk")).filter(|extent| extent.exists()));
     for source in sources {
         let (manifest, _) = collected(folder.path(), &source, 64 << 20);
         assert!(manifest == expected, "{}", source.display());
@@ -319,7 +321,6 @@ fn zipped(folder: &Path, archive: &str, member: &str, method: zip::CompressionMe
 }
 
 #[test]
-#[ignore = "disks in archives are not opened yet"]
 fn a_disk_in_an_archive_gives_the_same_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -104,6 +104,35 @@ fn every_variant_that_qemu_writes_gives_the_bytes_of_the_raw_image() {
 }
 
 #[test]
+fn an_extent_of_several_stands_for_all_and_alone_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let raw = pattern(13 << 20);
+    let (first, second) = raw.split_at(7 << 20);
+    for (name, half) in [("a", first), ("b", second)] {
+        std::fs::write(path("half.raw"), half).unwrap();
+        let option = "subformat=twoGbMaxExtentSparse";
+        let target = format!("{name}.vmdk");
+        let arguments = ["convert", "-f", "raw", "-O", "vmdk", "-o", option, "half.raw", &target];
+        if !runs("qemu-img", folder.path(), &arguments) {
+            return;
+        }
+        std::fs::remove_file(path(&target)).unwrap();
+    }
+    let refusal = disk_at(&path("a-s001.vmdk")).err().unwrap();
+    assert!(refusal.why.contains("one extent of a VMDK"), "{refusal:?}");
+    let lines =
+        format!("RW {} SPARSE \"a-s001.vmdk\"\nRW {} SPARSE \"b-s001.vmdk\"\n", (7 << 20) / 512, (6 << 20) / 512);
+    let text = format!("# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType=\"custom\"\n{lines}");
+    std::fs::write(path("whole.vmdk"), text).unwrap();
+    for name in ["whole.vmdk", "a-s001.vmdk", "b-s001.vmdk"] {
+        let disk = disk_at(&path(name)).unwrap();
+        assert_eq!(disk.files.len(), 3, "{name}");
+        is_like(&disk, &raw, name);
+    }
+}
+
+#[test]
 fn overlays_are_read_with_their_backing_files_and_refused_without() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -30,6 +30,13 @@ fn is_flat(name: &str) -> bool {
     end.is_some_and(|(_, rest)| rest == "lat" || rest.len() == 3 && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Whether the name is that of one sparse extent of several: `disk-s001.vmdk`.
+fn is_numbered(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let end = name.strip_suffix(".vmdk").and_then(|stem| stem.rsplit_once("-s"));
+    end.is_some_and(|(_, rest)| rest.len() == 3 && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn is_descriptor(head: &[u8]) -> bool {
     const FIRST: &[u8] = b"# disk descriptorfile";
     let text = head.trim_ascii_start();
@@ -192,7 +199,8 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
     if is_descriptor(&candidate.head) {
         return assemble(candidate, &own.unwrap_or_default());
     }
-    if let Some(descriptor) = own.filter(|descriptor| descriptor.extents.len() <= 1) {
+    // An extent of several has room for a descriptor too, which is left empty.
+    if let Some(descriptor) = own.filter(|descriptor| descriptor.extents.len() == 1) {
         return monolithic(candidate, &descriptor);
     }
     match descriptor_beside(candidate).map_err(cannot)? {
@@ -206,6 +214,9 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
             candidate.uses(&found.key);
             candidate.used.borrow_mut().extend(other.used());
             disk
+        }
+        None if vmdk_sparse::is_hosted(&candidate.head) && !is_numbered(candidate.name) => {
+            monolithic(candidate, &Descriptor::default())
         }
         None => Err(Refusal::new(
             "this is one extent of a VMDK, and the descriptor that says what it is a part of is not beside it",

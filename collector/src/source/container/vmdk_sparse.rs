@@ -25,6 +25,11 @@ pub(super) fn is_sparse(head: &[u8]) -> bool {
     head.len() >= 512 && (head.starts_with(HOSTED) || head.starts_with(ESX))
 }
 
+/// Whether it is an extent of VMware's programs for workstations, which can stand alone.
+pub(super) fn is_hosted(head: &[u8]) -> bool {
+    head.starts_with(HOSTED)
+}
+
 /// Where a hosted extent has its own descriptor, in bytes, if it has one.
 pub(super) fn descriptor(head: &[u8]) -> Option<(u64, u64)> {
     let (at, length) = (le64(head, 28), le64(head, 36));
