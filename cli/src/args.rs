@@ -308,7 +308,8 @@ fn parse_size_of_at_least(text: &str, least: u64) -> Result<u64, String> {
         return Ok(size);
     }
     let least_shown = format!("{}M", least >> 20);
-    let as_mebibytes = size.checked_mul(1 << 20).filter(|size| *size >= least);
+    // A large number alone was meant as bytes; nobody has a million MiB in mind.
+    let as_mebibytes = size.checked_mul(1 << 20).filter(|_| size < 1 << 20).filter(|size| *size >= least);
     Err(match as_mebibytes {
         Some(_) if text.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
             format!("without a unit it means bytes; did you mean {size}M? The least is {least_shown}")

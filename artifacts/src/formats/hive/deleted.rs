@@ -18,6 +18,8 @@ pub(super) const MEMORY: u64 = (2 * 3 * MAX_RECOVERED * size_of::<Place>() / 2) 
 /// Windows allows 512 levels.
 const MAX_DEPTH: usize = 512;
 const BIN_HEADER: u64 = 32;
+/// The unit in which bins are laid out.
+const BIN: u64 = 4096;
 const BASE: u64 = BASE_BLOCK_LENGTH as u64;
 
 /// What [`super::HiveFile::recovered`] found: places, eight bytes for each.
@@ -216,12 +218,15 @@ impl<'h> Iterator for Stretches<'h> {
                 return (bin < self.length).then_some(Stretch::Gap(bin..self.length));
             }
             let size = u64::from(self.cells.state.u32_at(bin + 8).unwrap_or(0));
-            let is_bin = self.cells.state.array(bin) == Some(*b"hbin") && size != 0 && size.is_multiple_of(4096);
+            let is_bin = self.cells.state.array(bin) == Some(*b"hbin") && size != 0 && size.is_multiple_of(BIN);
             if is_bin {
                 self.at = bin + BIN_HEADER;
                 self.bin_end = (bin + size).min(self.end);
             } else {
-                self.bin_end = (bin + 4096).min(self.end);
+                // A hole, which can be gigabytes long, is passed over at once.
+                let data = self.cells.state.next_data(bin).min(self.end);
+                let bins = ((data - bin) / BIN).max(1);
+                self.bin_end = (bin + bins * BIN).min(self.end);
                 self.at = self.bin_end;
                 return Some(Stretch::Gap(bin..self.bin_end));
             }

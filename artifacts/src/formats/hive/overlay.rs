@@ -73,6 +73,11 @@ impl Overlay {
         self.pieces.is_empty()
     }
 
+    /// Where the first byte of a piece is, from this offset on.
+    pub(super) fn next(&self, from: u32) -> Option<u32> {
+        self.within(from..u32::MAX).next().map(|(start, _)| start)
+    }
+
     /// The parts of pieces that lie in a range, with their offsets.
     pub(super) fn within(&self, range: Range<u32>) -> impl Iterator<Item = (u32, Piece)> + '_ {
         let first = self.pieces.range(..range.start).next_back().map_or(range.start, |(start, _)| *start);

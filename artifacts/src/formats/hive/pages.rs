@@ -158,7 +158,10 @@ impl<'a> Pages<'a> {
 
     /// Where the next byte is, from this offset on, that need not be zero.
     pub(super) fn next_data(&self, offset: u64) -> u64 {
-        if self.overlay.is_empty() { self.source.next_data(offset).min(self.length) } else { offset }
+        let base = BASE_BLOCK_LENGTH as u64;
+        let from = u32::try_from(offset.saturating_sub(base)).unwrap_or(u32::MAX);
+        let of_logs = self.overlay.next(from).map_or(u64::MAX, |to| (u64::from(to) + base).max(offset));
+        self.source.next_data(offset).min(of_logs).min(self.length)
     }
 
     /// The page of this number, as far as it can be read.

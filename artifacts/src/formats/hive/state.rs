@@ -185,6 +185,11 @@ impl<'a> State<'a> {
         self.array(offset).map(u32::from_le_bytes)
     }
 
+    /// Where the next byte is, from this offset on, that need not be zero.
+    pub(super) fn next_data(&self, offset: u64) -> u64 {
+        if self.memory.is_some() { offset } else { self.pages.next_data(offset) }
+    }
+
     /// Bytes from `offset` on, at most up to `end`, as far as they lie together, and where to go on after them. What
     /// cannot be read and long stretches of zeros are passed over.
     pub(super) fn window(&self, offset: u64, end: u64) -> (u64, Window<'_>, u64) {
