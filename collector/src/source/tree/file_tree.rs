@@ -107,7 +107,6 @@ fn of_name<'a>(entries: &'a [Entry], name: &str) -> Vec<&'a Entry> {
 fn read_problem(stage: Stage, path: &str, error: &io::Error) -> Problem {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied => ProblemKind::AccessDenied,
-        io::ErrorKind::NotFound => ProblemKind::NotFound,
         io::ErrorKind::Unsupported => ProblemKind::UnsupportedVersion { found: error.to_string() },
         _ => ProblemKind::ReadFailed,
     };
@@ -517,7 +516,7 @@ impl Tree for FileTree {
         let not_there = || {
             Problem::new(
                 Stage::Acquire,
-                ProblemKind::NotFound,
+                ProblemKind::ReadFailed,
                 name::shown(&path),
                 "it is not there any more",
                 "it is not collected",

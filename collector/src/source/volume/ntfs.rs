@@ -146,7 +146,7 @@ impl NtfsTree {
             Problem::new(Stage::Acquire, kind, found.full_path(), what, "the object could not be read")
         };
         let Some((entry, sequence)) = found.mft else {
-            return Err(gone(ProblemKind::NotFound, "it does not name a file record".into()));
+            return Err(gone(ProblemKind::ReadFailed, "it does not name a file record".into()));
         };
         let file = self.volume.file(entry).map_err(|fault| gone(fault_kind(&fault), fault.to_string()))?;
         if file.reference.sequence != sequence {
@@ -266,7 +266,7 @@ impl NtfsTree {
         let refuse = |kind, what: String, effect| Problem::new(Stage::Acquire, kind, &item, what, effect);
         let stream = found.stream.as_deref().unwrap_or("");
         let Some(value) = self.stream_of(file, stream) else {
-            return Err(refuse(ProblemKind::NotFound, "it has no such content".into(), "there is nothing to collect"));
+            return Err(refuse(ProblemKind::ReadFailed, "its file record has no such content".into(), "it is not collected"));
         };
         if let (None, Some(wof)) = (&found.stream, file.wof()) {
             let kind = || ProblemKind::UnsupportedVersion { found: format!("WOF {}/{}", wof.provider, wof.algorithm) };

@@ -37,7 +37,7 @@ impl Index {
 }
 
 fn row(page: &mut Page, host: &IndexedHost) {
-    page.raw("<tr><td>");
+    page.raw("<tr><td class=\"n\">");
     match &host.report {
         Some(report) => page.file(report, &host.folder),
         None => page.text(&host.folder),
