@@ -15,9 +15,9 @@ pub use name::encoded_name;
 pub use reader::BundleReader;
 pub use seal::ToolFacts;
 pub(crate) use seal::{BagInfo, Sums, seal};
-pub(crate) use verify::verify_open;
 #[doc(hidden)]
 pub use verify::examine_bundle;
+pub(crate) use verify::verify_open;
 pub use verify::{VerifyReport, Wrong, verify};
 pub use writer::refuse_destination;
 pub(crate) use writer::{Destination, Writer};

@@ -3,6 +3,7 @@
 use super::central::{Entry, LOCAL_HEADER, damaged, hash_of, u16_at, u32_at};
 use super::inflate::Coding;
 use super::inflating::{Inflating, Packing, mismatch};
+use super::names::{self, Unflagged};
 use crate::spill::Spill;
 use evidence::Bytes;
 use std::io;
@@ -68,6 +69,26 @@ impl Entry {
     pub(crate) fn least_extent(&self) -> (u64, u64) {
         let length = 30 + self.raw_name_length;
         (self.header_offset, self.header_offset.saturating_add(length).saturating_add(self.packed_size))
+    }
+
+    /// Its name in its local header, where that is another one than in the directory.
+    pub(crate) fn other_name(&self, bytes: &dyn Bytes, unflagged: Unflagged) -> io::Result<Option<String>> {
+        let mut header = vec![0; 30 + usize::try_from(self.raw_name_length).map_err(io::Error::other)?];
+        let read = bytes.read_full_at(self.header_offset, &mut header)?;
+        header.truncate(read);
+        if read < 30 || u32_at(&header, 0) != LOCAL_HEADER {
+            return Ok(None);
+        }
+        let length = usize::from(u16_at(&header, 26));
+        if header.len() < 30 + length {
+            let known = header.len();
+            header.resize(30 + length, 0);
+            let more = bytes.read_full_at(self.header_offset + known as u64, &mut header[known..])?;
+            header.truncate(known + more);
+        }
+        let raw = header.get(30..30 + length).unwrap_or_default();
+        let is_other = !raw.is_empty() && hash_of(raw) != self.raw_name_hash;
+        Ok(is_other.then(|| names::decode(raw, u16_at(&header, 6), &[], unflagged)))
     }
 
     /// Where its packed bytes begin, by its local header.

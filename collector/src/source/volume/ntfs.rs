@@ -266,7 +266,11 @@ impl NtfsTree {
         let refuse = |kind, what: String, effect| Problem::new(Stage::Acquire, kind, &item, what, effect);
         let stream = found.stream.as_deref().unwrap_or("");
         let Some(value) = self.stream_of(file, stream) else {
-            return Err(refuse(ProblemKind::ReadFailed, "its file record has no such content".into(), "it is not collected"));
+            return Err(refuse(
+                ProblemKind::ReadFailed,
+                "its file record has no such content".into(),
+                "it is not collected",
+            ));
         };
         if let (None, Some(wof)) = (&found.stream, file.wof()) {
             let kind = || ProblemKind::UnsupportedVersion { found: format!("WOF {}/{}", wof.provider, wof.algorithm) };

@@ -21,6 +21,8 @@ enum Directory {
 }
 
 struct Zip {
+    /// What the archive is called, for problems.
+    name: String,
     bytes: Arc<dyn Bytes>,
     directory: Directory,
     unflagged: Unflagged,
@@ -28,6 +30,9 @@ struct Zip {
     /// the entries before it ends.
     places: Rows,
 }
+
+/// In the place of a member: it is meant by the name in its own header, which is not that of the directory.
+const OTHER_NAME: u64 = 1 << 63;
 
 /// What the entries have in common.
 #[derive(Default)]
@@ -55,7 +60,7 @@ pub(crate) fn open(
 ) -> io::Result<(Archive, Facts)> {
     let directory = directory(&*bytes, name, spill, problems)?;
     let places = Sorter::new(spill).finish(|_| true)?;
-    let mut zip = Zip { bytes, directory, unflagged: Unflagged::Utf8, places };
+    let mut zip = Zip { name: name::shown(name).into_owned(), bytes, directory, unflagged: Unflagged::Utf8, places };
     let mut survey = Survey::default();
     let mut sorter = Sorter::new(spill);
     for entry in zip.entries() {
@@ -254,12 +259,36 @@ impl Members for Zip {
         true
     }
 
-    fn each(&self, take: &mut dyn FnMut(u64, Member) -> io::Result<()>, _: &mut Vec<Problem>) -> io::Result<()> {
-        self.entries().try_for_each(|entry| entry.and_then(|(at, entry)| take(at, member(entry))))
+    fn each(&self, take: &mut dyn FnMut(u64, Member) -> io::Result<()>, problems: &mut Vec<Problem>) -> io::Result<()> {
+        let mut renamed = Odd::default();
+        for entry in self.entries() {
+            let (at, entry) = entry?;
+            let other = entry.other_name(&*self.bytes, self.unflagged)?;
+            let first = entry.name.clone();
+            take(at, member(entry.clone()))?;
+            if let Some(other) = other {
+                renamed.add(&format!("{first} and {other}"));
+                take(at | OTHER_NAME, Member { name: other, ..member(entry) })?;
+            }
+        }
+        if renamed.count > 0 {
+            problems.push(Problem::new(
+                Stage::Source,
+                ProblemKind::Inconsistent { a: "one name in the directory".to_owned(), b: renamed.say() },
+                self.name.as_str(),
+                format!("files with another name in their own header than in the directory: {}", renamed.count),
+                "which name is right is not known; each file is looked for under both",
+            ));
+        }
+        Ok(())
     }
 
     fn member(&self, at: u64) -> io::Result<Member> {
-        self.entry(at).map(member)
+        let mut entry = self.entry(at & !OTHER_NAME)?;
+        if at & OTHER_NAME != 0 {
+            entry.name = entry.other_name(&*self.bytes, self.unflagged)?.unwrap_or(entry.name);
+        }
+        Ok(member(entry))
     }
 
     fn open(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
@@ -276,7 +305,7 @@ impl Members for Zip {
 impl Zip {
     /// An entry whose bytes are its own.
     fn own_entry(&self, at: u64) -> io::Result<Entry> {
-        let entry = self.entry(at)?;
+        let entry = self.entry(at & !OTHER_NAME)?;
         if self.is_shared(&entry)? {
             let what =
                 "another entry of the archive claims the same bytes, as in archives that are made to fill a disk";

@@ -373,3 +373,19 @@ fn many_entries_cost_little_memory() {
     names.sort_unstable();
     assert_eq!(names, (0..70_000).filter(|n| n % 300 == 5 && n % 7 == 5).collect::<Vec<u32>>());
 }
+
+#[test]
+fn a_name_that_is_another_one_in_the_directory_is_looked_for_under_both() {
+    let mut bytes = archive(&[("C/winevt/a.evtx", b"one"), ("C/b", b"two")], zip::CompressionMethod::Deflated);
+    let at = bytes.windows(8).rposition(|window| window == b"winevt/a").unwrap();
+    bytes[at] = b's';
+    let (_folder, archive, _, problems) = open_bytes(&bytes).unwrap();
+    let mut paths: Vec<String> = all(&archive).into_iter().map(|(path, _)| path).collect();
+    paths.sort();
+    assert_eq!(paths, ["/C/b", "/C/sinevt/a.evtx", "/C/winevt/a.evtx"]);
+    for path in &paths[1..] {
+        assert_eq!(opened(&archive, path).unwrap().read_all(10).unwrap().unwrap(), b"one");
+    }
+    let [problem] = &problems[..] else { panic!("{problems:?}") };
+    assert!(problem.what.contains("another name") && problem.kind.particulars().contains("sinevt"), "{problem:?}");
+}
