@@ -67,9 +67,9 @@ pub(crate) struct Cli {
 /// What every command understands.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Common {
-    /// Worker threads; 0 means one for each processor.
-    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
-    pub(crate) threads: usize,
+    /// Worker threads, at most 1024; 0 means one for each processor.
+    #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub(crate) threads: u16,
 
     /// Most memory to use, such as 512M or 2G; at least 32M. What does not fit is spilled or left out with a problem.
     #[arg(long, global = true, value_name = "SIZE", default_value = "256M", value_parser = parse_memory)]

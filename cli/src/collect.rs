@@ -52,7 +52,11 @@ pub(crate) fn now() -> Filetime {
 
 /// Number of threads that the options ask for.
 pub(crate) fn threads(common: &Common) -> usize {
-    if common.threads > 0 { common.threads } else { std::thread::available_parallelism().map_or(1, usize::from) }
+    if common.threads > 0 {
+        usize::from(common.threads)
+    } else {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
 }
 
 /// An opened source and what it is called.

@@ -28,6 +28,11 @@ pub(crate) static REFUSED: &[Refused] = &[
         what: "it is an image that FTK Imager encrypted (ADCRYPT)",
         advice: "decrypt it with FTK Imager and give the result",
     },
+    Refused {
+        probe: |file| begins(file, b"ADSEGMENTEDFILE\0"),
+        what: "it is a custom content image of FTK Imager (AD1), which is not read",
+        advice: "export its files to a folder and give that",
+    },
     Refused { probe: is_aff4, what: "it is an AFF4 image, which is not read", advice: CONVERT },
     Refused {
         probe: |file| begins(file, b"AFF10\r\n\0") || begins(file, b"AFM\0"),
