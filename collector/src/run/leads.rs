@@ -83,12 +83,18 @@ impl<'a> Lazy<'a> {
         } else {
             // A path that is no text is not looked up by what stands for it. Whatever belongs to a file lies beside it.
             let folder = kept.full_path.rsplit_once('\\').map_or("", |(folder, _)| folder);
-            let beside = match tree.lookup(folder).and_then(|found| found.map(|found| tree.list(&found)).transpose()) {
-                Ok(beside) => beside?,
-                Err(problem) => return unread(problem),
+            let mut beside = None;
+            let mut look = |found| {
+                let located = Located { volume: kept.volume, found };
+                if beside.is_none() && located.exact_path(volume) == exact_path {
+                    beside = Some(located);
+                }
             };
-            let mut located = beside.into_iter().map(|found| Located { volume: kept.volume, found });
-            let located = located.find(|located| located.exact_path(volume) == exact_path)?;
+            match tree.lookup(folder).and_then(|found| found.map(|found| tree.each(&found, &mut look)).transpose()) {
+                Ok(listed) => listed?,
+                Err(problem) => return unread(problem),
+            }
+            let located = beside?;
             let path = located.found.full_path();
             (Cow::Owned(located.original_path(volume)), Cow::Owned(path), located.found)
         };

@@ -128,17 +128,14 @@ fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Pro
     if is_plain {
         return vec![(volume, found.path)];
     }
-    match tree.list(&found) {
-        Ok(children) => children
-            .into_iter()
-            .filter(|child| child.is_folder && child.stream.is_none())
-            .map(|child| (volume, child.path))
-            .collect(),
-        Err(problem) => {
-            problems.push(problem);
-            Vec::new()
+    let mut folders = Vec::new();
+    let listed = tree.each(&found, &mut |child| {
+        if child.is_folder && child.stream.is_none() {
+            folders.push((volume, child.path));
         }
-    }
+    });
+    problems.extend(listed.err());
+    folders
 }
 
 /// What a pattern stands for below a folder, through the junctions and links on the part of it that has no wildcard.

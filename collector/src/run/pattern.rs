@@ -14,6 +14,10 @@ const MAX_DEPTH: usize = 64;
 /// Names that one pattern looks at at most.
 const MAX_NAMES: u64 = 4_000_000;
 
+fn last(path: &str) -> &str {
+    path.rsplit('\\').next().unwrap_or_default()
+}
+
 fn has_wildcard(component: &str) -> bool {
     component.contains(['*', '?'])
 }
@@ -63,12 +67,17 @@ impl<'a> Pattern<'a> {
 
     /// Every file or stream that matches below this folder. What could not be listed comes back as problems.
     pub(crate) fn expand(&self, tree: &dyn Tree, base: &str, problems: &mut Vec<Problem>) -> Vec<Found> {
-        let mut walk = Walk { tree, pattern: self, problems, names: 0, found: Vec::new() };
-        walk.descend(base.trim_end_matches('\\'), &self.components, 0);
-        let mut found = walk.found;
+        let mut found = Vec::new();
+        self.each(tree, base, problems, &mut |one| found.push(one));
         found.sort_unstable_by(|a, b| (&a.path, &a.stream).cmp(&(&b.path, &b.stream)));
         found.dedup_by(|a, b| (&a.path, &a.stream) == (&b.path, &b.stream));
         found
+    }
+
+    /// The same in any order, as it is found; what several ways lead to comes several times.
+    pub(crate) fn each(&self, tree: &dyn Tree, base: &str, problems: &mut Vec<Problem>, take: &mut dyn FnMut(Found)) {
+        let mut walk = Walk { tree, pattern: self, problems, names: 0, take };
+        walk.descend(base.trim_end_matches('\\'), &self.components, 0);
     }
 }
 
@@ -77,7 +86,7 @@ struct Walk<'a, 'b> {
     pattern: &'b Pattern<'a>,
     problems: &'b mut Vec<Problem>,
     names: u64,
-    found: Vec<Found>,
+    take: &'b mut dyn FnMut(Found),
 }
 
 impl Walk<'_, '_> {
@@ -91,30 +100,38 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn list(&mut self, folder: &str) -> Vec<Found> {
-        let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return Vec::new() };
-        let children = match self.tree.list(&folder) {
-            Ok(children) => children,
-            Err(problem) => {
-                self.problems.push(problem);
-                return Vec::new();
-            }
-        };
+    /// The folders below a folder whose names are such; every other child goes to `other`.
+    fn folders(
+        &mut self,
+        folder: &str,
+        is_wanted: &dyn Fn(&str) -> bool,
+        other: &mut dyn FnMut(Found, &mut dyn FnMut(Found)),
+    ) -> Vec<String> {
+        let mut folders = Vec::new();
+        let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return folders };
         let before = self.names;
-        self.names = self.names.saturating_add(children.len() as u64);
-        if self.names > MAX_NAMES {
-            if before <= MAX_NAMES {
-                self.problems.push(Problem::new(
-                    Stage::Locate,
-                    ProblemKind::LimitReached,
-                    self.pattern.components.join("\\"),
-                    format!("more than {MAX_NAMES} names would have to be looked at"),
-                    "files that this pattern stands for may be missing",
-                ));
+        let (names, take) = (&mut self.names, &mut *self.take);
+        let listed = self.tree.each(&folder, &mut |child| {
+            *names = names.saturating_add(1);
+            if *names > MAX_NAMES {
+                return;
             }
-            return Vec::new();
+            if child.is_folder && child.stream.is_none() && is_wanted(last(&child.path)) {
+                folders.push(child.path.clone());
+            }
+            other(child, take);
+        });
+        self.problems.extend(listed.err());
+        if self.names > MAX_NAMES && before <= MAX_NAMES {
+            self.problems.push(Problem::new(
+                Stage::Locate,
+                ProblemKind::LimitReached,
+                self.pattern.components.join("\\"),
+                format!("more than {MAX_NAMES} names would have to be looked at"),
+                "files that this pattern stands for may be missing",
+            ));
         }
-        children
+        folders
     }
 
     fn descend(&mut self, folder: &str, rest: &[&str], depth: usize) {
@@ -131,39 +148,32 @@ impl Walk<'_, '_> {
         }
         if *component == "**" {
             self.descend(folder, further, depth + 1);
-            let folders: Vec<Found> =
-                self.list(folder).into_iter().filter(|child| child.is_folder && child.stream.is_none()).collect();
-            for child in folders {
-                self.descend(&child.path, rest, depth + 1);
+            for child in self.folders(folder, &|_| true, &mut |_, _| ()) {
+                self.descend(&child, rest, depth + 1);
+            }
+        } else if !further.is_empty() && has_wildcard(component) {
+            for child in self.folders(folder, &|name| matches(component, name), &mut |_, _| ()) {
+                self.descend(&child, further, depth + 1);
             }
         } else if has_wildcard(component) || further.is_empty() && self.pattern.stream.is_some_and(has_wildcard) {
-            for child in self.list(folder) {
-                let name = child.path.rsplit('\\').next().unwrap_or_default();
-                if !matches(component, name) {
-                    continue;
-                }
-                if !further.is_empty() {
-                    if child.is_folder && child.stream.is_none() {
-                        self.descend(&child.path, further, depth + 1);
-                    }
-                    continue;
-                }
-                let wanted = match (self.pattern.stream, &child.stream) {
+            let wanted = self.pattern.stream;
+            self.folders(folder, &|_| false, &mut |child, take| {
+                let is_wanted = match (wanted, &child.stream) {
                     (None, None) => !child.is_folder,
                     (Some(pattern), Some(stream)) => matches(pattern, stream),
                     _ => false,
                 };
-                if wanted {
-                    self.found.push(child);
+                if is_wanted && matches(component, last(&child.path)) {
+                    take(child);
                 }
-            }
+            });
         } else if further.is_empty() {
             let path = match self.pattern.stream {
                 Some(stream) => format!("{folder}\\{component}:{stream}"),
                 None => format!("{folder}\\{component}"),
             };
             let found = self.lookup(&path).filter(|found| !found.is_folder || found.stream.is_some());
-            self.found.extend(found);
+            found.into_iter().for_each(&mut *self.take);
         } else {
             self.descend(&format!("{folder}\\{component}"), further, depth + 1);
         }

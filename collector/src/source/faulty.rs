@@ -198,8 +198,9 @@ impl Tree for FaultyTree {
         }))
     }
 
-    fn list(&self, _: &Found) -> Result<Vec<Found>, Problem> {
-        Ok(self.files.iter().map(|(name, content)| Self::found(&format!("\\{name}"), content.len())).collect())
+    fn each(&self, _: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
+        self.files.iter().for_each(|(name, content)| take(Self::found(&format!("\\{name}"), content.len())));
+        Ok(())
     }
 
     fn streams(&self, _: &Found) -> Result<Vec<Found>, Problem> {

@@ -213,9 +213,16 @@ pub trait Tree: Send + Sync {
         None
     }
 
-    /// The children of a folder, each with its alternate streams after it, in the order of their names.
-    /// Reparse points are listed, never followed off the volume.
-    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem>;
+    /// Calls for the children of a folder, each with its alternate streams after it, in any order: a folder can have
+    /// millions of names. Reparse points are listed, never followed off the volume.
+    fn each(&self, folder: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem>;
+
+    /// The same of a folder that is known to be small.
+    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {
+        let mut children = Vec::new();
+        self.each(folder, &mut |child| children.push(child))?;
+        Ok(children)
+    }
 
     /// The alternate streams of a file.
     fn streams(&self, file: &Found) -> Result<Vec<Found>, Problem>;

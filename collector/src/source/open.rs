@@ -598,6 +598,17 @@ impl Bytes for Deferred {
 struct OnVolume(Arc<dyn Tree>);
 
 impl OnVolume {
+    fn child(&self, full: String, found: &Found) -> tree::Child {
+        tree::Child {
+            name: full.rsplit('\\').next().unwrap_or_default().to_owned(),
+            is_folder: found.is_folder && found.stream.is_none(),
+            is_link: self.0.link(&full).is_some(),
+            size: found.size,
+            times: found.times.si,
+            key: full,
+        }
+    }
+
     fn found(&self, key: &str) -> io::Result<Found> {
         let found = self.0.lookup(key).map_err(|problem| io::Error::other(problem.what))?;
         found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not there"))
@@ -613,24 +624,24 @@ impl Store for OnVolume {
         evidence::Method::RawNtfs
     }
 
-    fn children(&self, folder: &str) -> io::Result<Vec<tree::Child>> {
-        let listed = self.0.list(&self.found(folder)?).map_err(|problem| io::Error::other(problem.what))?;
+    fn each(&self, folder: &str, take: &mut dyn FnMut(tree::Child) -> io::Result<()>) -> io::Result<()> {
         let own = |found: &Found| folder.is_empty() && found.path.starts_with(r"\$");
-        Ok(listed
-            .into_iter()
-            .filter(|found| !own(found))
-            .map(|found| {
-                let full = found.full_path();
-                tree::Child {
-                    name: full.rsplit('\\').next().unwrap_or_default().to_owned(),
-                    is_folder: found.is_folder && found.stream.is_none(),
-                    is_link: self.0.link(&full).is_some(),
-                    size: found.size,
-                    times: found.times.si,
-                    key: full,
-                }
-            })
-            .collect())
+        let mut taken = Ok(());
+        let listed = self.0.each(&self.found(folder)?, &mut |found| {
+            if own(&found) || taken.is_err() {
+                return;
+            }
+            let full = found.full_path();
+            taken = take(self.child(full, &found));
+        });
+        listed.map_err(|problem| io::Error::other(problem.what)).and(taken)
+    }
+
+    fn named(&self, folder: &str, name: &str) -> io::Result<Vec<tree::Child>> {
+        let found = self.0.lookup(&format!("{folder}\\{name}")).map_err(|problem| io::Error::other(problem.what))?;
+        let child = found.map(|found| self.child(found.full_path(), &found));
+        // A volume finds its short names too, which are no names of the listing.
+        Ok(child.into_iter().filter(|child| child.name.to_uppercase() == name.to_uppercase()).collect())
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {

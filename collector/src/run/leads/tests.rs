@@ -59,7 +59,7 @@ impl Tree for Unreadable {
         Err(Problem::new(Stage::Locate, ProblemKind::ReadFailed, path, "bad sector", ""))
     }
 
-    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {
+    fn each(&self, folder: &Found, _: &mut dyn FnMut(Found)) -> Result<(), Problem> {
         Err(Problem::new(Stage::Locate, ProblemKind::ReadFailed, &folder.path, "bad sector", ""))
     }
 

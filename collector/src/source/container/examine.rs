@@ -20,7 +20,7 @@ impl Store for Files {
         Method::Archive
     }
 
-    fn children(&self, _folder: &str) -> io::Result<Vec<Child>> {
+    fn each(&self, _folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
         let child = |(name, bytes): &(String, Arc<Vec<u8>>)| Child {
             name: name.clone(),
             key: name.clone(),
@@ -29,7 +29,7 @@ impl Store for Files {
             size: bytes.len() as u64,
             times: None,
         };
-        Ok(self.0.iter().map(child).collect())
+        self.0.iter().map(child).try_for_each(take)
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {

@@ -28,8 +28,14 @@ pub(super) fn file_name(path: &str) -> &str {
 
 /// The files beside a candidate.
 pub(super) fn files(of: &Candidate<'_>) -> io::Result<Vec<Child>> {
-    let children = of.store.children(of.folder)?;
-    Ok(children.into_iter().filter(|child| !child.is_folder && !child.is_link).collect())
+    let mut files = Vec::new();
+    of.store.each(of.folder, &mut |child| {
+        if !child.is_folder && !child.is_link {
+            files.push(child);
+        }
+        Ok(())
+    })?;
+    Ok(files)
 }
 
 /// Opens a file beside a candidate.

@@ -79,8 +79,8 @@ impl Store for Exported {
         Method::SystemCall
     }
 
-    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
-        self.files.children(folder)
+    fn each(&self, folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
+        self.files.each(folder, take)
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {

@@ -63,8 +63,9 @@ impl Tree for MemoryTree {
         Ok(self.get(path).map(found))
     }
 
-    fn list(&self, _: &Found) -> Result<Vec<Found>, Problem> {
-        Ok(self.0.iter().map(found).collect())
+    fn each(&self, _: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
+        self.0.iter().map(found).for_each(take);
+        Ok(())
     }
 
     fn streams(&self, _: &Found) -> Result<Vec<Found>, Problem> {

@@ -78,6 +78,9 @@ const FOLDER: u8 = 0;
 const MEMBER: u8 = 1;
 /// Where a row has the number of a member among those of its name.
 const NUMBER: usize = 29;
+/// Length of what the rows of one name begin with, without regard to case, and of what those of one spelling do.
+const FOLDED: usize = 12;
+const SPELLED: usize = 17;
 
 /// The components of a name as a path. Nothing of a name is repaired: `..` stays a component, so what climbs lies in a
 /// folder of that name and never where it would climb to, and a name from the root of a file system lies in a folder that
@@ -166,6 +169,27 @@ fn hash(hashes: &RandomState, path: &[&str]) -> u64 {
     hasher.finish()
 }
 
+/// The hash of a name: half of it without regard to case, so that one name is found among millions.
+fn name_hash(hashes: &RandomState, name: &str) -> u64 {
+    let (folded, exact) = (hash(hashes, &[&name.to_uppercase()]), hash(hashes, &[name]));
+    folded << 32 | exact & 0xFFFF_FFFF
+}
+
+/// The bytes that rows begin with whose name is this one without regard to case.
+fn start_of(parent: [u8; 8], hashes: &RandomState, name: &str) -> [u8; FOLDED] {
+    let mut start = [0; FOLDED];
+    start[..8].copy_from_slice(&parent);
+    start[8..].copy_from_slice(&name_hash(hashes, name).to_be_bytes()[..4]);
+    start
+}
+
+/// The name and the number that [`numbered`] made this one of.
+fn unnumbered(name: &str) -> Option<(String, u64)> {
+    let (stem, ending) = name.rfind('.').filter(|dot| *dot > 0).map_or((name, ""), |dot| name.split_at(dot));
+    let (stem, number) = stem.rsplit_once("=~")?;
+    Some((format!("{stem}{ending}"), number.parse().ok().filter(|number| *number > 0)?))
+}
+
 /// Fills the rows.
 struct Builder {
     hashes: RandomState,
@@ -194,13 +218,13 @@ impl Builder {
         let folders = if member.is_folder { path.len() } else { path.len() - 1 };
         let known = self.before.iter().zip(&path[..folders]).take_while(|(a, b)| a == b).count();
         for depth in known..folders {
-            let (parent, name) = (hash(&self.hashes, &path[..depth]), hash(&self.hashes, &path[depth..=depth]));
+            let (parent, name) = (hash(&self.hashes, &path[..depth]), name_hash(&self.hashes, path[depth]));
             self.sorter.push(row(parent, name, FOLDER, at, depth + 1))?;
         }
         self.before.truncate(known);
         self.before.extend(path[known..folders].iter().map(|name| (*name).to_owned()));
         if !member.is_folder {
-            let (parent, name) = (hash(&self.hashes, &path[..folders]), hash(&self.hashes, &path[folders..]));
+            let (parent, name) = (hash(&self.hashes, &path[..folders]), name_hash(&self.hashes, path[folders]));
             self.sorter.push(row(parent, name, MEMBER, at, path.len()))?;
         }
         Ok(())
@@ -252,8 +276,8 @@ impl Archive {
         Ok(Archive { members, spill: spill.clone(), rows, hashes })
     }
 
-    /// What lies in a folder: rows of its path, checked by the names themselves.
-    fn each_child(&self, key: Key, take: &mut dyn FnMut(Child)) -> io::Result<()> {
+    /// Works in the folder of this key, with the bytes that the rows of its children begin with.
+    fn in_folder(&self, key: Key, work: &mut dyn FnMut(&Folder<'_>, [u8; 8]) -> io::Result<()>) -> io::Result<()> {
         let (at, depth) = match key {
             Key::Root => (None, 0),
             Key::Folder { at, depth } => (Some(at), depth),
@@ -263,10 +287,19 @@ impl Archive {
         let backslash = self.members.backslash_separates();
         let own = components(&own.name, backslash);
         let Some(own) = own.get(..depth) else { return Ok(()) };
-        let folder = Folder { own, depth, backslash };
+        work(&Folder { own, depth, backslash }, hash(&self.hashes, own).to_be_bytes())
+    }
+
+    /// What lies in a folder: rows of its path, checked by the names themselves.
+    fn each_child(
+        &self,
+        folder: &Folder<'_>,
+        start: [u8; 8],
+        take: &mut dyn FnMut(Child) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut batch: Vec<Row> = Vec::new();
         let mut same = 0u16;
-        for row in self.rows.starting_with(&hash(&self.hashes, own).to_be_bytes()) {
+        for row in self.rows.starting_with(&start) {
             let row = row?;
             // Of members of one name the last is the one that unpacking leaves; those before it are numbered.
             match batch.last_mut() {
@@ -277,16 +310,56 @@ impl Archive {
                 _ => same = 0,
             }
             if batch.len() >= BATCH {
-                self.children_of(&folder, &mut batch, take)?;
+                self.children_of(folder, &mut batch, take)?;
             }
             batch.push(row);
         }
-        self.children_of(&folder, &mut batch, take)
+        self.children_of(folder, &mut batch, take)
+    }
+
+    /// The children whose rows begin so: of each spelling the last member, or the one that has this number.
+    fn each_named(
+        &self,
+        folder: &Folder<'_>,
+        start: [u8; FOLDED],
+        number: Option<u64>,
+        take: &mut dyn FnMut(Child) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut at = self.rows.first(&start)?;
+        let mut batch = Vec::new();
+        while at < self.rows.len() {
+            let first = self.rows.get(at)?;
+            if !first.starts_with(&start) {
+                break;
+            }
+            let mut after = first[..SPELLED].to_vec();
+            // The kind is the last byte and small.
+            after[SPELLED - 1] += 1;
+            let end = self.rows.first(&after)?.max(at + 1);
+            // The first of several has the number 1, the last has none.
+            let wanted = match number {
+                None => Some(end - 1),
+                Some(number) => at.checked_add(number - 1).filter(|wanted| *wanted < end - 1),
+            };
+            if let Some(wanted) = wanted {
+                let mut row = self.rows.get(wanted)?;
+                let number = u16::try_from(number.unwrap_or(0)).unwrap_or(u16::MAX);
+                row[NUMBER..NUMBER + 2].copy_from_slice(&number.to_be_bytes());
+                batch.push(row);
+            }
+            at = end;
+        }
+        self.children_of(folder, &mut batch, take)
     }
 
     /// The children that these rows are. They are read in the order in which they lie, since an archive that is packed as
     /// a whole is slow to go back in.
-    fn children_of(&self, parent: &Folder<'_>, rows: &mut Vec<Row>, take: &mut dyn FnMut(Child)) -> io::Result<()> {
+    fn children_of(
+        &self,
+        parent: &Folder<'_>,
+        rows: &mut Vec<Row>,
+        take: &mut dyn FnMut(Child) -> io::Result<()>,
+    ) -> io::Result<()> {
         rows.sort_unstable_by_key(|row| be(&row[17..25]));
         for row in rows.drain(..) {
             let at = be(&row[17..25]);
@@ -305,7 +378,7 @@ impl Archive {
                     is_link: false,
                     size: 0,
                     times: member.times.filter(|_| is_last && member.is_folder),
-                });
+                })?;
             } else if is_last {
                 let target = if member.same_as.is_some() { self.target(&member)? } else { None };
                 let size = target.map_or(member.size, |(_, target)| target.size);
@@ -316,7 +389,7 @@ impl Archive {
                     is_link: member.is_link,
                     size,
                     times: member.times,
-                });
+                })?;
             }
         }
         Ok(())
@@ -330,7 +403,7 @@ impl Archive {
             let path = components(&name, self.members.backslash_separates());
             let Some((last, folder)) = path.split_last() else { return Ok(None) };
             let mut start = hash(&self.hashes, folder).to_be_bytes().to_vec();
-            start.extend(hash(&self.hashes, &[last]).to_be_bytes());
+            start.extend(name_hash(&self.hashes, last).to_be_bytes());
             start.push(MEMBER);
             let mut found = None;
             for row in self.rows.starting_with(&start) {
@@ -394,12 +467,27 @@ impl Store for Archive {
         Method::Archive
     }
 
-    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
-        let mut children = Vec::new();
-        if let Some(key) = Key::parse(folder) {
-            self.each_child(key, &mut |child| children.push(child))?;
-        }
-        Ok(children)
+    fn each(&self, folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
+        let Some(key) = Key::parse(folder) else { return Ok(()) };
+        self.in_folder(key, &mut |folder, start| self.each_child(folder, start, take))
+    }
+
+    fn named(&self, folder: &str, name: &str) -> io::Result<Vec<Child>> {
+        let Some(key) = Key::parse(folder) else { return Ok(Vec::new()) };
+        let upper = name.to_uppercase();
+        let mut named = Vec::new();
+        let mut take = |child: Child| {
+            if child.name.to_uppercase() == upper {
+                named.push(child);
+            }
+            Ok(())
+        };
+        self.in_folder(key, &mut |folder, start| {
+            self.each_named(folder, start_of(start, &self.hashes, name), None, &mut take)?;
+            let Some((name, number)) = unnumbered(name) else { return Ok(()) };
+            self.each_named(folder, start_of(start, &self.hashes, &name), Some(number), &mut take)
+        })?;
+        Ok(named)
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {

@@ -5,7 +5,7 @@ use super::layout::percent_decoded;
 use super::{Child, Store};
 use crate::source::{Content, Found, Tree};
 use evidence::{Bytes, FileTimes, Problem, ProblemKind, Stage, name};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +35,25 @@ impl Entry {
     }
 }
 
-type Listing = Arc<Vec<Entry>>;
+/// What is kept of a folder.
+enum Listed {
+    /// Its entries, in the order of their names.
+    Small(Vec<Entry>),
+    /// Of a folder with more names than are kept, the entries that differ from what the store says, and the keys of the
+    /// children that are such or say something about them.
+    Large { odd: Vec<Entry>, keys: HashSet<String> },
+}
+
+impl Listed {
+    /// The entries that are in memory.
+    fn kept(&self) -> &[Entry] {
+        match self {
+            Listed::Small(entries) | Listed::Large { odd: entries, .. } => entries,
+        }
+    }
+}
+
+type Listing = Arc<Listed>;
 
 /// Which root's copy of a file is used, and which other roots have one that differs.
 #[derive(Clone, Debug, Default)]
@@ -83,9 +101,11 @@ enum Folders {
 }
 
 /// Listings are kept until this many names are in them, since a pattern walks the same folders again and again; but
-/// never fewer than the folders of one path, or a single large folder would be listed anew for each of its files.
-const MAX_CACHED_NAMES: usize = 100_000;
-const MIN_CACHED_LISTINGS: usize = 16;
+/// never fewer than a few folders, or two of them would be listed anew for each of their files.
+const MAX_CACHED_NAMES: usize = 40_000;
+const MIN_CACHED_LISTINGS: usize = 4;
+/// Names of one folder that are kept. In a larger one the store looks for a name itself.
+const MAX_KEPT: usize = 1 << 13;
 /// Bytes of two copies that are compared at a time.
 const COMPARED: usize = 1 << 16;
 
@@ -118,10 +138,10 @@ impl Shared {
         if let Some(known) = lock(&self.listings).get(folder) {
             return Ok(known.clone());
         }
-        let children = self.store.children(folder).map_err(|error| read_problem(Stage::Locate, "", &error))?;
-        let entries = Arc::new(self.entries(root, children));
+        let entries = self.list(root, folder).map_err(|error| read_problem(Stage::Locate, "", &error))?;
+        let entries = Arc::new(entries);
         let mut listings = lock(&self.listings);
-        let names: usize = listings.values().map(|listing| listing.len()).sum();
+        let names: usize = listings.values().map(|listing| listing.kept().len()).sum();
         if names > MAX_CACHED_NAMES && listings.len() >= MIN_CACHED_LISTINGS {
             listings.clear();
         }
@@ -129,11 +149,92 @@ impl Shared {
         Ok(entries)
     }
 
-    /// The children of a folder as the volume names them, in the order of their names.
-    fn entries(&self, root: usize, mut children: Vec<Child>) -> Vec<Entry> {
+    fn list(&self, root: usize, folder: &str) -> io::Result<Listed> {
+        let (mut children, mut count, mut unkept) = (Vec::new(), 0, 0u64);
+        let is_odd = |child: &Child| self.is_odd(root, child);
+        self.store.each(folder, &mut |child| {
+            count += 1;
+            if count == MAX_KEPT + 1 {
+                children.retain(is_odd);
+            }
+            if count <= MAX_KEPT || is_odd(&child) && children.len() < MAX_KEPT {
+                children.push(child);
+            } else if is_odd(&child) {
+                unkept += 1;
+            }
+            Ok(())
+        })?;
+        if count <= MAX_KEPT {
+            return Ok(Listed::Small(self.entries(root, children, HashSet::new())));
+        }
+        if unkept > 0 {
+            lock(&self.problems).push(Problem::new(
+                Stage::Source,
+                ProblemKind::LimitReached,
+                self.roots[root].place.clone(),
+                format!(
+                    "a folder has more than {MAX_KEPT} encoded names, names of streams and .idx files: {unkept} more"
+                ),
+                "these are examined as the files that they are, under the names that they have in the source",
+            ));
+        }
+        // What the names of the odd ones lead to: owners of .idx files, and files that have a decoded name themselves.
+        let mut taken = HashSet::new();
+        for at in 0..children.len() {
+            let name = &children[at].name;
+            let decoded = if self.roots[root].encoded { percent_decoded(name) } else { name.clone() };
+            let owner = name.strip_suffix(idx::ENDING).map(str::to_owned);
+            if decoded != *name && self.exact(folder, &decoded)?.is_some() {
+                taken.insert(decoded);
+            }
+            if let Some(owner) = owner
+                && children.iter().all(|child| child.name != owner)
+            {
+                children.extend(self.exact(folder, &owner)?);
+            }
+        }
+        let keys = children.iter().map(|child| child.key.clone()).collect();
+        Ok(Listed::Large { odd: self.entries(root, children, taken), keys })
+    }
+
+    /// Whether a child cannot be told by what the store says of it alone.
+    fn is_odd(&self, root: usize, child: &Child) -> bool {
+        let name = child.name.as_str();
+        name.contains(['\\', ':']) || self.roots[root].encoded && name.contains('%') || name.ends_with(idx::ENDING)
+    }
+
+    fn exact(&self, folder: &str, name: &str) -> io::Result<Option<Child>> {
+        Ok(self.store.named(folder, name)?.into_iter().find(|child| child.name == name))
+    }
+
+    /// Calls for every entry of a folder.
+    fn each_entry(&self, folder: &str, listing: &Listed, take: &mut dyn FnMut(&Entry)) -> io::Result<()> {
+        listing.kept().iter().for_each(&mut *take);
+        let Listed::Large { keys, .. } = listing else { return Ok(()) };
+        self.store.each(folder, &mut |child| {
+            if !keys.contains(&child.key) {
+                take(&plain(child));
+            }
+            Ok(())
+        })
+    }
+
+    /// The entries of this name in a folder, the one that is spelled the same first.
+    fn named(&self, folder: &str, listing: &Listed, name: &str) -> Result<Vec<Entry>, Problem> {
+        let mut named: Vec<Entry> = of_name(listing.kept(), name).into_iter().cloned().collect();
+        if let Listed::Large { keys, .. } = listing {
+            let more = self.store.named(folder, name).map_err(|error| read_problem(Stage::Locate, name, &error))?;
+            named.extend(more.into_iter().filter(|child| !keys.contains(&child.key)).map(plain));
+            named.sort_by(|a, b| (a.child.name != name, &a.child.name).cmp(&(b.child.name != name, &b.child.name)));
+        }
+        Ok(named)
+    }
+
+    /// The children of a folder as the volume names them, in the order of their names. Names that are taken are not given
+    /// again.
+    fn entries(&self, root: usize, mut children: Vec<Child>, mut taken: HashSet<String>) -> Vec<Entry> {
         children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let indexes = self.indexes(root, &children);
-        let mut taken = std::collections::HashSet::new();
         let mut entries: Vec<Entry> = Vec::with_capacity(children.len());
         for (at, mut child) in children.into_iter().enumerate() {
             if indexes.is_index.contains(&at) {
@@ -207,8 +308,9 @@ impl Shared {
             let mut next = Vec::new();
             for (root, folder) in &current {
                 let listing = self.listing(*root, folder)?;
-                let folders = of_name(&listing, component).into_iter().filter(|entry| entry.child.is_folder);
-                next.extend(folders.map(|entry| (*root, entry.child.key.clone())));
+                let folders = self.named(folder, &listing, component)?;
+                let folders = folders.into_iter().filter(|entry| entry.child.is_folder);
+                next.extend(folders.map(|entry| (*root, entry.child.key)));
             }
             current = next;
         }
@@ -230,7 +332,7 @@ impl Shared {
         let mut found = Vec::new();
         for (root, key) in keys {
             let listing = self.listing(root, &key)?;
-            found.extend(of_name(&listing, name).first().map(|entry| (root, (*entry).clone())));
+            found.extend(self.named(&key, &listing, name)?.into_iter().next().map(|entry| (root, entry)));
         }
         Ok(found)
     }
@@ -312,6 +414,14 @@ impl Shared {
 struct Indexes {
     is_index: std::collections::HashSet<usize>,
     of: BTreeMap<usize, Arc<Index>>,
+}
+
+/// An entry that is what the store says.
+fn plain(mut child: Child) -> Entry {
+    if child.name.contains('\\') {
+        child.name = name::component(&child.name).into_owned();
+    }
+    Entry { child, index: None }
 }
 
 /// A folder above the roots.
@@ -421,24 +531,52 @@ impl FileTree {
         Ok(None)
     }
 
-    /// The children of a folder that several folders of the store are.
-    fn merged(&self, folder: &str, listings: &[(usize, Listing)]) -> Result<Vec<Found>, Problem> {
-        let mut by_name: BTreeMap<String, Vec<(usize, &Entry)>> = BTreeMap::new();
-        for (root, listing) in listings {
-            for entry in listing.iter() {
-                by_name.entry(entry.child.name.to_uppercase()).or_default().push((*root, entry));
-            }
+    /// The children of a folder that several folders of the store are. What several of them have is given once.
+    fn merged(
+        &self,
+        folder: &str,
+        listings: &[(usize, String, Listing)],
+        take: &mut dyn FnMut(Found),
+    ) -> Result<(), Problem> {
+        let mut failed = Ok(());
+        for (root, key, listing) in listings {
+            let mut look = |entry: &Entry| {
+                match self.of_several(folder, listings, (*root, key), entry) {
+                    Ok(found) => found.into_iter().for_each(&mut *take),
+                    Err(problem) => failed = Err(problem),
+                };
+            };
+            self.shared
+                .each_entry(key, listing, &mut look)
+                .map_err(|error| read_problem(Stage::Locate, folder, &error))?;
         }
-        let mut found = Vec::new();
-        for entries in by_name.values() {
-            let first = entries[0].0;
-            if self.shows == Shows::Best && entries.iter().all(|(root, _)| *root == first) {
-                found.extend(entries.iter().map(|(_, entry)| self.found(folder, entry)));
-            } else if let Some(entry) = self.child(folder, &entries[0].1.child.name)? {
-                found.push(self.found(folder, &entry));
-            }
+        failed
+    }
+
+    /// What an entry of this root stands for: nothing if an earlier one stands for the same.
+    fn of_several(
+        &self,
+        folder: &str,
+        listings: &[(usize, String, Listing)],
+        own: (usize, &str),
+        entry: &Entry,
+    ) -> Result<Option<Found>, Problem> {
+        let name = &entry.child.name;
+        let (mut is_alone, mut first) = (true, None);
+        for (root, key, listing) in listings {
+            let named = self.shared.named(key, listing, name)?;
+            is_alone &= *root == own.0 || named.is_empty();
+            // The first by name, whichever way it is spelled here.
+            let least = named.iter().map(|entry| (&entry.child.name, &entry.child.key)).min();
+            first = first.or_else(|| least.map(|(_, child)| (*root, key.clone(), child.clone())));
         }
-        Ok(found)
+        if self.shows == Shows::Best && is_alone {
+            return Ok(Some(self.found(folder, entry)));
+        }
+        if first.is_some_and(|(root, key, child)| (root, key.as_str(), &child) != (own.0, own.1, &entry.child.key)) {
+            return Ok(None);
+        }
+        Ok(self.child(folder, name)?.map(|entry| self.found(folder, &entry)))
     }
 }
 
@@ -460,28 +598,31 @@ impl Tree for FileTree {
         Ok(self.find(path)?.map(|(folder, entry)| self.found(&folder, &entry)))
     }
 
-    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {
+    fn each(&self, folder: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
         let keys = match self.shared.folders(&folder.path)? {
             Folders::Above(depth) => {
-                let above = virtual_folder(&self.shared.above[depth]);
-                return Ok(vec![self.found(&folder.path, &above)]);
+                take(self.found(&folder.path, &virtual_folder(&self.shared.above[depth])));
+                return Ok(());
             }
             Folders::Here(keys) => keys,
         };
         let mut listings = Vec::new();
         for (root, key) in keys {
             match self.shared.listing(root, &key) {
-                Ok(listing) => listings.push((root, listing)),
+                Ok(listing) => listings.push((root, key, listing)),
                 Err(mut problem) => {
                     problem.item = name::shown(&folder.path).into_owned();
                     return Err(problem);
                 }
             }
         }
-        if self.shared.roots.len() == 1 && listings.len() == 1 {
-            return Ok(listings[0].1.iter().map(|entry| self.found(&folder.path, entry)).collect());
+        match &listings[..] {
+            [(_, key, listing)] if self.shared.roots.len() == 1 => self
+                .shared
+                .each_entry(key, listing, &mut |entry| take(self.found(&folder.path, entry)))
+                .map_err(|error| read_problem(Stage::Locate, &folder.path, &error)),
+            _ => self.merged(&folder.path, &listings, take),
         }
-        self.merged(&folder.path, &listings)
     }
 
     fn streams(&self, file: &Found) -> Result<Vec<Found>, Problem> {
@@ -490,7 +631,7 @@ impl Tree for FileTree {
         let mut streams = Vec::new();
         if let Folders::Here(keys) = self.shared.folders(folder)? {
             for (root, key) in keys {
-                for entry in self.shared.listing(root, &key)?.iter() {
+                for entry in self.shared.listing(root, &key)?.kept() {
                     let child = &entry.child;
                     if child.name.contains(':') && child.name.to_uppercase().starts_with(&prefix) && !child.is_folder {
                         streams.push(self.found(folder, entry));

@@ -16,6 +16,22 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
+    /// The children whose names are such.
+    fn children_where(&self, folder: &str, is_wanted: &dyn Fn(&str) -> bool) -> io::Result<Vec<Child>> {
+        let mut children = Vec::new();
+        for entry in std::fs::read_dir(self.path(folder))? {
+            let entry = entry?;
+            let name = kept(&entry.file_name());
+            if is_wanted(&name)
+                && let Ok(metadata) = entry.metadata()
+            {
+                let key = format!("{folder}/{name}");
+                children.push(child(name, key, &metadata));
+            }
+        }
+        Ok(children)
+    }
+
     pub(crate) fn new(root: &Path) -> Self {
         Folder { root: root.to_owned() }
     }
@@ -115,18 +131,31 @@ impl Store for Folder {
         Method::FileApi
     }
 
-    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
-        let mut children = Vec::new();
+    fn each(&self, folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
         for entry in std::fs::read_dir(self.path(folder))? {
             let entry = entry?;
             // A file that vanishes between the listing and the look at it is simply not there.
             if let Ok(metadata) = entry.metadata() {
                 let name = kept(&entry.file_name());
                 let key = format!("{folder}/{name}");
-                children.push(child(name, key, &metadata));
+                take(child(name, key, &metadata))?;
             }
         }
-        Ok(children)
+        Ok(())
+    }
+
+    fn named(&self, folder: &str, name: &str) -> io::Result<Vec<Child>> {
+        let key = format!("{folder}/{name}");
+        match std::fs::symlink_metadata(self.path(&key)) {
+            // A file of exactly this name comes before those that are spelled otherwise.
+            Ok(metadata) if metadata.is_file() => Ok(vec![child(name.to_owned(), key, &metadata)]),
+            _ => {
+                let upper = name.to_uppercase();
+                let mut named = self.children_where(folder, &|name| name.to_uppercase() == upper)?;
+                named.sort_by(|a, b| a.name.cmp(&b.name));
+                Ok(named)
+            }
+        }
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {

@@ -27,6 +27,8 @@ const FILES: [&str; 9] = [
 /// Folders of logs and prefetch files below it, and how such files end.
 const FOLDERS: [(&str, &str); 3] =
     [(r"System32\winevt\Logs", ".EVTX"), (r"System32\config", ".EVTX"), ("Prefetch", ".PF")];
+/// Folders of one folder that are looked into.
+const MAX_FOLDERS: usize = 10_000;
 /// Folders of users' profiles beside it.
 const PROFILES: [&str; 2] = [r"\Users", r"\Documents and Settings"];
 
@@ -38,8 +40,18 @@ fn folder(tree: &dyn Tree, path: &str) -> Option<Found> {
     tree.lookup(path).ok().flatten().filter(|found| found.is_folder)
 }
 
-fn children(tree: &dyn Tree, path: &str) -> Vec<Found> {
-    folder(tree, path).and_then(|folder| tree.list(&folder).ok()).unwrap_or_default()
+/// The children of a folder that are such; at most so many, which is more than a volume has.
+fn children(tree: &dyn Tree, path: &str, most: usize, is_wanted: &dyn Fn(&Found) -> bool) -> Vec<Found> {
+    let mut children = Vec::new();
+    let mut take = |child| {
+        if children.len() < most && is_wanted(&child) {
+            children.push(child);
+        }
+    };
+    match folder(tree, path).map(|folder| tree.each(&folder, &mut take)) {
+        Some(Ok(())) => children,
+        _ => Vec::new(),
+    }
 }
 
 fn is_file(found: &Found) -> bool {
@@ -54,8 +66,8 @@ fn marks(tree: &dyn Tree, windows: &str) -> Vec<Found> {
         .filter(is_file)
         .collect();
     for (path, ending) in FOLDERS {
-        let files = children(tree, &format!("{windows}\\{path}"));
-        marks.extend(files.into_iter().find(|found| is_file(found) && found.path.to_uppercase().ends_with(ending)));
+        let is_mark = |found: &Found| is_file(found) && found.path.to_uppercase().ends_with(ending);
+        marks.extend(children(tree, &format!("{windows}\\{path}"), 1, &is_mark));
     }
     let beside = windows.rsplit_once('\\').map_or("", |(beside, _)| beside);
     marks.extend(profile_hive(tree, beside));
@@ -70,9 +82,8 @@ pub(crate) fn has_profiles(tree: &dyn Tree) -> bool {
 /// The hive of a user whose profile lies in this folder of a volume.
 fn profile_hive(tree: &dyn Tree, beside: &str) -> Option<Found> {
     PROFILES.iter().find_map(|profiles| {
-        children(tree, &format!("{beside}{profiles}"))
+        children(tree, &format!("{beside}{profiles}"), MAX_FOLDERS, &|profile| profile.is_folder)
             .into_iter()
-            .filter(|profile| profile.is_folder)
             .find_map(|profile| tree.lookup(&format!("{}\\NTUSER.DAT", profile.path)).ok().flatten().filter(is_file))
     })
 }
@@ -97,11 +108,9 @@ fn is_readable(tree: &dyn Tree, found: &Found) -> bool {
 
 /// Every Windows on this volume of which there is a hive, a log or a prefetch file, the present ones first.
 pub(crate) fn installations(tree: &dyn Tree) -> Vec<Installation> {
-    let mut names: Vec<String> = children(tree, "")
-        .into_iter()
-        .filter(|child| child.is_folder && child.stream.is_none())
-        .map(|child| last(&child.path).to_owned())
-        .collect();
+    let is_folder = |child: &Found| child.is_folder && child.stream.is_none();
+    let mut names: Vec<String> =
+        children(tree, "", MAX_FOLDERS, &is_folder).into_iter().map(|child| last(&child.path).to_owned()).collect();
     if names.is_empty() {
         names = ["Windows", "WINNT", "Windows.old"].map(str::to_owned).into();
     }

@@ -45,9 +45,8 @@ impl Tree for LooseFiles {
         Ok(self.tree.lookup(path)?.map(|found| self.outer(found)))
     }
 
-    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {
-        let listed = self.tree.list(&self.inner_of(folder))?;
-        Ok(listed.into_iter().map(|found| self.outer(found)).collect())
+    fn each(&self, folder: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
+        self.tree.each(&self.inner_of(folder), &mut |found| take(self.outer(found)))
     }
 
     fn streams(&self, file: &Found) -> Result<Vec<Found>, Problem> {

@@ -47,8 +47,31 @@ pub(crate) trait Store: Send + Sync {
     /// How its files are read.
     fn method(&self) -> Method;
 
-    /// What is in a folder.
-    fn children(&self, folder: &str) -> io::Result<Vec<Child>>;
+    /// Calls for everything in a folder, in any order: a folder can have millions of names.
+    fn each(&self, folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()>;
+
+    /// What is in a folder that is known to be small.
+    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
+        let mut children = Vec::new();
+        self.each(folder, &mut |child| {
+            children.push(child);
+            Ok(())
+        })?;
+        Ok(children)
+    }
+
+    /// The children of a folder that have this name, without regard to case.
+    fn named(&self, folder: &str, name: &str) -> io::Result<Vec<Child>> {
+        let upper = name.to_uppercase();
+        let mut named = Vec::new();
+        self.each(folder, &mut |child| {
+            if child.name.to_uppercase() == upper {
+                named.push(child);
+            }
+            Ok(())
+        })?;
+        Ok(named)
+    }
 
     /// The bytes of a file.
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>>;
@@ -99,12 +122,12 @@ impl Store for Single {
         Method::Archive
     }
 
-    fn children(&self, folder: &str) -> io::Result<Vec<Child>> {
+    fn each(&self, folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
         if !folder.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let (name, size) = (self.name.clone(), self.bytes.len());
-        Ok(vec![Child { name, key: "file".to_owned(), is_folder: false, is_link: false, size, times: None }])
+        take(Child { name, key: "file".to_owned(), is_folder: false, is_link: false, size, times: None })
     }
 
     fn open(&self, _file: &str) -> io::Result<Arc<dyn Bytes>> {

@@ -11,6 +11,7 @@ use super::layout::{drive_letter, is_accessor, is_shadow_copy, percent_decoded};
 use super::{Child, Store};
 use evidence::{FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 /// A folder that is the root of a volume, or what is left of one.
@@ -91,6 +92,12 @@ fn unreadable(path: &str, what: String) -> Problem {
     Problem::new(Stage::Source, ProblemKind::NotUnderstood, name::shown(path), what, effect)
 }
 
+fn unlisted(path: &str, error: &io::Error) -> Problem {
+    let what = format!("this folder cannot be listed: {error}");
+    let effect = "what lies in it and below is not examined";
+    Problem::new(Stage::Source, ProblemKind::NotUnderstood, name::shown(path), what, effect)
+}
+
 fn link(path: &str, what: &str) -> Problem {
     Problem::new(
         Stage::Source,
@@ -128,17 +135,77 @@ fn is_of_windows(name: &str) -> bool {
 
 /// Whether a folder with Windows in it is the root of a volume as it was, and not one in which somebody collected files.
 fn is_volume_root(name: &str, children: &[Child]) -> bool {
-    const OWN: [&str; 7] = [
-        "PROGRAM FILES",
-        "$MFT",
-        "$EXTEND",
-        "PAGEFILE.SYS",
-        "HIBERFIL.SYS",
-        "$RECYCLE.BIN",
-        "SYSTEM VOLUME INFORMATION",
-    ];
     name.eq_ignore_ascii_case("[root]")
-        || children.iter().any(|child| OWN.iter().any(|own| child.name.eq_ignore_ascii_case(own)))
+        || children.iter().any(|child| OF_VOLUME.iter().any(|own| child.name.eq_ignore_ascii_case(own)))
+}
+
+/// What is kept of the children of a folder while it is looked at.
+struct Children {
+    /// The folders, in the order of their names.
+    folders: Vec<Child>,
+    /// Those whose names say what the folder is.
+    telling: Vec<Child>,
+    /// The other ones, in the order of their names; `None` if they are many.
+    others: Option<Vec<Child>>,
+}
+
+/// Children of a folder that are kept beside its folders.
+const MAX_KEPT: usize = 1 << 13;
+
+impl Children {
+    fn of(store: &Arc<dyn Store>, folder: &str) -> io::Result<Self> {
+        let (mut folders, mut telling, mut others) = (Vec::new(), Vec::new(), Some(Vec::new()));
+        store.each(folder, &mut |child| {
+            if telling.len() < MAX_KEPT && is_telling(&child) {
+                telling.push(child.clone());
+            }
+            if child.is_folder && !child.is_link {
+                folders.push(child);
+            } else if let Some(kept) = &mut others {
+                kept.push(child);
+                if kept.len() > MAX_KEPT {
+                    others = None;
+                }
+            }
+            Ok(())
+        })?;
+        for children in [Some(&mut folders), Some(&mut telling), others.as_mut()].into_iter().flatten() {
+            children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(Children { folders, telling, others })
+    }
+
+    /// Calls for everything that is no folder.
+    fn each(&self, store: &Arc<dyn Store>, folder: &str, take: &mut dyn FnMut(&Child)) -> io::Result<()> {
+        match &self.others {
+            Some(others) => others.iter().for_each(take),
+            None => store.each(folder, &mut |child| {
+                if !child.is_folder || child.is_link {
+                    take(&child);
+                }
+                Ok(())
+            })?,
+        }
+        Ok(())
+    }
+}
+
+/// Folders whose names, or their beginnings, say that a folder is a volume, the folder of Windows, or in it.
+const TREES: [&str; 4] = ["WINDOWS", "WINNT", "USERS", "DOCUMENTS AND SETTINGS"];
+const BELOW: [&str; 3] = ["SYSTEM32", "CONFIG", "WINEVT"];
+/// Files at the root of a volume.
+const OF_VOLUME: [&str; 7] =
+    ["PROGRAM FILES", "$MFT", "$EXTEND", "PAGEFILE.SYS", "HIBERFIL.SYS", "$RECYCLE.BIN", "SYSTEM VOLUME INFORMATION"];
+/// Files of the file system.
+const OF_FILE_SYSTEM: [&str; 4] = ["$MFT", "$Extend", "$LogFile", "$UsnJrnl"];
+
+/// Whether the name says something about the folder that it lies in.
+fn is_telling(child: &Child) -> bool {
+    let name = percent_decoded(&child.name);
+    let own = |own: &&str| child.name.eq_ignore_ascii_case(own) || name.eq_ignore_ascii_case(own);
+    let upper = name.to_uppercase();
+    child.is_folder && TREES.iter().chain(&BELOW).any(|wanted| upper.starts_with(wanted))
+        || OF_VOLUME.iter().chain(&OF_FILE_SYSTEM).any(|name| own(name))
 }
 
 impl Survey {
@@ -150,26 +217,20 @@ impl Survey {
         unknown: &mut dyn FnMut(&Unknown<'_>),
     ) {
         self.folders += 1;
-        let mut children = match store.children(&visit.key) {
+        let children = match Children::of(store, &visit.key) {
             Ok(children) => children,
             Err(error) => {
-                self.problems.push(Problem::new(
-                    Stage::Source,
-                    ProblemKind::NotUnderstood,
-                    name::shown(&visit.path),
-                    format!("this folder cannot be listed: {error}"),
-                    "what lies in it and below is not examined",
-                ));
+                self.problems.push(unlisted(&visit.path, &error));
                 return;
             }
         };
-        children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut within = visit.within;
         let mut of_tree = false;
-        if let Some(drive) = self.drive(store, visit, &children) {
+        if let Some(drive) = self.drive(store, visit, &children.telling) {
             let is_tree = drive.is_tree;
             // A folder of cases can have a folder `Windows` beside other things, a volume has nothing but its own.
-            of_tree = drive.letter.is_none() && drive.above.is_empty() && !is_volume_root(&visit.name, &children);
+            of_tree =
+                drive.letter.is_none() && drive.above.is_empty() && !is_volume_root(&visit.name, &children.telling);
             self.drives.push(drive);
             if is_tree {
                 self.found_tree_in(within);
@@ -182,7 +243,7 @@ impl Survey {
         }
         // On a data drive of a host that was found already only further trees are looked for.
         let only_trees = within.is_some_and(|within| self.is_data_drive(within));
-        for child in &children {
+        let read = children.each(store, &visit.key, &mut |child| {
             let name = name::component(&child.name);
             let path = format!("{}\\{name}", visit.path);
             if child.is_link {
@@ -193,8 +254,11 @@ impl Survey {
             } else if !child.is_folder && !only_trees {
                 self.file(store, visit, child, &path, within, unknown);
             }
+        });
+        if let Err(error) = read {
+            self.problems.push(unlisted(&visit.path, &error));
         }
-        for child in children.iter().rev().filter(|child| child.is_folder && !child.is_link) {
+        for child in children.folders.iter().rev() {
             let name = name::component(&child.name);
             let path = format!("{}\\{name}", visit.path);
             if of_tree && is_of_windows(&child.name) {
@@ -245,7 +309,7 @@ impl Survey {
         };
         let above: Option<&'static [&'static str]> = match visit.name.to_uppercase().as_str() {
             "WINDOWS.OLD" if test(&["Windows.old"]) => Some(&["Windows.old"]),
-            _ if has(&["WINDOWS", "WINNT", "USERS", "DOCUMENTS AND SETTINGS"]) && test(&[]) => Some(&[]),
+            _ if has(&TREES) && test(&[]) => Some(&[]),
             "WINNT" if test(&["WINNT"]) => Some(&["WINNT"]),
             "WINDOWS" if test(&["Windows"]) => Some(&["Windows"]),
             "SYSTEM32" if has(&["CONFIG", "WINEVT"]) && test(&["Windows", "System32"]) => {
@@ -256,7 +320,7 @@ impl Survey {
         };
         let of_file_system = |child: &Child| {
             let name = percent_decoded(&child.name);
-            ["$MFT", "$Extend", "$LogFile", "$UsnJrnl"].iter().any(|own| name.eq_ignore_ascii_case(own))
+            OF_FILE_SYSTEM.iter().any(|own| name.eq_ignore_ascii_case(own))
         };
         let is_tree = above.is_some() || named.is_some() && children.iter().any(of_file_system);
         if named.is_none() && !is_tree {

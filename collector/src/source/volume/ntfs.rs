@@ -426,11 +426,10 @@ impl Tree for NtfsTree {
         None
     }
 
-    fn list(&self, folder: &Found) -> Result<Vec<Found>, Problem> {
+    fn each(&self, folder: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
         let file = self.folder_of(folder)?;
         let base = folder.path.trim_end_matches('\\');
         let parent = Some(file.reference.entry);
-        let mut children = Vec::new();
         let mut seen = BTreeSet::new();
         for entry in self.names_in(base, &file).iter() {
             // The root folder lists itself under the name of a dot.
@@ -461,7 +460,7 @@ impl Tree for NtfsTree {
                 }
                 Err(fault) => {
                     if let Some(lost) = self.lost_folder(entry.file, &fault) {
-                        children.push(self.found(path, &lost, None, parent));
+                        take(self.found(path, &lost, None, parent));
                         continue;
                     }
                     let what = format!("its file record {}: {fault}", entry.file);
@@ -474,12 +473,12 @@ impl Tree for NtfsTree {
                     continue;
                 }
             };
-            children.push(self.found(path.clone(), &child, None, parent));
+            take(self.found(path.clone(), &child, None, parent));
             let mut streams: Vec<&Value> = child.alternate_streams().collect();
             streams.sort_by(|a, b| a.name.cmp(&b.name));
-            children.extend(streams.into_iter().map(|value| self.found(path.clone(), &child, Some(value), parent)));
+            streams.into_iter().for_each(|value| take(self.found(path.clone(), &child, Some(value), parent)));
         }
-        Ok(children)
+        Ok(())
     }
 
     fn streams(&self, found: &Found) -> Result<Vec<Found>, Problem> {

@@ -111,7 +111,16 @@ pub(crate) fn has_first(candidate: &Candidate<'_>) -> bool {
     let (stem, extension) = split(candidate.name);
     let of_first = |name: &str| split(name).0 == stem && matches!(parts(split(name).1), Some((_, Count::Digits(1))));
     let is_first = |child: &Child| !child.is_folder && child.name != candidate.name && of_first(&child.name);
-    parts(extension).is_some() && candidate.store.children(candidate.folder).is_ok_and(|all| all.iter().any(is_first))
+    let mut any = false;
+    parts(extension).is_some()
+        && candidate
+            .store
+            .each(candidate.folder, &mut |child| {
+                any |= is_first(&child);
+                Ok(())
+            })
+            .is_ok()
+        && any
 }
 
 fn all_beside(candidate: &Candidate<'_>) -> Vec<SegmentFile> {
@@ -125,12 +134,22 @@ fn all_beside(candidate: &Candidate<'_>) -> Vec<SegmentFile> {
         store: candidate.store.clone(),
         key: String::new(),
     };
-    let children = candidate.store.children(candidate.folder).unwrap_or_default();
-    let siblings: Vec<_> = children
-        .iter()
-        .filter(|child| !child.is_folder && !child.is_link && child.name != candidate.name)
-        .filter(|child| split(&child.name).0.eq_ignore_ascii_case(stem) && split(&child.name).1.len() >= 3)
-        .collect();
+    let is_sibling = |child: &Child| {
+        let (other, ending) = split(&child.name);
+        let is_file = !child.is_folder && !child.is_link && child.name != candidate.name;
+        is_file && other.eq_ignore_ascii_case(stem) && ending.len() >= 3
+    };
+    let mut siblings = Vec::new();
+    let listed = candidate.store.each(candidate.folder, &mut |child| {
+        if is_sibling(&child) {
+            siblings.push(child);
+        }
+        Ok(())
+    });
+    if listed.is_err() {
+        siblings.clear();
+    }
+    let siblings: Vec<&Child> = siblings.iter().collect();
     // SMART counts from `.s01`; an image of EnCase reaches `.SAA` only after nine thousand segments.
     let is_there = |wanted: &str| siblings.iter().any(|child| split(&child.name).1.eq_ignore_ascii_case(wanted));
     let first = match parts(extension) {
