@@ -6,12 +6,11 @@
 use crate::args::Common;
 use crate::collect::{threads, wanting};
 use crate::focus;
-use crate::memory::Ceiling;
+use crate::memory::{Ceiling, of_parsing, reads_hives};
 use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
-use artifacts::formats::hive;
 use collector::BundleReader;
 use evidence::{Artifact, Bytes, Focus, Input, Item, Location, Phase, Problem, ProblemKind, Problems, Record, Stage};
 use rayon::prelude::*;
@@ -19,11 +18,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 use timeline::{BundleName, Correlator, Format, Host, Merger, Output, Report, ToolName};
-
-/// Most memory that an artifact takes which reads its objects in parts, whatever their length.
-const IN_PARTS: u64 = 16 << 20;
-/// Longest program file that is read as a whole.
-const WHOLE: u64 = 256 << 20;
 
 /// What the analysis came to.
 pub(crate) struct Analyzed {
@@ -123,11 +117,6 @@ fn is_log(path: &str) -> bool {
     [".LOG", ".LOG1", ".LOG2"].iter().any(|ending| upper.ends_with(ending))
 }
 
-/// Whether an artifact is kept in hives, whose transaction logs are read with them.
-fn reads_hives(artifact: &Artifact) -> bool {
-    artifact.locations.iter().any(|location| matches!(location, Location::Key { .. }))
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -174,17 +163,9 @@ impl Analysis<'_> {
         });
     }
 
-    /// Memory that parsing takes. Nothing is refused for it: what takes more than there is, is read while no other is.
     fn memory_for(&self, artifact: &Artifact, item: &Item) -> u64 {
-        if artifact.locations.contains(&Location::Lead) {
-            return item.stored_size.min(WHOLE);
-        }
-        if !reads_hives(artifact) {
-            return item.stored_size.min(IN_PARTS);
-        }
-        // A hive is read in place; a short one is held as stored and as its logs make it.
         let logs = item.companions.iter().filter_map(|path| self.by_path.get(path.as_str()));
-        (2 * item.stored_size + logs.map(|log| log.stored_size).sum::<u64>()).min(hive::MEMORY)
+        of_parsing(artifact, item.stored_size, logs.map(|log| log.stored_size).fold(0, u64::saturating_add))
     }
 
     fn parse_item(&self, artifact: &Artifact, item: &Item, focus: &Focus, on_record: &mut dyn FnMut(Record)) {

@@ -4,6 +4,7 @@
 use crate::args::{CaseWords, CollectLimits, Common};
 use crate::focus;
 use crate::hosts;
+use crate::memory::{Ceiling, of_parsing};
 use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
@@ -214,10 +215,11 @@ pub(crate) fn collect(
         command_line: std::env::args_os().map(collector::shown).collect(),
     };
     let shown = Shown { progress: Progress::new(Style::choose(common.quiet, common.json)), last: Default::default() };
+    let ceiling = Ceiling::new(common.memory / 2);
     let request = CollectRequest {
         source: &opened.source,
         artifacts: artifacts::ALL,
-        leads: &leads_of,
+        leads: &|acquired| leads_of(acquired, &ceiling),
         destination,
         name: &opened.name,
         host: &host,
@@ -266,13 +268,15 @@ pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
 }
 
 /// What an acquired object names: its records, through the leads of its artifacts and the grammar of the tools.
-fn leads_of(acquired: &AcquiredItem<'_>) -> Vec<LeadPath> {
+fn leads_of(acquired: &AcquiredItem<'_>, ceiling: &Ceiling) -> Vec<LeadPath> {
     let item = acquired.item;
     let mut named: BTreeMap<(String, Option<&'static str>), String> = BTreeMap::new();
     for artifact in wanting(&item.wanted_by) {
         if artifact.leads as usize == evidence::no_leads as fn(&evidence::Record) -> Vec<evidence::Lead> as usize {
             continue;
         }
+        let logs = acquired.companions.iter().map(|(_, log)| log.len()).fold(0, u64::saturating_add);
+        let _room = ceiling.enter(of_parsing(artifact, acquired.bytes.len(), logs));
         let focus = Focus::default();
         let input = Input {
             original_path: &item.original_path,
