@@ -6,8 +6,11 @@ mod tests;
 use super::lead_path;
 use super::pattern::Pattern;
 use crate::source::{Found, Source, Tree, Volume, VolumeKind};
+use crate::spill::{Sorter, Spill, Spool};
 use evidence::{Artifact, Format, Location, Problem, ProblemKind, Stage, name};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead};
 
 /// A file or stream on one of the volumes of a source.
 #[derive(Clone, Debug)]
@@ -138,24 +141,26 @@ fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Pro
     folders
 }
 
+/// Gets what is located, as it is found.
+type Take<'a> = &'a mut dyn FnMut(Located);
+
 /// What a pattern stands for below a folder, through the junctions and links on the part of it that has no wildcard.
-fn below(source: &Source, base: &Place, rest: &str, problems: &mut Vec<Problem>) -> Vec<Located> {
+fn below(source: &Source, base: &Place, rest: &str, problems: &mut Vec<Problem>, take: Take<'_>) {
     let last = rest.rfind('\\').unwrap_or(0);
     let wild = rest.find(['*', '?']).map_or(last, |at| rest[..at].rfind('\\').unwrap_or(0));
     let (fixed, more) = rest.split_at(wild.min(last));
     let Some((volume, folder)) = follow(source, base.0, &format!("{}{fixed}", base.1), problems) else {
-        return Vec::new();
+        return;
     };
-    let Some(tree) = source.volumes[volume].1.as_deref() else { return Vec::new() };
-    let found = Pattern::new(more).expand(tree, &folder, problems);
-    found.into_iter().map(|found| Located { volume, found }).collect()
+    let Some(tree) = source.volumes[volume].1.as_deref() else { return };
+    Pattern::new(more).each(tree, &folder, problems, &mut |found| take(Located { volume, found }));
 }
 
-fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Located> {
+fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Problem>, take: Take<'_>) {
     let volume = &source.volumes[index].0;
     let windows = volume.windows.as_str();
     if let Some(rest) = pattern.strip_prefix("%SystemRoot%") {
-        return below(source, &(index, windows.to_owned()), rest, problems);
+        return below(source, &(index, windows.to_owned()), rest, problems, take);
     }
     if let Some(rest) = pattern.strip_prefix("%UserProfile%") {
         let beside = volume.beside_windows();
@@ -165,9 +170,9 @@ fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Probl
         for pattern in patterns.iter().chain(&places) {
             profiles.extend(folders(source, index, pattern, problems));
         }
-        return profiles.iter().flat_map(|profile| below(source, profile, rest, problems)).collect();
+        return profiles.iter().for_each(|profile| below(source, profile, rest, problems, take));
     }
-    below(source, &(index, String::new()), pattern, problems)
+    below(source, &(index, String::new()), pattern, problems, take);
 }
 
 /// Which volumes a location is looked for on.
@@ -222,23 +227,35 @@ fn is_for(location: &Location, format: Format) -> bool {
 /// What is at a declared location, in a stable order, and what went wrong while looking. For a key it is the
 /// hive files; their logs are found with [`hive_logs`].
 pub fn locate(source: &Source, location: &Location) -> (Vec<Located>, Vec<Problem>) {
+    let mut located: Vec<(usize, Located)> = Vec::new();
+    let problems = each_located(source, location, &mut |pattern, one| located.push((pattern, one)));
+    let order =
+        |(pattern, one): &(usize, Located)| (*pattern, one.volume, one.found.path.clone(), one.found.stream.clone());
+    located.sort_by_cached_key(order);
+    located.dedup_by(|a, b| order(a) == order(b));
+    (located.into_iter().map(|(_, one)| one).collect(), problems)
+}
+
+/// The same, as it is found: with the number of the pattern that it was found by, and some of it several times.
+fn each_located(source: &Source, location: &Location, take: &mut dyn FnMut(usize, Located)) -> Vec<Problem> {
     let (patterns, on) = patterns(location);
-    let mut located = Vec::new();
     let mut problems = Vec::new();
+    let mut number = 0;
     for (index, _) in trees(source, on) {
         for pattern in &patterns {
-            located.extend(expand(source, index, pattern, &mut problems));
+            expand(source, index, pattern, &mut problems, &mut |one| take(number, one));
+            number += 1;
         }
     }
     for (volume, tree) in trees(source, On::Loose) {
         for found in tree.of_format(&|format| is_for(location, format)) {
             match found {
-                Ok(found) => located.push(Located { volume, found }),
+                Ok(found) => take(number, Located { volume, found }),
                 Err(problem) => problems.push(problem),
             }
         }
     }
-    (located, problems)
+    problems
 }
 
 /// The transaction logs beside a hive file.
@@ -284,22 +301,119 @@ impl Wanted {
         }
     }
 
-    /// The same as its key, as far as it takes to compare.
-    fn identity(&self) -> (usize, &str, Option<&str>, Option<(u64, u16)>) {
-        let found = &self.located.found;
-        (self.located.volume, &found.path, found.stream.as_deref(), found.recovery.and(found.mft))
-    }
-
     pub(crate) fn key(&self) -> Key {
         let found = &self.located.found;
         (self.located.volume, found.full_path(), found.recovery.and(found.mft))
     }
 }
 
-/// Everything that the artifacts declare, each object once, and a problem for each location that has none.
-pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>, Vec<Problem>) {
-    let mut wanted: Vec<Wanted> = Vec::new();
-    let mut problems = Vec::new();
+/// What is wanted of one file by one location.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    volume: usize,
+    found: Found,
+    /// Which of the sets of artifacts wants it.
+    set: usize,
+    companions: Vec<String>,
+    as_program: bool,
+}
+
+/// Everything that the artifacts declare, each object once, in the order of the original paths: on disk if it is much.
+pub(crate) struct Declared {
+    lines: Spool,
+    /// How many objects.
+    pub(crate) count: usize,
+    /// Their bytes, no more than so many of each.
+    pub(crate) bytes: u64,
+    sets: Vec<Vec<&'static str>>,
+}
+
+/// An object that is wanted, as a line.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    volume: usize,
+    found: Found,
+    sets: BTreeSet<usize>,
+    companions: BTreeSet<String>,
+    as_program: bool,
+}
+
+impl Declared {
+    /// Sorts and merges what was located.
+    fn new(rows: Sorter, sets: Vec<Vec<&'static str>>, spill: &Spill, max_object: u64) -> io::Result<Self> {
+        let mut declared = Declared { lines: Spool::new(spill), count: 0, bytes: 0, sets };
+        let mut last: Option<Line> = None;
+        for row in rows.finish()? {
+            let Row { volume, found, set, companions, as_program } = serde_json::from_slice(&row?.1)?;
+            match &mut last {
+                Some(line) if identity(line.volume, &line.found) == identity(volume, &found) => {
+                    line.sets.insert(set);
+                    line.companions.extend(companions);
+                    line.as_program |= as_program;
+                }
+                _ => {
+                    declared.add(last.take(), max_object)?;
+                    let (sets, companions) = (BTreeSet::from([set]), companions.into_iter().collect());
+                    last = Some(Line { volume, found, sets, companions, as_program });
+                }
+            }
+        }
+        declared.add(last, max_object)?;
+        Ok(declared)
+    }
+
+    fn add(&mut self, line: Option<Line>, max_object: u64) -> io::Result<()> {
+        let Some(line) = line else { return Ok(()) };
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(line.found.size.min(max_object));
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        self.lines.push(&text)
+    }
+
+    /// The objects in order.
+    pub(crate) fn each<'a>(
+        &'a mut self,
+        source: &'a Source,
+    ) -> io::Result<impl Iterator<Item = io::Result<Wanted>> + 'a> {
+        let sets = &self.sets;
+        let lines = self.lines.read(0)?.split(b'\n');
+        Ok(lines.map(move |line| {
+            let Line { volume, found, sets: by, companions, as_program } = serde_json::from_slice(&line?)?;
+            let mut wanted = Wanted::new(source, Located { volume, found });
+            wanted.wanted_by = by.iter().flat_map(|set| sets[*set].iter().copied()).collect();
+            wanted.wanted_by.sort_unstable();
+            wanted.wanted_by.dedup();
+            wanted.companions = companions;
+            wanted.as_program = as_program;
+            Ok(wanted)
+        }))
+    }
+}
+
+/// The same for two files that are one object.
+fn identity(volume: usize, found: &Found) -> (usize, &str, Option<&str>, Option<(u64, u16)>) {
+    (volume, &found.path, found.stream.as_deref(), found.recovery.and(found.mft))
+}
+
+/// Bytes that are in the order in which objects are acquired.
+fn sort_key(source: &Source, located: &Located) -> Vec<u8> {
+    let mut key = located.original_path(&source.volumes[located.volume].0).into_bytes();
+    key.push(0);
+    key.extend((located.volume as u64).to_be_bytes());
+    key.extend(located.found.full_path().bytes());
+    key.push(0);
+    if let Some((entry, sequence)) = located.found.recovery.and(located.found.mft) {
+        key.extend(entry.to_be_bytes());
+        key.extend(sequence.to_be_bytes());
+    }
+    // A stream and a file with a colon in its name can have one full path.
+    key.push(u8::from(located.found.stream.is_some()));
+    key
+}
+
+/// The locations of these artifacts by what is looked for there.
+fn asked_for<'a>(artifacts: &[&'a Artifact]) -> BTreeMap<String, (Location, Vec<&'a Artifact>)> {
     let mut asked: BTreeMap<String, (Location, Vec<&Artifact>)> = BTreeMap::new();
     for artifact in artifacts {
         for location in artifact.locations.iter().filter(|location| **location != Location::Lead) {
@@ -318,62 +432,64 @@ pub(crate) fn declared(source: &Source, artifacts: &[&Artifact]) -> (Vec<Wanted>
             }
         }
     }
-    for (place, (location, artifacts)) in asked {
-        let (located, mut went_wrong) = locate(source, &location);
-        problems.append(&mut went_wrong);
-        let may_be_absent = match location {
-            Location::Volatile(_) => trees(source, On::Live).next().is_none(),
-            Location::Loose(_) => true,
-            _ => false,
-        };
-        if located.is_empty() && !may_be_absent {
-            problems.push(absence(source, &place, &artifacts));
-        }
+    asked
+}
+
+/// Everything that the artifacts declare, each object once, and a problem for each location that has none.
+pub(crate) fn declared(
+    source: &Source,
+    artifacts: &[&Artifact],
+    spill: &Spill,
+    (budget, max_object): (usize, u64),
+) -> io::Result<(Declared, Vec<Problem>)> {
+    let mut problems = Vec::new();
+    let mut rows = Sorter::new(spill, budget);
+    let mut sets = Vec::new();
+    for (place, (location, artifacts)) in asked_for(artifacts) {
         let as_program = artifacts.iter().any(|artifact| artifact.locations.contains(&Location::Lead));
-        let ids: Vec<&'static str> = artifacts.iter().map(|artifact| artifact.id).collect();
+        let first = sets.len();
+        sets.push(artifacts.iter().map(|artifact| artifact.id).collect());
         // No artifact is called so, hence what only this asks for is kept and not parsed.
-        let older: Vec<&'static str> =
-            artifacts.iter().map(|artifact| if artifact.older_states { artifact.id } else { "shadow-copy" }).collect();
-        let copies = vec!["other-copy"];
-        let mut add = |located: Located, companions: &[String]| {
-            let mut new = Wanted::new(source, located);
-            new.wanted_by.clone_from(match source.volumes[new.located.volume].0.kind {
-                VolumeKind::ShadowCopy => &older,
-                VolumeKind::OtherCopy => &copies,
-                _ => &ids,
-            });
-            new.companions.extend(companions.iter().cloned());
-            new.as_program = as_program;
-            wanted.push(new);
+        let older = |artifact: &&Artifact| if artifact.older_states { artifact.id } else { "shadow-copy" };
+        sets.push(artifacts.iter().map(older).collect());
+        sets.push(vec!["other-copy"]);
+        let mut add = |located: Located, companions: Vec<String>| {
+            let set = match source.volumes[located.volume].0.kind {
+                VolumeKind::ShadowCopy => first + 1,
+                VolumeKind::OtherCopy => first + 2,
+                _ => first,
+            };
+            let key = sort_key(source, &located);
+            let row = Row { volume: located.volume, found: located.found, set, companions, as_program };
+            rows.push(&key, &serde_json::to_vec(&row)?)
         };
-        for located in located {
+        let (mut is_there, mut added) = (false, Ok(()));
+        let went_wrong = each_located(source, &location, &mut |_, located| {
+            is_there = true;
             let logs = match location {
                 Location::Key { .. } => hive_logs(source, &located),
                 _ => Vec::new(),
             };
             let volume = &source.volumes[located.volume].0;
-            let paths: Vec<String> = logs.iter().map(|log| log.exact_path(volume)).collect();
-            add(located, &paths);
-            logs.into_iter().for_each(|log| add(log, &[]));
+            let paths = logs.iter().map(|log| log.exact_path(volume)).collect();
+            if added.is_ok() {
+                added = add(located, paths).and_then(|()| logs.into_iter().try_for_each(|log| add(log, Vec::new())));
+            }
+        });
+        added?;
+        problems.extend(went_wrong);
+        let may_be_absent = match location {
+            Location::Volatile(_) => trees(source, On::Live).next().is_none(),
+            Location::Loose(_) => true,
+            _ => false,
+        };
+        if !is_there && !may_be_absent {
+            problems.push(absence(source, &place, &artifacts));
         }
     }
     problems.sort();
     problems.dedup();
-    wanted.sort_by(|a, b| a.identity().cmp(&b.identity()));
-    wanted.dedup_by(|later, first| {
-        let same = later.identity() == first.identity();
-        if same {
-            first.wanted_by.append(&mut later.wanted_by);
-            first.companions.append(&mut later.companions);
-            first.as_program |= later.as_program;
-        }
-        same
-    });
-    for wanted in &mut wanted {
-        wanted.wanted_by.sort_unstable();
-        wanted.wanted_by.dedup();
-    }
-    (wanted, problems)
+    Ok((Declared::new(rows, sets, spill, max_object)?, problems))
 }
 
 fn absence(source: &Source, place: &str, artifacts: &[&Artifact]) -> Problem {

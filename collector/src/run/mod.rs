@@ -51,7 +51,7 @@ impl Default for Limits {
         Limits {
             max_object: 64 << 30,
             max_total: 1 << 40,
-            max_items: 500_000,
+            max_items: u32::MAX as usize,
             memory: 128 << 20,
             max_rounds: 8,
             max_lead_files: 5_000,
@@ -322,17 +322,25 @@ impl Run<'_> {
             self.problems.extend(checked.problems);
         }
         self.tell(Step::Locate, "", 0, 0);
-        let (wanted, problems) = locate::declared(request.source, request.artifacts);
-        self.act("locate", "", "ok", &[("objects", wanted.len().into()), ("absent", problems.len().into())])?;
+        let bounds = (self.sorted_at_once(), request.limits.max_object);
+        let (declared, problems) = locate::declared(request.source, request.artifacts, &self.spill, bounds)?;
+        self.act("locate", "", "ok", &[("objects", declared.count.into()), ("absent", problems.len().into())])?;
         self.problems.extend(problems);
-        let mut wanted = wanted;
+        let mut declared = Some(declared).filter(|declared| declared.count > 0);
+        let mut wanted = Vec::new();
         let mut from = self.objects.end();
         for round in 0.. {
-            if wanted.is_empty() {
+            if declared.is_none() && wanted.is_empty() {
                 break;
             }
             self.rounds = round + 1;
-            self.acquire(std::mem::take(&mut wanted), round)?;
+            match declared.take() {
+                Some(mut declared) => {
+                    let (count, bytes) = (declared.count, declared.bytes);
+                    self.acquire(&mut declared.each(request.source)?, count, bytes, round)?;
+                }
+                None => self.acquire_named(std::mem::take(&mut wanted), round)?,
+            }
             if self.interrupted() {
                 break;
             }
@@ -382,29 +390,51 @@ impl Run<'_> {
         });
     }
 
-    /// Acquires one round in the order of the original paths.
-    fn acquire(&mut self, mut wanted: Vec<Wanted>, round: u32) -> std::io::Result<()> {
+    /// Bytes that are sorted in memory.
+    fn sorted_at_once(&self) -> usize {
+        usize::try_from(self.request.limits.memory / 16).unwrap_or(SORTED).min(SORTED)
+    }
+
+    /// Acquires what records name, in the order of the original paths.
+    fn acquire_named(&mut self, mut wanted: Vec<Wanted>, round: u32) -> std::io::Result<()> {
         wanted.sort_unstable_by(|a, b| (&a.original_path, a.key()).cmp(&(&b.original_path, b.key())));
-        let left = self.request.limits.max_items.saturating_sub(self.objects.len());
-        if wanted.len() > left {
-            self.problems.push(Problem::new(
-                Stage::Acquire,
-                ProblemKind::LimitReached,
-                wanted[left].original_path.clone(),
-                format!("{} objects are more than {} in all", wanted.len() - left, self.request.limits.max_items),
-                "objects from this path on, in the order of their paths, are not collected",
-            ));
-            wanted.truncate(left);
-        }
         let sizes = wanted.iter().map(|wanted| wanted.located.found.size.min(self.request.limits.max_object));
-        self.bytes_known = sizes.fold(self.bytes_stored, u64::saturating_add);
-        let total = (self.objects.len() + wanted.len()) as u64;
+        let (count, bytes) = (wanted.len(), sizes.fold(0, u64::saturating_add));
+        self.acquire(&mut wanted.into_iter().map(Ok), count, bytes, round)
+    }
+
+    /// Acquires one round of so many objects with so many bytes, in the order of the original paths.
+    fn acquire(
+        &mut self,
+        wanted: &mut dyn Iterator<Item = std::io::Result<Wanted>>,
+        count: usize,
+        bytes: u64,
+        round: u32,
+    ) -> std::io::Result<()> {
+        let left = self.request.limits.max_items.saturating_sub(self.objects.len());
+        self.bytes_known = self.bytes_stored.saturating_add(bytes);
+        let total = (self.objects.len() + count.min(left)) as u64;
         let budget = (self.request.limits.memory / 4).clamp(SMALL, 64 << 20);
         let (mut batch, mut batch_bytes) = (Vec::new(), 0);
-        let mut not_reached = Vec::new();
-        for wanted in wanted {
+        let mut not_reached = 0;
+        for (number, wanted) in wanted.enumerate() {
+            let wanted = wanted?;
+            if number == left {
+                self.problems.push(Problem::new(
+                    Stage::Acquire,
+                    ProblemKind::LimitReached,
+                    wanted.original_path,
+                    format!("{} objects are more than {} in all", count - left, self.request.limits.max_items),
+                    "objects from this path on, in the order of their paths, are not collected",
+                ));
+                break;
+            }
             if self.interrupted() {
-                not_reached.push(wanted.original_path);
+                self.flush(std::mem::take(&mut batch), total)?;
+                not_reached += 1;
+                if not_reached <= MAX_LISTED {
+                    self.not_reached(wanted.original_path, String::new());
+                }
                 continue;
             }
             let found = &wanted.located.found;
@@ -426,10 +456,7 @@ impl Run<'_> {
             }
         }
         self.flush(batch, total)?;
-        let unlisted = not_reached.len().saturating_sub(MAX_LISTED);
-        for path in not_reached.into_iter().take(MAX_LISTED) {
-            self.not_reached(path, String::new());
-        }
+        let unlisted = not_reached.saturating_sub(MAX_LISTED);
         if unlisted > 0 {
             self.not_reached(String::new(), format!("; {unlisted} more objects were not reached either"));
         }
@@ -547,7 +574,7 @@ impl Run<'_> {
         // What the reading so far found wrong with the image, also where metadata of its volumes stands.
         self.problems.extend(self.request.source.media.iter().flat_map(|media| media.problems()));
         let problems = self.problems.clone().into_vec();
-        let budget = usize::try_from(self.request.limits.memory / 16).unwrap_or(SORTED).min(SORTED);
+        let budget = self.sorted_at_once();
         let (objects, payload, sums) =
             std::mem::replace(&mut self.objects, Objects::new(&self.spill)).finish(&self.spill, budget)?;
         let about = [

@@ -65,16 +65,8 @@ impl<'a> Pattern<'a> {
         Pattern { components, stream }
     }
 
-    /// Every file or stream that matches below this folder. What could not be listed comes back as problems.
-    pub(crate) fn expand(&self, tree: &dyn Tree, base: &str, problems: &mut Vec<Problem>) -> Vec<Found> {
-        let mut found = Vec::new();
-        self.each(tree, base, problems, &mut |one| found.push(one));
-        found.sort_unstable_by(|a, b| (&a.path, &a.stream).cmp(&(&b.path, &b.stream)));
-        found.dedup_by(|a, b| (&a.path, &a.stream) == (&b.path, &b.stream));
-        found
-    }
-
-    /// The same in any order, as it is found; what several ways lead to comes several times.
+    /// Every file or stream that matches below this folder, in any order, as it is found; what several ways lead to comes
+    /// several times. What could not be listed comes back as problems.
     pub(crate) fn each(&self, tree: &dyn Tree, base: &str, problems: &mut Vec<Problem>, take: &mut dyn FnMut(Found)) {
         let mut walk = Walk { tree, pattern: self, problems, names: 0, take };
         walk.descend(base.trim_end_matches('\\'), &self.components, 0);
