@@ -14,6 +14,9 @@ mod hosts;
 #[cfg(unix)]
 mod live;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod memory;
+#[cfg(test)]
 mod parsers;
 #[cfg(test)]
 mod program;

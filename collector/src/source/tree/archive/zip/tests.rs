@@ -22,6 +22,8 @@ fn all(store: &dyn Store) -> Vec<(String, Child)> {
     let mut folders = vec![(String::new(), String::new())];
     while let Some((path, key)) = folders.pop() {
         for child in store.children(&key).unwrap() {
+            let named = store.named(&key, &child.name).unwrap();
+            assert!(named.iter().any(|one| (&one.key, &one.name) == (&child.key, &child.name)), "{named:?}");
             let path = format!("{path}/{}", child.name);
             if child.is_folder {
                 folders.push((path, child.key));
@@ -370,6 +372,9 @@ fn many_entries_cost_little_memory() {
     let g5 = inside.iter().find(|child| child.name == "g5").unwrap();
     let mut names: Vec<u32> =
         archive.children(&g5.key).unwrap().iter().map(|child| child.name.parse().unwrap()).collect();
+    let named = archive.named(&g5.key, "305").unwrap();
+    assert_eq!(named.iter().map(|child| child.name.as_str()).collect::<Vec<_>>(), ["305"]);
+    assert!(archive.named(&g5.key, "306").unwrap().is_empty());
     names.sort_unstable();
     assert_eq!(names, (0..70_000).filter(|n| n % 300 == 5 && n % 7 == 5).collect::<Vec<u32>>());
 }
