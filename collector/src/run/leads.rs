@@ -4,7 +4,7 @@
 mod tests;
 
 use super::lead_path::{self, LeadPath};
-use super::locate::{Key, Located, Wanted, local_path};
+use super::locate::{Key, Located, Wanted, local_path, on_volume};
 use super::objects::{Kept, Objects, Place};
 use crate::run::{AcquiredItem, CollectRequest, Run};
 use crate::source::{Content, Found, Source, Tree, Volume};
@@ -361,7 +361,7 @@ fn with_belongings(run: &mut Run<'_>, volume: usize, tree: &dyn Tree, files: Vec
         match tree.streams(&file) {
             Ok(streams) => belongings
                 .extend(streams.into_iter().take(MAX_STREAMS).map(|stream| (stream, format!("stream of {own_path}")))),
-            Err(problem) => run.problems.push(problem),
+            Err(problem) => run.problems.push(on_volume(problem, &run.request.source.volumes[volume].0)),
         }
         for sibling in lead_path::siblings(&file.path) {
             let found = match tree.lookup(&sibling) {
@@ -369,7 +369,7 @@ fn with_belongings(run: &mut Run<'_>, volume: usize, tree: &dyn Tree, files: Vec
                 Ok(Some(_)) => Vec::new(),
                 Ok(None) => deleted(tree, &sibling),
                 Err(problem) => {
-                    run.problems.push(problem);
+                    run.problems.push(on_volume(problem, &run.request.source.volumes[volume].0));
                     Vec::new()
                 }
             };

@@ -95,6 +95,14 @@ fn behind_links(source: &Source, volume: usize, folder: &str) -> Result<Place, S
         .into_owned())
 }
 
+/// The problem with the name of the volume before the path from its root.
+pub(crate) fn on_volume(mut problem: Problem, volume: &Volume) -> Problem {
+    if problem.item.starts_with('\\') && problem.stage == Stage::Locate {
+        problem.item = volume.original_path(&problem.item);
+    }
+    problem
+}
+
 /// The same; what leads nowhere is a problem.
 fn follow(source: &Source, volume: usize, folder: &str, problems: &mut Vec<Problem>) -> Option<Place> {
     match behind_links(source, volume, folder) {
@@ -103,7 +111,8 @@ fn follow(source: &Source, volume: usize, folder: &str, problems: &mut Vec<Probl
             let kind = ProblemKind::Inconsistent { a: what, b: "what lies there is not in this evidence".to_owned() };
             let what = "a folder that is looked into is a junction or link, and where it leads could not be searched";
             let effect = "what it holds is not known; if it lies on another volume, collect it from there";
-            problems.push(Problem::new(Stage::Locate, kind, folder, what, effect));
+            let problem = Problem::new(Stage::Locate, kind, folder, what, effect);
+            problems.push(on_volume(problem, &source.volumes[volume].0));
             None
         }
     }
@@ -123,7 +132,7 @@ fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Pro
     let found = match tree.lookup(&path) {
         Ok(found) => found.filter(|found| found.is_folder),
         Err(problem) => {
-            problems.push(problem);
+            problems.push(on_volume(problem, &source.volumes[volume].0));
             None
         }
     };
@@ -137,7 +146,7 @@ fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Pro
             folders.push((volume, child.path));
         }
     });
-    problems.extend(listed.err());
+    problems.extend(listed.err().map(|problem| on_volume(problem, &source.volumes[volume].0)));
     folders
 }
 
@@ -153,7 +162,9 @@ fn below(source: &Source, base: &Place, rest: &str, problems: &mut Vec<Problem>,
         return;
     };
     let Some(tree) = source.volumes[volume].1.as_deref() else { return };
-    Pattern::new(more).each(tree, &folder, problems, &mut |found| take(Located { volume, found }));
+    let mut unlisted = Vec::new();
+    Pattern::new(more).each(tree, &folder, &mut unlisted, &mut |found| take(Located { volume, found }));
+    problems.extend(unlisted.into_iter().map(|problem| on_volume(problem, &source.volumes[volume].0)));
 }
 
 fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Problem>, take: Take<'_>) {

@@ -1,6 +1,6 @@
 //! The plain answer: what ran, by whom, when, whether a method ran, what stands against it, what is unknown.
 
-use super::examined::{Examined, examined, unread};
+use super::examined::{Examined, examined, unlisted, unread};
 use super::model::{Report, Statement, StatementKind, Summary};
 use evidence::{
     Answer, AssemblyState, Attempt, Citation, Confidence, Execution, Filetime, Identified, Identity, Lookalike, Mode,
@@ -129,6 +129,16 @@ pub(super) fn summarize(report: &Report) -> Summary {
             capital(&list(&unread)),
             if unread.len() == 1 { "it" } else { "them" },
             if unread.len() == 1 { "it" } else { "they" }
+        );
+        statements.push(statement(StatementKind::Unknown, None, text, &[]));
+    }
+    let (unlisted, absent): (Vec<&str>, Vec<&str>) =
+        absent.into_iter().partition(|source| unlisted(source, &report.problems));
+    if !unlisted.is_empty() {
+        let text = format!(
+            "Whether there is anything of {} is not known: where {} would lie could not be looked at.",
+            list(&unlisted),
+            if unlisted.len() == 1 { "it" } else { "they" }
         );
         statements.push(statement(StatementKind::Unknown, None, text, &[]));
     }

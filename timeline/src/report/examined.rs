@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 /// Channels whose records show processes, and so could show a run.
 const CHANNELS: [&str; 3] =
     ["Security", "Microsoft-Windows-Sysmon/Operational", "Microsoft-Windows-TaskScheduler/Operational"];
+/// Sources in coverage that are no event logs.
+const NO_LOGS: [&str; 4] = ["prefetch", "com-registration", "mft", "usn-journal"];
 /// Most parts that the answer names, and most names in a part.
 const MOST_PARTS: usize = 5;
 const MOST_NAMES: usize = 2;
@@ -30,6 +32,8 @@ pub(super) struct Examined {
 enum Gap {
     Source,
     Interrupted,
+    /// Folders that could not be listed.
+    Unlisted,
     Unreadable,
     LeftOut,
     Leads,
@@ -56,6 +60,27 @@ fn is_witness(item: &str) -> bool {
 
 fn is_hive(item: &str) -> bool {
     HIVES.iter().any(|hive| name(item).eq_ignore_ascii_case(hive))
+}
+
+/// Whether what could not be looked at is a folder, or lies on one's path, in which prefetch files or logs are kept.
+fn is_above(item: &str, source: &str) -> bool {
+    let last = name(item.trim_end_matches('\\'));
+    let own: &[&str] = match source {
+        "prefetch" => &["PREFETCH"],
+        _ => &["LOGS", "WINEVT", "SYSTEM32"],
+    };
+    let above = ["WINDOWS", "WINNT"];
+    // `C:` and `{volume-at-0}` are the roots of volumes.
+    let is_root = last.is_empty() || last.ends_with(':') || last.starts_with('{') && last.ends_with('}');
+    is_root || own.iter().chain(&above).any(|folder| last.eq_ignore_ascii_case(folder))
+}
+
+/// Whether a place was looked for and could not be, so that nothing is known of what is there.
+fn is_unlisted(problem: &Problem) -> bool {
+    problem.stage == Stage::Locate
+        && is_failure(&problem.kind)
+        && problem.kind != ProblemKind::LimitReached
+        && !problem.item.is_empty()
 }
 
 /// Whether the kind means that bytes which should be there were not read.
@@ -97,6 +122,7 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
         (Kind::LimitReached, Stage::Source | Stage::Locate) => Some(Gap::Source),
         (Kind::LimitReached, _) => Some(Gap::CutShort),
         (Kind::BadChecksum { .. }, Stage::Source) => None,
+        _ if is_unlisted(problem) => Some(Gap::Unlisted),
         (kind, Stage::Source) if is_failure(kind) => Some(Gap::Source),
         // Beyond some number, problems of one wording are counted in one without an item.
         (kind, Stage::Acquire | Stage::Bundle)
@@ -138,11 +164,14 @@ fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
     let items: BTreeSet<&str> =
         problems.iter().map(|problem| problem.item.as_str()).filter(|item| !item.is_empty()).collect();
     match gap {
-        Gap::Source | Gap::StartVolume => {
+        Gap::Source | Gap::Unlisted | Gap::StartVolume => {
             let all: BTreeSet<String> = problems.iter().map(|problem| part_of_a_source(problem)).collect();
             let mut shown: Vec<String> = all.iter().take(MOST_NAMES).cloned().collect();
             if let Some(more @ 1..) = all.len().checked_sub(MOST_NAMES) {
-                shown.push(plural(more, "more part of the source", "more parts of the source"));
+                shown.push(match gap {
+                    Gap::Unlisted => plural(more, "more place", "more places"),
+                    _ => plural(more, "more part of the source", "more parts of the source"),
+                });
             }
             shown
         }
@@ -176,7 +205,14 @@ fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem]) -> Option<S
         return None;
     }
     let failed = problems.iter().any(|problem| is_failure(&problem.kind) && is_witness(&problem.item));
-    let why = if failed { "none could be read" } else { "none was found" };
+    let unlisted = problems.iter().filter(|problem| is_unlisted(problem));
+    let unlisted =
+        || unlisted.clone().any(|problem| is_above(&problem.item, "") || is_above(&problem.item, "prefetch"));
+    let why = match failed {
+        true => "none could be read",
+        false if unlisted() => "where they would lie could not be looked at",
+        false => "none was found",
+    };
     let any = coverage.iter().any(|one| one.present);
     Some(if any || failed {
         format!("event logs that record processes, and prefetch files ({why})")
@@ -202,6 +238,9 @@ pub(super) fn examined(coverage: &[Coverage], problems: &[Problem]) -> Examined 
             Gap::Unreadable | Gap::LeftOut | Gap::CutShort => {
                 of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item))
             }
+            Gap::Unlisted => {
+                of_the_kind.iter().any(|problem| is_above(&problem.item, "") || is_above(&problem.item, "prefetch"))
+            }
             Gap::Source | Gap::Leads | Gap::StartVolume => false,
         };
         runs_would_show &= !hides_runs;
@@ -223,6 +262,12 @@ pub(super) fn unread(source: &str, problems: &[Problem]) -> bool {
         };
         of_it && is_failure(&problem.kind)
     })
+}
+
+/// The sources of which it is not known whether the evidence has them: where they would lie could not be looked at.
+pub(super) fn unlisted(source: &str, problems: &[Problem]) -> bool {
+    let is_file = source == "prefetch" || !NO_LOGS.contains(&source);
+    is_file && problems.iter().any(|problem| is_unlisted(problem) && is_above(&problem.item, source))
 }
 
 #[cfg(test)]
@@ -311,6 +356,34 @@ mod tests {
         assert!(unread("Security", &old) && !unread("System", &old), "logs of XP have other names");
         assert_eq!(examined(&coverage, &old).parts, [r"\case\SecEvent.Evt (an old event log)"]);
         assert!(unread("Security", &problems) && !unread("System", &problems) && !unread("prefetch", &problems));
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_never_said_to_be_absent() {
+        let denied = |item: &str| {
+            problem(Stage::Locate, ProblemKind::AccessDenied, item, "cannot be read: Permission denied (os error 13)")
+        };
+        let logs = [denied(r"C:\Windows\System32\winevt\Logs")];
+        let all = examined(&[read("com-registration", "SOFTWARE", 3)], &logs);
+        assert_eq!(
+            all.parts,
+            [
+                "event logs that record processes, and prefetch files (where they would lie could not be looked at)",
+                r"C:\Windows\System32\winevt\Logs (cannot be read: Permission denied (os error 13))",
+            ]
+        );
+        assert!(!all.runs_would_show);
+        assert!(unlisted("Security", &logs) && !unlisted("prefetch", &logs) && !unlisted("mft", &logs));
+        let prefetch = [denied(r"C:\Windows\Prefetch")];
+        let all = examined(&[read("Security", SECURITY, 10)], &prefetch);
+        assert_eq!(all.parts, [r"C:\Windows\Prefetch (cannot be read: Permission denied (os error 13))"]);
+        assert!(!all.runs_would_show && unlisted("prefetch", &prefetch) && !unlisted("System", &prefetch));
+        let user = [denied(r"C:\Users\jdoe")];
+        let all = examined(&[read("Security", SECURITY, 10)], &user);
+        assert_eq!(all.parts, [r"C:\Users\jdoe (cannot be read: Permission denied (os error 13))"]);
+        assert!(all.runs_would_show, "neither logs nor prefetch files lie there");
+        let root = [denied(r"C:\")];
+        assert!(unlisted("Security", &root) && unlisted("prefetch", &root));
     }
 
     #[test]

@@ -149,6 +149,10 @@ impl Report {
                 && let Some(rest) = source.meaning.strip_prefix("not in the evidence")
             {
                 source.meaning = format!("in the evidence and not read, see Problems{rest}");
+            } else if examined::unlisted(&source.source, &report.problems)
+                && let Some(rest) = source.meaning.strip_prefix("not in the evidence")
+            {
+                source.meaning = format!("where it would lie could not be looked at, see Problems{rest}");
             }
         }
         report.summary = answer::summarize(&report);

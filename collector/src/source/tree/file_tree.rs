@@ -133,6 +133,14 @@ fn read_problem(stage: Stage, path: &str, error: &io::Error) -> Problem {
     Problem::new(stage, kind, name::shown(path), format!("cannot be read: {error}"), "what it holds is not known")
 }
 
+/// Says which folder it was that could not be listed, unless that is said already.
+fn of_folder(mut problem: Problem, folder: &str) -> Problem {
+    if problem.item.is_empty() {
+        problem.item = name::shown(if folder.is_empty() { "\\" } else { folder }).into_owned();
+    }
+    problem
+}
+
 impl Shared {
     fn listing(&self, root: usize, folder: &str) -> Result<Listing, Problem> {
         if let Some(known) = lock(&self.listings).get(folder) {
@@ -304,10 +312,11 @@ impl Shared {
         }
         let mut current: Vec<(usize, String)> =
             self.roots.iter().enumerate().map(|(index, root)| (index, root.key.clone())).collect();
-        for component in &components[same..] {
+        for (depth, component) in components.iter().enumerate().skip(same) {
+            let above = || components[..depth].iter().fold(String::new(), |path, name| format!("{path}\\{name}"));
             let mut next = Vec::new();
             for (root, folder) in &current {
-                let listing = self.listing(*root, folder)?;
+                let listing = self.listing(*root, folder).map_err(|problem| of_folder(problem, &above()))?;
                 let folders = self.named(folder, &listing, component)?;
                 let folders = folders.into_iter().filter(|entry| entry.child.is_folder);
                 next.extend(folders.map(|entry| (*root, entry.child.key)));
@@ -458,7 +467,7 @@ impl FileTree {
 
     /// The child of this name, or the stream of this name where the store keeps it as a file `name:stream`.
     fn child(&self, folder: &str, name: &str) -> Result<Option<Entry>, Problem> {
-        let mut copies = self.shared.of_name(folder, name)?;
+        let mut copies = self.shared.of_name(folder, name).map_err(|problem| of_folder(problem, folder))?;
         if let Shows::OtherOf(root) = self.shows {
             let Some(own) = copies.iter().position(|(of, _)| *of == root) else { return Ok(None) };
             if copies[own].1.child.is_folder {
@@ -610,10 +619,7 @@ impl Tree for FileTree {
         for (root, key) in keys {
             match self.shared.listing(root, &key) {
                 Ok(listing) => listings.push((root, key, listing)),
-                Err(mut problem) => {
-                    problem.item = name::shown(&folder.path).into_owned();
-                    return Err(problem);
-                }
+                Err(problem) => return Err(of_folder(problem, &folder.path)),
             }
         }
         match &listings[..] {
@@ -631,7 +637,8 @@ impl Tree for FileTree {
         let mut streams = Vec::new();
         if let Folders::Here(keys) = self.shared.folders(folder)? {
             for (root, key) in keys {
-                for entry in self.shared.listing(root, &key)?.kept() {
+                let listing = self.shared.listing(root, &key).map_err(|problem| of_folder(problem, folder))?;
+                for entry in listing.kept() {
                     let child = &entry.child;
                     if child.name.contains(':') && child.name.to_uppercase().starts_with(&prefix) && !child.is_folder {
                         streams.push(self.found(folder, entry));
