@@ -73,6 +73,9 @@ impl<'a> Pattern<'a> {
     }
 }
 
+/// Gets a child, and what takes a match.
+type Other<'a> = &'a mut dyn FnMut(Found, &mut dyn FnMut(Found));
+
 struct Walk<'a, 'b> {
     tree: &'b dyn Tree,
     pattern: &'b Pattern<'a>,
@@ -97,7 +100,7 @@ impl Walk<'_, '_> {
         &mut self,
         folder: &str,
         is_wanted: &dyn Fn(&str) -> bool,
-        other: &mut dyn FnMut(Found, &mut dyn FnMut(Found)),
+        other: Other<'_>,
     ) -> Vec<String> {
         let mut folders = Vec::new();
         let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return folders };

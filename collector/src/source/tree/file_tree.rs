@@ -753,8 +753,11 @@ mod tests {
         }
     }
 
+    /// A path and its length.
+    type Sized = (String, u64);
+
     /// What is listed, and what each of these names finds.
-    fn look(fillers: usize) -> (Vec<(String, u64)>, Vec<Option<(String, u64)>>) {
+    fn look(fillers: usize) -> (Vec<Sized>, Vec<Option<Sized>>) {
         let own =
             ["Plain.txt", "PLAIN.TXT", "a%20b", "a b", "c%3Ad", "abcdefghij", "abcdefghij.idx", "lone.idx", "f:s"];
         let fillers = (0..fillers).map(|number| format!("filler{number}"));

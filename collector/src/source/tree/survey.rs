@@ -205,7 +205,7 @@ fn is_telling(child: &Child) -> bool {
     let own = |own: &&str| child.name.eq_ignore_ascii_case(own) || name.eq_ignore_ascii_case(own);
     let upper = name.to_uppercase();
     child.is_folder && TREES.iter().chain(&BELOW).any(|wanted| upper.starts_with(wanted))
-        || OF_VOLUME.iter().chain(&OF_FILE_SYSTEM).any(|name| own(name))
+        || OF_VOLUME.iter().chain(&OF_FILE_SYSTEM).any(own)
 }
 
 impl Survey {
