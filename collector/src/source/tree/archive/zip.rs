@@ -90,12 +90,20 @@ fn directory(bytes: &dyn Bytes, name: &str, spill: &Spill, problems: &mut Vec<Pr
         return Err(why);
     }
     let count = rebuilt.count;
+    // Where the directory begins behind the last entry and names no more than were found, nothing was lost in front of it.
+    let listed = Entries::new(bytes, rebuilt.end, bytes.len(), 0, Unflagged::Utf8).take_while(Result::is_ok).count();
+    let is_all = listed as u64 == count;
+    let directory = format!("the directory at the end of the archive cannot be read: {why}");
+    let kind = match rebuilt.end.checked_sub(bytes.len()) {
+        _ if is_all => {
+            ProblemKind::Inconsistent { a: directory, b: format!("{count} entries have a header of their own") }
+        }
+        Some(missing @ 1..) => ProblemKind::Truncated { offset: bytes.len(), expected: missing, actual: 0 },
+        _ => ProblemKind::ReadFailed,
+    };
     problems.push(Problem::new(
         Stage::Source,
-        ProblemKind::Inconsistent {
-            a: format!("the directory at the end of the archive cannot be read: {why}"),
-            b: format!("{count} entries have a header of their own"),
-        },
+        kind,
         name::shown(name),
         format!("the zip archive has lost its directory; entries found by the header before each: {count}"),
         "entries whose own header is damaged or cut off are not seen, and an entry that had been deleted from the archive \

@@ -313,8 +313,13 @@ fn an_archive_without_its_directory_is_read_by_its_local_headers() {
         };
         let mut damaged = whole.clone();
         damaged[directory] ^= 1;
-        for bad in [&whole[..directory], &whole[..directory + 60], &damaged] {
+        // Whole up to its end, and behind that more than a comment can be long.
+        let trailing = [&whole[..], &[7; 100_000]].concat();
+        for (bad, is_all) in
+            [(&whole[..directory], false), (&whole[..directory + 60], false), (&damaged, false), (&trailing, true)]
+        {
             let (_folder, archive, _, problems) = open_bytes(bad).unwrap();
+            assert_eq!(matches!(problems[0].kind, ProblemKind::Inconsistent { .. }), is_all, "{problems:?}");
             assert!(problems[0].what.contains("lost its directory"), "{problems:?}");
             let paths: Vec<String> = all(&archive).into_iter().map(|(path, _)| path).collect();
             assert_eq!(paths, ["/a", "/empty", "/in.zip", "/long"]);
