@@ -100,7 +100,12 @@ impl Seen {
         self.channels.push(Channel {
             name: fields.text("Channel").unwrap_or_default().to_owned(),
             item: event.item,
-            records: fields.number("Records").unwrap_or(0),
+            // Of a log whose first chunks are lost all records are recovered ones.
+            records: fields
+                .number("Records")
+                .filter(|count| *count > 0)
+                .or_else(|| fields.number("Recovered"))
+                .unwrap_or(0),
             first: time("First"),
             last: time("Last"),
             is_unread: fields.text("Unread").is_some(),

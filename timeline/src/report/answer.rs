@@ -157,7 +157,7 @@ pub(super) fn summarize(report: &Report) -> Summary {
         );
         statements.push(statement(StatementKind::Unknown, None, capital(&text), &[]));
     }
-    let examined = examined(&report.coverage, &report.problems);
+    let examined = examined(&report.coverage, &report.problems, report.bundle.objects);
     let answer = answer(report, &examined);
     let Examined { parts: not_examined, runs_would_show } = examined;
     Summary { answer, not_examined, runs_would_show, statements }

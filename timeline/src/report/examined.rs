@@ -62,8 +62,25 @@ fn is_hive(item: &str) -> bool {
     HIVES.iter().any(|hive| name(item).eq_ignore_ascii_case(hive))
 }
 
-/// Whether what could not be looked at is a folder, or lies on one's path, in which prefetch files or logs are kept.
+/// Whether records of runs could lie at a place that could not be looked at.
+fn may_hold_runs(problem: &Problem) -> bool {
+    let item = problem.item.as_str();
+    is_witness(item) || is_above(item, "prefetch") || is_above(item, "Security")
+}
+
+/// Whether a place outside of what was given was named.
+fn is_outside(problem: &Problem) -> bool {
+    problem.stage == Stage::Locate && problem.kind == ProblemKind::NotUnderstood
+}
+
+/// Whether what could not be looked at is a file of this source, or a folder, or lies on one's path, in which prefetch files or logs are kept.
 fn is_above(item: &str, source: &str) -> bool {
+    if is_witness(item) {
+        return match source {
+            "prefetch" => ends_with(item, ".pf"),
+            _ => channel(item).eq_ignore_ascii_case(source),
+        };
+    }
     let last = name(item.trim_end_matches('\\'));
     let own: &[&str] = match source {
         "prefetch" => &["PREFETCH"],
@@ -115,6 +132,7 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
     match (&problem.kind, problem.stage) {
         (Kind::NotFound, _) => None,
         (Kind::UnsupportedVersion { found }, Stage::Source) if found == "fat" => Some(Gap::StartVolume),
+        (Kind::NotUnderstood, Stage::Locate) => Some(Gap::Unlisted),
         (Kind::NotUnderstood, _) => Some(Gap::Source),
         (Kind::Interrupted, _) => Some(Gap::Interrupted),
         (Kind::LimitReached, Stage::Locate) if item.is_empty() => Some(Gap::Leads),
@@ -130,6 +148,14 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
         {
             Some(Gap::Unreadable)
         }
+        (
+            Kind::BadSignature { .. }
+            | Kind::Truncated { .. }
+            | Kind::ReadFailed
+            | Kind::UnsupportedVersion { .. }
+            | Kind::ParserPanicked,
+            Stage::Parse,
+        ) if is_hive(item) => Some(Gap::Unreadable),
         (kind, Stage::Parse) if is_failure(kind) && is_witness(item) && !was_read(item, coverage) => {
             Some(Gap::Unreadable)
         }
@@ -155,7 +181,9 @@ fn names(items: &BTreeSet<&str>, counted: bool) -> String {
 /// `volume at byte 1048576 (encrypted with BitLocker)`.
 fn part_of_a_source(problem: &Problem) -> String {
     let what = problem.what.trim_end_matches('.');
-    let what = what.strip_prefix("it is ").unwrap_or(what);
+    // Which record names it stands in the section Problems.
+    let what = what.split_once(" (named by ").map_or(what, |(what, _)| what);
+    let what = ["it is ", "a record names it, and "].iter().find_map(|start| what.strip_prefix(start)).unwrap_or(what);
     if problem.item.is_empty() { what.to_owned() } else { format!("{} ({what})", problem.item) }
 }
 
@@ -192,7 +220,7 @@ fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
 }
 
 /// Which sources that show processes were read, from what the coverage says.
-fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem]) -> Option<String> {
+fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem], objects: u64) -> Option<String> {
     let shows_processes = |one: &&Coverage| {
         one.source == "prefetch" || CHANNELS.iter().any(|channel| channel.eq_ignore_ascii_case(&one.source))
     };
@@ -204,16 +232,16 @@ fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem]) -> Option<S
     if coverage.iter().filter(shows_processes).any(read) {
         return None;
     }
-    let failed = problems.iter().any(|problem| is_failure(&problem.kind) && is_witness(&problem.item));
-    let unlisted = problems.iter().filter(|problem| is_unlisted(problem));
-    let unlisted =
-        || unlisted.clone().any(|problem| is_above(&problem.item, "") || is_above(&problem.item, "prefetch"));
+    let failed =
+        problems.iter().any(|problem| is_failure(&problem.kind) && is_witness(&problem.item) && !is_outside(problem));
+    let unlisted = || problems.iter().any(|problem| is_unlisted(problem) && may_hold_runs(problem));
     let why = match failed {
         true => "none could be read",
         false if unlisted() => "where they would lie could not be looked at",
         false => "none was found",
     };
-    let any = coverage.iter().any(|one| one.present);
+    // A hive of which coverage does not tell was collected all the same.
+    let any = objects > 0 || coverage.iter().any(|one| one.present);
     Some(if any || failed {
         format!("event logs that record processes, and prefetch files ({why})")
     } else {
@@ -221,10 +249,10 @@ fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem]) -> Option<S
     })
 }
 
-/// What was not examined, and whether a run would have shown.
-pub(super) fn examined(coverage: &[Coverage], problems: &[Problem]) -> Examined {
+/// What was not examined of so many objects and what was left out of them, and whether a run would have shown.
+pub(super) fn examined(coverage: &[Coverage], problems: &[Problem], objects: u64) -> Examined {
     let mut parts = Vec::new();
-    let nothing = nothing_to_show_runs(coverage, problems);
+    let nothing = nothing_to_show_runs(coverage, problems, objects);
     let mut runs_would_show = nothing.is_none();
     parts.extend(nothing);
     let mut gaps: Vec<(Gap, &Problem)> =
@@ -238,9 +266,7 @@ pub(super) fn examined(coverage: &[Coverage], problems: &[Problem]) -> Examined 
             Gap::Unreadable | Gap::LeftOut | Gap::CutShort => {
                 of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item))
             }
-            Gap::Unlisted => {
-                of_the_kind.iter().any(|problem| is_above(&problem.item, "") || is_above(&problem.item, "prefetch"))
-            }
+            Gap::Unlisted => of_the_kind.iter().any(|problem| may_hold_runs(problem)),
             Gap::Source | Gap::Leads | Gap::StartVolume => false,
         };
         runs_would_show &= !hides_runs;
@@ -260,7 +286,7 @@ pub(super) fn unread(source: &str, problems: &[Problem]) -> bool {
             "prefetch" => ends_with(&problem.item, ".pf"),
             _ => is_witness(&problem.item) && channel(&problem.item).eq_ignore_ascii_case(source),
         };
-        of_it && is_failure(&problem.kind)
+        of_it && is_failure(&problem.kind) && !is_outside(problem)
     })
 }
 
@@ -290,6 +316,10 @@ mod tests {
 
     fn problem(stage: Stage, kind: ProblemKind, item: &str, what: &str) -> Problem {
         Problem::new(stage, kind, item, what, "")
+    }
+
+    fn examined(coverage: &[Coverage], problems: &[Problem]) -> Examined {
+        super::examined(coverage, problems, 0)
     }
 
     const SECURITY: &str = r"C:\Windows\System32\winevt\Logs\Security.evtx";
@@ -359,6 +389,19 @@ mod tests {
     }
 
     #[test]
+    fn a_hive_that_was_examined_is_not_called_missing_and_a_damaged_one_is_named() {
+        let alone = super::examined(&[], &[], 1);
+        assert_eq!(alone.parts, ["event logs that record processes, and prefetch files (none was found)"]);
+        let kind = ProblemKind::BadSignature { offset: 0, expected: "regf".to_owned(), actual: "zeros".to_owned() };
+        for hive in [r"C:\Users\a\NTUSER.DAT", r"C:\Windows\System32\config\SOFTWARE"] {
+            let damaged = [problem(Stage::Parse, kind.clone(), hive, "the base block has no signature")];
+            let all = examined(&[read("Security", SECURITY, 10)], &damaged);
+            assert_eq!(all.parts, [format!("{}, which could not be read, or not whole", name(hive))]);
+            assert!(all.runs_would_show, "hives do not record runs");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_listed_is_never_said_to_be_absent() {
         let denied = |item: &str| {
             problem(Stage::Locate, ProblemKind::AccessDenied, item, "cannot be read: Permission denied (os error 13)")
@@ -382,6 +425,13 @@ mod tests {
         let all = examined(&[read("Security", SECURITY, 10)], &user);
         assert_eq!(all.parts, [r"C:\Users\jdoe (cannot be read: Permission denied (os error 13))"]);
         assert!(all.runs_would_show, "neither logs nor prefetch files lie there");
+        let moved = r"C:\EvtStore\Security.evtx";
+        let what = "a record names it, and it lies outside of what was given (named by SYSTEM, value File)";
+        let moved = [problem(Stage::Locate, ProblemKind::NotUnderstood, moved, what)];
+        let all = examined(&[read("prefetch", r"C:\Windows\Prefetch\A.EXE-1.pf", 1)], &moved);
+        assert_eq!(all.parts, [r"C:\EvtStore\Security.evtx (it lies outside of what was given)"]);
+        assert!(!all.runs_would_show && unlisted("Security", &moved) && !unread("Security", &moved));
+        assert!(!unlisted("System", &moved) && !unlisted("prefetch", &moved));
         let root = [denied(r"C:\")];
         assert!(unlisted("Security", &root) && unlisted("prefetch", &root));
     }

@@ -63,6 +63,8 @@ fn s17_a_log_that_is_cut_off_has_a_gap() {
         ("MissingChunks", 2u64.into()),
     ]);
     assert_eq!(security.gaps, ["the records 7-13 are missing", "the log is cut off: 2 of its chunks are missing"]);
+    let holes = coverage_of(&[("Records", 0u64.into()), ("Recovered", 1u64.into()), ("MissingChunks", 2u64.into())]);
+    assert!(holes.present && holes.records == 1, "what lies behind the missing chunks was read: {holes:?}");
     let empty = coverage_of(&[("Records", 0u64.into()), ("MissingChunks", 1u64.into())]);
     assert!(!empty.meaning.contains("the log is empty"), "{}", empty.meaning);
 }
