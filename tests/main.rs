@@ -14,6 +14,10 @@ mod hosts;
 #[cfg(unix)]
 mod live;
 #[cfg(test)]
+#[path = "../artifacts/src/formats/hive/long_hive.rs"]
+#[allow(dead_code)]
+mod long_hive;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 mod memory;
 #[cfg(test)]

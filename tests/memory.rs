@@ -1,9 +1,5 @@
 //! The memory ceiling of the whole program, on evidence that is far longer than it: a million files, and long hives.
 
-#[path = "../artifacts/src/formats/hive/long_hive.rs"]
-#[allow(dead_code)]
-mod long_hive;
-
 use crate::program::text;
 use collector::BundleReader;
 use evidence::{Bytes, ItemStatus};
@@ -17,7 +13,7 @@ const CEILING_KIB: u64 = (64 + 16 + 32) << 10;
 /// Writes a hive of so many MiB with so many classes.
 fn hive(path: &Path, mib: u64, classes: u64) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let hive = long_hive::LongHive::new(mib << 20, classes);
+    let hive = crate::long_hive::LongHive::new(mib << 20, classes);
     let mut file = BufWriter::new(std::fs::File::create(path).unwrap());
     let (mut buffer, mut offset) = (vec![0; 4096], 0);
     while offset < hive.len() {

@@ -380,16 +380,12 @@ fn a_hook_in_a_base_class_of_a_neighbouring_file_is_found() {
     assert_eq!(hook(false)["Unregister"]["Runs"], "unknown", "a base that was not collected is never a no");
 }
 
-#[path = "../artifacts/src/formats/hive/long_hive.rs"]
-#[allow(dead_code)]
-mod long_hive;
-
 #[test]
 fn a_hive_longer_than_the_memory_is_read_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("tree/C/Windows/System32/config");
     std::fs::create_dir_all(&config).unwrap();
-    let hive = long_hive::LongHive::new(70 << 20, 40);
+    let hive = crate::long_hive::LongHive::new(70 << 20, 40);
     let bytes = evidence::Bytes::read_all(&hive, 1 << 30).unwrap().unwrap();
     assert!(bytes.len() > 69 << 20);
     std::fs::write(config.join("SOFTWARE"), &bytes).unwrap();

@@ -96,12 +96,7 @@ impl Walk<'_, '_> {
     }
 
     /// The folders below a folder whose names are such; every other child goes to `other`.
-    fn folders(
-        &mut self,
-        folder: &str,
-        is_wanted: &dyn Fn(&str) -> bool,
-        other: Other<'_>,
-    ) -> Vec<String> {
+    fn folders(&mut self, folder: &str, is_wanted: &dyn Fn(&str) -> bool, other: Other<'_>) -> Vec<String> {
         let mut folders = Vec::new();
         let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return folders };
         let before = self.names;
