@@ -644,6 +644,10 @@ impl Store for OnVolume {
         Ok(child.into_iter().filter(|child| child.name.to_uppercase() == name.to_uppercase()).collect())
     }
 
+    fn link(&self, child: &str) -> Option<String> {
+        self.0.link(child)
+    }
+
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
         let content = self.0.open(&self.found(file)?).map_err(|problem| io::Error::other(problem.what))?;
         Ok(Arc::new(OfContent(content)))

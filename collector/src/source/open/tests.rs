@@ -370,3 +370,100 @@ fn what_lies_on_a_volume_of_data_is_recognised_too() {
     let paths: Vec<Vec<String>> = found.iter().map(logs).collect();
     assert_eq!(paths, [vec![SECURITY.to_owned()], vec![], vec![r"{files}\logs\Security.evtx".to_owned()]]);
 }
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_inside_of_a_tree_and_named_where_they_lead_out() {
+    use std::os::unix::fs::symlink;
+    let folder = make(&[
+        ("C/Windows/System32/config/SYSTEM", HIVE),
+        ("C/EvtLogs/Security.evtx", LOG),
+        ("C/Profiles/ann/NTUSER.DAT", HIVE),
+        ("C/Users/bob/NTUSER.DAT", HIVE),
+        ("other/A.pf", b"MAM\x04"),
+    ]);
+    let tree = folder.path().join("C");
+    std::fs::create_dir(tree.join("Windows/System32/winevt")).unwrap();
+    let logs_link = tree.join("Windows/System32/winevt/Logs");
+    symlink("/Profiles/ann", tree.join("Users/ann")).unwrap();
+    symlink("..", tree.join("Users/bob/up")).unwrap();
+    symlink("bob", tree.join("Users/Default User")).unwrap();
+    let users = Location::Key { hive: evidence::Hive::NtUser, key: "" };
+    for target in [PathBuf::from("/EvtLogs"), "../../../EvtLogs".into(), tree.join("EvtLogs")] {
+        symlink(&target, &logs_link).unwrap();
+        let found = opened(folder.path());
+        assert_eq!(logs(&found[0]), [r"C:\EvtLogs\Security.evtx"], "{}", target.display());
+        assert_eq!(read(&found[0], SECURITY), LOG);
+        assert_eq!(at(&found[0], &users), [r"C:\Profiles\ann\NTUSER.DAT", r"C:\Users\bob\NTUSER.DAT"]);
+        std::fs::remove_file(&logs_link).unwrap();
+    }
+    symlink("Prefetch", tree.join("Windows/Circle")).unwrap();
+    for (target, expected) in
+        [("../../other", "outside of this volume"), ("/nowhere", "no folder of the source"), ("Circle", "in a circle")]
+    {
+        let link = tree.join("Windows/Prefetch");
+        symlink(target, &link).unwrap();
+        let found = opened(folder.path());
+        let (located, problems) = crate::locate(&found[0], &Location::File(r"%SystemRoot%\Prefetch\*.pf"));
+        assert!(located.is_empty() && problems.len() == 1, "{target}: {problems:?}");
+        assert_eq!(problems[0].kind, ProblemKind::AccessDenied);
+        assert!(problems[0].item.ends_with(r"\Windows\Prefetch") && problems[0].what.contains(expected), "{problems:?}");
+        let files = found[0].volumes[0].1.as_ref().unwrap();
+        assert!(files.lookup(r"\Windows\Prefetch").is_err() && files.lookup(r"\Windows\Prefetch\A.pf").is_err());
+        std::fs::remove_file(&link).unwrap();
+    }
+    // One that only a wildcard comes by is named too.
+    symlink("/outside", tree.join("Users/eve")).unwrap();
+    let found = opened(folder.path());
+    let _ = crate::locate(&found[0], &users);
+    let problems = found[0].volumes[0].1.as_ref().unwrap().take_problems();
+    assert!(problems.len() == 1 && problems[0].item == r"\Users\eve", "{problems:?}");
+    assert!(problems[0].what.contains("/outside"), "{problems:?}");
+}
+
+#[test]
+fn links_in_archives_are_followed_and_named_too() {
+    let packed = |target: &str| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        for (name, content) in [("C/Windows/System32/config/SYSTEM", HIVE), ("C/EvtLogs/Security.evtx", LOG)] {
+            zip.start_file(name, options).unwrap();
+            zip.write_all(content).unwrap();
+        }
+        zip.add_symlink("C/Windows/System32/winevt/Logs", target, options).unwrap();
+        make(&[("a.zip", &zip.finish().unwrap().into_inner())])
+    };
+    assert_eq!(logs(&opened(packed("/EvtLogs").path())[0]), [r"C:\EvtLogs\Security.evtx"]);
+    let found = opened(packed("../../../../elsewhere").path());
+    let (located, problems) = crate::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
+    assert!(located.is_empty() && problems.len() == 1, "{problems:?}");
+    assert!(problems[0].what.contains("../../../../elsewhere"), "{problems:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_is_named() {
+    struct Locked(Folder);
+    impl Store for Locked {
+        fn kind(&self) -> VolumeKind {
+            self.0.kind()
+        }
+        fn method(&self) -> evidence::Method {
+            self.0.method()
+        }
+        fn each(&self, folder: &str, take: &mut dyn FnMut(tree::Child) -> io::Result<()>) -> io::Result<()> {
+            if folder.ends_with("Prefetch") {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            self.0.each(folder, take)
+        }
+        fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
+            self.0.open(file)
+        }
+    }
+    let folder = make(&[("Windows/Prefetch/A.pf", b"MAM\x04")]);
+    let files = tree::of_volume(Locked(Folder::new(folder.path())));
+    let problem = files.lookup(r"\Windows\Prefetch\A.pf").unwrap_err();
+    assert_eq!((problem.kind, problem.item.as_str()), (ProblemKind::AccessDenied, r"\Windows\Prefetch"));
+    let problem = files.lookup(r"\Windows\Prefetch\more\A.pf").unwrap_err();
+    assert_eq!(problem.item, r"\Windows\Prefetch");
+}

@@ -8,6 +8,7 @@ mod rows;
 pub(crate) mod tar;
 pub(crate) mod zip;
 
+use super::links::LONGEST_TARGET;
 use super::{Child, Store};
 use crate::source::VolumeKind;
 use crate::spill::Spill;
@@ -25,6 +26,8 @@ pub(crate) struct Member {
     pub(crate) is_folder: bool,
     /// A symbolic link or a device: named, never followed.
     pub(crate) is_link: bool,
+    /// Where a symbolic link leads, if that is described with it.
+    pub(crate) leads_to: Option<String>,
     /// Another name of the member whose name this is.
     pub(crate) same_as: Option<String>,
     pub(crate) size: u64,
@@ -499,6 +502,14 @@ impl Store for Archive {
         let read = self.members.begin(self.place(file)?, &self.spill)?.read_full_at(0, &mut head)?;
         head.truncate(read);
         Ok(head)
+    }
+
+    fn link(&self, child: &str) -> Option<String> {
+        let Some(Key::Member { at }) = Key::parse(child) else { return None };
+        let member = self.members.member(at).ok().filter(|member| member.is_link)?;
+        // A zip archive has it where a file has its bytes.
+        let inside = || self.head(child, LONGEST_TARGET).ok().map(|bytes| name::from_bytes(&bytes));
+        member.leads_to.or_else(inside).filter(|target| !target.is_empty())
     }
 }
 

@@ -2,13 +2,17 @@
 
 use super::idx::{self, Index, Restored};
 use super::layout::percent_decoded;
+use super::links;
 use super::{Child, Store};
 use crate::source::{Content, Found, Tree};
 use evidence::{Bytes, FileTimes, Problem, ProblemKind, Stage, name};
+use follow::Walked;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+
+mod follow;
 
 /// A folder of the store that is the root of the volume, or of what is left of it.
 #[derive(Clone, Debug)]
@@ -72,6 +76,8 @@ struct Shared {
     /// Files of which several roots have a copy, by path in upper case.
     choices: Mutex<HashMap<String, Choice>>,
     problems: Mutex<Vec<Problem>>,
+    /// Links that problems were made of, by path in upper case.
+    said: Mutex<HashSet<String>>,
 }
 
 /// Which of several copies of a file are shown.
@@ -302,30 +308,6 @@ impl Shared {
         indexes
     }
 
-    /// Every folder of the store that is this folder of the volume.
-    fn folders(&self, path: &str) -> Result<Folders, Problem> {
-        let components: Vec<&str> = path.split('\\').filter(|component| !component.is_empty()).collect();
-        let same = self.above.iter().zip(&components).take_while(|(above, name)| above.eq_ignore_ascii_case(name));
-        let same = same.count();
-        if same < self.above.len() {
-            return Ok(if same == components.len() { Folders::Above(same) } else { Folders::Here(Vec::new()) });
-        }
-        let mut current: Vec<(usize, String)> =
-            self.roots.iter().enumerate().map(|(index, root)| (index, root.key.clone())).collect();
-        for (depth, component) in components.iter().enumerate().skip(same) {
-            let above = || components[..depth].iter().fold(String::new(), |path, name| format!("{path}\\{name}"));
-            let mut next = Vec::new();
-            for (root, folder) in &current {
-                let listing = self.listing(*root, folder).map_err(|problem| of_folder(problem, &above()))?;
-                let folders = self.named(folder, &listing, component)?;
-                let folders = folders.into_iter().filter(|entry| entry.child.is_folder);
-                next.extend(folders.map(|entry| (*root, entry.child.key)));
-            }
-            current = next;
-        }
-        Ok(Folders::Here(current))
-    }
-
     /// The children of this name, the first of each folder of the store.
     fn of_name(&self, folder: &str, name: &str) -> Result<Vec<(usize, Entry)>, Problem> {
         let keys = match self.folders(folder)? {
@@ -450,6 +432,7 @@ impl FileTree {
             listings: Mutex::default(),
             choices: Mutex::default(),
             problems: Mutex::default(),
+            said: Mutex::default(),
         };
         FileTree { shared: Arc::new(shared), shows: Shows::Best }
     }
@@ -506,6 +489,12 @@ impl FileTree {
             recovery: None,
             method: self.shared.store.method(),
         }
+    }
+
+    /// An entry as its folder has it.
+    fn listed(&self, folder: &str, entry: &Entry) -> Found {
+        let found = self.found(folder, entry);
+        if entry.child.is_link { self.listed_link(found) } else { found }
     }
 
     /// The path as the volume spells it, without the last component, and that component.
@@ -580,12 +569,12 @@ impl FileTree {
             first = first.or_else(|| least.map(|(_, child)| (*root, key.clone(), child.clone())));
         }
         if self.shows == Shows::Best && is_alone {
-            return Ok(Some(self.found(folder, entry)));
+            return Ok(Some(self.listed(folder, entry)));
         }
         if first.is_some_and(|(root, key, child)| (root, key.as_str(), &child) != (own.0, own.1, &entry.child.key)) {
             return Ok(None);
         }
-        Ok(self.child(folder, name)?.map(|entry| self.found(folder, &entry)))
+        Ok(self.child(folder, name)?.map(|entry| self.listed(folder, &entry)))
     }
 }
 
@@ -604,7 +593,16 @@ impl Tree for FileTree {
             };
             return Ok(Some(found));
         }
-        Ok(self.find(path)?.map(|(folder, entry)| self.found(&folder, &entry)))
+        let Some((folder, entry)) = self.find(path)? else { return Ok(None) };
+        let found = self.found(&folder, &entry);
+        if entry.child.is_link { self.behind(found).map(Some) } else { Ok(Some(found)) }
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        let Ok(Walked::Link(led)) = self.shared.walk(&links::components(path)) else { return None };
+        // Where it leads nowhere, looking it up says so.
+        let is_there = self.shared.folders(&links::path_of(&led.target)).is_ok_and(|folders| !folders.is_empty());
+        is_there.then(|| links::path_of(&[led.target, led.rest].concat()))
     }
 
     fn each(&self, folder: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
@@ -625,7 +623,7 @@ impl Tree for FileTree {
         match &listings[..] {
             [(_, key, listing)] if self.shared.roots.len() == 1 => self
                 .shared
-                .each_entry(key, listing, &mut |entry| take(self.found(&folder.path, entry)))
+                .each_entry(key, listing, &mut |entry| take(self.listed(&folder.path, entry)))
                 .map_err(|error| read_problem(Stage::Locate, &folder.path, &error)),
             _ => self.merged(&folder.path, &listings, take),
         }

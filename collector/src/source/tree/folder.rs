@@ -22,11 +22,9 @@ impl Folder {
         for entry in std::fs::read_dir(self.path(folder))? {
             let entry = entry?;
             let name = kept(&entry.file_name());
-            if is_wanted(&name)
-                && let Ok(metadata) = entry.metadata()
-            {
+            if is_wanted(&name) {
                 let key = format!("{folder}/{name}");
-                children.push(child(name, key, &metadata));
+                children.extend(of_entry(&entry, name, key)?);
             }
         }
         Ok(children)
@@ -116,6 +114,23 @@ fn child(name: String, key: String, metadata: &std::fs::Metadata) -> Child {
     }
 }
 
+/// A child of which the system says no more than its name and kind. Its length is not known; it is not taken for an empty
+/// file, so that it is opened and the error said.
+fn unknown(name: String, key: String, is_folder: bool) -> Child {
+    Child { name, key, is_folder, is_link: false, size: u64::from(!is_folder), times: None }
+}
+
+/// A child as the listing names it; `None` if it vanished between the listing and the look at it.
+fn of_entry(entry: &std::fs::DirEntry, name: String, key: String) -> io::Result<Option<Child>> {
+    match entry.metadata() {
+        Ok(metadata) => Ok(Some(child(name, key, &metadata))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Who may list the folder but not enter it cannot open anything in it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+        Err(_) => Ok(Some(unknown(name, key, entry.file_type()?.is_dir()))),
+    }
+}
+
 impl Folder {
     fn path(&self, key: &str) -> PathBuf {
         key.split('/').filter(|name| !name.is_empty()).fold(self.root.clone(), |path, name| path.join(of_system(name)))
@@ -134,11 +149,10 @@ impl Store for Folder {
     fn each(&self, folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
         for entry in std::fs::read_dir(self.path(folder))? {
             let entry = entry?;
-            // A file that vanishes between the listing and the look at it is simply not there.
-            if let Ok(metadata) = entry.metadata() {
-                let name = kept(&entry.file_name());
-                let key = format!("{folder}/{name}");
-                take(child(name, key, &metadata))?;
+            let name = kept(&entry.file_name());
+            let key = format!("{folder}/{name}");
+            if let Some(child) = of_entry(&entry, name, key)? {
+                take(child)?;
             }
         }
         Ok(())
@@ -173,6 +187,10 @@ impl Store for Folder {
         special(std::fs::symlink_metadata(self.path(child)).ok()?.file_type())
     }
 
+    fn link(&self, child: &str) -> Option<String> {
+        Some(kept(std::fs::read_link(self.path(child)).ok()?.as_os_str()))
+    }
+
     fn local_path(&self, key: &str) -> Option<PathBuf> {
         Some(self.path(key))
     }
@@ -195,6 +213,24 @@ mod tests {
         for child in children {
             let bytes = store.open(&child.key).unwrap().read_all(99).unwrap().unwrap();
             assert_eq!(name::to_bytes(&child.name), bytes);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_may_be_listed_but_not_entered_is_not_empty() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let locked = folder.path().join("locked");
+        std::fs::create_dir(&locked).unwrap();
+        std::fs::write(locked.join("A.pf"), b"MAM").unwrap();
+        std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o444)).unwrap();
+        // The superuser may enter every folder.
+        let may_enter = std::fs::metadata(locked.join("A.pf")).is_ok();
+        let listed = Folder::new(folder.path()).children("/locked");
+        std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o755)).unwrap();
+        match listed {
+            Ok(children) => assert!(may_enter && children.len() == 1),
+            Err(error) => assert!(!may_enter && error.kind() == io::ErrorKind::PermissionDenied, "{error}"),
         }
     }
 

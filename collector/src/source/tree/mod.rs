@@ -7,6 +7,7 @@ mod hosts;
 mod idx;
 mod install;
 mod layout;
+mod links;
 mod loose;
 mod survey;
 
@@ -31,7 +32,7 @@ pub(crate) struct Child {
     /// How the store finds it again.
     pub(crate) key: String,
     pub(crate) is_folder: bool,
-    /// A symbolic link, or something else that is neither file nor folder. It is named, never followed.
+    /// A symbolic link, or something else that is neither file nor folder. The store never follows it.
     pub(crate) is_link: bool,
     pub(crate) size: u64,
     /// Times that the store keeps.
@@ -91,6 +92,11 @@ pub(crate) trait Store: Send + Sync {
 
     /// What a child is that is neither file nor folder, in words: `a socket`.
     fn what(&self, _child: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// Where a link leads, as it is stored; `None` where that is not known, or where it is none.
+    fn link(&self, _child: &str) -> Option<String> {
         None
     }
 

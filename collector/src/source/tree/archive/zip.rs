@@ -327,6 +327,7 @@ fn member(entry: Entry) -> Member {
     Member {
         is_folder: entry.is_folder(),
         is_link: entry.is_link,
+        leads_to: None,
         same_as: None,
         size: entry.possible_size(),
         times: entry.times,

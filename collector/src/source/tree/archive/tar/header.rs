@@ -262,6 +262,7 @@ fn member(block: &[u8; BLOCK], data: u64, size: u64, kind: u8, extended: Extende
         name: name::from_bytes(&path),
         is_folder,
         is_link: matches!(kind, b'2' | b'3' | b'4' | b'6'),
+        leads_to: (kind == b'2').then(|| name::from_bytes(&link)),
         same_as: (is_hard_link && stored == 0).then(|| name::from_bytes(&link)),
         size: real_size.unwrap_or(stored),
         times: Some(times).filter(|times| *times != Macb::default()),
