@@ -22,6 +22,8 @@ pub struct Located {
 }
 
 const LEGACY_PROFILES: &str = r"\Documents and Settings";
+/// What a pattern below the folder of each user begins with.
+const USER_PROFILE: &str = "%UserProfile%";
 /// Where the profiles of users lie, beside the Windows folder.
 const PROFILES_BESIDE: [&str; 2] = [r"\Users\*", r"\Documents and Settings\*"];
 /// Where those of the accounts of services lie, below it.
@@ -132,7 +134,7 @@ fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Pro
     let found = match tree.lookup(&path) {
         Ok(found) => found.filter(|found| found.is_folder),
         Err(problem) => {
-            problems.push(on_volume(problem, &source.volumes[volume].0));
+            said.push(on_volume(problem, &source.volumes[volume].0));
             None
         }
     };
@@ -173,7 +175,7 @@ fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Probl
     if let Some(rest) = pattern.strip_prefix("%SystemRoot%") {
         return below(source, &(index, windows.to_owned()), rest, problems, take);
     }
-    if let Some(rest) = pattern.strip_prefix("%UserProfile%") {
+    if let Some(rest) = pattern.strip_prefix(USER_PROFILE) {
         let beside = volume.beside_windows();
         let patterns = PROFILES_BESIDE.map(|pattern| format!("{beside}{pattern}"));
         let places = PROFILES_BELOW.map(|pattern| format!("{windows}{pattern}"));
@@ -225,6 +227,14 @@ fn patterns(location: &Location) -> (Vec<&'static str>, On) {
     }
 }
 
+/// Whether profiles on this volume can be of the users of the host: it has no Windows that they could be of instead.
+fn may_have_profiles(source: &Source, index: usize, tree: &dyn Tree) -> bool {
+    let volume = &source.volumes[index].0;
+    let is_data = !volume.is_system && !matches!(volume.kind, VolumeKind::ShadowCopy | VolumeKind::OtherCopy);
+    let has = |folder: &str| tree.lookup(&format!(r"\{folder}\System32\config")).is_ok_and(|found| found.is_some());
+    is_data && !has("Windows") && !has("WINNT")
+}
+
 /// Whether a file that lies outside of every tree of Windows is for this location by its format.
 fn is_for(location: &Location, format: Format) -> bool {
     match location {
@@ -258,7 +268,16 @@ fn each_located(source: &Source, location: &Location, take: &mut dyn FnMut(usize
             number += 1;
         }
     }
-    for (volume, tree) in trees(source, On::Loose) {
+    if on == On::System {
+        for (index, _) in trees(source, On::Every).filter(|(index, tree)| may_have_profiles(source, *index, *tree)) {
+            for pattern in patterns.iter().filter(|pattern| pattern.starts_with(USER_PROFILE)) {
+                expand(source, index, pattern, &mut problems, &mut |one| take(number, one));
+                number += 1;
+            }
+        }
+    }
+    // Files on a drive of data are recognised as those outside of every tree are.
+    for (volume, tree) in trees(source, On::Loose).chain(trees(source, On::Every)) {
         for found in tree.of_format(&|format| is_for(location, format)) {
             match found {
                 Ok(found) => take(number, Located { volume, found }),

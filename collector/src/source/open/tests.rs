@@ -467,3 +467,58 @@ fn a_folder_that_cannot_be_listed_is_named() {
     let problem = files.lookup(r"\Windows\Prefetch\more\A.pf").unwrap_err();
     assert_eq!(problem.item, r"\Windows\Prefetch");
 }
+
+#[test]
+fn files_in_a_folder_with_a_letter_beside_a_drive_are_recognised() {
+    for other in ["E", "uploads/ntfs/%5C%5C.%5CE%3A"] {
+        let drive = if other == "E" { "C" } else { "uploads/ntfs/%5C%5C.%5CC%3A" };
+        let folder = make(&[
+            (&format!("{drive}/Windows/System32/winevt/Logs/System.evtx"), LOG),
+            (&format!("{other}/my logs/Security.bin"), LOG),
+            (&format!("{other}/hives/SYSTEM"), HIVE),
+            (&format!("{other}/case.zip"), &zip_of(&[("C/Windows/System32/winevt/Logs/Security.evtx", LOG)])),
+        ]);
+        let found = opened(folder.path());
+        let paths: Vec<Vec<String>> = found.iter().map(logs).collect();
+        let own = [r"C:\Windows\System32\winevt\Logs\System.evtx", r"E:\my logs\Security.bin"];
+        assert_eq!(paths[1], own, "{other}: {paths:?}");
+        assert_eq!((paths.len(), paths[0].as_slice()), (3, [SECURITY.to_owned()].as_slice()), "the archive is a host");
+        // Whose hive it is is not known.
+        let hives = Location::Key { hive: evidence::Hive::System, key: "" };
+        assert!(at(&found[1], &hives).is_empty() && at(&found[2], &hives).len() == 1);
+    }
+}
+
+#[test]
+fn profiles_on_a_drive_beside_windows_are_of_its_users() {
+    let log = ("x/C/Windows/System32/winevt/Logs/Security.evtx", LOG);
+    let hive = ("x/D/Users/ann/NTUSER.DAT", HIVE);
+    let users = Location::Key { hive: evidence::Hive::NtUser, key: "" };
+    let found = opened(make(&[log, hive]).path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(logs(&found[0]), [SECURITY]);
+    let folder = make(&[log, hive]);
+    assert_eq!(at(&opened(folder.path())[0], &users), [r"D:\Users\ann\NTUSER.DAT"]);
+    let folder = make(&[hive]);
+    assert_eq!(at(&opened(folder.path())[0], &users), [r"D:\Users\ann\NTUSER.DAT"]);
+}
+
+#[test]
+fn what_lies_in_the_tree_of_a_host_is_found_or_named() {
+    let folder = make(&[
+        ("C/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0own"),
+        ("C/HOST2/C/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0two"),
+        ("C/HOST2/D/logs/Security.evtx", b"ElfFile\0d"),
+        ("C/a/b/Backup/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0three"),
+        ("C/Temp/t.zip", b"PK"),
+        ("C/disk.vhdx", b"vhdx"),
+        ("C/Temp/notes.txt", b"text"),
+    ]);
+    let found = opened(folder.path());
+    let mut contents: Vec<Vec<u8>> = found.iter().map(|source| read(source, SECURITY)).collect();
+    contents.sort();
+    assert_eq!(contents, [&b"ElfFile\0own"[..], b"ElfFile\0three", b"ElfFile\0two"]);
+    let mut named: Vec<&str> = found.iter().flat_map(|source| &source.problems).map(|one| one.item.as_str()).collect();
+    named.sort_unstable();
+    assert_eq!(named, [r"\C\Temp\t.zip", r"\C\disk.vhdx"]);
+}

@@ -5,7 +5,7 @@ use super::layout::percent_decoded;
 use super::links;
 use super::{Child, Store};
 use crate::source::{Content, Found, Tree};
-use evidence::{Bytes, FileTimes, Problem, ProblemKind, Stage, name};
+use evidence::{Bytes, FileTimes, Format, Problem, ProblemKind, Stage, name};
 use follow::Walked;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -93,6 +93,8 @@ enum Shows {
 pub(crate) struct FileTree {
     shared: Arc<Shared>,
     shows: Shows,
+    /// Files that were recognised by their content wherever they lie, by path.
+    recognised: Vec<(String, Format)>,
 }
 
 /// A child with the folder of the volume that it lies in.
@@ -434,7 +436,12 @@ impl FileTree {
             problems: Mutex::default(),
             said: Mutex::default(),
         };
-        FileTree { shared: Arc::new(shared), shows: Shows::Best }
+        FileTree { shared: Arc::new(shared), shows: Shows::Best, recognised: Vec::new() }
+    }
+
+    /// The same with files that are found by their content, by path.
+    pub(super) fn with_recognised(self, recognised: Vec<(String, Format)>) -> Self {
+        FileTree { recognised, ..self }
     }
 
     /// For each further root, with its place, the files of it that differ from the copy that is used.
@@ -443,7 +450,10 @@ impl FileTree {
             return Vec::new();
         }
         let of = |(index, root): (usize, &Root)| {
-            (root.place.clone(), FileTree { shared: self.shared.clone(), shows: Shows::OtherOf(index) })
+            (
+                root.place.clone(),
+                FileTree { shared: self.shared.clone(), shows: Shows::OtherOf(index), recognised: Vec::new() },
+            )
         };
         self.shared.roots.iter().enumerate().map(of).collect()
     }
@@ -684,6 +694,11 @@ impl Tree for FileTree {
             ));
         }
         self.shared.content(&entry).map_err(|error| read_problem(Stage::Acquire, &path, &error))
+    }
+
+    fn of_format(&self, wanted: &dyn Fn(Format) -> bool) -> Vec<Result<Found, Problem>> {
+        let files = self.recognised.iter().filter(|(_, format)| wanted(*format));
+        files.filter_map(|(path, _)| self.lookup(path).transpose()).collect()
     }
 
     fn take_problems(&self) -> Vec<Problem> {

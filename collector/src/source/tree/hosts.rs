@@ -32,12 +32,10 @@ impl Unit {
         let first = &drives[0];
         let (letter, above, in_accessor) = (first.letter, first.above, first.in_accessor);
         let place = first.root.place.clone();
+        let recognised = drives.iter().flat_map(|drive| drive.recognised.iter().cloned()).collect();
         let roots: Vec<Root> = drives.into_iter().map(|drive| drive.root).collect();
-        let tree = FileTree::new(store.clone(), roots, above);
-        let mut installed = installations(&tree);
-        if installed.is_empty() && has_profiles(&tree) {
-            installed.push(Installation { is_older: false, windows: r"\Windows".to_owned() });
-        }
+        let tree = FileTree::new(store.clone(), roots, above).with_recognised(recognised);
+        let installed = installations(&tree);
         let others = tree.other_copies().into_iter().map(|(place, tree)| (place, Arc::new(tree))).collect();
         Unit { letter, tree: Arc::new(tree), others, installed, in_accessor, place }
     }
@@ -105,7 +103,13 @@ pub(crate) fn hosts(store: &Arc<dyn Store>, survey: &mut Survey) -> Vec<Host> {
     let mut hosts = Vec::new();
     let build = || Builder { kind: store.kind(), letters: BTreeSet::new(), ids: BTreeSet::new(), volumes: Vec::new() };
     for (_, drives) in survey.collections() {
-        let units = units(store, drives);
+        let mut units = units(store, drives);
+        // Profiles on a drive beside Windows are of its users.
+        if units.iter().all(|unit| unit.installed.is_empty()) {
+            for unit in units.iter_mut().filter(|unit| has_profiles(&*unit.tree)) {
+                unit.installed.push(Installation { is_older: false, windows: r"\Windows".to_owned() });
+            }
+        }
         let mut any = false;
         for (index, unit) in units.iter().enumerate() {
             for installed in &unit.installed {

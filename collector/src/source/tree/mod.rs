@@ -1,6 +1,7 @@
 //! Volumes that were copied file by file: a mounted volume, and the trees that triage programs leave behind.
 
 pub(crate) mod archive;
+mod below;
 mod file_tree;
 mod folder;
 mod hosts;

@@ -28,6 +28,10 @@ pub(crate) struct Drive {
     pub(super) in_accessor: bool,
     /// Whether Windows, users' profiles or the file system's own files are in it. Otherwise it only bears a letter.
     pub(super) is_tree: bool,
+    /// Files on it that were recognised by their content, by path from its root, if it is a drive of data.
+    pub(super) recognised: Vec<(String, Format)>,
+    /// Its path in the store.
+    path: String,
     /// The lettered folder that it lies in.
     within: Option<usize>,
     /// Whether a tree was found inside, so that its name is no drive letter.
@@ -63,11 +67,11 @@ pub(crate) struct Unknown<'a> {
 }
 
 /// A folder that is still to be looked at.
-struct Visit {
-    key: String,
-    path: String,
-    name: String,
-    within: Option<usize>,
+pub(super) struct Visit {
+    pub(super) key: String,
+    pub(super) path: String,
+    pub(super) name: String,
+    pub(super) within: Option<usize>,
 }
 
 /// Looks through a store whose root has this name. What is neither a tree nor a file of Windows goes to `unknown`.
@@ -118,7 +122,7 @@ fn last(path: &str) -> &str {
 }
 
 /// Whether a folder of this name at the root of a volume is one of Windows.
-fn is_of_windows(name: &str) -> bool {
+pub(super) fn is_of_windows(name: &str) -> bool {
     const OWN: [&str; 8] = [
         "WINDOWS",
         "WINNT",
@@ -228,6 +232,7 @@ impl Survey {
         let mut of_tree = false;
         if let Some(drive) = self.drive(store, visit, &children.telling) {
             let is_tree = drive.is_tree;
+            let is_below_windows = !drive.above.is_empty();
             // A folder of cases can have a folder `Windows` beside other things, a volume has nothing but its own.
             of_tree =
                 drive.letter.is_none() && drive.above.is_empty() && !is_volume_root(&visit.name, &children.telling);
@@ -235,14 +240,15 @@ impl Survey {
             if is_tree {
                 self.found_tree_in(within);
                 if !of_tree {
+                    if !is_below_windows {
+                        self.below(store, visit, left);
+                    }
                     return;
                 }
             } else {
                 within = Some(self.drives.len() - 1);
             }
         }
-        // On a data drive of a host that was found already only further trees are looked for.
-        let only_trees = within.is_some_and(|within| self.is_data_drive(within));
         let read = children.each(store, &visit.key, &mut |child| {
             let name = name::component(&child.name);
             let path = format!("{}\\{name}", visit.path);
@@ -251,7 +257,7 @@ impl Survey {
                 if self.links <= MAX_LISTED {
                     self.problems.push(link(&path, store.what(&child.key).unwrap_or("a link")));
                 }
-            } else if !child.is_folder && !only_trees {
+            } else if !child.is_folder {
                 self.file(store, visit, child, &path, within, unknown);
             }
         });
@@ -345,6 +351,8 @@ impl Survey {
             collection,
             in_accessor,
             is_tree,
+            recognised: Vec::new(),
+            path: visit.path.clone(),
             within: visit.within,
             is_folder: false,
         })
@@ -380,17 +388,29 @@ impl Survey {
         }
     }
 
-    /// The recognised files that are in no drive of a host.
+    /// The recognised files that are in no drive of a host. Logs and prefetch files on a drive of data stay with it.
     pub(crate) fn loose(&mut self) -> BTreeMap<String, Format> {
         let mut loose = BTreeMap::new();
         for (path, format, mut within) in std::mem::take(&mut self.loose) {
-            let mut taken = false;
+            let mut data_drive = None;
             while let Some(index) = within {
-                taken |= self.is_data_drive(index);
+                data_drive = data_drive.or_else(|| self.is_data_drive(index).then_some(index));
                 within = self.drives[index].within;
             }
-            if !taken {
-                loose.insert(path, format);
+            match (data_drive, format) {
+                (Some(index), Format::EventLog | Format::Prefetch) => {
+                    let drive = &mut self.drives[index];
+                    let below = path.strip_prefix(drive.path.as_str()).unwrap_or(&path);
+                    let decoded = |path: &str| path.split('\\').map(percent_decoded).collect::<Vec<_>>().join("\\");
+                    let below = if drive.root.encoded { decoded(below) } else { below.to_owned() };
+                    drive.recognised.push((below, format));
+                }
+                // Programs on a drive of data are looked for where a record names them.
+                (Some(_), Format::Assembly) => {}
+                // A hive on a drive of data need not be one of this host.
+                _ => {
+                    loose.insert(path, format);
+                }
             }
         }
         loose
