@@ -407,7 +407,10 @@ fn links_are_followed_inside_of_a_tree_and_named_where_they_lead_out() {
         let (located, problems) = crate::locate(&found[0], &Location::File(r"%SystemRoot%\Prefetch\*.pf"));
         assert!(located.is_empty() && problems.len() == 1, "{target}: {problems:?}");
         assert_eq!(problems[0].kind, ProblemKind::AccessDenied);
-        assert!(problems[0].item.ends_with(r"\Windows\Prefetch") && problems[0].what.contains(expected), "{problems:?}");
+        assert!(
+            problems[0].item.ends_with(r"\Windows\Prefetch") && problems[0].what.contains(expected),
+            "{problems:?}"
+        );
         let files = found[0].volumes[0].1.as_ref().unwrap();
         assert!(files.lookup(r"\Windows\Prefetch").is_err() && files.lookup(r"\Windows\Prefetch\A.pf").is_err());
         std::fs::remove_file(&link).unwrap();
@@ -521,4 +524,26 @@ fn what_lies_in_the_tree_of_a_host_is_found_or_named() {
     let mut named: Vec<&str> = found.iter().flat_map(|source| &source.problems).map(|one| one.item.as_str()).collect();
     named.sort_unstable();
     assert_eq!(named, [r"\C\Temp\t.zip", r"\C\disk.vhdx"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_whose_names_differ_in_case_only_are_one() {
+    let folder = make(&[
+        ("C/Windows/System32/config/SYSTEM", HIVE),
+        ("C/Windows/System32/winevt/Logs/System.evtx", LOG),
+        ("C/Windows/System32/WINEVT/Logs/Security.evtx", LOG),
+        ("C/WINDOWS/system32/winevt/logs/System.evtx", b"ElfFile\0longer"),
+        ("C/WINDOWS/system32/winevt/logs/Security.evtx", LOG),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(found.len(), 1, "one host");
+    let tree = found[0].volumes[0].1.as_ref().unwrap();
+    for path in [SECURITY.to_owned(), SECURITY.replace("Security", "System")] {
+        let log = tree.lookup(&path[2..]).unwrap().unwrap();
+        assert!(tree.open(&log).is_ok());
+    }
+    let problems = tree.take_problems();
+    assert!(problems.len() == 1 && problems[0].item.to_uppercase().ends_with("SYSTEM.EVTX"), "{problems:?}");
+    assert!(matches!(problems[0].kind, ProblemKind::Inconsistent { .. }));
 }

@@ -336,6 +336,7 @@ impl Shared {
         if let Some(known) = lock(&self.choices).get(&path.to_uppercase()) {
             return known.clone();
         }
+        let copies = &self.first_of_each_root(&path, copies)[..];
         let mut best = 0;
         for (index, (_, copy)) in copies.iter().enumerate().skip(1) {
             if copy.size() > copies[best].1.size() {

@@ -111,6 +111,9 @@ pub(crate) fn installations(tree: &dyn Tree) -> Vec<Installation> {
     let is_folder = |child: &Found| child.is_folder && child.stream.is_none();
     let mut names: Vec<String> =
         children(tree, "", MAX_FOLDERS, &is_folder).into_iter().map(|child| last(&child.path).to_owned()).collect();
+    // Folders of names that differ in case only are one folder.
+    names.sort_by_cached_key(|name| (name.to_uppercase(), name.clone()));
+    names.dedup_by(|a, b| a.to_uppercase() == b.to_uppercase());
     if names.is_empty() {
         names = ["Windows", "WINNT", "Windows.old"].map(str::to_owned).into();
     }

@@ -1,9 +1,9 @@
 //! Paths through symbolic links, as far as these lead to folders of the same volume.
 
 use super::super::links;
-use super::{Child, FileTree, Folders, Shared, lock, of_folder};
+use super::{Child, Entry, FileTree, Folders, Shared, lock, of_folder};
 use crate::source::Found;
-use evidence::Problem;
+use evidence::{Problem, ProblemKind, Stage, name};
 
 /// Links that lead nowhere that are named.
 const MAX_LINKS_SAID: usize = 100;
@@ -31,6 +31,28 @@ impl Folders {
 }
 
 impl Shared {
+    /// The copies without those that have the same path in the same root. If such a one differs, that is said.
+    pub(super) fn first_of_each_root(&self, path: &str, copies: &[(usize, Entry)]) -> Vec<(usize, Entry)> {
+        let mut first: Vec<(usize, Entry)> = Vec::new();
+        for (root, copy) in copies {
+            let Some((_, used)) = first.iter().find(|(of, _)| of == root) else {
+                first.push((*root, copy.clone()));
+                continue;
+            };
+            if !self.equal(used, copy).unwrap_or(false) {
+                let bytes = |entry: &Entry| format!("{} bytes", entry.size());
+                lock(&self.problems).push(Problem::new(
+                    Stage::Source,
+                    ProblemKind::Inconsistent { a: bytes(used), b: bytes(copy) },
+                    name::shown(path),
+                    "the source has several copies of it, which differ, under names that differ in upper and lower case only",
+                    "only the first is examined under this path; what the other one holds is not known",
+                ));
+            }
+        }
+        first
+    }
+
     /// Every folder of the store that is this folder of the volume, behind the links on its path.
     pub(super) fn folders(&self, path: &str) -> Result<Folders, Problem> {
         let mut current = links::components(path);
