@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     /// The part of the archive that it claims to be in.
     pub(super) part: u16,
     pub(super) crc: u32,
-    pub(super) header_offset: u64,
+    pub(crate) header_offset: u64,
     pub(super) raw_name_hash: u64,
     pub(super) raw_name_length: u64,
     /// In a directory of ours: the archive ends within the entry.

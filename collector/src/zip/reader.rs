@@ -12,11 +12,10 @@ use super::central::{
 };
 use super::names::Unflagged;
 use evidence::Bytes;
-use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 
 /// Most entries that are listed; each costs memory before anything of it is needed.
-const MAX_ENTRIES: usize = 2_000_000;
+const MAX_ENTRIES: u64 = 8_000_000;
 
 /// The directory of an archive.
 pub(crate) struct Directory {
@@ -24,26 +23,45 @@ pub(crate) struct Directory {
     pub(crate) entries: Vec<Entry>,
     /// Where the central directory begins.
     start: u64,
-    /// What is odd about the end of the archive, for [`Directory::oddities`].
+    /// Length of what stands before the archive.
+    prefix: u64,
+    /// What is odd about the end of the archive, for [`Directory::odd_places`].
     odd_ends: Vec<String>,
 }
 
 impl Directory {
     /// Reads the central directory. An error says that this is not a zip archive or that it cannot be listed.
     pub(crate) fn read(bytes: &dyn Bytes) -> io::Result<Directory> {
-        let end = End::find(bytes)?;
         let mut entries = Vec::new();
+        let directory = Directory::look(bytes, &mut |_, entry| {
+            entries.push(entry);
+            Ok(())
+        })?;
+        Ok(Directory { entries, ..directory })
+    }
+
+    /// Calls for every entry, with the place where it is listed. The directory itself then holds none.
+    pub(crate) fn look(bytes: &dyn Bytes, take: &mut dyn FnMut(u64, Entry) -> io::Result<()>) -> io::Result<Directory> {
+        let end = End::find(bytes)?;
+        let mut count = 0u64;
         for entry in end.entries(bytes, Unflagged::Utf8) {
-            if entries.len() >= MAX_ENTRIES {
+            if count >= MAX_ENTRIES {
                 return Err(damaged(format!("more than {MAX_ENTRIES} entries")));
             }
-            entries.push(entry?.1);
+            count += 1;
+            let (at, entry) = entry?;
+            take(at, entry)?;
         }
         let mut odd_ends = end.odd;
-        if end.count != entries.len() as u64 {
-            odd_ends.push(format!("the end record counts {} entries, the directory has {}", end.count, entries.len()));
+        if end.count != count {
+            odd_ends.push(format!("the end record counts {} entries, the directory has {count}", end.count));
         }
-        Ok(Directory { entries, start: end.start, odd_ends })
+        Ok(Directory { entries: Vec::new(), start: end.start, prefix: end.prefix, odd_ends })
+    }
+
+    /// The entry that is listed at this place.
+    pub(crate) fn entry(&self, bytes: &dyn Bytes, at: u64) -> io::Result<Entry> {
+        Entry::at(bytes, at, self.prefix, Unflagged::Utf8)
     }
 
     /// Where the stored form of an entry lies, and the length of its local header.
@@ -82,45 +100,40 @@ impl Directory {
         Ok(Box::new(Checked { inner, left: entry.size, crc: flate2::Crc::new(), expected: entry.crc }))
     }
 
-    /// What is odd about the archive as a container: everything through which bytes could be hidden in it or
-    /// through which two programs could see two different contents. Each with the entry's name, or an empty one.
-    pub(crate) fn oddities(&self, bytes: &dyn Bytes) -> Vec<(String, String)> {
-        let mut odd: Vec<(String, String)> = self.odd_ends.iter().map(|what| (String::new(), what.clone())).collect();
-        let mut names: BTreeMap<&str, u64> = BTreeMap::new();
-        for entry in &self.entries {
-            *names.entry(&entry.name).or_default() += 1;
-        }
-        for (name, count) in names.into_iter().filter(|(_, count)| *count > 1) {
-            odd.push((name.to_owned(), format!("occurs {count} times in the archive")));
-        }
-        let mut order: Vec<&Entry> = self.entries.iter().collect();
-        order.sort_by_key(|entry| entry.header_offset);
+    /// What is odd about the places of the entries in the archive: everything through which bytes could be hidden in it or
+    /// through which two programs could see two different contents. Each with the entry's name, or an empty one. Takes
+    /// where the entries are listed, in the order in which they lie.
+    pub(crate) fn odd_places(
+        &self,
+        bytes: &dyn Bytes,
+        order: impl Iterator<Item = io::Result<u64>>,
+        odd: &mut dyn FnMut(&str, String),
+    ) -> io::Result<()> {
+        self.odd_ends.iter().for_each(|what| odd("", what.clone()));
         let mut expected = 0;
-        for entry in order {
+        for at in order {
+            let entry = self.entry(bytes, at?)?;
             if entry.header_offset != expected {
-                odd.push((
-                    entry.name.clone(),
-                    format!(
-                        "begins at offset {}, where {expected} is due: bytes are hidden or shared",
-                        entry.header_offset
-                    ),
-                ));
+                let what = format!(
+                    "begins at offset {}, where {expected} is due: bytes are hidden or shared",
+                    entry.header_offset
+                );
+                odd(&entry.name, what);
             }
-            match self.local_end(bytes, entry) {
+            match self.local_end(bytes, &entry) {
                 Ok(end) => expected = end,
                 Err(error) => {
-                    odd.push((entry.name.clone(), error.to_string()));
+                    odd(&entry.name, error.to_string());
                     expected = entry.header_offset;
                 }
             }
         }
         if expected != self.start {
-            odd.push((
-                String::new(),
-                format!("the directory begins at offset {}, where {expected} is due: bytes are hidden", self.start),
-            ));
+            let what =
+                format!("the directory begins at offset {}, where {expected} is due: bytes are hidden", self.start);
+            odd("", what);
         }
-        odd
+        Ok(())
     }
 
     /// Where the local part of an entry ends, its data descriptor included; an error when the local header
@@ -210,7 +223,7 @@ impl<R: Read> Read for Checked<R> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::central::{CENTRAL_HEADER, END_RECORD};
     use super::*;
     use std::io::{Cursor, Write};
@@ -222,6 +235,21 @@ mod tests {
             zip.write_all(content).unwrap();
         }
         zip.finish().unwrap().into_inner()
+    }
+
+    /// What is odd about the places of the entries.
+    pub(crate) fn oddities(bytes: &[u8]) -> Vec<(String, String)> {
+        let bytes = bytes.to_vec();
+        let (mut order, mut odd) = (Vec::new(), Vec::new());
+        let directory = Directory::look(&bytes, &mut |at, entry| {
+            order.push((entry.header_offset, at));
+            Ok(())
+        });
+        order.sort_unstable();
+        let order = order.into_iter().map(|(_, at)| Ok(at));
+        let mut take = |name: &str, what| odd.push((name.to_owned(), what));
+        directory.and_then(|directory| directory.odd_places(&bytes, order, &mut take)).unwrap();
+        odd
     }
 
     fn content(bytes: &[u8], directory: &Directory, index: usize) -> io::Result<Vec<u8>> {
@@ -243,7 +271,7 @@ mod tests {
         assert_eq!(content(&bytes, &directory, 0).unwrap(), b"one");
         assert_eq!(content(&bytes, &directory, 1).unwrap(), b"");
         assert_eq!(content(&bytes, &directory, 2).unwrap(), long);
-        assert_eq!(directory.oddities(&bytes), []);
+        assert_eq!(oddities(&bytes), []);
     }
 
     #[test]
@@ -251,10 +279,10 @@ mod tests {
         let good = archive(&[("a", b"one"), ("b", b"two")]);
         let mut before = b"hidden".to_vec();
         before.extend(&good);
-        assert!(!Directory::read(&before).unwrap().oddities(&before).is_empty());
+        assert!(!oddities(&before).is_empty());
         let mut after = good.clone();
         after.extend(b"hidden");
-        assert!(!Directory::read(&after).unwrap().oddities(&after).is_empty());
+        assert!(!oddities(&after).is_empty());
         // A third entry whose directory line is cut out leaves its local part behind.
         let three = archive(&[("a", b"one"), ("b", b"two"), ("c", b"six")]);
         let cut = three.windows(4).rposition(|w| w == CENTRAL_HEADER.to_le_bytes()).unwrap();
@@ -266,7 +294,7 @@ mod tests {
         hidden[end + 10] = 2;
         let size = u32_at(&hidden, end + 12) - (three.len() - 22 - cut) as u32;
         hidden[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
-        let odd = Directory::read(&hidden).unwrap().oddities(&hidden);
+        let odd = oddities(&hidden);
         assert!(odd.iter().any(|(_, what)| what.contains("hidden")), "{odd:?}");
     }
 
@@ -275,8 +303,8 @@ mod tests {
         let good = archive(&[("a/one.txt", b"one"), ("long", &b"abc".repeat(1000))]);
         for length in 0..good.len() {
             let cut = good[..length].to_vec();
-            if let Ok(directory) = Directory::read(&cut) {
-                let _ = directory.oddities(&cut);
+            if Directory::read(&cut).is_ok() {
+                let _ = oddities(&cut);
             }
         }
         for at in 0..good.len() {
@@ -284,7 +312,7 @@ mod tests {
                 let mut bad = good.clone();
                 bad[at] = value;
                 if let Ok(directory) = Directory::read(&bad) {
-                    let _ = directory.oddities(&bad);
+                    let _ = oddities(&bad);
                     for index in 0..directory.entries.len() {
                         let _ = content(&bad, &directory, index);
                     }
