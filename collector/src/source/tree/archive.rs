@@ -427,16 +427,18 @@ fn say_names(archive: &str, climbing: &Odd, absolute: &Odd, doubled: &Odd, namel
     let mut say = |kind, what: String, effect: &str| {
         problems.push(Problem::new(Stage::Source, kind, name::shown(archive), what, effect));
     };
+    // All of them are looked at, so that nothing is lost.
+    let below = "a name in an archive should be a path below its root";
     if climbing.count > 0 {
         say(
-            ProblemKind::OutOfRange { raw: climbing.say() },
+            ProblemKind::Inconsistent { a: climbing.say(), b: below.to_owned() },
             format!("names in the archive climb out of their folder with «..»: {}", climbing.count),
             "they are kept as they are, in folders called «..», and are not taken for files of the place that they climb to",
         );
     }
     if absolute.count > 0 {
         say(
-            ProblemKind::OutOfRange { raw: absolute.say() },
+            ProblemKind::Inconsistent { a: absolute.say(), b: below.to_owned() },
             format!("names in the archive begin at the root of a file system: {}", absolute.count),
             "they are kept apart from the other names, in a folder called «/»",
         );
