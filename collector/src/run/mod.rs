@@ -371,7 +371,7 @@ impl Run<'_> {
                 Stage::Acquire,
                 ProblemKind::Interrupted,
                 "",
-                "the collection was interrupted by the user",
+                "the collection was ended early: by the user, or because the time that was allowed was over",
                 "what it had not reached is not in the bundle; its absence says nothing about the host",
             ));
             self.act("interrupt", "", "interrupted", &[])?;
