@@ -259,6 +259,9 @@ fn follow(run: &Run<'_>, path: &str) -> Option<Result<String, String>> {
     })
 }
 
+/// How it begins of a file on a part of the volume that was not given.
+const OUTSIDE: &str = "a record names it, and it lies outside of what was given";
+
 fn not_found(path: &str, what: String) -> Problem {
     let effect = "what it holds is not known: it may have been deleted, renamed or never have been on this host";
     Problem::new(Stage::Locate, ProblemKind::NotFound, path, what, effect)
@@ -273,7 +276,11 @@ fn lacking(request: &CollectRequest<'_>, named: &NamedPath, problem: &mut Proble
         return;
     }
     let a = format!("Windows was told to keep a file of {} there", titles.join(", "));
-    problem.kind = ProblemKind::Inconsistent { a, b: "it is not in this evidence".to_owned() };
+    // Of what was not given nothing was examined.
+    problem.kind = match problem.what.starts_with(OUTSIDE) {
+        true => ProblemKind::NotUnderstood,
+        false => ProblemKind::Inconsistent { a, b: "it is not in this evidence".to_owned() },
+    };
     problem.effect =
         "what it records is not known, and that is no sign that nothing happened; if it lies on another volume \
                       or machine, collect it from there"
@@ -316,8 +323,11 @@ fn find_file(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Loca
         let effect = "that it is not in the bundle does not mean that it was not there";
         return Err(Problem::new(Stage::Acquire, ProblemKind::ReadFailed, path, what, effect));
     }
+    let is_outside =
+        |index: &usize| source.volumes[*index].1.as_deref().is_some_and(|tree| tree.lies_outside(&places.path));
     Err(not_found(match is_folder {
         true => "a record names it, but it is a folder".to_owned(),
+        false if !places.volumes.is_empty() && places.volumes.iter().all(is_outside) => OUTSIDE.to_owned(),
         false => format!("a record names it, but it is not on {}, not even deleted", names(&volumes, &places.volumes)),
     }))
 }

@@ -207,6 +207,11 @@ pub trait Tree: Send + Sync {
     /// The file, folder or stream at this path (`\a\b.dll` or `\a\b.dll:stream`), 8.3 names included.
     fn lookup(&self, path: &str) -> Result<Option<Found>, Problem>;
 
+    /// Whether only a part of the volume was given and this path lies outside of it, so that nothing is known of it.
+    fn lies_outside(&self, _path: &str) -> bool {
+        false
+    }
+
     /// Where the first junction or symbolic link on this path leads, as the path that is meant then: from a drive letter,
     /// or from the root of this volume. `None` without one.
     fn link(&self, _path: &str) -> Option<String> {

@@ -616,6 +616,11 @@ impl Tree for FileTree {
         is_there.then(|| links::path_of(&[led.target, led.rest].concat()))
     }
 
+    fn lies_outside(&self, path: &str) -> bool {
+        let mut components = path.split('\\').filter(|component| !component.is_empty());
+        self.shared.above.iter().any(|above| components.next().is_some_and(|own| !own.eq_ignore_ascii_case(above)))
+    }
+
     fn each(&self, folder: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
         let keys = match self.shared.folders(&folder.path)? {
             Folders::Above(depth) => {
