@@ -324,9 +324,11 @@ impl Survey {
             _ if has(&["SYSTEM32"]) && test(&["Windows"]) => Some(&["Windows"]),
             _ => None,
         };
+        // A file that cannot be read gives nothing; what is wrong with it is told with the files outside of trees.
         let of_file_system = |child: &Child| {
             let name = percent_decoded(&child.name);
             OF_FILE_SYSTEM.iter().any(|own| name.eq_ignore_ascii_case(own))
+                && (child.is_folder || store.head(&child.key, 1).is_ok())
         };
         let is_tree = above.is_some() || named.is_some() && children.iter().any(of_file_system);
         if named.is_none() && !is_tree {
