@@ -21,6 +21,8 @@ const MAX_NESTED: u32 = 16;
 const MAX_CONTAINERS: u32 = 20_000;
 /// Bytes below which a file inside of a source is not taken for the image of a disk.
 const SMALLEST_DISK: u64 = 1 << 20;
+/// Files that are listed of those whose bytes are not what their names say.
+const MAX_MISNAMED: usize = 100;
 /// Problems that a refusal names.
 const MAX_NAMED: usize = 3;
 
@@ -79,6 +81,8 @@ struct Opening<'a> {
     /// Files of this machine that belong to images that were opened.
     used: BTreeSet<PathBuf>,
     containers: u32,
+    /// Files whose bytes are not what their names say.
+    misnamed: usize,
 }
 
 impl<'a> Opening<'a> {
@@ -95,6 +99,7 @@ impl<'a> Opening<'a> {
             files: 0,
             used: BTreeSet::new(),
             containers: 0,
+            misnamed: 0,
         }
     }
 
@@ -106,7 +111,16 @@ impl<'a> Opening<'a> {
         let store: Arc<dyn Store> = Arc::new(Folder::new(folder));
         let kept = kept_name(path);
         let candidate = Candidate::new(&store, "", &kept, Some(path), bytes, self.spill).map_err(cannot)?;
-        if let Some(format) = Format::of(&candidate.head, &kept) {
+        let by_chunks = || {
+            let head = |length| {
+                let mut head = vec![0; length];
+                let read = candidate.bytes.read_full_at(0, &mut head)?;
+                head.truncate(read);
+                Ok(head)
+            };
+            tree::named::has_chunks(&kept, head).then_some(Format::EventLog)
+        };
+        if let Some(format) = Format::of(&candidate.head, &kept).or_else(by_chunks) {
             self.files = 1;
             self.take_loose(&store, "", BTreeMap::from([(format!("\\{}", name::component(&kept)), format)]));
             return self.finish(|opening| opening.nothing_in("file")).map_err(refuse);
@@ -246,7 +260,16 @@ impl<'a> Opening<'a> {
                 return;
             }
         };
-        let Some(opened) = opened else { return };
+        let Some(opened) = opened else {
+            if let Some(what) = tree::named::should_be(&unknown.child.name) {
+                self.misnamed += 1;
+                if self.misnamed <= MAX_MISNAMED {
+                    let what = format!("it is named like {what}, and is none by its bytes");
+                    self.problems.push(not_understood(&place, &what, "nothing of it is in the answer"));
+                }
+            }
+            return;
+        };
         self.containers += 1;
         if depth >= MAX_NESTED || self.containers > MAX_CONTAINERS {
             if depth >= MAX_NESTED || self.containers == MAX_CONTAINERS + 1 {
@@ -414,9 +437,15 @@ impl<'a> Opening<'a> {
             return Err(nothing(&self));
         }
         // The order of the walk is that of the names; an older installation comes after the one that replaced it.
-        let mut problems = self.problems;
-        problems.append(&mut self.sources[0].problems);
-        self.sources[0].problems = problems;
+        if let Some(more @ 1..) = self.misnamed.checked_sub(MAX_MISNAMED) {
+            let what = format!("{more} more files are not what their names say");
+            self.problems.push(not_understood("", &what, "nothing of them is in the answer"));
+        }
+        // What was not understood may be of any of the hosts, or of one that is not seen, so each of them tells it.
+        for source in &mut self.sources {
+            let own = std::mem::replace(&mut source.problems, self.problems.clone());
+            source.problems.extend(own);
+        }
         Ok(self.sources)
     }
 
@@ -544,6 +573,12 @@ fn describe(bytes: &dyn Bytes) -> String {
         };
         !text.is_empty() && text.chars().all(printable)
     };
+    if head.is_empty() {
+        return match bytes.is_empty() {
+            true => format!("it is empty; {advice}"),
+            false => format!("its first bytes cannot be read; {advice}"),
+        };
+    }
     if head.iter().all(|byte| *byte == 0) {
         let mut buffer = vec![0; 1 << 20];
         let mut at = 0;

@@ -106,6 +106,19 @@ fn drive_folders_with_characters_that_windows_has_not() {
 }
 
 #[test]
+fn what_lies_beside_a_part_of_a_volume_is_outside_of_what_was_given() {
+    let folder = make(&[("C/Windows/System32/winevt/Logs/Security.evtx", LOG)]);
+    for (given, outside) in [("C", false), ("C/Windows", true), ("C/Windows/System32", true)] {
+        let found = opened(&folder.path().join(given));
+        let tree = found[0].volumes[0].1.as_ref().unwrap();
+        assert_eq!(tree.lies_outside(r"\EvtStore\Security.evtx"), outside, "{given}");
+        assert!(!tree.lies_outside(r"\windows\System32\a.evtx") && !tree.lies_outside(r"\Windows"), "{given}");
+    }
+    let deep = opened(&folder.path().join("C/Windows/System32"));
+    assert!(deep[0].volumes[0].1.as_ref().unwrap().lies_outside(r"\Windows\Logs\a.evtx"));
+}
+
+#[test]
 fn a_path_that_is_too_low_gives_the_same_paths() {
     let folder = make(&[
         ("C/Windows/System32/winevt/Logs/Security.evtx", LOG),
@@ -220,6 +233,70 @@ fn files_are_recognised_wherever_they_lie() {
 }
 
 #[test]
+fn a_damaged_file_outside_of_trees_is_read_by_its_chunks_or_said() {
+    let mut log = vec![0; 4096 + 65_536];
+    log[4096..4104].copy_from_slice(b"ElfChnk\0");
+    let mut cut = vec![0; 70_000];
+    cut[65_536..65_544].copy_from_slice(b"ElfChnk\0");
+    let folder = make(&[
+        ("a/Security.evtx", &log),
+        ("a/cut.evtx", &cut),
+        ("a/System.evtx", b""),
+        ("a/junk.evtx", &[0xA5; 9000]),
+        ("a/X.EXE-00000001.pf", &[1; 100]),
+        ("a/NTUSER.DAT", &[0; 8192]),
+        ("a/notes", &log),
+        ("a/empty", b""),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(logs(&found[0]), [r"{files}\a\Security.evtx", r"{files}\a\cut.evtx"]);
+    let mut said: Vec<&str> = found[0].problems.iter().map(|problem| problem.item.as_str()).collect();
+    said.sort_unstable();
+    assert_eq!(said, [r"\a\NTUSER.DAT", r"\a\System.evtx", r"\a\X.EXE-00000001.pf", r"\a\junk.evtx"]);
+    assert!(found[0].problems.iter().all(|problem| problem.kind == ProblemKind::NotUnderstood));
+    assert_eq!(logs(&opened(&folder.path().join("a/Security.evtx"))[0]), [r"{files}\Security.evtx"]);
+}
+
+#[test]
+fn what_was_not_understood_is_told_by_every_host_of_the_source() {
+    let folder = make(&[
+        ("A/C/Windows/System32/winevt/Logs/Security.evtx", LOG),
+        ("B/C/Windows/System32/winevt/Logs/Security.evtx", LOG),
+        ("third.7z", b"7z\xBC\xAF\x27\x1C\0\x04 and more"),
+    ]);
+    let found = opened(folder.path());
+    assert_eq!(found.len(), 2);
+    for host in &found {
+        let said: Vec<&str> = host.problems.iter().map(|problem| problem.item.as_str()).collect();
+        assert_eq!(said, [r"\third.7z"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_table_that_cannot_be_read_makes_no_host() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = make(&[("C/$MFT", b"FILE0")]);
+    let table = folder.path().join("C/$MFT");
+    std::fs::set_permissions(&table, std::fs::Permissions::from_mode(0o0)).unwrap();
+    // Who may do everything reads it all the same.
+    if std::fs::File::open(&table).is_err() {
+        assert!(refusal(folder.path()).contains("cannot be read"));
+    }
+    // A zip with the one member `C/$MFT`, packed in a way (97) that is not unpacked here.
+    let mut zip = zip_of(&[("C/$MFT", b"FILE0")]);
+    for (magic, at) in [(b"PK\x03\x04", 8), (b"PK\x01\x02", 10)] {
+        let header = zip.windows(4).position(|four| four == magic).unwrap();
+        zip[header + at..header + at + 2].copy_from_slice(&97u16.to_le_bytes());
+    }
+    let path = folder.path().join("a.zip");
+    std::fs::write(&path, zip).unwrap();
+    let error = refusal(&path);
+    assert!(error.contains("$MFT") && error.contains("97"), "{error}");
+}
+
+#[test]
 fn archives_inside_archives_are_opened() {
     let host = |name: &[u8]| {
         let log = [LOG, name].concat();
@@ -279,6 +356,7 @@ fn what_has_nothing_of_windows_is_refused_by_what_it_is() {
         ("shell/C/Windows/notepad.txt", b"text"),
     ]);
     std::fs::create_dir(folder.path().join("empty")).unwrap();
+    assert!(describe(&Vec::new()).starts_with("it is empty"), "nothing of it can be zeros");
     for (name, expected) in [
         ("empty", "is empty"),
         ("none", "the one file in it is no event log"),

@@ -10,6 +10,7 @@ mod install;
 mod layout;
 mod links;
 mod loose;
+pub(crate) mod named;
 mod survey;
 
 pub(crate) use folder::{Folder, kept, special};

@@ -8,7 +8,7 @@
 use super::file_tree::{FileTree, Root};
 use super::install::{self, installations};
 use super::layout::{drive_letter, is_accessor, is_shadow_copy, percent_decoded};
-use super::{Child, Store};
+use super::{Child, Store, named};
 use evidence::{FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
 use std::collections::BTreeMap;
 use std::io;
@@ -372,6 +372,12 @@ impl Survey {
     ) {
         self.files += 1;
         if child.size == 0 {
+            if let Some(what) = named::should_be(&child.name) {
+                self.unreadable += 1;
+                if self.unreadable <= MAX_LISTED {
+                    self.problems.push(unreadable(path, format!("it is named like {what}, and is empty")));
+                }
+            }
             return;
         }
         let head = match store.head(&child.key, FORMAT_HEAD) {
@@ -384,7 +390,11 @@ impl Survey {
                 return;
             }
         };
-        match Format::of(&head, &child.name) {
+        let by_chunks = || {
+            let is_log = named::has_chunks(&child.name, |length| store.head(&child.key, length));
+            is_log.then_some(Format::EventLog)
+        };
+        match Format::of(&head, &child.name).or_else(by_chunks) {
             Some(format) => self.loose.push((path.to_owned(), format, within)),
             None => unknown(&Unknown { folder: &visit.key, child, path, head: &head }),
         }
