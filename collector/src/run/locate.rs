@@ -99,6 +99,9 @@ fn behind_links(source: &Source, volume: usize, folder: &str) -> Result<Place, S
 
 /// The problem with the name of the volume before the path from its root.
 pub(crate) fn on_volume(mut problem: Problem, volume: &Volume) -> Problem {
+    if problem.item.is_empty() {
+        problem.item = "\\".to_owned();
+    }
     if problem.item.starts_with('\\') && problem.stage == Stage::Locate {
         problem.item = volume.original_path(&problem.item);
     }
@@ -507,13 +510,15 @@ pub(crate) fn declared(
             }
         });
         added?;
+        // Of a place that could not be looked at nobody knows whether it is empty.
+        let is_known = !went_wrong.iter().any(|problem| problem.stage == Stage::Locate);
         problems.extend(went_wrong);
         let may_be_absent = match location {
             Location::Volatile(_) => trees(source, On::Live).next().is_none(),
             Location::Loose(_) => true,
             _ => false,
         };
-        if !is_there && !may_be_absent {
+        if !is_there && !may_be_absent && is_known {
             problems.push(absence(source, &place, &artifacts));
         }
     }

@@ -96,6 +96,19 @@ fn v9_a_lookup_that_fails_is_not_an_absence() {
 }
 
 #[test]
+fn a_place_that_cannot_be_looked_at_is_not_said_to_be_empty() {
+    let mut source = FaultyTree::new(Vec::new()).source();
+    source.volumes[0].1 = Some(Arc::new(Unreadable));
+    let (_folder, collected) = collect_named(&source, &|_| Vec::new(), &AtomicBool::new(false), &Silent);
+    let said: Vec<&Problem> = collected.problems.iter().filter(|problem| problem.stage == Stage::Locate).collect();
+    assert!(!said.is_empty(), "{:#?}", collected.problems);
+    for problem in said {
+        assert_eq!(problem.kind, ProblemKind::ReadFailed, "{problem:?}");
+        assert!(problem.item.starts_with(r"{volume-at-0}\"), "{problem:?}");
+    }
+}
+
+#[test]
 fn s11_a_file_that_windows_keeps_elsewhere_is_of_its_artifact_and_its_absence_a_loss() {
     let named = [
         lead(r"C:\Data\a long name.dll", Some("everything")),
