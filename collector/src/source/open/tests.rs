@@ -585,7 +585,7 @@ fn profiles_on_a_drive_beside_windows_are_of_its_users() {
 }
 
 #[test]
-fn what_lies_in_the_tree_of_a_host_is_found_or_named() {
+fn trees_in_the_tree_of_a_host_are_found_and_archives_there_are_files_of_the_host() {
     let folder = make(&[
         ("C/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0own"),
         ("C/HOST2/C/Windows/System32/winevt/Logs/Security.evtx", b"ElfFile\0two"),
@@ -599,9 +599,7 @@ fn what_lies_in_the_tree_of_a_host_is_found_or_named() {
     let mut contents: Vec<Vec<u8>> = found.iter().map(|source| read(source, SECURITY)).collect();
     contents.sort();
     assert_eq!(contents, [&b"ElfFile\0own"[..], b"ElfFile\0three", b"ElfFile\0two"]);
-    let mut named: Vec<&str> = found.iter().flat_map(|source| &source.problems).map(|one| one.item.as_str()).collect();
-    named.sort_unstable();
-    assert_eq!(named, [r"\C\Temp\t.zip", r"\C\disk.vhdx"]);
+    assert!(found.iter().all(|source| source.problems.is_empty()), "{:?}", found[0].problems);
 }
 
 #[cfg(target_os = "linux")]
