@@ -203,6 +203,9 @@ const ENTRY: u8 = 0;
 const STATED: u8 = 1;
 const OBJECT: u8 = 2;
 
+/// A file that was read: its entry, whether it was read to its end, and what is wrong with it.
+type CheckedFile = (Entry, bool, Vec<String>);
+
 /// Everything that is said about one path.
 #[derive(Default)]
 struct OnePath {
@@ -503,7 +506,7 @@ impl<'a> Check<'a> {
         cancel: &AtomicBool,
         tell: &(dyn Fn(&str, u64, u64) + Sync),
     ) -> io::Result<()> {
-        let checked: Vec<(OnePath, Option<(Entry, bool, Vec<String>)>)> = batch
+        let checked: Vec<(OnePath, Option<CheckedFile>)> = batch
             .into_par_iter()
             .map(|path| {
                 let Some(at) = path.at else { return Ok((path, None)) };
