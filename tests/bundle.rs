@@ -129,14 +129,14 @@ fn nothing_named(_: &AcquiredItem<'_>) -> Vec<LeadPath> {
 fn objects(bundle: &Path) -> BTreeMap<String, (String, u64, ItemStatus)> {
     let reader = BundleReader::open(bundle).unwrap();
     let of = |item: &Item| (item.original_path.clone(), (item.sha256.clone(), item.size, item.status));
-    reader.items().iter().map(of).collect()
+    reader.items().to_vec().iter().map(of).collect()
 }
 
 fn content(bundle: &Path, original_path: &str) -> Vec<u8> {
     let reader = BundleReader::open(bundle).unwrap();
-    let item = reader.items().iter().find(|item| item.original_path == original_path).unwrap();
+    let item = reader.items().to_vec().into_iter().find(|item| item.original_path == original_path).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    reader.open_item(item, folder.path()).unwrap().read_all(1 << 30).unwrap().unwrap()
+    reader.open_item(&item, folder.path()).unwrap().read_all(1 << 30).unwrap().unwrap()
 }
 
 #[cfg(unix)]
@@ -195,7 +195,7 @@ fn a_folder_becomes_a_bundle_that_holds_it() {
         .collect();
     assert_eq!(absent, [r"%SystemRoot%\System32\config\SOFTWARE", r"\$Extend\$UsnJrnl:$J on every volume"]);
     let reader = BundleReader::open(&bundle).unwrap();
-    assert_eq!(reader.items(), collected.items().unwrap());
+    assert_eq!(reader.items().to_vec(), collected.items().unwrap());
     assert_eq!(reader.failures(), collected.problems);
     assert_eq!(reader.host()["facts"]["time zone"], "Eastern Standard Time");
     assert!(std::fs::metadata(&bundle).unwrap().permissions().readonly());

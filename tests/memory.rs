@@ -47,7 +47,7 @@ fn run(source: &Path, more: &[&str]) -> (u64, Vec<(String, u64)>) {
     let bundles = std::fs::read_dir(&case).unwrap().map(|entry| entry.unwrap().path());
     let bundles: Vec<PathBuf> = bundles.filter(|path| path.extension().is_some_and(|ending| ending == "zip")).collect();
     let reader = BundleReader::open(&bundles[0]).unwrap();
-    let objects = reader.items().iter().map(|item| {
+    let objects = reader.items().to_vec().into_iter().map(|item| {
         assert_eq!(item.status, ItemStatus::Complete, "{}", item.original_path);
         (item.original_path.clone(), item.size)
     });

@@ -183,7 +183,7 @@ fn work(arguments: &[String]) {
                 })
                 .collect();
             let sorted = merger.finish().expect("a merge");
-            timeline::write_timeline(sorted, &[], &mut outputs, &|_| false, &mut |_| ()).expect("a timeline");
+            timeline::write_timeline(sorted, &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).expect("a timeline");
         }
         _ => panic!("worker: {arguments:?}"),
     }

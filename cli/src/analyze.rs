@@ -11,9 +11,13 @@ use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
 use anyhow::Context;
-use collector::BundleReader;
-use evidence::{Artifact, Bytes, Focus, Input, Item, Location, Phase, Problem, ProblemKind, Problems, Record, Stage};
+use collector::{BundleReader, Spill};
+use evidence::{
+    Artifact, Bytes, Focus, Input, Item, ItemId, Items, KeyIndex, Location, Phase, Problem, ProblemKind, Problems,
+    Record, Stage,
+};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -36,7 +40,7 @@ pub(crate) fn analyze(bundle: &Path, folder: &Path, full_timeline: bool, common:
 }
 
 fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Common) -> anyhow::Result<Analyzed> {
-    let reader = BundleReader::open(bundle)?;
+    let reader = BundleReader::open_with(bundle, &Spill::into_folder(folder))?;
     let temp = tempfile::Builder::new()
         .prefix(".comtrail-")
         .tempdir_in(folder)
@@ -44,7 +48,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
     let analysis = Analysis {
         reader: &reader,
         temp: temp.path(),
-        by_path: reader.items().iter().map(|item| (item.exact_path(), item)).collect(),
+        beside: Beside::new(reader.items()),
         ceiling: Ceiling::new(common.memory / 2),
         progress: Progress::new(Style::choose(common.quiet, common.json)),
         problems: Mutex::new(reader.failures().iter().cloned().collect()),
@@ -71,6 +75,9 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
         pace::work();
         correlator.observe(&event);
     })?;
+    if let Some(error) = reader.items().failure() {
+        return Err(error).context("a temporary file could not be read back");
+    }
     let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     problems.extend(summary.problems);
     analysis.progress.finish();
@@ -84,7 +91,7 @@ fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Comm
         source: serde_json::from_value(collecting("source")).unwrap_or_default(),
         checks: image_checks(&reader),
         collected: serde_json::from_value(collecting("started")).ok(),
-        objects: reader.items().len() as u64,
+        objects: reader.items().count() as u64,
         events: summary.events,
         full_timeline,
     };
@@ -121,10 +128,53 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// A piece of work: an object for an artifact, and how long it is.
+type Work = (&'static Artifact, ItemId, u64);
+
+/// Which objects help to read others.
+struct Beside {
+    /// Programs, by the folder that they were collected from; streams and large files are left out.
+    programs: KeyIndex,
+    /// The file records of each volume.
+    mft: HashMap<String, ItemId>,
+}
+
+impl Beside {
+    fn new(items: &dyn Items) -> Self {
+        const LARGEST: u64 = 8 << 20;
+        let mut beside = Beside { programs: KeyIndex::default(), mft: HashMap::new() };
+        items.each(&mut |item| {
+            let path = &item.original_path;
+            let is_program = [".dll", ".exe"].iter().any(|end| path.to_lowercase().ends_with(end));
+            if is_program && item.bundle_path.is_some() && item.size <= LARGEST {
+                beside.programs.add(&folder_of(path).to_ascii_lowercase(), item.id.0);
+            }
+            if path.ends_with(r"\$MFT") && !beside.mft.contains_key(&item.volume) {
+                beside.mft.insert(item.volume.clone(), item.id);
+            }
+        });
+        beside.programs.sort();
+        beside
+    }
+
+    /// The other programs from the folder of an object.
+    fn of<'i>(&self, items: &'i dyn Items, item: &Item) -> Vec<Cow<'i, Item>> {
+        const MOST: usize = 16;
+        let folder = folder_of(&item.original_path).to_ascii_lowercase();
+        let others = self.programs.candidates(&folder).map(ItemId).filter(|id| *id != item.id);
+        let found = others.filter_map(|id| items.by_id(id));
+        found.filter(|one| folder_of(&one.original_path).eq_ignore_ascii_case(&folder)).take(MOST).collect()
+    }
+
+    fn mft_of(&self, volume: &str) -> Option<ItemId> {
+        self.mft.get(volume).copied()
+    }
+}
+
 struct Analysis<'a> {
     reader: &'a BundleReader,
     temp: &'a Path,
-    by_path: HashMap<&'a str, &'a Item>,
+    beside: Beside,
     ceiling: Ceiling,
     progress: Progress,
     problems: Mutex<Problems>,
@@ -134,37 +184,55 @@ impl Analysis<'_> {
     /// The host as its own hives describe it.
     fn host(&self) -> Host {
         let mut records = Vec::new();
-        for item in self.reader.items().iter().filter(|item| !is_log(&item.original_path)) {
+        self.reader.items().each(&mut |item| {
+            if is_log(&item.original_path) {
+                return;
+            }
             for artifact in wanting(&item.wanted_by).into_iter().filter(|artifact| artifact.id == "host") {
                 self.parse_item(artifact, item, &Focus::default(), &mut |record| records.push((item.clone(), record)));
             }
-        }
+        });
         Host::from_records(&records)
     }
 
     /// Parses every object for the artifacts of one phase.
     fn run(&self, phase: Phase, name: &'static str, focus: &Focus, take: &(dyn Fn(&Artifact, &Item, Record) + Sync)) {
-        let mut work: Vec<(&Artifact, &Item)> = Vec::new();
-        for item in self.reader.items() {
-            let chosen = wanting(&item.wanted_by).into_iter().filter(|one| {
-                one.phase == phase && one.id != "host" && !(reads_hives(one) && is_log(&item.original_path))
+        /// Pieces of work that are put in order at a time.
+        const BATCH: usize = 1 << 16;
+        let chosen = |item: &Item| {
+            let is_log = is_log(&item.original_path);
+            let wanting = wanting(&item.wanted_by).into_iter();
+            wanting.filter(move |one| one.phase == phase && one.id != "host" && !(reads_hives(one) && is_log))
+        };
+        let items = self.reader.items();
+        let mut bytes = 0;
+        items.each(&mut |item| bytes += item.stored_size * chosen(item).count() as u64);
+        self.progress.phase(name, bytes);
+        let mut work: Vec<Work> = Vec::new();
+        let finish = |work: &mut Vec<Work>| {
+            // The largest first, so that the threads end together.
+            work.sort_by_key(|(artifact, item, size)| (std::cmp::Reverse(*size), *item, artifact.id));
+            work.par_iter().with_max_len(1).for_each(|(artifact, id, size)| {
+                let Some(item) = items.by_id(*id) else { return };
+                self.parse_item(artifact, &item, focus, &mut |record| {
+                    pace::work();
+                    take(artifact, &item, record);
+                });
+                self.progress.advance(*size, &item.original_path);
             });
-            work.extend(chosen.map(|artifact| (artifact, item)));
-        }
-        // The largest first, so that the threads end together.
-        work.sort_by_key(|(artifact, item)| (std::cmp::Reverse(item.stored_size), item.id, artifact.id));
-        self.progress.phase(name, work.iter().map(|(_, item)| item.stored_size).sum());
-        work.par_iter().with_max_len(1).for_each(|(artifact, item)| {
-            self.parse_item(artifact, item, focus, &mut |record| {
-                pace::work();
-                take(artifact, item, record);
-            });
-            self.progress.advance(item.stored_size, &item.original_path);
+            work.clear();
+        };
+        items.each(&mut |item| {
+            work.extend(chosen(item).map(|artifact| (artifact, item.id, item.stored_size)));
+            if work.len() >= BATCH {
+                finish(&mut work);
+            }
         });
+        finish(&mut work);
     }
 
     fn memory_for(&self, artifact: &Artifact, item: &Item) -> u64 {
-        let logs = item.companions.iter().filter_map(|path| self.by_path.get(path.as_str()));
+        let logs = item.companions.iter().filter_map(|path| self.reader.items().by_path(path));
         of_parsing(artifact, item.stored_size, logs.map(|log| log.stored_size).fold(0, u64::saturating_add))
     }
 
@@ -174,57 +242,31 @@ impl Analysis<'_> {
         }
         let _room = self.ceiling.enter(self.memory_for(artifact, item));
         let Some(bytes) = self.open(item) else { return };
-        let mut companions: Vec<(&str, Box<dyn Bytes>)> = Vec::new();
+        let mut companions: Vec<(String, Box<dyn Bytes>)> = Vec::new();
         for path in &item.companions {
-            if let Some(companion) = self.by_path.get(path.as_str()).filter(|one| one.bundle_path.is_some()) {
-                companions.extend(self.open(companion).map(|bytes| (companion.original_path.as_str(), bytes)));
+            if let Some(companion) = self.reader.items().by_path(path).filter(|one| one.bundle_path.is_some()) {
+                companions.extend(self.open(&companion).map(|bytes| (companion.original_path.clone(), bytes)));
             }
         }
         // A base class of an assembly can lie in another file beside it.
         if artifact.locations.contains(&Location::Lead) {
-            for sibling in self.beside(item) {
-                companions.extend(self.open(sibling).map(|bytes| (sibling.original_path.as_str(), bytes)));
+            for sibling in self.beside.of(self.reader.items(), item) {
+                companions.extend(self.open(&sibling).map(|bytes| (sibling.original_path.clone(), bytes)));
             }
         }
         // A change journal names parents by record number only; the file records of its volume have their paths.
         if artifact.phase == Phase::Focused && !item.original_path.ends_with("$MFT") {
-            let mft = self
-                .reader
-                .items()
-                .iter()
-                .find(|one| one.volume == item.volume && one.original_path.ends_with(r"\$MFT"));
-            companions.extend(mft.and_then(|mft| Some((mft.original_path.as_str(), self.open(mft)?))));
+            let mft = self.beside.mft_of(&item.volume).and_then(|id| self.reader.items().by_id(id));
+            companions.extend(mft.and_then(|mft| Some((mft.original_path.clone(), self.open(&mft)?))));
         }
         let input = Input {
             original_path: &item.original_path,
             bytes: &*bytes,
-            companions: companions.iter().map(|(path, bytes)| (*path, &**bytes)).collect(),
+            companions: companions.iter().map(|(path, bytes)| (path.as_str(), &**bytes)).collect(),
             focus,
         };
         let problems = parse(artifact, &input, on_record);
         lock(&self.problems).extend(problems);
-    }
-
-    /// The other programs that were collected from the folder of a file; streams and large files are left out.
-    fn beside(&self, item: &Item) -> impl Iterator<Item = &Item> {
-        const LARGEST: u64 = 8 << 20;
-        const MOST: usize = 16;
-        let folder = folder_of(&item.original_path);
-        let is_program = |path: &str| {
-            let lower = path.to_lowercase();
-            lower.ends_with(".dll") || lower.ends_with(".exe")
-        };
-        self.reader
-            .items()
-            .iter()
-            .filter(move |one| {
-                one.id != item.id
-                    && one.bundle_path.is_some()
-                    && one.size <= LARGEST
-                    && is_program(&one.original_path)
-                    && folder_of(&one.original_path).eq_ignore_ascii_case(folder)
-            })
-            .take(MOST)
     }
 
     fn open(&self, item: &Item) -> Option<Box<dyn Bytes>> {

@@ -1,6 +1,6 @@
 //! What the records are about: the files that are collected as leads and that focused artifacts describe.
 
-use evidence::{Artifact, Focus, Item, Lead, Record};
+use evidence::{Artifact, Focus, Items, Lead, Record};
 
 /// Names that are always of interest: the two tools, their configuration and their CLR usage logs.
 const ALWAYS: [&str; 6] =
@@ -52,15 +52,15 @@ pub(crate) fn add_path(focus: &mut Focus, path: &str) {
 }
 
 /// Adds the objects that were collected because a record named them, and the prefetch files of the tools.
-pub(crate) fn add_items(focus: &mut Focus, items: &[Item]) {
-    for item in items {
+pub(crate) fn add_items(focus: &mut Focus, items: &dyn Items) {
+    items.each(&mut |item| {
         let name = item.original_path.rsplit('\\').next().unwrap_or_default().to_uppercase();
         if item.wanted_by.iter().any(|id| id == "lead") {
             add_path(focus, &item.original_path);
         } else if name.starts_with("REGASM.EXE-") || name.starts_with("REGSVCS.EXE-") {
             focus.names.insert(name);
         }
-    }
+    });
 }
 
 /// `C:\a\b`, `{volume-9A3C11F2}\a\b`, `\Device\HarddiskVolume3\a\b` and `\VOLUME{…}\a\b` to `\a\b`.

@@ -158,8 +158,8 @@ fn an_object_that_was_changed_is_never_analyzed() {
     let path = _folder.path().join("changed.zip");
     std::fs::write(&path, packed(&files)).unwrap();
     let reader = BundleReader::open(&path).unwrap();
-    for item in reader.items() {
-        let opened = reader.open_item(item, _folder.path());
+    for item in reader.items().to_vec() {
+        let opened = reader.open_item(&item, _folder.path());
         assert_eq!(opened.is_err(), item.original_path.ends_with("Security.evtx"));
     }
 }

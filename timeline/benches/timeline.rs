@@ -52,7 +52,7 @@ fn run(records: &[Record], formats: &[Format]) {
     let written = merger
         .finish()
         .map_err(Into::into)
-        .and_then(|sorted| write_timeline(sorted, &[], &mut outputs, &|_| false, &mut |_| ()));
+        .and_then(|sorted| write_timeline(sorted, &Vec::new(), &mut outputs, &|_| false, &mut |_| ()));
     if let Err(error) = written {
         panic!("{error}");
     }

@@ -3,6 +3,7 @@
 
 mod actions;
 mod failures;
+mod items;
 mod name;
 mod reader;
 mod seal;
@@ -10,6 +11,7 @@ mod verify;
 mod writer;
 
 pub(crate) use actions::ActionLog;
+pub use items::ItemTable;
 pub(crate) use name::Names;
 pub use name::encoded_name;
 pub use reader::BundleReader;

@@ -1,13 +1,14 @@
 //! Reads a bundle back, for the analysis.
 
-use super::verify::root_of;
+use super::items::{Builder, ItemTable, NOWHERE};
+use super::verify::root_in;
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL, failures};
 use crate::Error;
 use crate::digest::hex;
 use crate::file_bytes::FileBytes;
 use crate::spill::Spill;
 use crate::zip::reader::{Directory, Entry};
-use evidence::{Bytes, Item, Problem, StoredRange};
+use evidence::{Bytes, Item, KeyIndex, Problem, StoredRange};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,54 +19,110 @@ const MAX_LINE: u64 = 16 << 20;
 /// Longest single metadata document.
 const MAX_DOCUMENT: u64 = 16 << 20;
 
+/// Most files beside the payload of which a bundle is read.
+const MAX_METADATA: usize = 1_000;
+
 /// An opened bundle. Opening does not verify it; each object is checked against its SHA-256 when it is opened.
+///
+/// What it keeps in memory for an object is a few bytes, so that a bundle can have millions of them.
 pub struct BundleReader {
     path: PathBuf,
     bytes: FileBytes,
     directory: Directory,
     root: String,
-    /// Index into the directory by path in the bag.
-    files: HashMap<String, usize>,
-    items: Vec<Item>,
+    /// Where the files beside the payload are listed, by path in the bag.
+    metadata: HashMap<String, u64>,
+    items: ItemTable,
     failures: Vec<Problem>,
     host: serde_json::Value,
     tool: serde_json::Value,
 }
 
-impl BundleReader {
-    /// Opens a bundle.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
-        let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
-        let directory = Directory::read(&bytes).map_err(|error| not_a_bundle(error.to_string()))?;
-        let root = root_of(&directory)
-            .ok_or_else(|| not_a_bundle("there is no bagit.txt in a folder at the top of the archive".to_owned()))?;
-        let prefix = format!("{root}/");
-        let mut files = HashMap::new();
-        for (index, entry) in directory.entries.iter().enumerate() {
-            if let Some(file) = entry.name.strip_prefix(&prefix) {
-                // With two entries of one name nobody can tell which one was meant, so there is none to be read.
-                if files.insert(file.to_owned(), index).is_some() {
-                    return Err(not_a_bundle(format!("{file} is in it twice")));
-                }
+/// Where the files of a bag are listed in its archive, by path in the bag.
+#[derive(Default)]
+struct Listing {
+    index: KeyIndex,
+    places: Vec<u64>,
+    /// The files beside the payload.
+    metadata: HashMap<String, u64>,
+}
+
+impl Listing {
+    fn add(&mut self, file: &str, place: u64) -> Result<(), String> {
+        let number = u32::try_from(self.places.len()).map_err(|_| "it has too many files".to_owned())?;
+        self.index.add(file, number);
+        self.places.push(place);
+        if !file.starts_with("data/") {
+            if self.metadata.len() >= MAX_METADATA {
+                return Err(format!("it has more than {MAX_METADATA} files beside the payload"));
+            }
+            self.metadata.insert(file.to_owned(), place);
+        }
+        Ok(())
+    }
+
+    /// Makes it ready. `name_at` gives the path in the bag of what is listed at a place.
+    fn finish(&mut self, name_at: &dyn Fn(u64) -> Option<String>) -> Result<(), String> {
+        self.index.sort();
+        for group in self.index.groups() {
+            let mut names: Vec<String> =
+                group.iter().filter_map(|number| name_at(*self.places.get(*number as usize)?)).collect();
+            names.sort_unstable();
+            // With two entries of one name nobody can tell which one was meant, so there is none to be read.
+            if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(format!("{} is in it twice", twice[0]));
             }
         }
+        Ok(())
+    }
+
+    fn find(&self, file: &str, name_at: &dyn Fn(u64) -> Option<String>) -> Option<u64> {
+        let places = self.index.candidates(file).filter_map(|number| self.places.get(number as usize).copied());
+        places.into_iter().find(|place| name_at(*place).as_deref() == Some(file))
+    }
+}
+
+impl BundleReader {
+    /// Opens a bundle. What does not fit into memory is put beside it.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        BundleReader::open_with(path, &Spill::beside(path))
+    }
+
+    /// Opens a bundle. What does not fit into memory is put where `spill` says.
+    pub fn open_with(path: &Path, spill: &Spill) -> Result<Self, Error> {
+        let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
+        let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
+        let mut root = None;
+        let found = Directory::look(&bytes, &mut |_, entry| {
+            root = root.take().or_else(|| root_in(&entry.name).map(str::to_owned));
+            Ok(())
+        });
+        found.map_err(|error| not_a_bundle(error.to_string()))?;
+        let root =
+            root.ok_or_else(|| not_a_bundle("there is no bagit.txt in a folder at the top of the archive".to_owned()))?;
+        let prefix = format!("{root}/");
+        let mut listing = Listing::default();
+        let directory = Directory::look(&bytes, &mut |place, entry| match entry.name.strip_prefix(&prefix) {
+            Some(file) => listing.add(file, place).map_err(io::Error::other),
+            None => Ok(()),
+        });
+        let directory = directory.map_err(|error| not_a_bundle(error.to_string()))?;
+        let name_at = |place| directory.entry(&bytes, place).ok()?.name.strip_prefix(&prefix).map(str::to_owned);
+        listing.finish(&name_at).map_err(not_a_bundle)?;
+        let metadata = std::mem::take(&mut listing.metadata);
+        let empty = Builder::new(spill).finish().map_err(|error| Error::write(path, error))?;
         let mut reader = BundleReader {
             path: path.to_owned(),
             bytes,
             directory,
             root,
-            files,
-            items: Vec::new(),
+            metadata,
+            items: empty,
             failures: Vec::new(),
             host: serde_json::Value::Null,
             tool: serde_json::Value::Null,
         };
-        let mut items: Vec<Item> = Vec::new();
-        reader.each_line(OBJECTS, &mut |line| {
-            items.push(serde_json::from_str(line).map_err(|error| error.to_string())?);
-            Ok(())
-        })?;
+        reader.items = reader.read_items(&listing, spill)?;
         let mut problems = Vec::new();
         reader.each_line(FAILURES, &mut |line| {
             let value = serde_json::from_str(line).map_err(|error| error.to_string())?;
@@ -74,9 +131,24 @@ impl BundleReader {
         })?;
         reader.host = reader.document(HOST)?;
         reader.tool = reader.document(TOOL)?;
-        reader.items = items;
         reader.failures = problems;
         Ok(reader)
+    }
+
+    fn read_items(&self, listing: &Listing, spill: &Spill) -> Result<ItemTable, Error> {
+        let prefix = format!("{}/", self.root);
+        let name_at =
+            |place| self.directory.entry(&self.bytes, place).ok()?.name.strip_prefix(&prefix).map(str::to_owned);
+        let mut builder = Builder::new(spill);
+        self.each_line(OBJECTS, &mut |line| {
+            let item: Item = serde_json::from_str(line).map_err(|error| error.to_string())?;
+            if item.id.0 as usize != builder.len() {
+                return Err(format!("the id {} is not the place of the object", item.id.0));
+            }
+            let place = item.bundle_path.as_deref().and_then(|file| listing.find(file, &name_at)).unwrap_or(NOWHERE);
+            builder.push(line, place).map_err(|error| error.to_string())
+        })?;
+        builder.finish().map_err(|error| self.damaged(OBJECTS, error))
     }
 
     /// Name of the bag.
@@ -85,7 +157,7 @@ impl BundleReader {
     }
 
     /// Every object, in the order of the original paths.
-    pub fn items(&self) -> &[Item] {
+    pub fn items(&self) -> &ItemTable {
         &self.items
     }
 
@@ -116,13 +188,14 @@ impl BundleReader {
         Error::DamagedBundle { path: self.path.clone(), item: item.to_owned(), why: why.to_string() }
     }
 
-    fn entry(&self, file: &str) -> Result<&Entry, Error> {
-        let index = self.files.get(file).ok_or_else(|| self.damaged(file, "it is missing"))?;
-        Ok(&self.directory.entries[*index])
+    fn entry(&self, file: &str, place: Option<u64>) -> Result<Entry, Error> {
+        let place = place.ok_or_else(|| self.damaged(file, "it is missing"))?;
+        self.directory.entry(&self.bytes, place).map_err(|error| self.damaged(file, error))
     }
 
     fn read(&self, file: &str) -> Result<Box<dyn Read + Send + '_>, Error> {
-        self.directory.open(&self.bytes, self.entry(file)?).map_err(|error| self.damaged(file, error))
+        let entry = self.entry(file, self.metadata.get(file).copied())?;
+        self.directory.open(&self.bytes, &entry).map_err(|error| self.damaged(file, error))
     }
 
     fn each_line(&self, file: &str, take: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<(), Error> {
@@ -150,11 +223,11 @@ impl BundleReader {
     pub fn open_item(&self, item: &Item, temp_folder: &Path) -> Result<Box<dyn Bytes>, Error> {
         let file =
             item.bundle_path.as_deref().ok_or_else(|| self.damaged(&item.original_path, "nothing was collected"))?;
-        let entry = self.entry(file)?;
+        let entry = self.entry(file, self.items.place(item.id))?;
         if entry.size != item.stored_size {
             return Err(self.damaged(file, "it is not as long as objects.jsonl says"));
         }
-        let inner = self.directory.open(&self.bytes, entry).map_err(|error| self.damaged(file, error))?;
+        let inner = self.directory.open(&self.bytes, &entry).map_err(|error| self.damaged(file, error))?;
         let mut hashing = Hashing { inner, sha256: Sha256::new() };
         let bytes =
             Spill::into_folder(temp_folder).keep(&mut hashing, item.stored_size).map_err(|error| {

@@ -163,13 +163,8 @@ pub(crate) fn verify_open(
 }
 
 /// The top folder, if this is its `bagit.txt`.
-fn root_in(name: &str) -> Option<&str> {
+pub(super) fn root_in(name: &str) -> Option<&str> {
     name.strip_suffix("/bagit.txt").filter(|root| !root.is_empty() && !root.contains('/'))
-}
-
-/// The top folder: the one that `bagit.txt` lies in.
-pub(super) fn root_of(directory: &Directory) -> Option<String> {
-    directory.entries.iter().find_map(|entry| root_in(&entry.name)).map(str::to_owned)
 }
 
 /// Whether a name stays inside the folder that it is unpacked to, on every system.

@@ -97,6 +97,14 @@ impl Spool {
         Ok(file)
     }
 
+    /// Everything, to be read at any place.
+    pub(crate) fn into_bytes(mut self) -> io::Result<Box<dyn Bytes>> {
+        if self.file.is_none() {
+            return Ok(Box::new(self.memory));
+        }
+        Ok(Box::new(FileBytes::new(self.flush()?.try_clone()?)?))
+    }
+
     /// Everything from this byte on. What is appended afterwards is not part of it.
     pub(crate) fn read(&mut self, from: u64) -> io::Result<Box<dyn BufRead + Send + '_>> {
         if self.file.is_none() {

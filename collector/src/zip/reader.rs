@@ -19,8 +19,6 @@ const MAX_ENTRIES: u64 = 8_000_000;
 
 /// The directory of an archive.
 pub(crate) struct Directory {
-    /// Entries in the order of the central directory.
-    pub(crate) entries: Vec<Entry>,
     /// Where the central directory begins.
     start: u64,
     /// Length of what stands before the archive.
@@ -30,17 +28,8 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Reads the central directory. An error says that this is not a zip archive or that it cannot be listed.
-    pub(crate) fn read(bytes: &dyn Bytes) -> io::Result<Directory> {
-        let mut entries = Vec::new();
-        let directory = Directory::look(bytes, &mut |_, entry| {
-            entries.push(entry);
-            Ok(())
-        })?;
-        Ok(Directory { entries, ..directory })
-    }
-
-    /// Calls for every entry, with the place where it is listed. The directory itself then holds none.
+    /// Reads the central directory and calls for every entry, with the place where it is listed. An error says that this is
+    /// not a zip archive or that it cannot be listed.
     pub(crate) fn look(bytes: &dyn Bytes, take: &mut dyn FnMut(u64, Entry) -> io::Result<()>) -> io::Result<Directory> {
         let end = End::find(bytes)?;
         let mut count = 0u64;
@@ -56,7 +45,7 @@ impl Directory {
         if end.count != count {
             odd_ends.push(format!("the end record counts {} entries, the directory has {count}", end.count));
         }
-        Ok(Directory { entries: Vec::new(), start: end.start, prefix: end.prefix, odd_ends })
+        Ok(Directory { start: end.start, prefix: end.prefix, odd_ends })
     }
 
     /// The entry that is listed at this place.
@@ -252,10 +241,20 @@ pub(crate) mod tests {
         odd
     }
 
-    fn content(bytes: &[u8], directory: &Directory, index: usize) -> io::Result<Vec<u8>> {
+    /// The directory and all of its entries, in order.
+    pub(crate) fn listing(bytes: &[u8]) -> io::Result<(Directory, Vec<Entry>)> {
+        let mut entries = Vec::new();
+        let directory = Directory::look(&bytes.to_vec(), &mut |_, entry| {
+            entries.push(entry);
+            Ok(())
+        })?;
+        Ok((directory, entries))
+    }
+
+    fn content(bytes: &[u8], (directory, entries): &(Directory, Vec<Entry>), index: usize) -> io::Result<Vec<u8>> {
         let bytes = bytes.to_vec();
         let mut all = Vec::new();
-        directory.open(&bytes, &directory.entries[index])?.read_to_end(&mut all)?;
+        directory.open(&bytes, &entries[index])?.read_to_end(&mut all)?;
         Ok(all)
     }
 
@@ -263,11 +262,8 @@ pub(crate) mod tests {
     fn reads_what_another_program_wrote() {
         let long = b"abc".repeat(10_000);
         let bytes = archive(&[("a/one.txt", b"one"), ("empty", b""), ("long", &long)]);
-        let directory = Directory::read(&bytes).unwrap();
-        assert_eq!(
-            directory.entries.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(),
-            ["a/one.txt", "empty", "long"]
-        );
+        let directory = listing(&bytes).unwrap();
+        assert_eq!(directory.1.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["a/one.txt", "empty", "long"]);
         assert_eq!(content(&bytes, &directory, 0).unwrap(), b"one");
         assert_eq!(content(&bytes, &directory, 1).unwrap(), b"");
         assert_eq!(content(&bytes, &directory, 2).unwrap(), long);
@@ -303,7 +299,7 @@ pub(crate) mod tests {
         let good = archive(&[("a/one.txt", b"one"), ("long", &b"abc".repeat(1000))]);
         for length in 0..good.len() {
             let cut = good[..length].to_vec();
-            if Directory::read(&cut).is_ok() {
+            if listing(&cut).is_ok() {
                 let _ = oddities(&cut);
             }
         }
@@ -311,20 +307,20 @@ pub(crate) mod tests {
             for value in [0, 0xff, good[at] ^ 1] {
                 let mut bad = good.clone();
                 bad[at] = value;
-                if let Ok(directory) = Directory::read(&bad) {
+                if let Ok(directory) = listing(&bad) {
                     let _ = oddities(&bad);
-                    for index in 0..directory.entries.len() {
+                    for index in 0..directory.1.len() {
                         let _ = content(&bad, &directory, index);
                     }
                 }
             }
         }
-        let mut bomb = Directory::read(&good).unwrap();
-        bomb.entries[1].size = 1 << 40;
+        let mut bomb = listing(&good).unwrap();
+        bomb.1[1].size = 1 << 40;
         assert!(content(&good, &bomb, 1).unwrap_err().to_string().contains("longer than compression allows"));
         let mut wrong = good.clone();
         wrong[30 + 9] ^= 1;
-        let directory = Directory::read(&wrong).unwrap();
+        let directory = listing(&wrong).unwrap();
         assert!(content(&wrong, &directory, 0).is_err());
     }
 }

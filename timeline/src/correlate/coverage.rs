@@ -3,7 +3,7 @@
 use super::source::{Places, Source};
 use crate::event::Event;
 use crate::host::Host;
-use evidence::{Coverage, Filetime, Item, ItemId, Value, ValueRef};
+use evidence::{Coverage, Filetime, ItemId, Items, Value, ValueRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Channels that tell of the tools, and what the absence of a record in them means.
@@ -60,10 +60,32 @@ struct Channel {
     is_unread: bool,
 }
 
+/// Empty logs that have a row of their own.
+const MOST_EMPTY: u64 = 1_000;
+/// Other logs that have one.
+const MOST_OTHERS: u64 = 10_000;
+
+/// Takes so many and counts the rest.
+#[derive(Default)]
+struct Counted {
+    taken: u64,
+    more: u64,
+}
+
+impl Counted {
+    fn take(&mut self, most: u64) -> bool {
+        let is_taken = self.taken < most;
+        *(if is_taken { &mut self.taken } else { &mut self.more }) += 1;
+        is_taken
+    }
+}
+
 /// What was seen of every source.
 #[derive(Default)]
 pub(super) struct Seen {
     channels: Vec<Channel>,
+    empty: Counted,
+    others: Counted,
     artifacts: BTreeMap<&'static str, Reach>,
     cleared: BTreeMap<String, Vec<Source>>,
     /// Where the registry keeps logs that are not in their usual place, by name.
@@ -73,10 +95,13 @@ pub(super) struct Seen {
 impl Seen {
     /// Counts a record.
     pub(super) fn count(&mut self, event: &Event) {
-        let reach = self.artifacts.entry(event.record.artifact).or_default();
+        let artifact = event.record.artifact;
+        let reach = self.artifacts.entry(artifact).or_default();
         if event.is_first() {
             reach.records += 1;
-            reach.items.insert(event.item);
+            if ARTIFACTS.iter().any(|(one, _)| *one == artifact) {
+                reach.items.insert(event.item);
+            }
         }
         if event.time.is_some() {
             reach.first = min(reach.first, event.time);
@@ -86,9 +111,8 @@ impl Seen {
 
     /// What one log file holds.
     pub(super) fn channel(&mut self, event: &Event) {
-        const MOST: usize = 10_000;
         let fields = &event.record.fields;
-        if self.channels.len() >= MOST || !event.is_first() {
+        if !event.is_first() {
             return;
         }
         let time = |name: &str| {
@@ -97,7 +121,7 @@ impl Seen {
         };
         let ranges = fields.get("MissingRecordIds").map(ValueRef::items).unwrap_or_default();
         let chunks = fields.number("MissingChunks").filter(|count| *count > 0);
-        self.channels.push(Channel {
+        let channel = Channel {
             name: fields.text("Channel").unwrap_or_default().to_owned(),
             item: event.item,
             // Of a log whose first chunks are lost all records are recovered ones.
@@ -115,7 +139,29 @@ impl Seen {
                 .map(|range| format!("the records {range} are missing"))
                 .chain(chunks.map(|count| format!("the log is cut off: {count} of its chunks are missing")))
                 .collect(),
-        });
+        };
+        let (counted, most) = match self.says_nothing(&channel) {
+            true => (&mut self.empty, MOST_EMPTY),
+            false => (&mut self.others, MOST_OTHERS),
+        };
+        if counted.take(most) {
+            self.channels.push(channel);
+        }
+    }
+
+    /// Whether a log is empty and none of those that tell of the tools.
+    fn says_nothing(&self, channel: &Channel) -> bool {
+        let is_named = |name: &str| name.eq_ignore_ascii_case(&channel.name);
+        channel.records == 0
+            && !channel.is_unread
+            && channel.gaps.is_empty()
+            && !CHANNELS.iter().any(|(name, _)| is_named(name))
+            && !self.cleared.keys().any(|name| is_named(name))
+    }
+
+    /// Logs of which no row tells, because there are too many others.
+    pub(super) fn left_out(&self) -> u64 {
+        self.others.more
     }
 
     /// A log that the registry keeps elsewhere.
@@ -137,7 +183,7 @@ impl Seen {
         }
     }
 
-    pub(super) fn finish(mut self, items: &[Item], host: &Host, places: &Places) -> Vec<Coverage> {
+    pub(super) fn finish(mut self, items: &dyn Items, host: &Host, places: &Places) -> Vec<Coverage> {
         let mut found = Vec::new();
         self.channels.sort_by(|a, b| (&a.name, a.first, a.item).cmp(&(&b.name, b.first, b.item)));
         let known: BTreeSet<String> = self.channels.iter().map(|channel| channel.name.to_lowercase()).collect();
@@ -171,7 +217,7 @@ impl Seen {
             found.push(Coverage {
                 source: channel.name.clone(),
                 present: channel.records > 0 || channel.is_unread,
-                item: Some(places.path(channel.item).to_owned()),
+                item: Some(places.path(channel.item)),
                 records: channel.records,
                 first: channel.first,
                 last: channel.last,
@@ -191,6 +237,16 @@ impl Seen {
             cleared,
             meaning: format!("not in the evidence, so a missing record means nothing; {more}"),
         };
+        if self.empty.more > 0 {
+            let count = self.empty.more;
+            found.push(Coverage {
+                meaning: format!(
+                    "{count} more logs are empty and none of them is one that tells of the tools: nothing can be concluded \
+                     from a missing record"
+                ),
+                ..absent("further event logs", "", Vec::new())
+            });
+        }
         for (name, more) in CHANNELS {
             if !known.contains(&name.to_lowercase()) {
                 let cleared = self.cleared.get(name).into_iter().flatten().map(|source| places.plain(source)).collect();
@@ -209,17 +265,15 @@ impl Seen {
                 found.push(absent(name, "a record says that it was cleared", cleared));
             }
         }
+        let mut wanted = collected_for_artifacts(items);
         for (artifact, more) in ARTIFACTS {
             let reach = self.artifacts.remove(artifact).unwrap_or_default();
-            let mut collected: Vec<&str> = items
-                .iter()
-                .filter(|item| item.bundle_path.is_some() && item.wanted_by.iter().any(|id| id == artifact))
-                .map(|item| item.original_path.as_str())
-                .collect();
-            if collected.is_empty() {
-                collected.extend(reach.items.iter().map(|item| places.path(*item)));
+            let (mut collected, mut first) = wanted.remove(artifact).unwrap_or_default();
+            if collected == 0 {
+                collected = reach.items.len();
+                first = reach.items.first().map(|item| places.path(*item)).unwrap_or_default();
             }
-            let present = !collected.is_empty() || reach.records > 0;
+            let present = collected > 0 || reach.records > 0;
             if !present {
                 let setting = (artifact == "prefetch").then(|| host.setting("EnablePrefetcher")).flatten();
                 let setting = match setting {
@@ -233,16 +287,13 @@ impl Seen {
             found.push(Coverage {
                 source: artifact.to_owned(),
                 present,
-                item: match collected.as_slice() {
-                    [only] => Some((*only).to_owned()),
-                    _ => None,
-                },
+                item: Some(first).filter(|_| collected == 1),
                 records: reach.records,
                 first: reach.first,
                 last: reach.last,
                 gaps: Vec::new(),
                 cleared: Vec::new(),
-                meaning: match collected.len() {
+                meaning: match collected {
                     1 => more.to_owned(),
                     count => format!("{count} objects; {more}"),
                 },
@@ -250,6 +301,28 @@ impl Seen {
         }
         found
     }
+}
+
+/// How many objects were collected for each of [`ARTIFACTS`], and the path of the first.
+fn collected_for_artifacts(items: &dyn Items) -> BTreeMap<&'static str, (usize, String)> {
+    let mut found: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    items.each(&mut |item| {
+        for (artifact, _) in ARTIFACTS {
+            if item.bundle_path.is_some() && item.wanted_by.iter().any(|id| id == artifact) {
+                let (count, first) = found.entry(artifact).or_default();
+                if *count == 0 {
+                    first.clone_from(&item.original_path);
+                }
+                *count += 1;
+            }
+        }
+    });
+    found
+}
+
+/// Whether a source is one of those that tell of the tools.
+pub(crate) fn matters(source: &str) -> bool {
+    CHANNELS.iter().chain(&ARTIFACTS).any(|(name, _)| name.eq_ignore_ascii_case(source))
 }
 
 fn min(one: Option<Filetime>, other: Option<Filetime>) -> Option<Filetime> {

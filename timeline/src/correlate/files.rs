@@ -5,7 +5,8 @@ use super::source::{Places, Source};
 use crate::event::Event;
 use crate::paths::{self, PathKey};
 use evidence::{
-    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Meaning, Recovery, Related, Value, ValueRef,
+    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Items, KeyIndex, Meaning, Recovery, Related, Value,
+    ValueRef,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -24,20 +25,6 @@ struct Trace {
     source: Source,
 }
 
-/// A collected object, as far as correlation needs it.
-struct Collected {
-    id: ItemId,
-    path: String,
-    key: PathKey,
-    /// Other paths by which records name it.
-    aliases: Vec<PathKey>,
-    sha256: String,
-    status: ItemStatus,
-    recovery: Option<Recovery>,
-    /// Every time by which the file system says that it was made or changed.
-    times: Vec<Filetime>,
-}
-
 /// A small alternate stream.
 struct Stream {
     /// The file that it belongs to.
@@ -54,12 +41,12 @@ struct Facts {
 }
 
 /// The files of the evidence.
-pub(super) struct Files {
-    collected: Vec<Collected>,
-    by_rest: HashMap<String, Vec<usize>>,
-    by_id: HashMap<ItemId, usize>,
-    /// Collected leads by file name.
-    leads: HashMap<String, Vec<usize>>,
+pub(super) struct Files<'a> {
+    items: &'a dyn Items,
+    /// Collected objects by their paths without the volume, also those by which records name them.
+    by_rest: KeyIndex,
+    /// Paths of collected leads by file name.
+    leads: HashMap<String, Vec<String>>,
     facts: BTreeMap<ItemId, Facts>,
     by_hash: HashMap<String, ItemId>,
     /// Streams by the path of their file.
@@ -75,16 +62,17 @@ pub(super) struct Files {
 }
 
 /// A collected file at a path.
-pub(super) struct Found<'a> {
+pub(super) struct Found {
     pub(super) item: ItemId,
-    pub(super) path: &'a str,
-    pub(super) sha256: &'a str,
+    pub(super) path: String,
+    pub(super) sha256: String,
     pub(super) status: ItemStatus,
     pub(super) recovery: Option<Recovery>,
-    times: &'a [Filetime],
+    /// Every time by which the file system says that it was made or changed.
+    times: Vec<Filetime>,
 }
 
-impl Found<'_> {
+impl Found {
     /// Whether everything that the file system says about its making is later than `at`.
     pub(super) fn is_newer_than(&self, at: Filetime) -> bool {
         /// Rounding of container times.
@@ -93,13 +81,25 @@ impl Found<'_> {
     }
 }
 
-impl Files {
-    pub(super) fn new(items: &[Item]) -> Self {
-        let mut files = Files {
-            collected: Vec::new(),
-            by_rest: HashMap::new(),
-            by_id: HashMap::new(),
-            leads: HashMap::new(),
+impl<'a> Files<'a> {
+    pub(super) fn new(items: &'a dyn Items) -> Self {
+        let mut by_rest = KeyIndex::default();
+        let mut leads: HashMap<String, Vec<String>> = HashMap::new();
+        items.each(&mut |item| {
+            by_rest.add(&PathKey::new(&item.original_path).rest, item.id.0);
+            for path in &item.named_as {
+                by_rest.add(&PathKey::new(path).rest, item.id.0);
+            }
+            if is_lead(item) {
+                let name = paths::fold(paths::file_name(&item.original_path));
+                leads.entry(name).or_default().push(item.original_path.clone());
+            }
+        });
+        by_rest.sort();
+        Files {
+            items,
+            by_rest,
+            leads,
             facts: BTreeMap::new(),
             by_hash: HashMap::new(),
             streams: HashMap::new(),
@@ -109,37 +109,18 @@ impl Files {
             trace_count: 0,
             traces_left_out: 0,
             facts_left_out: 0,
-        };
-        for item in items {
-            let times = [item.times.si, item.times.file_name];
-            let times = times.iter().flatten().flat_map(|macb| [macb.born, macb.modified]).flatten().collect();
-            let key = PathKey::new(&item.original_path);
-            let aliases: Vec<PathKey> = item.named_as.iter().map(|path| PathKey::new(path)).collect();
-            for key in std::iter::once(&key).chain(&aliases) {
-                files.by_rest.entry(key.rest.clone()).or_default().push(files.collected.len());
-            }
-            files.by_id.insert(item.id, files.collected.len());
-            if is_lead(item) {
-                let name = paths::fold(paths::file_name(&item.original_path));
-                files.leads.entry(name).or_default().push(files.collected.len());
-            }
-            files.collected.push(Collected {
-                id: item.id,
-                path: item.original_path.clone(),
-                key,
-                aliases,
-                sha256: item.sha256.clone(),
-                status: item.status,
-                recovery: item.recovery,
-                times,
-            });
         }
-        files
     }
 
     /// Paths (without volume) of collected files that may be a renamed tool.
-    pub(super) fn suspects(items: &[Item]) -> HashSet<String> {
-        items.iter().filter(|item| is_lead(item)).map(|item| PathKey::new(&item.original_path).rest).collect()
+    pub(super) fn suspects(items: &dyn Items) -> HashSet<String> {
+        let mut suspects = HashSet::new();
+        items.each(&mut |item| {
+            if is_lead(item) {
+                suspects.insert(PathKey::new(&item.original_path).rest);
+            }
+        });
+        suspects
     }
 
     /// The facts of a collected program. Every record is taken once.
@@ -156,7 +137,7 @@ impl Files {
             return;
         }
         let own = event.record.fields.text("Sha256").map(str::to_lowercase);
-        let sha256 = own.or_else(|| self.collected_by_id(event.item).map(|one| one.sha256.clone())).unwrap_or_default();
+        let sha256 = own.or_else(|| self.items.by_id(event.item).map(|one| one.sha256.clone())).unwrap_or_default();
         self.by_hash.entry(sha256.clone()).or_insert(event.item);
         self.facts.insert(event.item, Facts { sha256, value: as_map(event), sources: vec![source] });
     }
@@ -171,7 +152,8 @@ impl Files {
             return;
         }
         self.stream_count += 1;
-        let path = self.collected_by_id(event.item).map_or(event.record.subject.as_str(), |one| one.path.as_str());
+        let collected = self.items.by_id(event.item);
+        let path = collected.as_ref().map_or(event.record.subject.as_str(), |one| one.original_path.as_str());
         let (file, name) = paths::split_stream(path);
         let file = PathKey::new(file);
         let name = name.or_else(|| event.record.fields.text("Name")).map(str::to_owned);
@@ -251,36 +233,35 @@ impl Files {
         self.traces.entry(paths::fold(name)).or_default().push(trace);
     }
 
-    fn collected_by_id(&self, id: ItemId) -> Option<&Collected> {
-        self.by_id.get(&id).and_then(|at| self.collected.get(*at))
-    }
-
     /// The collected file at a path; of several the one whose volume is spelled alike and that is whole.
-    pub(super) fn find(&self, path: &str) -> Option<Found<'_>> {
+    pub(super) fn find(&self, path: &str) -> Option<Found> {
         self.find_key(&PathKey::new(path))
     }
 
-    fn find_key(&self, key: &PathKey) -> Option<Found<'_>> {
-        let candidates = self.by_rest.get(&key.rest)?.iter().filter_map(|at| self.collected.get(*at));
-        candidates
-            .filter(|one| one.key.same_file(key) || one.aliases.iter().any(|alias| alias.same_file(key)))
-            .min_by_key(|one| {
-                (one.key.volume != key.volume, one.status != ItemStatus::Complete, one.recovery.is_some(), one.id)
-            })
-            .map(|one| Found {
-                item: one.id,
-                path: &one.path,
-                sha256: &one.sha256,
-                status: one.status,
-                recovery: one.recovery,
-                times: &one.times,
-            })
+    fn find_key(&self, key: &PathKey) -> Option<Found> {
+        let candidates = self.by_rest.candidates(&key.rest).filter_map(|id| self.items.by_id(ItemId(id)));
+        let here = candidates.filter_map(|item| {
+            let own = PathKey::new(&item.original_path);
+            let named = || item.named_as.iter().any(|path| PathKey::new(path).same_file(key));
+            (own.same_file(key) || named()).then_some((own.volume != key.volume, item))
+        });
+        let (_, item) = here.min_by_key(|(elsewhere, item)| {
+            (*elsewhere, item.status != ItemStatus::Complete, item.recovery.is_some(), item.id)
+        })?;
+        let times = [item.times.si, item.times.file_name];
+        Some(Found {
+            item: item.id,
+            path: item.original_path.clone(),
+            sha256: item.sha256.clone(),
+            status: item.status,
+            recovery: item.recovery,
+            times: times.iter().flatten().flat_map(|macb| [macb.born, macb.modified]).flatten().collect(),
+        })
     }
 
     /// Collected leads with this file name, wherever they lie.
     pub(super) fn named(&self, name: &str) -> Vec<String> {
-        let found = self.leads.get(&paths::fold(name)).into_iter().flatten().filter_map(|at| self.collected.get(*at));
-        let mut found: Vec<String> = found.map(|one| one.path.clone()).collect();
+        let mut found = self.leads.get(&paths::fold(name)).cloned().unwrap_or_default();
         found.sort();
         found.truncate(20);
         found
@@ -381,15 +362,14 @@ impl Files {
             .facts
             .iter()
             .map(|(item, facts)| {
-                let collected = self.collected_by_id(*item);
-                let path = collected.map_or(places.path(*item), |one| one.path.as_str());
-                let key = PathKey::new(path);
+                let path = places.path(*item);
+                let key = PathKey::new(&path);
                 AssemblyFile {
-                    path: path.to_owned(),
                     sha256: facts.sha256.clone(),
-                    state: collected.map_or("complete", state_name).to_owned(),
+                    state: self.items.by_id(*item).map_or("complete", |one| state_name(&one)).to_owned(),
                     facts: facts.value.clone(),
-                    executions: executions(path, &facts.sha256),
+                    executions: executions(&path, &facts.sha256),
+                    path,
                     streams: self.streams_of(&key).map(|stream| stream.value.clone()).collect(),
                     sources: facts.sources.iter().map(|source| places.plain(source)).collect(),
                 }
@@ -408,7 +388,7 @@ fn as_map(event: &Event) -> Value {
     Value::Map(event.record.fields.iter().map(|(name, value)| (name.to_owned(), value.to_value())).collect())
 }
 
-fn state_name(one: &Collected) -> &'static str {
+fn state_name(one: &Item) -> &'static str {
     match (one.recovery, one.status) {
         (Some(Recovery::Resident), _) => "recovered from the deleted file record",
         (Some(Recovery::ClustersFree), _) => "recovered, every cluster still free",

@@ -26,8 +26,9 @@ use crate::host::{Boot, Host};
 use crate::paths::{self, PathKey};
 use boot::Boots;
 use coverage::Seen;
+pub(crate) use coverage::matters;
 use evidence::{
-    AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Item, Lookalike, Meaning, Mode, Problem,
+    AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Items, Lookalike, Meaning, Mode, Problem,
     ProblemKind, Registration, Related, Stage,
 };
 use files::Files;
@@ -64,26 +65,26 @@ pub struct Correlation {
 
 /// Takes events in the order of time, undated ones last, and finds the runs in them. Memory is bounded: what
 /// is kept has limits, and a limit that was reached is a problem of the result.
-pub struct Correlator {
+pub struct Correlator<'a> {
     host: Host,
-    items: Vec<Item>,
-    places: Places,
+    items: &'a dyn Items,
+    places: Places<'a>,
     processes: Processes,
     boots: Boots,
-    files: Files,
+    files: Files<'a>,
     unread: Unread,
     prefetch: Prefetch,
     registrations: Registrations,
     seen: Seen,
 }
 
-impl Correlator {
+impl<'a> Correlator<'a> {
     /// A correlator for the host that the evidence describes and the objects that were collected.
-    pub fn new(host: Host, items: &[Item]) -> Self {
+    pub fn new(host: Host, items: &'a dyn Items) -> Self {
         let suspects = Files::suspects(items);
         Correlator {
             host,
-            items: items.to_vec(),
+            items,
             places: Places::new(items),
             processes: Processes::new(suspects.clone()),
             boots: Boots::default(),
@@ -299,7 +300,7 @@ impl Correlator {
             found.map(|(_, id)| (*id).to_owned()).collect()
         };
         let assemblies = files.report(&places, &named);
-        let coverage = seen.finish(&items, &host, &places);
+        let coverage = seen.finish(items, &host, &places);
         let boots = boots.finish(&places);
         problems.sort();
         Correlation { executions, attempts, lookalikes, registrations, assemblies, coverage, boots, problems }
@@ -325,6 +326,11 @@ impl Correlator {
             ),
             (self.files.facts_left_out, "collected programs were left out", "facts of an assembly may be missing"),
             (self.prefetch.left_out, "prefetch files were left out", "anonymous executions may be missing"),
+            (
+                self.seen.left_out(),
+                "event logs are not in the coverage",
+                "how far they reach is not told; their records were used",
+            ),
             (
                 self.registrations.left_out,
                 "registrations were left out",

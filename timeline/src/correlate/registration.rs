@@ -113,7 +113,7 @@ impl Registrations {
         let registration = Registration {
             clsid,
             view: text("View").unwrap_or_else(|| "64".to_owned()),
-            hive: places.path(event.item).to_owned(),
+            hive: places.path(event.item),
             user: event.record.user.clone(),
             server: text("Server"),
             class: text("Class"),
@@ -219,7 +219,7 @@ impl Registrations {
             let registration = Registration {
                 clsid: key.clsid,
                 view: key.view.to_owned(),
-                hive: group.item.map_or("", |item| places.path(item)).to_owned(),
+                hive: group.item.map(|item| places.path(item)).unwrap_or_default(),
                 user: key.user,
                 server: value("(default)"),
                 class: value("class"),

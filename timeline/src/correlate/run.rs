@@ -49,10 +49,10 @@ fn deleted(because: Option<Because>) -> String {
 /// What runs need to be described.
 pub(super) struct Context<'a> {
     pub(super) host: &'a Host,
-    pub(super) files: &'a Files,
+    pub(super) files: &'a Files<'a>,
     pub(super) unread: &'a Unread,
     pub(super) prefetch: &'a [PrefetchFile],
-    pub(super) places: &'a Places,
+    pub(super) places: &'a Places<'a>,
 }
 
 impl Run {
@@ -156,11 +156,11 @@ impl Run {
             let others = resolution.candidates.iter().filter(|other| *other != path && files.find(other).is_some());
             assembly.candidates = others.cloned().collect();
             assembly.resolved_path = Some(path.clone());
-            let certain = PathKey::new(path).volume == PathKey::new(found.path).volume;
+            let certain = PathKey::new(path).volume == PathKey::new(&found.path).volume;
             if !certain {
                 assembly.resolution.push_str("; that the volume is the same one is assumed");
             }
-            self.take(found.item, found.sha256, found.status, found.recovery.is_some());
+            self.take(found.item, &found.sha256, found.status, found.recovery.is_some());
             return;
         }
         if let Some(path) = resolution.candidates.iter().find(|path| files.traced(path) == Some(true)) {

@@ -1,8 +1,7 @@
 //! Where a statement comes from, kept small until the report needs it.
 
 use crate::event::Event;
-use evidence::{Citation, Confidence, Item, ItemId, Locator};
-use std::collections::BTreeMap;
+use evidence::{Citation, Confidence, ItemId, Items, Locator};
 
 /// A place in the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,19 +53,17 @@ pub(super) struct Cited {
 }
 
 /// Original paths and hashes of the items, for citations.
-pub(super) struct Places {
-    items: BTreeMap<ItemId, (String, String)>,
+pub(super) struct Places<'a> {
+    items: &'a dyn Items,
 }
 
-impl Places {
-    pub(super) fn new(items: &[Item]) -> Self {
-        Places {
-            items: items.iter().map(|item| (item.id, (item.original_path.clone(), item.sha256.clone()))).collect(),
-        }
+impl<'a> Places<'a> {
+    pub(super) fn new(items: &'a dyn Items) -> Self {
+        Places { items }
     }
 
-    pub(super) fn path(&self, item: ItemId) -> &str {
-        self.items.get(&item).map_or("", |(path, _)| path)
+    pub(super) fn path(&self, item: ItemId) -> String {
+        self.items.by_id(item).map(|item| item.original_path.clone()).unwrap_or_default()
     }
 
     pub(super) fn cite(&self, cited: &Cited) -> Citation {
@@ -78,7 +75,8 @@ impl Places {
 
     /// A citation that no join led to.
     pub(super) fn plain(&self, source: &Source) -> Citation {
-        let (item, sha256) = self.items.get(&source.item).cloned().unwrap_or_default();
+        let found = self.items.by_id(source.item);
+        let (item, sha256) = found.map(|item| (item.original_path.clone(), item.sha256.clone())).unwrap_or_default();
         Citation {
             artifact: source.artifact.to_owned(),
             item,

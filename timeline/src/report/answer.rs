@@ -2,6 +2,7 @@
 
 use super::examined::{Examined, examined, unlisted, unread};
 use super::model::{Report, Statement, StatementKind, Summary};
+use crate::correlate::matters;
 use evidence::{
     Answer, AssemblyState, Attempt, Citation, Confidence, Execution, Filetime, Identified, Identity, Lookalike, Mode,
     ProblemKind, Tool,
@@ -31,6 +32,20 @@ pub(super) fn list(items: &[&str]) -> String {
         [one] => (*one).to_owned(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
+}
+
+/// The same of sources. Of more than a sentence can hold, those that tell of the tools are named and the rest is counted.
+fn sources(all: &[&str]) -> String {
+    const MOST: usize = 10;
+    if all.len() <= MOST {
+        return list(all);
+    }
+    let (mut named, others): (Vec<&str>, Vec<&str>) = all.iter().partition(|source| matters(source));
+    named.extend(others);
+    let more = plural(named.len() - MOST, "more source", "more sources");
+    named.truncate(MOST);
+    named.push(&more);
+    list(&named)
 }
 
 /// The name of a tool's file.
@@ -126,7 +141,7 @@ pub(super) fn summarize(report: &Report) -> Summary {
     if !unread.is_empty() {
         let text = format!(
             "{} could not be read although the evidence has {}, so what only {} would record is not known.",
-            capital(&list(&unread)),
+            capital(&sources(&unread)),
             if unread.len() == 1 { "it" } else { "them" },
             if unread.len() == 1 { "it" } else { "they" }
         );
@@ -137,7 +152,7 @@ pub(super) fn summarize(report: &Report) -> Summary {
     if !unlisted.is_empty() {
         let text = format!(
             "Whether there is anything of {} is not known: where {} would lie could not be looked at.",
-            list(&unlisted),
+            sources(&unlisted),
             if unlisted.len() == 1 { "it" } else { "they" }
         );
         statements.push(statement(StatementKind::Unknown, None, text, &[]));
@@ -145,7 +160,7 @@ pub(super) fn summarize(report: &Report) -> Summary {
     if !absent.is_empty() {
         let text = format!(
             "Nothing was there of {}, so what only {} would record is not known.",
-            list(&absent),
+            sources(&absent),
             if absent.len() == 1 { "it" } else { "they" }
         );
         statements.push(statement(StatementKind::Unknown, None, text, &[]));

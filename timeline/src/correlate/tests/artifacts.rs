@@ -406,7 +406,8 @@ fn coverage_says_what_is_missing() {
 
 #[test]
 fn many_processes_stay_bounded() {
-    let mut correlator = Correlator::new(Host::default(), &[]);
+    let items = Vec::new();
+    let mut correlator = Correlator::new(Host::default(), &items);
     let events: Vec<_> = (0..120_000u64)
         .map(|number| {
             let (item, one) = audit(

@@ -13,7 +13,7 @@ fn run_of(failures: &[Problem]) -> Execution {
         ("0x1c90", r"C:\x\powershell.exe"),
         LABEL_HIGH,
     )];
-    let items = [item(0, r"C:\Windows\System32\winevt\Logs\Security.evtx")];
+    let items = vec![item(0, r"C:\Windows\System32\winevt\Logs\Security.evtx")];
     let mut correlator = Correlator::new(Host::default(), &items).knowing(failures);
     for event in in_order(&records) {
         correlator.observe(&event);

@@ -10,15 +10,16 @@ mod text;
 
 use crate::event::Event;
 use crate::merge::{Batch, EventView, MergeError, Names, RecordView, Shape, Sorted, ValueView};
-use evidence::{Item, ItemId, Problem};
+use evidence::{ItemId, Items, Problem};
 use foldhash::fast::RandomState;
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use text::Clock;
 
 /// A file format of the timeline.
@@ -149,39 +150,79 @@ impl ShapeText {
 struct Setting<'a> {
     names: Names,
     shapes: HashMap<u32, ShapeText, RandomState>,
-    items: Items,
+    items: ItemTexts<'a>,
     formats: Vec<Format>,
     wants: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
-struct Items {
+/// Objects up to which the texts of all are made beforehand; of more, those that are met.
+const MOST_KNOWN: usize = 8_192;
+
+/// The texts of the items.
+struct ItemTexts<'a> {
+    items: &'a dyn Items,
     known: Vec<ItemText>,
+    met: RwLock<HashMap<u32, Arc<ItemText>, RandomState>>,
     unknown: ItemText,
 }
 
-impl Items {
-    fn new(items: &[Item]) -> Self {
-        let mut items: Vec<&Item> = items.iter().collect();
-        items.sort_by_key(|item| item.id);
-        let mut known = Vec::with_capacity(items.len());
-        for item in items {
-            // Ids are indexes; a gap would only come from a damaged bundle.
-            if item.id.0 as usize == known.len() {
-                known.push(ItemText::new(&item.original_path, &item.sha256));
-            }
+/// The text of one item.
+enum Shown<'a> {
+    Known(&'a ItemText),
+    Met(Arc<ItemText>),
+}
+
+impl Deref for Shown<'_> {
+    type Target = ItemText;
+
+    fn deref(&self) -> &ItemText {
+        match self {
+            Shown::Known(text) => text,
+            Shown::Met(text) => text,
         }
-        Items { known, unknown: ItemText::new("(unknown item)", "") }
+    }
+}
+
+impl<'a> ItemTexts<'a> {
+    fn new(items: &'a dyn Items) -> Self {
+        let mut known = Vec::new();
+        if items.count() <= MOST_KNOWN {
+            items.each(&mut |item| {
+                // Ids are indexes; a gap would only come from a damaged bundle.
+                if item.id.0 as usize == known.len() {
+                    known.push(ItemText::new(&item.original_path, &item.sha256));
+                }
+            });
+        }
+        ItemTexts { items, known, met: RwLock::default(), unknown: ItemText::new("(unknown item)", "") }
     }
 
-    fn get(&self, id: ItemId) -> &ItemText {
-        self.known.get(id.0 as usize).unwrap_or(&self.unknown)
+    fn get(&self, id: ItemId) -> Shown<'_> {
+        if let Some(text) = self.known.get(id.0 as usize) {
+            return Shown::Known(text);
+        }
+        if self.items.count() <= MOST_KNOWN {
+            return Shown::Known(&self.unknown);
+        }
+        let met = self.met.read().unwrap_or_else(PoisonError::into_inner).get(&id.0).cloned();
+        if let Some(text) = met {
+            return Shown::Met(text);
+        }
+        let Some(item) = self.items.by_id(id) else { return Shown::Known(&self.unknown) };
+        let text = Arc::new(ItemText::new(&item.original_path, &item.sha256));
+        let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        if met.len() >= MOST_KNOWN {
+            met.clear();
+        }
+        met.insert(id.0, Arc::clone(&text));
+        Shown::Met(text)
     }
 }
 
 /// A row of the timeline, before it has a format.
 struct Row<'a> {
     event: &'a EventView<'a>,
-    items: &'a Items,
+    items: &'a ItemTexts<'a>,
     shape: &'a ShapeText,
     item: &'a ItemText,
     message: &'a str,
@@ -298,7 +339,7 @@ const MOST_BATCHES: usize = 16;
 /// `wants` names. Rendering runs on all threads; the bytes do not depend on their number.
 pub fn write_timeline<W: Write + Send>(
     sorted: Sorted,
-    items: &[Item],
+    items: &dyn Items,
     outputs: &mut [Output<W>],
     wants: &(dyn Fn(&str) -> bool + Sync),
     observe: &mut (dyn FnMut(Event) + Send),
@@ -307,7 +348,7 @@ pub fn write_timeline<W: Write + Send>(
     let setting = Setting {
         shapes: names.shapes().map(|(number, shape)| (number, ShapeText::new(shape))).collect(),
         names,
-        items: Items::new(items),
+        items: ItemTexts::new(items),
         formats: outputs.iter().map(|output| output.format).collect(),
         wants,
     };
@@ -400,7 +441,7 @@ impl Work {
             let mut id = [b'0'; 32];
             if described {
                 text::place(event.record.place, &mut shared.place);
-                id = event_id(&event, item, &shared.place, &mut scratch);
+                id = event_id(&event, &item, &shared.place, &mut scratch);
                 if let Some(time) = event.time {
                     clock.micros(time, &mut shared.datetime);
                     text::signed(time.unix_micros(), &mut shared.micros);
@@ -410,7 +451,7 @@ impl Work {
                 event: &event,
                 items,
                 shape,
-                item,
+                item: &item,
                 message: std::str::from_utf8(&shared.message).unwrap_or_default(),
                 id,
                 place: &shared.place,

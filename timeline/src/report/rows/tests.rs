@@ -82,7 +82,7 @@ fn written(records: &[(u32, Record)], threads: usize) -> ([String; 3], Vec<Event
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let summary = pool.install(|| {
         let sorted = merger.finish().unwrap();
-        write_timeline(sorted, &items, &mut outputs, &|_| true, &mut |event| events.push(event)).unwrap()
+        write_timeline(sorted, &items.to_vec(), &mut outputs, &|_| true, &mut |event| events.push(event)).unwrap()
     });
     (outputs.map(|output| String::from_utf8(output.to).unwrap()), events, summary)
 }
@@ -257,6 +257,6 @@ fn a_full_disk_is_a_clear_error() {
     let merger = Merger::new(folder.path(), 0);
     merger.add(ItemId(0), &file());
     let mut outputs = [Output { format: Format::Body, name: "timeline.body".to_owned(), to: Full }];
-    let error = write_timeline(merger.finish().unwrap(), &[], &mut outputs, &|_| false, &mut |_| ()).unwrap_err();
+    let error = write_timeline(merger.finish().unwrap(), &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write timeline.body: "), "{error}");
 }

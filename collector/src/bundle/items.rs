@@ -1,0 +1,191 @@
+//! The objects of a bundle that is read: in memory while they are few, else in a file, a few bytes of memory for each.
+
+use crate::spill::{Spill, Spool};
+use evidence::{Bytes, Item, ItemId, Items, KeyIndex};
+use std::borrow::Cow;
+use std::io::{self, BufReader, Read};
+use std::sync::Mutex;
+
+/// Bytes of descriptions up to which all objects are in memory.
+const HELD: u64 = 8 << 20;
+
+/// Where the payload of an object is listed in the archive; for an object without one, and for one whose payload is not in
+/// the archive, a place where nothing is.
+pub(super) const NOWHERE: u64 = u64::MAX;
+
+/// What is at the front of each description: its length, and the place of its payload.
+const HEAD: usize = 12;
+
+/// The objects while they are being read.
+pub(super) struct Builder {
+    rows: Spool,
+    starts: Vec<u64>,
+}
+
+/// The objects of a bundle.
+pub struct ItemTable {
+    kept: Kept,
+    /// By exact path.
+    by_path: KeyIndex,
+    /// The first error of reading the file back, of which those who only look up an object are not told.
+    failure: Mutex<Option<io::Error>>,
+}
+
+enum Kept {
+    Held { items: Vec<Item>, places: Vec<u64> },
+    Spilled { rows: Box<dyn Bytes>, starts: Vec<u64> },
+}
+
+impl Builder {
+    pub(super) fn new(spill: &Spill) -> Self {
+        Builder { rows: Spool::new(spill), starts: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Takes the next object, as it is described, and the place of its payload.
+    pub(super) fn push(&mut self, line: &str, place: u64) -> io::Result<()> {
+        self.starts.push(self.rows.len());
+        let length = u32::try_from(line.len()).map_err(io::Error::other)?;
+        self.rows.push(&length.to_le_bytes())?;
+        self.rows.push(&place.to_le_bytes())?;
+        self.rows.push(line.as_bytes())
+    }
+
+    pub(super) fn finish(self) -> io::Result<ItemTable> {
+        let few = self.rows.len() <= HELD;
+        let rows = self.rows.into_bytes()?;
+        let mut by_path = KeyIndex::default();
+        let (mut items, mut places) = (Vec::new(), Vec::new());
+        let mut number = 0;
+        walk(&*rows, &mut |item, place| {
+            by_path.add(item.exact_path(), number);
+            number += 1;
+            if few {
+                items.push(item);
+                places.push(place);
+            }
+        })?;
+        by_path.sort();
+        let mut starts = self.starts;
+        starts.shrink_to_fit();
+        let kept = if few { Kept::Held { items, places } } else { Kept::Spilled { rows, starts } };
+        Ok(ItemTable { kept, by_path, failure: Mutex::new(None) })
+    }
+}
+
+fn walk(rows: &dyn Bytes, take: &mut dyn FnMut(Item, u64)) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 16, Section { rows, at: 0 });
+    let mut head = [0; HEAD];
+    let mut line = Vec::new();
+    let mut at = 0;
+    while at < rows.len() {
+        reader.read_exact(&mut head)?;
+        let (length, place) = read_head(head);
+        line.resize(length, 0);
+        reader.read_exact(&mut line)?;
+        take(serde_json::from_slice(&line)?, place);
+        at += (HEAD + length) as u64;
+    }
+    Ok(())
+}
+
+fn read_head(head: [u8; HEAD]) -> (usize, u64) {
+    let [a, b, c, d, place @ ..] = head;
+    (u32::from_le_bytes([a, b, c, d]) as usize, u64::from_le_bytes(place))
+}
+
+struct Section<'a> {
+    rows: &'a dyn Bytes,
+    at: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.rows.read_at(self.at, buffer)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl ItemTable {
+    /// Where the payload of an object is listed in the archive.
+    pub(super) fn place(&self, id: ItemId) -> Option<u64> {
+        let place = match &self.kept {
+            Kept::Held { places, .. } => places.get(id.0 as usize).copied(),
+            Kept::Spilled { .. } => self.row(id).map(|(_, place)| place),
+        };
+        place.filter(|place| *place != NOWHERE)
+    }
+
+    /// Every object, where there is room for all of them: for tests and small tools.
+    pub fn to_vec(&self) -> Vec<Item> {
+        let mut all = Vec::new();
+        self.each(&mut |item| all.push(item.clone()));
+        all
+    }
+
+    /// The error by which an object was taken for none, if there was one: the temporary file could not be read back.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    fn failed(&self, error: io::Error) {
+        self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+    }
+
+    fn row(&self, id: ItemId) -> Option<(Vec<u8>, u64)> {
+        let Kept::Spilled { rows, starts } = &self.kept else { return None };
+        let start = *starts.get(id.0 as usize)?;
+        let read = || -> io::Result<(Vec<u8>, u64)> {
+            let mut head = [0; HEAD];
+            let whole = |read: usize, wanted: usize| match read == wanted {
+                true => Ok(()),
+                false => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            };
+            whole(rows.read_full_at(start, &mut head)?, HEAD)?;
+            let (length, place) = read_head(head);
+            let mut line = vec![0; length];
+            whole(rows.read_full_at(start + HEAD as u64, &mut line)?, length)?;
+            Ok((line, place))
+        };
+        read().map_err(|error| self.failed(error)).ok()
+    }
+}
+
+impl Items for ItemTable {
+    fn count(&self) -> usize {
+        match &self.kept {
+            Kept::Held { items, .. } => items.len(),
+            Kept::Spilled { starts, .. } => starts.len(),
+        }
+    }
+
+    fn by_id(&self, id: ItemId) -> Option<Cow<'_, Item>> {
+        match &self.kept {
+            Kept::Held { items, .. } => items.get(id.0 as usize).map(Cow::Borrowed),
+            Kept::Spilled { .. } => {
+                let read = serde_json::from_slice(&self.row(id)?.0);
+                read.map_err(|error| self.failed(error.into())).ok().map(Cow::Owned)
+            }
+        }
+    }
+
+    fn by_path(&self, exact_path: &str) -> Option<Cow<'_, Item>> {
+        let candidates = self.by_path.candidates(exact_path).rev();
+        candidates.filter_map(|id| self.by_id(ItemId(id))).find(|item| item.exact_path() == exact_path)
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&Item)) {
+        match &self.kept {
+            Kept::Held { items, .. } => items.iter().for_each(take),
+            Kept::Spilled { rows, .. } => {
+                if let Err(error) = walk(&**rows, &mut |item, _| take(&item)) {
+                    self.failed(error);
+                }
+            }
+        }
+    }
+}
