@@ -17,6 +17,8 @@ const BATCH_BYTES: usize = 32 << 10;
 /// Encoded bytes after which a batch ends although the time goes on. Equal records in different batches
 /// are not found.
 const MOST_BATCH_BYTES: usize = 4 << 20;
+/// The same for their number: short records can have long rows.
+const MOST_BATCH_EVENTS: usize = 16_384;
 
 /// Every event of a timeline in the order of time; an iterator, once.
 pub struct Sorted {
@@ -75,7 +77,7 @@ impl Sorted {
             return Vec::new();
         }
         let what = format!(
-            "{} times have more than {} MiB of events each, which were compared in parts",
+            "{} times have more than {MOST_BATCH_EVENTS} events or {} MiB of them each, which were compared in parts",
             self.split,
             MOST_BATCH_BYTES >> 20
         );
@@ -87,14 +89,12 @@ impl Sorted {
     /// events alone.
     pub(crate) fn next_batch(&mut self, batch: &mut Batch) -> Result<(), MergeError> {
         batch.pool.empty(self.merged.memory());
-        batch.size = 0;
-        batch.slots.clear();
-        batch.others.clear();
-        while batch.size < BATCH_BYTES {
+        batch.clear();
+        while batch.size < BATCH_BYTES && batch.slots.len() < MOST_BATCH_EVENTS {
             let Some(time) = self.merged.peek() else { break };
             let first = batch.slots.len();
             while self.merged.peek() == Some(time) {
-                if batch.size >= MOST_BATCH_BYTES {
+                if batch.size >= MOST_BATCH_BYTES || batch.slots.len() >= MOST_BATCH_EVENTS {
                     break;
                 }
                 self.merged.next(|time, encoded, in_memory| batch.push(time, encoded, in_memory))?;
@@ -113,6 +113,13 @@ impl Sorted {
 }
 
 impl Batch {
+    /// Takes its events away.
+    pub(crate) fn clear(&mut self) {
+        self.size = 0;
+        self.slots.clear();
+        self.others.clear();
+    }
+
     fn push(&mut self, time: u64, encoded: &[u8], in_memory: Option<Range<usize>>) {
         let encoded = in_memory.unwrap_or_else(|| self.pool.add(encoded));
         self.size += encoded.len();
@@ -122,6 +129,11 @@ impl Batch {
     /// Number of the item of an event.
     fn item(&self, slot: &Slot) -> Option<u32> {
         self.pool.get(&slot.encoded)?.first_chunk().map(|number| u32::from_be_bytes(*number))
+    }
+
+    /// Whether there are so many events that no other batch should be rendered beside it.
+    pub(crate) fn is_large(&self) -> bool {
+        self.size > 2 * BATCH_BYTES || self.slots.len() >= MOST_BATCH_EVENTS / 4
     }
 
     pub(crate) fn is_empty(&self) -> bool {

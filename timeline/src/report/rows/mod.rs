@@ -410,16 +410,31 @@ fn write_to<W: Write>(output: &mut Output<W>, bytes: &[u8]) -> Result<(), Timeli
     output.to.write_all(bytes).map_err(|source| TimelineError::Write { name: output.name.clone(), source })
 }
 
+/// Fills a set with the next batches. After a large one, of which the rows take megabytes, the rest stays empty.
 fn read(sorted: &mut Sorted, set: &mut [Work]) -> Result<(), MergeError> {
-    set.iter_mut().try_for_each(|work| sorted.next_batch(&mut work.batch))
+    let mut is_full = false;
+    for work in set {
+        match is_full {
+            true => work.batch.clear(),
+            false => sorted.next_batch(&mut work.batch)?,
+        }
+        is_full |= work.batch.is_large();
+    }
+    Ok(())
 }
 
 impl Work {
     fn render(&mut self, setting: &Setting<'_>) {
         let Setting { names, shapes, items, formats, wants } = setting;
+        /// Room that is kept for the next rows.
+        const KEPT: usize = 1 << 20;
         self.events.clear();
+        self.events.shrink_to(KEPT / size_of::<Event>());
         self.rows.resize_with(formats.len(), Vec::new);
-        self.rows.iter_mut().for_each(Vec::clear);
+        for rows in &mut self.rows {
+            rows.clear();
+            rows.shrink_to(KEPT);
+        }
         let (mut clock, mut scratch, mut shared) = (Clock::default(), Vec::new(), Shared::default());
         // The body file has no ids, and no sentences for files.
         let described = formats.iter().any(|format| *format != Format::Body);
