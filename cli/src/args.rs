@@ -72,7 +72,7 @@ pub(crate) struct Common {
     pub(crate) threads: u16,
 
     /// Most memory to use, such as 512M or 2G; at least 32M. What does not fit is spilled or left out with a problem.
-    #[arg(long, global = true, value_name = "SIZE", default_value = "256M", value_parser = parse_memory)]
+    #[arg(long, global = true, value_name = "SIZE", default_value = "128M", value_parser = parse_memory)]
     pub(crate) memory: u64,
 
     /// Write machine-readable JSON: progress lines on standard error, results on standard output.

@@ -4,10 +4,11 @@
 //! off while it is read then gives an error that can be reported, where a mapping would end the process.
 
 use evidence::Bytes;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Seek};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 /// A file or a block device.
 pub(crate) struct FileBytes {
@@ -52,6 +53,73 @@ impl FileBytes {
             }
             Ok(())
         }
+    }
+}
+
+/// Files of a source that are open at once. An image can have thousands of segments, and a system allows a program about
+/// a thousand open files as a rule.
+const MOST_OPEN: usize = 256;
+
+/// The files that are open, the one that was opened last at the end.
+static OPEN: Mutex<VecDeque<Arc<FileBytes>>> = Mutex::new(VecDeque::new());
+
+/// A file of which there can be any number: it is closed while many others are read, and opened again when it is read.
+pub(crate) struct ManyFiles {
+    path: PathBuf,
+    length: u64,
+    file: RwLock<Weak<FileBytes>>,
+}
+
+impl ManyFiles {
+    /// Opens a file.
+    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
+        let file = Arc::new(FileBytes::open(&path)?);
+        let one = ManyFiles { path, length: file.len(), file: RwLock::new(Arc::downgrade(&file)) };
+        keep_open(file);
+        Ok(one)
+    }
+
+    fn file(&self) -> io::Result<Arc<FileBytes>> {
+        let opened = self.file.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(file) = opened {
+            return Ok(file);
+        }
+        let file = Arc::new(FileBytes::open(&self.path)?);
+        if file.len() != self.length {
+            let what = format!("it is {} bytes long now, and was {} when it was found", file.len(), self.length);
+            return Err(io::Error::other(what));
+        }
+        *self.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&file);
+        keep_open(Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// Keeps a file open until many others were opened after it.
+fn keep_open(file: Arc<FileBytes>) {
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.push_back(file);
+    let closed = if open.len() > MOST_OPEN { open.pop_front() } else { None };
+    drop(open);
+    drop(closed);
+}
+
+impl Drop for ManyFiles {
+    fn drop(&mut self) {
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(file) = file {
+            OPEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !Arc::ptr_eq(one, &file));
+        }
+    }
+}
+
+impl Bytes for ManyFiles {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file()?.read_at(offset, buffer)
     }
 }
 
@@ -117,5 +185,40 @@ mod tests {
         assert_eq!(slice.read_all(10).unwrap().unwrap(), b"456");
         assert_eq!(Slice::new(whole.clone(), 8, 100).read_all(10).unwrap().unwrap(), b"89");
         assert_eq!(Slice::new(whole, 80, 100).len(), 0);
+    }
+
+    #[test]
+    fn any_number_of_files_is_read_with_few_of_them_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let files: Vec<ManyFiles> = (0..3 * MOST_OPEN)
+            .map(|number| {
+                let path = folder.join(number.to_string());
+                std::fs::write(&path, number.to_string()).unwrap();
+                ManyFiles::open(path).unwrap()
+            })
+            .collect();
+        for _ in 0..2 {
+            for (number, file) in files.iter().enumerate() {
+                assert_eq!(file.read_all(10).unwrap().unwrap(), number.to_string().as_bytes());
+            }
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let open =
+                std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|link| link.unwrap().path().read_link().ok());
+            let open = open.filter(|path| path.starts_with(&folder)).count();
+            assert!((1..=MOST_OPEN).contains(&open), "{open}");
+        }
+        // A file that became another one is not read on.
+        std::fs::write(folder.join("0"), "longer").unwrap();
+        assert!(files[0].read_all(10).is_err());
+        drop(files);
+        #[cfg(target_os = "linux")]
+        {
+            let open =
+                std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|link| link.unwrap().path().read_link().ok());
+            assert_eq!(open.filter(|path| path.starts_with(&folder)).count(), 0);
+        }
     }
 }

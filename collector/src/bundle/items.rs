@@ -189,3 +189,64 @@ impl Items for ItemTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::{FileTimes, ItemStatus, Method};
+
+    fn item(number: u32) -> Item {
+        Item {
+            id: ItemId(number),
+            // Every third has the path of the one before it, as deleted files can.
+            original_path: format!(r"C:\Windows\System32\winevt\Logs\x{}.evtx", number - u32::from(number % 3 == 1)),
+            original_path_raw: (number % 10 == 5).then(|| format!("{number:x}")),
+            bundle_path: None,
+            wanted_by: vec!["event-log".to_owned()],
+            round: 0,
+            named_by: Vec::new(),
+            named_as: Vec::new(),
+            volume: "v".to_owned(),
+            mft_entry: None,
+            mft_sequence: None,
+            size: u64::from(number),
+            stored_size: 0,
+            stored_ranges: Vec::new(),
+            sha256: String::new(),
+            sha512: String::new(),
+            sha1: None,
+            md5: None,
+            times: FileTimes::default(),
+            method: Method::Archive,
+            status: ItemStatus::Complete,
+            recovery: None,
+            companions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn many_objects_are_found_like_few() {
+        let folder = tempfile::tempdir().unwrap();
+        for count in [0, 1, 1_000, 60_000] {
+            let all: Vec<Item> = (0..count).map(item).collect();
+            let mut builder = Builder::new(&Spill::into_folder(folder.path()));
+            for (number, item) in all.iter().enumerate() {
+                let place = if number % 2 == 0 { number as u64 * 7 } else { NOWHERE };
+                builder.push(&serde_json::to_string(item).unwrap(), place).unwrap();
+            }
+            let table = builder.finish().unwrap();
+            assert_eq!(matches!(table.kept, Kept::Spilled { .. }), count == 60_000);
+            assert_eq!((table.count(), table.to_vec() == all), (all.len(), true));
+            for number in (0..count).step_by(997) {
+                let id = ItemId(number);
+                assert_eq!(table.by_id(id).as_deref(), all.get(number as usize));
+                assert_eq!(table.place(id), (number % 2 == 0).then_some(u64::from(number) * 7));
+                let path = all[number as usize].exact_path();
+                let last = all.iter().rev().find(|item| item.exact_path() == path);
+                assert_eq!(table.by_path(path).as_deref(), last);
+            }
+            assert!(table.by_id(ItemId(count)).is_none() && table.by_path("no such path").is_none());
+            assert!(table.failure().is_none());
+        }
+    }
+}

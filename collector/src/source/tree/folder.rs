@@ -1,7 +1,7 @@
 //! A folder of the analysis machine.
 
 use super::{Child, Store};
-use crate::file_bytes::FileBytes;
+use crate::file_bytes::ManyFiles;
 use crate::source::VolumeKind;
 use evidence::{Bytes, Filetime, Macb, Method, name};
 use std::ffi::{OsStr, OsString};
@@ -173,7 +173,7 @@ impl Store for Folder {
     }
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
-        Ok(Arc::new(FileBytes::open(&self.path(file))?))
+        Ok(Arc::new(ManyFiles::open(self.path(file))?))
     }
 
     fn stream(&self, file: &str, name: &str) -> Option<Child> {

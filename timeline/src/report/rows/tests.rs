@@ -257,6 +257,7 @@ fn a_full_disk_is_a_clear_error() {
     let merger = Merger::new(folder.path(), 0);
     merger.add(ItemId(0), &file());
     let mut outputs = [Output { format: Format::Body, name: "timeline.body".to_owned(), to: Full }];
-    let error = write_timeline(merger.finish().unwrap(), &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).unwrap_err();
+    let error =
+        write_timeline(merger.finish().unwrap(), &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write timeline.body: "), "{error}");
 }
