@@ -18,7 +18,7 @@ const BATCH_BYTES: usize = 32 << 10;
 /// are not found.
 const MOST_BATCH_BYTES: usize = 4 << 20;
 /// The same for their number: short records can have long rows.
-const MOST_BATCH_EVENTS: usize = 16_384;
+const MOST_BATCH_EVENTS: usize = 8_192;
 
 /// Every event of a timeline in the order of time; an iterator, once.
 pub struct Sorted {
