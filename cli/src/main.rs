@@ -14,6 +14,7 @@ mod parse;
 mod progress;
 mod run;
 mod say;
+mod summary;
 
 use anyhow::Context;
 use args::{Cli, Command, ListFormat};

@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::args::Common;
 use crate::progress::printable;
+use crate::summary::Page;
 use collector::{Collected, VerifyReport};
 use evidence::{Problem, ProblemKind};
 use std::io::Write;
@@ -117,22 +118,9 @@ pub(crate) fn analyzed(
         });
         writeln!(out, "{result}")?;
     } else if !common.quiet {
-        for sentence in report.summary.sentences() {
-            writeln!(out, "{}", printable(&sentence))?;
-        }
-        writeln!(out)?;
-        for one in &report.executions {
-            writeln!(
-                out,
-                "{:<4} {}  {}  {}",
-                one.id,
-                one.started.map_or_else(|| "time not recorded".to_owned(), |at| at.to_string()),
-                one.pid.map_or_else(|| "no pid".to_owned(), |pid| format!("pid {pid}")),
-                printable(one.command_line.as_deref().unwrap_or(&one.image))
-            )?;
-        }
+        Page::of_standard_output().report(report, common.verbose, out)?;
         if let Some(collected) = collected {
-            writeln!(out, "\nbundle       {}", plain(&collected.path))?;
+            writeln!(out, "bundle       {}", plain(&collected.path))?;
         }
         writeln!(out, "report       {}", collector::shown(folder.join("report.html")))?;
         writeln!(out, "timeline     {} events", report.bundle.events)?;
@@ -156,7 +144,8 @@ pub(crate) fn overview(index: &Index, folder: &Path, common: &Common, out: &mut 
     if common.quiet {
         return Ok(());
     }
-    write_wrapped(out, "", &index.headline)?;
+    let page = Page::of_standard_output();
+    page.wrapped(out, "", "", &index.headline)?;
     for host in &index.hosts {
         let plural = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
         writeln!(
@@ -166,7 +155,7 @@ pub(crate) fn overview(index: &Index, folder: &Path, common: &Common, out: &mut 
             plural(host.executions, "run"),
             plural(host.problems, "problem")
         )?;
-        write_wrapped(out, "  ", &host.headline)?;
+        page.wrapped(out, "  ", "  ", &host.headline)?;
         if let Some(report) = &host.report {
             writeln!(out, "  {}", collector::shown(folder.join(report)))?;
         }
@@ -175,42 +164,8 @@ pub(crate) fn overview(index: &Index, folder: &Path, common: &Common, out: &mut 
     Ok(())
 }
 
-/// Writes a text in lines of at most 80 characters; a longer word stands whole.
-fn write_wrapped(out: &mut dyn Write, indent: &str, text: &str) -> std::io::Result<()> {
-    const WIDTH: usize = 80;
-    let text = printable(text);
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && indent.len() + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            writeln!(out, "{indent}{line}")?;
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    writeln!(out, "{indent}{line}")
-}
-
 /// A path as people write it: without the mark by which Windows knows a path of any length.
 fn plain(path: &Path) -> String {
     let text = collector::shown(path);
     text.strip_prefix(r"\\?\").filter(|rest| !rest.starts_with("UNC")).map_or(text.clone(), str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_fit_a_terminal() {
-        let mut out = Vec::new();
-        write_wrapped(&mut out, "  ", &"four ".repeat(40)).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80), "{text}");
-        let mut out = Vec::new();
-        write_wrapped(&mut out, "", "two words").unwrap();
-        assert_eq!(out, b"two words\n");
-    }
 }

@@ -167,15 +167,3 @@ impl Report {
         Ok(out)
     }
 }
-
-impl Summary {
-    /// The answer and what limits it, for a terminal; the findings themselves are listed there by run.
-    pub fn sentences(&self) -> impl Iterator<Item = String> + '_ {
-        let rest =
-            self.statements.iter().filter(|one| one.kind != StatementKind::Finding).map(|one| match &one.about {
-                Some(about) => format!("{about}: {}", one.text),
-                None => one.text.clone(),
-            });
-        std::iter::once(self.answer.clone()).chain(rest)
-    }
-}

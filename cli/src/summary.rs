@@ -1,0 +1,305 @@
+//! What an analysis came to, for somebody at a terminal: the answer, one line for each run, the worst first, what is
+//! registered now and what was cleared.
+
+use crate::progress::printable;
+use console::{Style, Term};
+use evidence::{Answer, Execution, Registration, Tool};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use timeline::{Report, StatementKind};
+
+/// How text is laid out.
+pub(crate) struct Page {
+    /// Columns of a line.
+    pub(crate) width: usize,
+}
+
+/// Runs and attempts that have a line.
+const MOST_LINES: usize = 50;
+/// Names in a line.
+const MOST_NAMES: usize = 3;
+
+impl Page {
+    /// As wide as the terminal; 80 columns where there is none.
+    pub(crate) fn of_standard_output() -> Self {
+        let term = Term::stdout();
+        let width = if term.is_term() { usize::from(term.size().1) } else { 80 };
+        Page { width: width.clamp(40, 200) }
+    }
+
+    /// Writes a text in lines that fit; a longer word stands whole. What a line after the first begins with is `indent`.
+    pub(crate) fn wrapped(&self, out: &mut dyn Write, first: &str, indent: &str, text: &str) -> io::Result<()> {
+        let text = printable(text);
+        let (mut line, mut length) = (first.to_owned(), first.chars().count());
+        let mut is_empty = true;
+        for word in text.split(' ') {
+            let more = word.chars().count();
+            if !is_empty && length + 1 + more > self.width {
+                writeln!(out, "{line}")?;
+                (line, length, is_empty) = (indent.to_owned(), indent.chars().count(), true);
+            }
+            if !is_empty {
+                line.push(' ');
+                length += 1;
+            }
+            line.push_str(word);
+            length += more;
+            is_empty = false;
+        }
+        writeln!(out, "{line}")
+    }
+
+    /// A line with a name in front, as all facts at the end have.
+    pub(crate) fn fact(&self, out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
+        self.wrapped(out, &format!("{name:<12} "), "             ", text)
+    }
+
+    /// What an analysis came to.
+    pub(crate) fn report(&self, report: &Report, every_note: bool, out: &mut dyn Write) -> io::Result<()> {
+        self.wrapped(out, "", "", &report.summary.answer)?;
+        self.runs(report, out)?;
+        self.attempts(report, out)?;
+        writeln!(out)?;
+        self.registered(&report.registrations, out)?;
+        let cleared: BTreeSet<&str> =
+            report.coverage.iter().filter(|one| !one.cleared.is_empty()).map(|one| one.source.as_str()).collect();
+        if !cleared.is_empty() {
+            self.fact(out, "cleared", &format!("{}: runs before that can be missing", few(cleared.iter().copied())))?;
+        }
+        self.notes(report, every_note, out)
+    }
+
+    fn runs(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let mut runs: Vec<&Execution> = report.executions.iter().collect();
+        if runs.is_empty() {
+            return Ok(());
+        }
+        writeln!(out)?;
+        runs.sort_by_key(|run| (rank(run.method.runs), run.started.is_none(), run.started));
+        for run in runs.iter().take(MOST_LINES) {
+            let when = run.started.map_or_else(|| "time not recorded".to_owned(), |at| seconds(&at.to_string()));
+            let who = run.user.as_ref().and_then(|user| user.name.as_deref().or(user.sid.as_deref()));
+            let parent = run.parent.as_ref().and_then(|parent| parent.image.as_deref()).map(file_name);
+            let about = [
+                who.map_or("user not recorded", |name| name.rsplit('\\').next().unwrap_or(name)).to_owned(),
+                parent.map_or_else(|| "parent not recorded".to_owned(), |name| format!("from {name}")),
+                short_command(run),
+            ];
+            let (verdict, style) = verdict(run.method.runs);
+            self.row(out, &run.id, &when, &format!("{verdict:<15}"), &style, &about.join("  "))?;
+        }
+        self.more(out, runs.len(), "runs")
+    }
+
+    fn attempts(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        for attempt in report.attempts.iter().take(MOST_LINES) {
+            let when = attempt.started.map_or_else(|| "time not recorded".to_owned(), |at| seconds(&at.to_string()));
+            let led_to = match &attempt.led_to {
+                Some(run) => format!("asked for {run}"),
+                None => "asked for a run".to_owned(),
+            };
+            let about = format!("{}  {}", file_name(&attempt.image), attempt.command);
+            self.row(out, &attempt.id, &when, &format!("{led_to:<15}"), &Style::new(), &about)?;
+        }
+        self.more(out, report.attempts.len(), "attempts")
+    }
+
+    /// One line where it fits in a form that still says something, else two.
+    fn row(
+        &self,
+        out: &mut dyn Write,
+        id: &str,
+        when: &str,
+        verdict: &str,
+        style: &Style,
+        about: &str,
+    ) -> io::Result<()> {
+        const LEAST: usize = 36;
+        let about = printable(about);
+        let head = format!("{id:<4} {when:<20}");
+        let used = head.chars().count() + 2 + verdict.chars().count() + 2;
+        let verdict = style.apply_to(verdict);
+        match self.width.checked_sub(used).filter(|left| *left >= LEAST) {
+            Some(left) => writeln!(out, "{head}  {verdict}  {}", cut(&about, left)),
+            None => {
+                writeln!(out, "{head}  {verdict}")?;
+                writeln!(out, "     {}", cut(&about, self.width - 5))
+            }
+        }
+    }
+
+    fn more(&self, out: &mut dyn Write, all: usize, what: &str) -> io::Result<()> {
+        match all.checked_sub(MOST_LINES) {
+            Some(more @ 1..) => writeln!(out, "     and {more} more {what}, which the report lists"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The managed classes that COM would load now.
+    fn registered(&self, registrations: &[Registration], out: &mut dyn Write) -> io::Result<()> {
+        let current: Vec<&Registration> = registrations.iter().filter(|one| one.state == "current").collect();
+        if current.is_empty() {
+            return Ok(());
+        }
+        let outside: BTreeSet<String> =
+            current.iter().filter_map(|one| one.code_base.as_deref()).filter_map(outside_of_programs).collect();
+        let classes = match current.len() {
+            1 => "1 managed class".to_owned(),
+            count => format!("{count} managed classes"),
+        };
+        let text = match outside.len() {
+            0 => format!("{classes}, none with a file named outside of Windows and Program Files"),
+            _ => format!(
+                "{classes}; from outside of Windows and Program Files: {}",
+                few(outside.iter().map(String::as_str))
+            ),
+        };
+        self.fact(out, "registered", &text)
+    }
+
+    /// What limits the answer.
+    fn notes(&self, report: &Report, all: bool, out: &mut dyn Write) -> io::Result<()> {
+        let notes: Vec<_> = report.summary.statements.iter().filter(|one| one.kind != StatementKind::Finding).collect();
+        if all {
+            for note in notes {
+                let text = match &note.about {
+                    Some(about) => format!("{about}: {}", note.text),
+                    None => note.text.clone(),
+                };
+                self.fact(out, "note", &text)?;
+            }
+        } else if !notes.is_empty() {
+            let count = notes.len();
+            let (are, it) = if count == 1 { ("sentence", "says") } else { ("sentences", "say") };
+            self.fact(
+                out,
+                "why",
+                &format!("{count} {are} of the report {it} why, and what is not known (-v shows them here)"),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn rank(answer: Answer) -> u8 {
+    match answer {
+        Answer::Yes => 0,
+        Answer::Unknown => 1,
+        Answer::No => 2,
+    }
+}
+
+/// Whether code of an assembly is expected to have run, in two words.
+fn verdict(answer: Answer) -> (&'static str, Style) {
+    match answer {
+        Answer::Yes => ("CODE EXPECTED", Style::new().red().bold()),
+        Answer::Unknown => ("code not known", Style::new().yellow()),
+        Answer::No => ("no code", Style::new().green()),
+    }
+}
+
+/// `regasm /U T1218.009.dll`: the command line with the program's name instead of its path.
+fn short_command(run: &Execution) -> String {
+    let name = match run.tool {
+        Tool::Regasm => "regasm",
+        Tool::Regsvcs => "regsvcs",
+    };
+    let name = if run.renamed { format!("{} ({name})", file_name(&run.image)) } else { name.to_owned() };
+    let Some(line) = run.command_line.as_deref() else { return format!("{name} (command line not recorded)") };
+    let line = line.trim_start();
+    let rest = match line.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').map_or("", |(_, rest)| rest),
+        None => match line.get(..run.image.len()).is_some_and(|start| start.eq_ignore_ascii_case(&run.image)) {
+            true => &line[run.image.len()..],
+            false => line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest),
+        },
+    };
+    format!("{name} {}", rest.trim()).trim_end().to_owned()
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit(['\\', '/']).next().unwrap_or(path)
+}
+
+/// The path behind a CodeBase, unless it lies where only administrators write by default.
+fn outside_of_programs(code_base: &str) -> Option<String> {
+    let path = code_base.trim_start_matches("file:///").replace('/', "\\");
+    let upper = path.to_uppercase();
+    let rest = upper.get(2..).filter(|_| upper.get(1..2) == Some(":")).unwrap_or(&upper);
+    let is_inside =
+        [r"\WINDOWS\", r"\PROGRAM FILES\", r"\PROGRAM FILES (X86)\"].iter().any(|start| rest.starts_with(start));
+    (!is_inside).then_some(path)
+}
+
+/// `2026-03-04T14:12:33.1200000Z` to `2026-03-04 14:12:33Z`.
+fn seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, _)) => format!("{}Z", whole.replace('T', " ")),
+        None => time.replace('T', " "),
+    }
+}
+
+/// The first names, and how many more there are.
+fn few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let count = names.len();
+    let mut text = names.take(MOST_NAMES).collect::<Vec<_>>().join(", ");
+    if let Some(more @ 1..) = count.checked_sub(MOST_NAMES) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+/// A text of at most so many characters: its end is kept too, since that of a command line names the file.
+fn cut(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let kept = most.saturating_sub(1);
+    let (start, end) = (kept - kept / 2, kept / 2);
+    let first: String = text.chars().take(start).collect();
+    let last: String = text.chars().skip(length - end).collect();
+    format!("{first}…{last}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_a_terminal() {
+        let page = Page { width: 80 };
+        let mut out = Vec::new();
+        page.wrapped(&mut out, "  ", "  ", &"four ".repeat(40)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80), "{text}");
+        let mut out = Vec::new();
+        page.wrapped(&mut out, "", "", "two words").unwrap();
+        assert_eq!(out, b"two words\n");
+        for width in [40, 50, 80, 140] {
+            let page = Page { width };
+            let mut out = Vec::new();
+            let about = format!("joe  from cmd.exe  regasm /U {}.dll", "x".repeat(200));
+            page.row(&mut out, "E1", "2026-03-04 14:12:33Z", "code not known ", &Style::new(), &about).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+            assert!(text.contains("joe") && text.trim_end().ends_with("x.dll"), "{text}");
+            assert_eq!(text.lines().count(), if width < 80 { 2 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn a_cut_keeps_both_ends() {
+        assert_eq!(cut("abcdefghij", 10), "abcdefghij");
+        assert_eq!(cut("abcdefghij", 7), "abc…hij");
+        assert_eq!(cut("abcdefghij", 1), "…");
+    }
+
+    #[test]
+    fn folders_of_programs_are_told_from_others() {
+        assert_eq!(outside_of_programs("file:///C:/ProgramData/W/a.dll").as_deref(), Some(r"C:\ProgramData\W\a.dll"));
+        assert_eq!(outside_of_programs(r"file:///C:/Program Files/V/a.dll"), None);
+        assert_eq!(outside_of_programs(r"C:\Windows\Microsoft.NET\a.dll"), None);
+        assert_eq!(outside_of_programs(r"\\server\share\a.dll").as_deref(), Some(r"\\server\share\a.dll"));
+    }
+}
