@@ -393,7 +393,9 @@ fn hostile_names_and_empty_files_are_kept_apart() {
         collected.problems
     );
     for name in names {
-        assert_eq!(content(&bundle, &format!("C:\\{name}")), name.as_bytes());
+        // Windows does not tell it from the one in capitals.
+        let volume = if name == "a.dll" { "{C-copy}" } else { "C:" };
+        assert_eq!(content(&bundle, &format!("{volume}\\{name}")), name.as_bytes());
     }
     assert_eq!(content(&bundle, r"C:\empty"), b"");
     assert!(verify(&bundle).is_right());

@@ -69,6 +69,7 @@ fn host(bag: &BagInfo<'_>) -> Value {
         .source
         .volumes
         .iter()
+        .filter(|(volume, tree)| volume.is_shown(tree.as_deref()))
         .map(|(volume, tree)| {
             json!({
                 "id": volume.id,

@@ -30,6 +30,9 @@ const PROFILES_BESIDE: [&str; 2] = [r"\Users\*", r"\Documents and Settings\*"];
 const PROFILES_BELOW: [&str; 3] =
     [r"\System32\config\systemprofile", r"\SysWOW64\config\systemprofile", r"\ServiceProfiles\*"];
 
+/// In `wanted_by`, for what is kept because it is another copy of a file that is wanted.
+pub(super) const OTHER_COPY: &str = "other-copy";
+
 /// What the logs of a hive are called.
 const HIVE_LOGS: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 
@@ -485,11 +488,17 @@ pub(crate) fn declared(
         // No artifact is called so, hence what only this asks for is kept and not parsed.
         let older = |artifact: &&Artifact| if artifact.older_states { artifact.id } else { "shadow-copy" };
         sets.push(artifacts.iter().map(older).collect());
-        sets.push(vec!["other-copy"]);
+        let older = |artifact: &&Artifact| if artifact.older_states { artifact.id } else { OTHER_COPY };
+        sets.push(artifacts.iter().map(older).collect());
+        sets.push(vec![OTHER_COPY]);
+        let is_whole = |located: &Located| {
+            source.volumes[located.volume].1.as_deref().is_some_and(|tree| tree.is_whole(&located.found))
+        };
         let mut add = |located: Located, companions: Vec<String>| {
             let set = match source.volumes[located.volume].0.kind {
                 VolumeKind::ShadowCopy => first + 1,
-                VolumeKind::OtherCopy => first + 2,
+                VolumeKind::OtherCopy if is_whole(&located) => first + 2,
+                VolumeKind::OtherCopy => first + 3,
                 _ => first,
             };
             let key = sort_key(source, &located);

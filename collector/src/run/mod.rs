@@ -15,7 +15,7 @@ use crate::bundle::{ActionLog, BagInfo, Destination, Names, Sums, ToolFacts, Ver
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
-use crate::source::Source;
+use crate::source::{Source, Volume, VolumeKind};
 use crate::spill::Spill;
 use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind, Problems, Stage};
 use locate::{Key, Wanted};
@@ -308,7 +308,8 @@ impl Run<'_> {
         if let Some(made) = &request.source.made {
             self.act("make", &made.name(), "ok", &[])?;
         }
-        for (volume, tree) in &request.source.volumes {
+        let is_known = |volume: &Volume| volume.kind != VolumeKind::OtherCopy;
+        for (volume, tree) in request.source.volumes.iter().filter(|(volume, _)| is_known(volume)) {
             let result = if tree.is_some() { "searched" } else { "not searched" };
             let about = [("volume_kind", volume.kind.name().into()), ("offset", volume.offset.into())];
             self.act("open volume", &volume.id, result, &about)?;
@@ -566,6 +567,13 @@ impl Run<'_> {
                 let what = format!("the {name} could not be removed: {error}");
                 let effect = "the host keeps it at most until this program ends; look whether it is gone";
                 self.problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, name, what, effect));
+            }
+        }
+        // Which files have other copies is known only when they were looked for.
+        for (volume, tree) in &self.request.source.volumes {
+            if volume.kind == VolumeKind::OtherCopy && volume.is_shown(tree.as_deref()) {
+                let about = [("volume_kind", volume.kind.name().into()), ("offset", volume.offset.into())];
+                self.act("open volume", &volume.id, "searched", &about)?;
             }
         }
         for (_, tree) in &self.request.source.volumes {

@@ -163,7 +163,7 @@ impl Walk<'_, '_> {
                 None => format!("{folder}\\{component}"),
             };
             let found = self.lookup(&path).filter(|found| !found.is_folder || found.stream.is_some());
-            found.into_iter().for_each(&mut *self.take);
+            found.into_iter().chain(self.tree.further(&path)).for_each(&mut *self.take);
         } else {
             self.descend(&format!("{folder}\\{component}"), further, depth + 1);
         }

@@ -37,7 +37,7 @@ pub enum VolumeKind {
     ShadowCopy,
     /// Files outside of every tree of Windows.
     Loose,
-    /// Copies of files of another volume of the source that differ from those.
+    /// Copies of files that differ from those on the last volume before it that is of another kind.
     OtherCopy,
     /// Encrypted with BitLocker.
     BitLocker,
@@ -136,6 +136,17 @@ impl Volume {
         }
     }
 
+    /// Whether there is anything to tell of it: other copies only where there are any.
+    pub(crate) fn is_shown(&self, tree: Option<&dyn Tree>) -> bool {
+        let has_any = |tree: &dyn Tree| {
+            let mut any = false;
+            let root = tree.lookup("").ok().flatten();
+            let listed = root.is_some_and(|root| tree.each(&root, &mut |_| any = true).is_ok());
+            listed && any
+        };
+        self.kind != VolumeKind::OtherCopy || tree.is_some_and(has_any)
+    }
+
     /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known; kept as
     /// [`evidence::name`] keeps names.
     pub(crate) fn original_path(&self, path: &str) -> String {
@@ -227,6 +238,16 @@ pub trait Tree: Send + Sync {
         let mut children = Vec::new();
         self.each(folder, &mut |child| children.push(child))?;
         Ok(children)
+    }
+
+    /// Further files that have this path, where several can.
+    fn further(&self, _path: &str) -> Vec<Found> {
+        Vec::new()
+    }
+
+    /// Whether a file can be read as what it should be; `false` only where it is known that it cannot.
+    fn is_whole(&self, _found: &Found) -> bool {
+        true
     }
 
     /// The alternate streams of a file.

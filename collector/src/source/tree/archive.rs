@@ -151,7 +151,7 @@ fn row(folder: u64, name: u64, kind: u8, at: u64, depth: usize) -> Row {
 
 /// The name of an earlier member with the name of a later one: the number stands where the bundle has its own numbers,
 /// before the ending, so that it is still taken for what it is.
-fn numbered(name: &str, number: u16) -> String {
+pub(super) fn numbered(name: &str, number: u16) -> String {
     if number == 0 {
         return name.to_owned();
     }
@@ -187,7 +187,7 @@ fn start_of(parent: [u8; 8], hashes: &RandomState, name: &str) -> [u8; FOLDED] {
 }
 
 /// The name and the number that [`numbered`] made this one of.
-fn unnumbered(name: &str) -> Option<(String, u64)> {
+pub(super) fn unnumbered(name: &str) -> Option<(String, u64)> {
     let (stem, ending) = name.rfind('.').filter(|dot| *dot > 0).map_or((name, ""), |dot| name.split_at(dot));
     let (stem, number) = stem.rsplit_once("=~")?;
     Some((format!("{stem}{ending}"), number.parse().ok().filter(|number| *number > 0)?))
@@ -451,7 +451,7 @@ fn say_names(archive: &str, climbing: &Odd, absolute: &Odd, doubled: &Odd, namel
             },
             "the archive holds several files under one name".to_owned(),
             "the last of each name is the one that unpacking leaves and has the name; those before it are called «=~1», «=~2» \
-             and so on, and are looked at where not only one exact name is looked for",
+             and so on, and where such a name is looked for on a volume all of them are copies of one file",
         );
     }
     if nameless > 0 {
@@ -504,6 +504,13 @@ impl Store for Archive {
         let read = self.members.begin(self.place(file)?, &self.spill)?.read_full_at(0, &mut head)?;
         head.truncate(read);
         Ok(head)
+    }
+
+    fn replaced(&self, child: &Child) -> Option<String> {
+        let (name, _) = unnumbered(&child.name)?;
+        let Some(Key::Member { at }) = Key::parse(&child.key) else { return None };
+        let member = self.members.member(at).ok()?;
+        (components(&member.name, self.members.backslash_separates()).last() == Some(&name.as_str())).then_some(name)
     }
 
     fn link(&self, child: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! From the folders of a store to hosts: which drives belong together, and which Windows each host is.
 
 use super::Store;
-use super::file_tree::{FileTree, Root};
+use super::file_tree::{FileTree, OtherCopies, Root};
 use super::install::{Installation, has_profiles, installations};
 use super::survey::{Drive, Survey};
 use crate::source::{OpenedVolume, Tree, Volume, VolumeKind};
@@ -21,7 +21,7 @@ struct Unit {
     letter: Option<char>,
     tree: Arc<FileTree>,
     /// The copies of its files that differ from those that are used.
-    others: Vec<(String, Arc<FileTree>)>,
+    others: Vec<(String, Arc<OtherCopies>)>,
     installed: Vec<Installation>,
     in_accessor: bool,
     place: String,
@@ -55,7 +55,8 @@ impl Unit {
         let tree: Arc<dyn Tree> = self.tree.clone();
         host.volumes.push((volume.clone(), Some(tree)));
         for (place, tree) in &self.others {
-            let accessor = place.rsplit('/').nth(1).unwrap_or("copy");
+            let is_alone = self.others.len() == 1;
+            let accessor = place.rsplit('/').nth(1).filter(|_| !is_alone).unwrap_or("copy");
             let id = host.id(&format!("{id}-{accessor}"));
             let copy = Volume { id, letter: None, kind: VolumeKind::OtherCopy, ..volume.clone() };
             let tree: Arc<dyn Tree> = tree.clone();

@@ -59,6 +59,12 @@ pub(crate) fn is_accessor(name: &str) -> bool {
     ACCESSORS.iter().any(|accessor| name.eq_ignore_ascii_case(accessor))
 }
 
+/// Whether what lies at this place of a source was read from the volume itself, below the file system.
+pub(crate) fn is_raw_accessor(place: &str) -> bool {
+    const RAW: [&str; 6] = ["ntfs", "lazy_ntfs", "raw_ntfs", "mft", "windows_ntfs", "ntfs_raw"];
+    place.split('/').any(|folder| RAW.iter().any(|raw| folder.eq_ignore_ascii_case(raw)))
+}
+
 /// Whether a folder holds files of a shadow copy: Velociraptor's device name, KAPE's `VSS1`.
 pub(crate) fn is_shadow_copy(name: &str) -> bool {
     let decoded = percent_decoded(name);

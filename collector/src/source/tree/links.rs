@@ -44,6 +44,34 @@ pub(super) fn target(folder: &[String], target: &str, root: Option<&str>, letter
     walked(start, plain)
 }
 
+/// The path from the root of the source that a link in this folder of it leads to; `None` if that is not in the source.
+/// `root` is where the source is on this machine, `drive` gives the folder of the drive of a letter.
+pub(super) fn in_source(
+    folder: &[String],
+    target: &str,
+    root: Option<&str>,
+    drive: &dyn Fn(char) -> Option<Vec<String>>,
+) -> Option<Vec<String>> {
+    let mut plain = target;
+    for prefix in [r"\\?\", r"\??\"] {
+        plain = plain.strip_prefix(prefix).unwrap_or(plain);
+    }
+    if let Some((letter, path)) = plain.split_once(':')
+        && let [letter] = letter.as_bytes()
+        && letter.is_ascii_alphabetic()
+        && path.starts_with(['/', '\\'])
+    {
+        // A path of Windows does not climb above its drive.
+        let inside = walked(Vec::new(), path)?;
+        return Some([drive(char::from(*letter))?, inside].concat());
+    }
+    if !plain.starts_with(['/', '\\']) {
+        return walked(folder.to_vec(), plain).filter(|_| !plain.is_empty());
+    }
+    let inside = root.filter(|root| root.len() > 1).and_then(|root| plain.strip_prefix(root))?;
+    inside.starts_with(['/', '\\']).then(|| walked(Vec::new(), inside))?
+}
+
 /// The path from these folders on; `None` if it climbs above the root.
 fn walked(mut path: Vec<String>, more: &str) -> Option<Vec<String>> {
     for component in more.split(['/', '\\']) {

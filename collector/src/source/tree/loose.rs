@@ -21,7 +21,7 @@ impl LooseFiles {
     /// The recognised files of a store that lies at this path of the source.
     pub(crate) fn new(store: Arc<dyn Store>, at: &str, files: BTreeMap<String, Format>) -> Self {
         let root = Root { key: String::new(), encoded: false, place: at.to_owned() };
-        LooseFiles { tree: FileTree::new(store, vec![root], &[]), files, at: at.to_owned() }
+        LooseFiles { tree: FileTree::apart(store, root), files, at: at.to_owned() }
     }
 
     fn inner<'a>(&self, path: &'a str) -> Option<&'a str> {

@@ -87,6 +87,11 @@ pub(crate) trait Store: Send + Sync {
         Ok(head)
     }
 
+    /// The name that an earlier member of an archive has, where a later one of that name took it.
+    fn replaced(&self, _child: &Child) -> Option<String> {
+        None
+    }
+
     /// An alternate stream that the store can open but not list; most cannot.
     fn stream(&self, _file: &str, _name: &str) -> Option<Child> {
         None

@@ -9,6 +9,7 @@ use super::file_tree::{FileTree, Root};
 use super::install::{self, installations};
 use super::layout::{drive_letter, is_accessor, is_shadow_copy, percent_decoded};
 use super::{Child, Store, named};
+use crate::source::Tree;
 use evidence::{FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
 use std::collections::BTreeMap;
 use std::io;
@@ -53,6 +54,8 @@ pub(crate) struct Survey {
     /// Folders that were listed.
     pub(crate) folders: u64,
     links: usize,
+    /// The whole store, for where links lead.
+    whole: Option<FileTree>,
     unreadable: usize,
 }
 
@@ -253,10 +256,7 @@ impl Survey {
             let name = name::component(&child.name);
             let path = format!("{}\\{name}", visit.path);
             if child.is_link {
-                self.links += 1;
-                if self.links <= MAX_LISTED {
-                    self.problems.push(link(&path, store.what(&child.key).unwrap_or("a link")));
-                }
+                self.link(store, child, &path);
             } else if !child.is_folder {
                 self.file(store, visit, child, &path, within, unknown);
             }
@@ -281,6 +281,29 @@ impl Survey {
                 continue;
             }
             left.push(Visit { key: child.key.clone(), path, name: child.name.clone(), within });
+        }
+    }
+
+    /// Says of a link that leads out of the source, or of what is neither file nor folder, that it is not opened. What a link
+    /// leads to in the source is looked at where it lies.
+    fn link(&mut self, store: &Arc<dyn Store>, child: &Child, path: &str) {
+        let what = store.what(&child.key).filter(|what| *what != "a link");
+        let problem = match what {
+            Some(what) => link(path, what),
+            None => {
+                let whole = || {
+                    FileTree::apart(store.clone(), Root { key: String::new(), encoded: false, place: String::new() })
+                };
+                match self.whole.get_or_insert_with(whole).lookup(path) {
+                    Ok(Some(_)) => return,
+                    Ok(None) => link(path, "a link"),
+                    Err(problem) => Problem { stage: Stage::Source, ..problem },
+                }
+            }
+        };
+        self.links += 1;
+        if self.links <= MAX_LISTED {
+            self.problems.push(problem);
         }
     }
 

@@ -1,8 +1,10 @@
 //! Paths through symbolic links, as far as these lead to folders of the same volume.
 
 use super::super::links;
-use super::{Child, Entry, FileTree, Folders, Shared, lock, of_folder};
-use crate::source::Found;
+use super::listing::plain;
+use super::{Child, Entry, FileTree, Folders, Shared, lock, of_folder, read_problem};
+use crate::source::tree::layout::drive_letter;
+use crate::source::{Content, Found};
 use evidence::{Problem, ProblemKind, Stage, name};
 
 /// Links that lead nowhere that are named.
@@ -31,28 +33,6 @@ impl Folders {
 }
 
 impl Shared {
-    /// The copies without those that have the same path in the same root. If such a one differs, that is said.
-    pub(super) fn first_of_each_root(&self, path: &str, copies: &[(usize, Entry)]) -> Vec<(usize, Entry)> {
-        let mut first: Vec<(usize, Entry)> = Vec::new();
-        for (root, copy) in copies {
-            let Some((_, used)) = first.iter().find(|(of, _)| of == root) else {
-                first.push((*root, copy.clone()));
-                continue;
-            };
-            if !self.equal(used, copy).unwrap_or(false) {
-                let bytes = |entry: &Entry| format!("{} bytes", entry.size());
-                lock(&self.problems).push(Problem::new(
-                    Stage::Source,
-                    ProblemKind::Inconsistent { a: bytes(used), b: bytes(copy) },
-                    name::shown(path),
-                    "the source has several copies of it, which differ, under names that differ in upper and lower case only",
-                    "only the first is examined under this path; what the other one holds is not known",
-                ));
-            }
-        }
-        first
-    }
-
     /// Every folder of the store that is this folder of the volume, behind the links on its path.
     pub(super) fn folders(&self, path: &str) -> Result<Folders, Problem> {
         let mut current = links::components(path);
@@ -93,7 +73,11 @@ impl Shared {
             let (mut next, mut link) = (Vec::new(), None);
             for (root, folder) in &current {
                 let listing = self.listing(*root, folder).map_err(|problem| of_folder(problem, &at))?;
-                for entry in self.named(folder, &listing, component)? {
+                let mut named = self.named(folder, &listing, component)?;
+                if !self.joins && named.iter().any(|entry| entry.child.name == *component) {
+                    named.retain(|entry| entry.child.name == *component);
+                }
+                for entry in named {
                     if entry.child.is_link {
                         link.get_or_insert_with(|| (*root, entry.child.clone()));
                     } else if entry.child.is_folder {
@@ -111,6 +95,90 @@ impl Shared {
             current = next;
         }
         Ok(Walked::There(Folders::Here(current)))
+    }
+
+    /// Whether nothing of the volume has this path.
+    fn is_nowhere(&self, path: &str) -> Result<bool, Problem> {
+        let (folder, name) = path.rsplit_once('\\').unwrap_or(("", path));
+        match self.folders(folder) {
+            Ok(folders) if folders.is_empty() => Ok(true),
+            Ok(_) => Ok(self.of_name(folder, name)?.is_empty()),
+            // Behind further links; following them says what is wrong.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// The file outside of the volume, but in the source, that the link of this name in a folder leads to. That place is
+    /// searched by names from the root of the source, so that no link leads out of it.
+    fn in_source(&self, folder: &str, name: &str) -> Result<Option<Entry>, Problem> {
+        let links = self.of_name(folder, name)?;
+        let Some((root, link)) = links.into_iter().find(|(_, entry)| entry.child.is_link) else { return Ok(None) };
+        let Some(path) = self.path_in_source(root, folder, &link.child) else { return Ok(None) };
+        let Some((last, folders)) = path.split_last() else { return Ok(None) };
+        let named = |folder: &str, name: &str, is_folder: bool| {
+            let mut named = self.store.named(folder, name).unwrap_or_default();
+            named.retain(|child| child.is_folder == is_folder && !child.is_link);
+            let exact = named.iter().position(|child| child.name == name).unwrap_or(0);
+            named.into_iter().nth(exact)
+        };
+        let mut key = String::new();
+        for folder in folders {
+            let Some(child) = named(&key, folder, true) else { return Ok(None) };
+            key = child.key;
+        }
+        Ok(named(&key, last, false).map(plain))
+    }
+
+    /// Where the first link on a path leads, if that is on another drive of the same collection: `D:\Logs`.
+    pub(super) fn on_other_drive(&self, components: &[String]) -> Option<String> {
+        for depth in 0..components.len() {
+            let folder = links::path_of(&components[..depth]);
+            let named = self.of_name(&folder, &components[depth]).ok()?;
+            if named.iter().any(|(_, entry)| entry.child.is_folder) {
+                continue;
+            }
+            let (root, link) = named.into_iter().find(|(_, entry)| entry.child.is_link)?;
+            let own = self.place(root);
+            let path = self.path_in_source(root, &folder, &link.child)?;
+            let (drive, above) = own.split_last()?;
+            let (other, inside) = path.strip_prefix(above)?.split_first()?;
+            let (letter, _) = drive_letter(other).filter(|_| other != drive)?;
+            return Some(format!("{letter}:{}", links::path_of(&[inside, &components[depth + 1..]].concat())));
+        }
+        None
+    }
+
+    /// The folders of the source that a root lies in, with its own.
+    fn place(&self, root: usize) -> Vec<String> {
+        self.roots[root].place.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Where a link leads as a path from the root of the source; `None` if that is not in it.
+    fn path_in_source(&self, root: usize, folder: &str, link: &Child) -> Option<Vec<String>> {
+        let text = self.store.link(&link.key)?;
+        let own = self.place(root);
+        let here = self.store.local_path("").and_then(|path| std::path::absolute(path).ok());
+        let here = here.map(|path| super::super::kept(path.as_os_str()));
+        let drive = |letter: char| {
+            let (_, above) = own.split_last()?;
+            let mut key = String::new();
+            for part in above {
+                key = self.store.named(&key, part).ok()?.into_iter().find(|child| child.is_folder)?.key;
+            }
+            let mut found = None;
+            let is_drive = |child: &Child| {
+                child.is_folder && drive_letter(&child.name).is_some_and(|(own, _)| own.eq_ignore_ascii_case(&letter))
+            };
+            let listed = self.store.each(&key, &mut |child| {
+                if found.is_none() && is_drive(&child) {
+                    found = Some(child.name);
+                }
+                Ok(())
+            });
+            listed.ok()?;
+            Some([above, &[found?]].concat())
+        };
+        links::in_source(&[own.clone(), links::components(folder)].concat(), &text, here.as_deref(), &drive)
     }
 
     /// Where a link in this folder leads, as stored and as path of the volume. `None` for what is no link, but no file
@@ -135,21 +203,58 @@ impl Shared {
 }
 
 impl FileTree {
-    /// A link as the path through it has it: a folder, where it leads to one of the volume.
+    /// A link as the path through it has it: the folder or the file that it leads to.
     pub(super) fn behind(&self, mut found: Found) -> Result<Found, Problem> {
         match self.shared.folders(&found.path) {
-            Ok(folders) => found.is_folder = !folders.is_empty(),
-            Err(problem) => {
-                let file = match self.shared.walk(&links::components(&found.path)) {
-                    Ok(Walked::Link(led)) => self.find(&links::path_of(&led.target))?,
-                    _ => None,
-                };
-                if file.is_none_or(|(_, entry)| entry.child.is_link) {
-                    return Err(problem);
-                }
-            }
+            Ok(folders) if !folders.is_empty() => found.is_folder = true,
+            Ok(_) => {}
+            Err(problem) => match self.file_behind(&found.path)? {
+                Some(file) => found.size = file.size(),
+                None => return Err(problem),
+            },
         }
         Ok(found)
+    }
+
+    /// The file that the links on a path lead to, in the volume or else in the source. `None` where no file is there.
+    fn file_behind(&self, path: &str) -> Result<Option<Entry>, Problem> {
+        let mut current = path.to_owned();
+        for _ in 0..=links::MOST_LINKS {
+            let (folder, name) = current.rsplit_once('\\').unwrap_or(("", &current));
+            let walked = self.shared.walk(&links::components(&current));
+            let led = match walked {
+                Ok(Walked::There(folders)) if !folders.is_empty() => return Ok(None),
+                Ok(Walked::There(_)) => {
+                    let file = self.find(&current)?.map(|(_, entry)| entry);
+                    return Ok(file.filter(|entry| !entry.child.is_link && !entry.child.is_folder));
+                }
+                Ok(Walked::Link(led)) => links::path_of(&[led.target, led.rest].concat()),
+                Err(problem) => return self.shared.in_source(folder, name)?.map(Some).ok_or(problem),
+            };
+            if led.is_empty() || self.shared.is_nowhere(&led)? {
+                return self.shared.in_source(folder, name);
+            }
+            current = led;
+        }
+        Err(links::problem(path, None, "it leads through links in a circle"))
+    }
+
+    /// The bytes of the file that a link leads to.
+    pub(super) fn content_behind(&self, path: &str, link: &Entry) -> Result<Box<dyn Content>, Problem> {
+        if let Some(what) = self.shared.store.what(&link.child.key).filter(|what| *what != "a link") {
+            let effect = "nothing of it is collected";
+            let what = format!("it is {what}, which is not opened");
+            return Err(Problem::new(Stage::Acquire, ProblemKind::AccessDenied, name::shown(path), what, effect));
+        }
+        match self.file_behind(path) {
+            Ok(Some(file)) => self.shared.content(&file).map_err(|error| read_problem(Stage::Acquire, path, &error)),
+            Ok(None) => {
+                let target = self.shared.store.link(&link.child.key);
+                let why = "no file of the source is there";
+                Err(Problem { stage: Stage::Acquire, ..links::problem(path, target.as_deref(), why) })
+            }
+            Err(problem) => Err(Problem { stage: Stage::Acquire, ..problem }),
+        }
     }
 
     /// A link as its folder has it. Where it leads to what is seen in or above this folder anyway it stays a mere link, or
@@ -166,7 +271,7 @@ impl FileTree {
                 }
                 links::problem(&found.path, Some(&led.text), "it lies behind another link, and is not followed further")
             }
-            (Ok(_), _) => return found,
+            (Ok(behind), _) => return behind,
             (Err(problem), _) => problem,
         };
         let mut problems = lock(&self.shared.problems);

@@ -34,7 +34,7 @@ type Sized = (String, u64);
 
 /// What is listed, and what each of these names finds.
 fn look(fillers: usize) -> (Vec<Sized>, Vec<Option<Sized>>) {
-    let own = ["Plain.txt", "PLAIN.TXT", "a%20b", "a b", "c%3Ad", "abcdefghij", "abcdefghij.idx", "lone.idx", "f:s"];
+    let own = ["Plain.txt", "a%20b", "a b", "c%3Ad", "abcdefghij", "abcdefghij.idx", "lone.idx", "f:s"];
     let fillers = (0..fillers).map(|number| format!("filler{number}"));
     let store = Many(own.map(str::to_owned).into_iter().chain(fillers).collect());
     let root = Root { key: String::new(), encoded: true, place: String::new() };
@@ -53,6 +53,6 @@ fn look(fillers: usize) -> (Vec<Sized>, Vec<Option<Sized>>) {
 #[test]
 fn a_folder_with_more_names_than_are_kept_is_the_same_as_a_small_one() {
     let (listed, found) = look(10);
-    assert_eq!(listed.len(), 8, "all but the index: {listed:?}");
+    assert_eq!(listed.len(), 7, "all but the index: {listed:?}");
     assert_eq!(look(MAX_KEPT + 1), (listed, found));
 }
