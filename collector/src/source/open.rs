@@ -50,7 +50,7 @@ pub fn open(path: &Path, spill: &Spill) -> Result<Vec<Source>, Error> {
 /// The name of a folder that was given, also when it was given as `.`.
 fn own_name(path: &Path) -> String {
     let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    absolute.file_name().map(tree::kept).unwrap_or_default()
 }
 
 /// What a store is and consists of.
@@ -58,6 +58,26 @@ fn own_name(path: &Path) -> String {
 struct Kind {
     name: &'static str,
     files: Vec<PathBuf>,
+}
+
+/// What the files of a store turned out to be, which is known only when all were looked at.
+#[derive(Default)]
+struct Seen {
+    /// The keys of those that belong to what was opened.
+    parts: BTreeSet<String>,
+    /// Of these, the keys of parent disks.
+    parents: BTreeSet<String>,
+    disks: Vec<Seated>,
+}
+
+/// A disk that was found in a store.
+struct Seated {
+    key: String,
+    /// Its path in the source.
+    place: String,
+    disk: Disk,
+    /// How many hosts had been found before it.
+    before: usize,
 }
 
 /// A source that is being opened.
@@ -163,8 +183,9 @@ impl<'a> Opening<'a> {
     /// Looks through a store for hosts and loose files, and into the archives and images in it. `at` is its path in the
     /// source.
     fn store(&mut self, store: &Arc<dyn Store>, kind: &Kind, at: &str, name: &str, depth: u32) {
-        let mut parts = BTreeSet::new();
-        let mut survey = tree::survey(store, name, &mut |unknown| self.unknown(store, unknown, at, depth, &mut parts));
+        let mut seen = Seen::default();
+        let mut survey = tree::survey(store, name, &mut |unknown| self.unknown(store, unknown, at, depth, &mut seen));
+        self.disks(seen, depth + 1);
         let loose = survey.loose();
         let hosts = tree::hosts(store, &mut survey);
         self.files += survey.files;
@@ -187,6 +208,19 @@ impl<'a> Opening<'a> {
             });
         }
         self.take_loose(store, at, loose);
+    }
+
+    /// Looks into the disks of a store, but for those that are parents of others: these are read through them. Their hosts
+    /// come where their files came.
+    fn disks(&mut self, seen: Seen, depth: u32) {
+        let mut later = 0;
+        for found in seen.disks.into_iter().filter(|found| !seen.parents.contains(&found.key)) {
+            let (before, position) = (self.sources.len(), found.before + later);
+            self.disk(found.disk, &found.place, depth);
+            let hosts = self.sources.split_off(before);
+            later += hosts.len();
+            self.sources.splice(position..position, hosts);
+        }
     }
 
     /// The given path with further files that belong to a host.
@@ -225,17 +259,13 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Looks at a file in a store that is no file of Windows. `parts` are the keys of those that belong to what was opened.
-    fn unknown(
-        &mut self,
-        store: &Arc<dyn Store>,
-        unknown: &Unknown<'_>,
-        at: &str,
-        depth: u32,
-        parts: &mut BTreeSet<String>,
-    ) {
+    /// Looks at a file in a store that is no file of Windows.
+    fn unknown(&mut self, store: &Arc<dyn Store>, unknown: &Unknown<'_>, at: &str, depth: u32, seen: &mut Seen) {
         let path = store.local_path(&unknown.child.key);
-        if parts.contains(&unknown.child.key) || path.as_ref().is_some_and(|path| self.used.contains(path)) {
+        if seen.parts.contains(&unknown.child.key)
+            || seen.parents.contains(&unknown.child.key)
+            || path.as_ref().is_some_and(|path| self.used.contains(path))
+        {
             return;
         }
         let place = format!("{at}{}", unknown.path);
@@ -244,7 +274,11 @@ impl<'a> Opening<'a> {
             Ok(candidate) if container::is_later_segment(&candidate) => return,
             Ok(candidate) => {
                 let opened = container::open(&candidate);
-                parts.extend(candidate.used());
+                seen.parts.extend(candidate.used());
+                if opened.is_ok() {
+                    // The parent of a disk that cannot be opened is still the disk that it was.
+                    seen.parents.extend(candidate.parents());
+                }
                 match opened {
                     Ok(None) => disk_in(&candidate).map(Opened::Disk),
                     Ok(opened) => opened,
@@ -261,7 +295,7 @@ impl<'a> Opening<'a> {
             }
         };
         let Some(opened) = opened else {
-            if let Some(what) = tree::named::should_be(&unknown.child.name) {
+            if let Some(what) = tree::named::misnamed(&unknown.child.name, unknown.head) {
                 self.misnamed += 1;
                 if self.misnamed <= MAX_MISNAMED {
                     let what = format!("it is named like {what}, and is none by its bytes");
@@ -291,7 +325,7 @@ impl<'a> Opening<'a> {
         match opened {
             Opened::Disk(disk) => {
                 self.used.extend(disk.files.iter().cloned());
-                self.disk(disk, &place, depth + 1);
+                seen.disks.push(Seated { key: unknown.child.key.clone(), place, disk, before: self.sources.len() });
             }
             Opened::Files(store, problems) => {
                 self.problems.extend(problems.into_iter().map(|problem| Problem { item: place.clone(), ..problem }));
@@ -517,7 +551,7 @@ fn in_words(refusal: &Refusal) -> String {
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem().map(tree::kept).unwrap_or_default()
 }
 
 fn last_stem(name: &str) -> &str {
@@ -561,18 +595,6 @@ fn describe(bytes: &dyn Bytes) -> String {
     let read = bytes.read_full_at(0, &mut head).unwrap_or(0);
     head.truncate(read);
     let advice = "give a folder, an archive, an image of a disk, or an event log, prefetch file or hive";
-    let is_text = |head: &[u8]| {
-        let printable = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{c}');
-        let text = match std::str::from_utf8(head) {
-            Ok(text) => text,
-            // A character can be cut at the end of what was read.
-            Err(error) if error.error_len().is_none() => {
-                std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-            }
-            Err(_) => return false,
-        };
-        !text.is_empty() && text.chars().all(printable)
-    };
     if head.is_empty() {
         return match bytes.is_empty() {
             true => format!("it is empty; {advice}"),
@@ -593,7 +615,7 @@ fn describe(bytes: &dyn Bytes) -> String {
             "{which} zeros only; no partition table and no volume is in it; check how it was made, and give the image that has the disk's bytes"
         );
     }
-    if is_text(&head) {
+    if tree::named::is_text(&head) {
         return format!("it is text and no image of a disk; {advice}");
     }
     let first: Vec<String> = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();

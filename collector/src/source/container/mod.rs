@@ -54,6 +54,8 @@ pub(crate) struct Candidate<'a> {
     chain: Vec<String>,
     /// The keys of the neighbours that what was opened consists of.
     used: RefCell<BTreeSet<String>>,
+    /// The keys of the neighbours that are its parent disks, with what those consist of.
+    parents: RefCell<BTreeSet<String>>,
 }
 
 /// Bytes at the beginning that a probe sees.
@@ -80,8 +82,8 @@ impl<'a> Candidate<'a> {
         let head = read(0, usize::try_from(bytes.len()).unwrap_or(HEAD).min(HEAD))?;
         let from = bytes.len().saturating_sub(TAIL as u64);
         let tail = read(from, usize::try_from(bytes.len() - from).unwrap_or(TAIL))?;
-        let (chain, used) = (Vec::new(), RefCell::default());
-        Ok(Candidate { store, folder, name, path, bytes, head, tail, spill, chain, used })
+        let (chain, used, parents) = (Vec::new(), RefCell::default(), RefCell::default());
+        Ok(Candidate { store, folder, name, path, bytes, head, tail, spill, chain, used, parents })
     }
 
     /// A member of an archive of which only the first bytes are known, because the last ones would cost reading it all.
@@ -93,8 +95,8 @@ impl<'a> Candidate<'a> {
         head: Vec<u8>,
         spill: &'a Spill,
     ) -> Self {
-        let (chain, used) = (Vec::new(), RefCell::default());
-        Candidate { store, folder, name, path: None, bytes, head, tail: Vec::new(), spill, chain, used }
+        let (chain, used, parents) = (Vec::new(), RefCell::default(), RefCell::default());
+        Candidate { store, folder, name, path: None, bytes, head, tail: Vec::new(), spill, chain, used, parents }
     }
 
     /// Its path on this machine; `None` inside of an archive.
@@ -105,6 +107,11 @@ impl<'a> Candidate<'a> {
     /// Says that a neighbour is a part of what is opened.
     fn uses(&self, key: &str) {
         self.used.borrow_mut().insert(key.to_owned());
+    }
+
+    /// The keys of its parent disks, which are nothing of their own where it could be opened.
+    pub(crate) fn parents(&self) -> BTreeSet<String> {
+        self.parents.take()
     }
 
     /// The keys of the neighbours that what was opened consists of, which are nothing of their own.

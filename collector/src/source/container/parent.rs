@@ -184,7 +184,7 @@ pub(super) fn open(child: &Candidate<'_>, wanted: &Wanted<'_>) -> Result<(String
         Candidate::new(child.store, child.folder, &parent.name, path, parent.bytes.clone(), child.spill)
             .map_err(cannot)?;
     candidate.chain = chain;
-    child.uses(&parent.key);
+    child.parents.borrow_mut().insert(parent.key.clone());
     let raw = || Disk {
         kind: "raw image",
         bytes: parent.bytes.clone(),
@@ -197,7 +197,8 @@ pub(super) fn open(child: &Candidate<'_>, wanted: &Wanted<'_>) -> Result<(String
         return Ok((parent.name.clone(), raw()));
     }
     let opened = super::open(&candidate);
-    child.used.borrow_mut().extend(candidate.used());
+    let parts = candidate.used().into_iter().chain(candidate.parents());
+    child.parents.borrow_mut().extend(parts);
     match opened {
         Ok(Some(Opened::Disk(disk))) => Ok((parent.name.clone(), disk)),
         Ok(None) => Ok((parent.name.clone(), raw())),

@@ -249,3 +249,56 @@ fn a_link_to_another_drive_of_the_collection_is_followed() {
     let said = crate::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")).1;
     assert!(said.len() == 1 && said[0].what.contains(r"E:\Logs"), "{said:?}");
 }
+
+/// A QCOW2 of version 2 that holds nothing of its own, over this file.
+fn overlay(backing: &str, size: usize, encryption: u32) -> Vec<u8> {
+    let mut disk = vec![0; 3 << 16];
+    disk[..4].copy_from_slice(b"QFI\xfb");
+    disk[4..8].copy_from_slice(&2u32.to_be_bytes());
+    disk[8..16].copy_from_slice(&256u64.to_be_bytes());
+    disk[16..20].copy_from_slice(&u32::try_from(backing.len()).unwrap().to_be_bytes());
+    disk[20..24].copy_from_slice(&16u32.to_be_bytes());
+    disk[24..32].copy_from_slice(&(size as u64).to_be_bytes());
+    disk[32..36].copy_from_slice(&encryption.to_be_bytes());
+    disk[36..40].copy_from_slice(&1u32.to_be_bytes());
+    disk[40..48].copy_from_slice(&(1u64 << 16).to_be_bytes());
+    disk[48..56].copy_from_slice(&(2u64 << 16).to_be_bytes());
+    disk[56..60].copy_from_slice(&1u32.to_be_bytes());
+    disk[256..256 + backing.len()].copy_from_slice(backing.as_bytes());
+    disk
+}
+
+#[test]
+fn a_disk_that_another_one_is_a_difference_to_is_no_host_of_its_own() {
+    let base = disk_of(&[&crate::source::volume::ntfs::tests::fixture_volume()]);
+    let kinds = |found: &[Source]| found.iter().map(|source| source.kind).collect::<Vec<_>>();
+    for (base_name, child) in [("a.raw", "b.qcow2"), ("b.raw", "a.qcow2"), ("a.raw", "sub/b.qcow2")] {
+        let other = overlay(base_name, base.len(), 0);
+        let files = [(base_name, &base[..]), (child, &other[..])];
+        let beside = !child.contains('/');
+        let folder = make(&files);
+        let packed = make(&[("disks.zip", &zip_of(&files))]);
+        for path in [folder.path().to_owned(), packed.path().join("disks.zip")] {
+            let found = opened(&path);
+            let expected = if beside { "QCOW2 image" } else { "raw image" };
+            assert_eq!(kinds(&found), [expected], "{base_name} and {child} in {}", path.display());
+            let facts = &found[0].facts;
+            assert_eq!(facts.iter().any(|fact| *fact == ("backing file".to_owned(), base_name.to_owned())), beside);
+            assert_eq!(found[0].problems.is_empty(), beside, "the parent of the one in the other folder is missing");
+        }
+    }
+    // Two states of one disk, and one behind the other, are as many hosts as nothing is a difference to.
+    let over = |name: &str| overlay(name, base.len(), 0);
+    let folder = make(&[
+        ("a.raw", &base),
+        ("b.qcow2", &over("a.raw")),
+        ("c.qcow2", &over("b.qcow2")),
+        ("d.qcow2", &over("a.raw")),
+    ]);
+    assert_eq!(kinds(&opened(folder.path())), ["QCOW2 image"; 2]);
+    // A difference that cannot be opened says nothing of its parent.
+    let folder = make(&[("a.qcow2", &overlay("b.raw", base.len(), 1)), ("b.raw", &base)]);
+    let found = opened(folder.path());
+    assert_eq!(kinds(&found), ["raw image"]);
+    assert_eq!(found[0].problems.len(), 1, "{:?}", found[0].problems);
+}
