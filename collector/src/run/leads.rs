@@ -4,10 +4,10 @@
 mod tests;
 
 use super::lead_path::{self, LeadPath};
-use super::locate::{Key, Located, Wanted, local_path, on_volume};
+use super::locate::{Key, Located, OTHER_COPY, Wanted, local_path, on_volume};
 use super::objects::{Kept, Objects, Place};
 use crate::run::{AcquiredItem, CollectRequest, Run};
-use crate::source::{Content, Found, Source, Tree, Volume};
+use crate::source::{Content, Found, Source, Tree, Volume, VolumeKind};
 use evidence::{Artifact, Bytes, ItemStatus, LEADS_UNREAD, Problem, ProblemKind, Problems, Stage, StoredRange, name};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -232,13 +232,17 @@ fn find(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Located, 
         match follow(run, &meant) {
             None => return find_file(run, &meant, with_more),
             Some(Ok(target)) => meant = target,
-            Some(Err(what)) => return Err(not_found(path, what)),
+            Some(Err(what)) => {
+                let effect = "what it holds is not known, because that place was not given: collect it from there";
+                return Err(Problem::new(Stage::Locate, ProblemKind::NotUnderstood, path, what, effect));
+            }
         }
     }
     Err(not_found(path, "a record names it, but its junctions or links lead in a circle".to_owned()))
 }
 
-/// The path that is meant where this one goes through a junction or link; an error where that leads off its volume.
+/// The path that is meant where this one goes through a junction or link, on whichever volume of the source; an error
+/// where that is on none.
 fn follow(run: &Run<'_>, path: &str) -> Option<Result<String, String>> {
     let source = run.request.source;
     let volumes: Vec<&Volume> = source.volumes.iter().map(|(volume, _)| volume).collect();
@@ -250,14 +254,27 @@ fn follow(run: &Run<'_>, path: &str) -> Option<Result<String, String>> {
             (true, Some(letter)) => format!("{letter}:{target}"),
             _ => target,
         };
+        let is_there = |other: &usize| {
+            let there = |path: &str| {
+                let tree = source.volumes[*other].1.as_deref()?;
+                Some(tree.link(path).is_some() || tree.lookup(path).ok().flatten().is_some())
+            };
+            // What is missing in a folder is not there; a volume without the folder can be another one.
+            let folder = |path: &str| path.rsplit_once('\\').map_or_else(String::new, |(folder, _)| folder.to_owned());
+            lead_path::places(&target, &volumes)
+                .is_ok_and(|places| there(&places.path) == Some(true) || there(&folder(&places.path)) == Some(true))
+        };
+        let leads = |why: &str| format!("{LEADS_OFF}, to {target}: {why}");
         Some(match lead_path::places(&target, &volumes) {
-            Ok(there) if there.volumes.contains(index) => Ok(target),
-            _ => Err(format!(
-                "a record names it, and a junction or link leads off the volume, to {target}, which is not followed"
-            )),
+            Ok(there) if there.volumes.contains(index) || there.volumes.iter().any(is_there) => Ok(target),
+            Ok(_) => Err(leads("no volume of the source has that folder")),
+            Err(why) => Err(leads(why)),
         })
     })
 }
+
+/// How it begins of a file behind a junction or link that leads to no volume of the source.
+const LEADS_OFF: &str = "a record names it, and a junction or link on its path leads off the volume";
 
 /// How it begins of a file on a part of the volume that was not given.
 const OUTSIDE: &str = "a record names it, and it lies outside of what was given";
@@ -301,7 +318,12 @@ fn find_file(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Loca
         let Some(tree) = source.volumes[*index].1.as_deref() else { continue };
         for path in lead_path::on_volume(volumes[*index], &places.path) {
             match tree.lookup(&path) {
-                Ok(Some(found)) if !found.is_folder => return Ok(belongings(run, *index, tree, vec![found])),
+                Ok(Some(found)) if !found.is_folder => {
+                    let others = other_copies(source, *index, &found);
+                    let mut found = belongings(run, *index, tree, vec![found]);
+                    found.extend(others);
+                    return Ok(found);
+                }
                 Ok(Some(_)) => is_folder = true,
                 Ok(None) => {}
                 Err(problem) => failed = Some(problem.what),
@@ -330,6 +352,22 @@ fn find_file(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Loca
         false if !places.volumes.is_empty() && places.volumes.iter().all(is_outside) => OUTSIDE.to_owned(),
         false => format!("a record names it, but it is not on {}, not even deleted", names(&volumes, &places.volumes)),
     }))
+}
+
+/// The copies of a file that differ from it, which lie on the volumes of such copies behind its own.
+fn other_copies(source: &Source, volume: usize, file: &Found) -> Vec<(Located, String)> {
+    let path = file.full_path();
+    let own_path = Located { volume, found: file.clone() }.original_path(&source.volumes[volume].0);
+    let of_copies = source.volumes.iter().enumerate().skip(volume + 1);
+    let of_copies = of_copies.take_while(|(_, (other, _))| other.kind == VolumeKind::OtherCopy);
+    of_copies
+        .filter_map(|(index, (_, tree))| Some((index, tree.as_deref()?)))
+        .flat_map(|(index, tree)| {
+            let first = tree.lookup(&path).ok().flatten().filter(|found| !found.is_folder);
+            first.into_iter().chain(tree.further(&path)).map(move |found| (index, found))
+        })
+        .map(|(volume, found)| (Located { volume, found }, format!("another copy of {own_path}")))
+        .collect()
 }
 
 /// What could not be read of the folders on a path, so that a file in them may be missed.
@@ -459,7 +497,8 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
 fn is_another_name(named: &str, original: &str, volume: &Volume) -> bool {
     let from_root = |path: &str| lead_path::places(path, &[volume]).map(|places| places.path.to_uppercase()).ok();
     let own = original.split_once('}').filter(|_| original.starts_with('{')).map_or(original, |(_, path)| path);
-    from_root(named).is_some_and(|named| from_root(own).is_some_and(|own| named != own))
+    // A name on another drive, from which a junction leads here, is none of this volume.
+    from_root(own).is_some_and(|own| from_root(named).is_none_or(|named| named != own))
 }
 
 /// Looks for one path; gives the keys of the named files themselves.
@@ -489,11 +528,12 @@ fn resolve(
     run.act("follow lead", path, "found", &about)?;
     let mut own_companions: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
     for (located, why) in found {
+        let is_copy = run.request.source.volumes[located.volume].0.kind == VolumeKind::OtherCopy;
         let mut new = Wanted::new(run.request.source, located);
         let key = new.key();
         if why.is_empty() {
             keys.push(key.clone());
-        } else if let Some(owner) = keys.last() {
+        } else if let (Some(owner), false) = (keys.last(), is_copy) {
             own_companions
                 .entry(owner.clone())
                 .or_default()
@@ -510,7 +550,10 @@ fn resolve(
         }
         run.lead_files += 1;
         run.lead_bytes += size;
-        new.wanted_by.extend(&named.wanted_by);
+        match is_copy {
+            true => new.wanted_by.push(OTHER_COPY),
+            false => new.wanted_by.extend(&named.wanted_by),
+        }
         new.as_program = is_named_only;
         if !why.is_empty() {
             new.named_by.insert(why);

@@ -132,3 +132,44 @@ fn s11_a_file_that_windows_keeps_elsewhere_is_of_its_artifact_and_its_absence_a_
         assert_eq!(problem.kind.name(), kind, "{path}");
     }
 }
+
+#[test]
+fn s11_a_junction_to_another_volume_is_followed_where_that_was_given() {
+    let volume = |letter: char| {
+        let tree = NtfsTree::open(Arc::new(volume_with_links())).unwrap();
+        let volume = Volume { letter: Some(letter), ..Volume::new(letter, VolumeKind::Ntfs) };
+        (volume, Some(Arc::new(tree) as Arc<dyn Tree>))
+    };
+    // `\Away` leads to `D:\Data\`.
+    let named = [
+        lead(r"C:\Away\a long name.dll", None),
+        lead(r"C:\Away\missing.dll", None),
+        lead(r"\Device\HarddiskVolume3\Away\a long name.dll", None),
+    ];
+    let leads = |acquired: &AcquiredItem<'_>| match acquired.item.round {
+        0 => named.to_vec(),
+        _ => Vec::new(),
+    };
+    let collected = |letters: &[char]| {
+        let mut source = FaultyTree::new(vec![("a", Faulty::new(vec![7; 100]))]).source();
+        source.volumes.extend(letters.iter().map(|letter| volume(*letter)));
+        source.volumes.iter_mut().for_each(|(volume, _)| volume.is_system = volume.letter == Some('C'));
+        collect_named(&source, &leads, &AtomicBool::new(false), &Silent)
+    };
+    let (_both, both) = collected(&['C', 'D']);
+    let items = both.items().unwrap();
+    let [found] = &items.iter().filter(|item| item.round == 1).collect::<Vec<_>>()[..] else { panic!("{items:#?}") };
+    assert_eq!(found.original_path, r"D:\Data\a long name.dll");
+    assert!(found.named_as.iter().any(|name| name == r"C:\Away\a long name.dll"), "{:?}", found.named_as);
+    let [problem] = about(&both, r"D:\Data\missing.dll")[..] else { panic!("{:#?}", both.problems) };
+    assert_eq!(problem.kind, ProblemKind::NotFound, "its folder is there, and it is not in it");
+
+    let (_one, one) = collected(&['C']);
+    assert!(one.items().unwrap().iter().all(|item| item.round == 0));
+    for path in [r"C:\Away\a long name.dll", r"C:\Away\missing.dll"] {
+        let [problem] = about(&one, path)[..] else { panic!("{path}: {:#?}", one.problems) };
+        assert_eq!(problem.kind, ProblemKind::NotUnderstood, "{problem:?}");
+        assert!(problem.what.contains(r"to D:\Data\"), "{problem:?}");
+        assert!(problem.effect.contains("not known"), "{problem:?}");
+    }
+}
