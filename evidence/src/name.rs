@@ -155,6 +155,21 @@ pub fn shown(name: &str) -> std::borrow::Cow<'_, str> {
     shown.into()
 }
 
+/// Text of UTF-16 units as it is shown: an unpaired surrogate as `\uD800`. Registry values and events have such text.
+pub fn shown_utf16(units: impl IntoIterator<Item = u16>) -> String {
+    use std::fmt::Write;
+    let mut shown = String::new();
+    for decoded in char::decode_utf16(units) {
+        match decoded {
+            Ok(c) => shown.push(c),
+            Err(error) => {
+                let _ = write!(shown, "\\u{:04X}", error.unpaired_surrogate());
+            }
+        }
+    }
+    shown
+}
+
 /// The same without copying a name that is text.
 pub fn into_shown(name: String) -> String {
     match shown(&name) {
@@ -187,6 +202,12 @@ mod tests {
         assert_eq!(shown(&kept[1]), "J\\x81rg");
         assert_eq!(kept[0], "plain");
         assert!(is_text(&kept[3]) && !is_text(&kept[1]));
+    }
+
+    #[test]
+    fn no_unit_of_a_text_is_lost() {
+        assert_eq!(shown_utf16("WS-\u{1f5a5}".encode_utf16()), "WS-\u{1f5a5}");
+        assert_eq!(shown_utf16([0x57, 0xD800, 0x2D, 0xDC01]), r"W\uD800-\uDC01");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Substitution values: a type and its bytes, rendered as the provider's own tools render them.
 
 use super::chunk::{u16_at, u32_at, u64_at};
-use evidence::{Civil, Filetime};
+use evidence::{Civil, Filetime, name};
 
 /// One substitution value of a template instance.
 #[derive(Clone, Copy, Debug)]
@@ -125,10 +125,7 @@ pub(super) fn push_utf16(data: &[u8], out: &mut String) {
         out.push_str(std::str::from_utf8(&narrow[..piece.len()]).unwrap_or_default());
         units = &units[piece.len()..];
     }
-    out.extend(
-        char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
-            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)),
-    );
+    out.push_str(&name::shown_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit))));
 }
 
 /// Windows-1252, the code page of most hosts: the characters of 0x80 to 0x9F, which Latin-1 has not.

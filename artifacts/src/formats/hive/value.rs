@@ -3,6 +3,7 @@
 use super::bytes_at::u64_at;
 use super::cells::{Cells, Name, ValueNode};
 use super::reader::Reader;
+use evidence::name;
 use std::borrow::Cow;
 
 /// Most bytes of one value that are read. Windows' own values end far below this.
@@ -115,12 +116,13 @@ impl<'r> Value<'r> {
 /// UTF-16 up to the first NUL; an odd last byte is dropped as Windows drops it.
 fn text(bytes: &[u8]) -> String {
     let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).take_while(|unit| *unit != 0);
-    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    name::shown_utf16(units)
 }
 
 fn texts(bytes: &[u8]) -> Vec<String> {
     let units: Vec<u16> = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
-    let mut texts: Vec<String> = units.split(|unit| *unit == 0).map(String::from_utf16_lossy).collect();
+    let mut texts: Vec<String> =
+        units.split(|unit| *unit == 0).map(|units| name::shown_utf16(units.iter().copied())).collect();
     while texts.last().is_some_and(String::is_empty) {
         texts.pop();
     }
