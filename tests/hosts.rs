@@ -202,6 +202,92 @@ fn without_leads_an_assembly_is_not_called_absent() {
 }
 
 /// Linux names files with any bytes.
+/// The bytes of a file of the fixture host.
+fn fixture_file(path: &str) -> Vec<u8> {
+    let tree = volume();
+    tree.open(&tree.lookup(path).unwrap().unwrap()).unwrap().read_all(1 << 30).unwrap().unwrap()
+}
+
+/// The name of the one bundle in a folder.
+fn bundle_in(case: &Path) -> String {
+    let names = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let [bundle] = &names.filter(|name| name.ends_with(".zip")).collect::<Vec<_>>()[..] else {
+        panic!("no one bundle")
+    };
+    bundle.clone()
+}
+
+#[test]
+fn loose_logs_are_named_after_the_computer_in_them_and_a_text_is_no_hive() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, case) = (folder.path().join("from mail"), folder.path().join("case"));
+    std::fs::create_dir_all(&source).unwrap();
+    std::fs::write(source.join("SYSTEM"), "os = windows\r\n").unwrap();
+    std::fs::write(source.join("SAM"), "Sam called at noon.\n").unwrap();
+    let output = comtrail(&["run", text(&source), "-o", text(&case)]);
+    assert_refused(&output, &case);
+    let said = error(&output);
+    assert!(said.contains("none of the 2 files in it is an event log") && !said.contains("named like"), "{said}");
+
+    std::fs::write(source.join("a.evtx"), fixture_file(&format!(r"{LOGS}\Security.evtx"))).unwrap();
+    let output = comtrail(&["run", text(&source), "-o", text(&case)]);
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", error(&output));
+    assert!(bundle_in(&case).starts_with("WS-FIN-07"), "{}", bundle_in(&case));
+    let report = json(&case.join("report.json"));
+    let headline = report["summary"]["answer"].as_str().unwrap();
+    assert!(!headline.contains("SYSTEM (") && !headline.contains("SAM ("), "{headline}");
+}
+
+#[test]
+fn of_two_copies_of_a_hive_the_readable_one_names_the_host_and_both_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, case) = (folder.path().join("uploads"), folder.path().join("case"));
+    copy(&*volume(), &[CONFIG, LOGS], &source.join("ntfs"));
+    let name = "C/Windows/System32/config/SYSTEM";
+    let whole = std::fs::read(source.join("ntfs").join(name)).unwrap();
+    // What a program reads that is refused the file and does not notice: longer, and no hive.
+    std::fs::create_dir_all(source.join("auto").join(name).parent().unwrap()).unwrap();
+    std::fs::write(source.join("auto").join(name), [&whole[..4], &vec![0xAA; whole.len()]].concat()).unwrap();
+    let output = comtrail(&["run", text(&source), "-o", text(&case)]);
+    assert_eq!(output.status.code(), Some(2), "{}", error(&output));
+    let report = json(&case.join("report.json"));
+    assert_eq!(report["host"]["name"], "WS-FIN-07");
+    let problems = report["problems"].as_array().unwrap();
+    let of_copies = problems.iter().filter(|problem| problem["what"].as_str().unwrap().contains("several copies"));
+    assert_eq!(of_copies.count(), 1, "{problems:#?}");
+    let mut zip = zip::ZipArchive::new(std::fs::File::open(case.join(bundle_in(&case))).unwrap()).unwrap();
+    let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let objects = names.iter().find(|name| name.ends_with("metadata/objects.jsonl")).unwrap();
+    let objects = std::io::read_to_string(zip.by_name(objects).unwrap()).unwrap();
+    let objects: Vec<Value> = objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |path: &str| objects.iter().find(|object| object["original_path"] == path).unwrap();
+    assert_eq!(of(r"C:\Windows\System32\config\SYSTEM")["size"], whole.len());
+    let other = of(r"{C-auto}\Windows\System32\config\SYSTEM");
+    assert_eq!((&other["size"], &other["wanted_by"][0]), (&(whole.len() + 4).into(), &"other-copy".into()));
+}
+
+#[test]
+fn no_unit_of_a_computer_name_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, case) = (folder.path().join("collected"), folder.path().join("case"));
+    copy(&*volume(), &[CONFIG, LOGS], &source);
+    let name: Vec<u8> = "WS-FIN-07".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for file in std::fs::read_dir(source.join("C/Windows/System32/config")).unwrap() {
+        let file = file.unwrap().path();
+        let mut bytes = std::fs::read(&file).unwrap();
+        let places: Vec<usize> =
+            bytes.windows(name.len()).enumerate().filter(|(_, part)| *part == name).map(|(at, _)| at).collect();
+        // A first half of a pair in the place of the W.
+        places.iter().for_each(|at| bytes[*at..*at + 2].copy_from_slice(&[0x00, 0xD8]));
+        std::fs::write(file, bytes).unwrap();
+    }
+    let output = comtrail(&["run", text(&source), "-o", text(&case)]);
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", error(&output));
+    let report = std::fs::read_to_string(case.join("report.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["host"]["name"], r"\uD800S-FIN-07");
+    assert!(!report.contains("\u{fffd}S-FIN-07"));
+}
+
 #[test]
 #[cfg(unix)]
 fn paths_need_not_be_text() {

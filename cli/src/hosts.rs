@@ -110,7 +110,7 @@ pub(crate) fn named_by_records(source: &Source) -> Option<String> {
         let focus = Focus::default();
         let input = Input { original_path: &one.found.path, bytes: &head, companions: Vec::new(), focus: &focus };
         parse(artifact, &input, &mut |record| {
-            if let Some(computer) = record.fields.text("Computer").filter(|computer| !computer.is_empty()) {
+            if let Some(computer) = record.fields.text("System.Computer").filter(|computer| !computer.is_empty()) {
                 *votes.entry(computer.to_owned()).or_default() += 1;
             }
         });
