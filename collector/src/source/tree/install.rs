@@ -27,6 +27,8 @@ const FILES: [&str; 9] = [
 /// Folders of logs and prefetch files below it, and how such files end.
 const FOLDERS: [(&str, &str); 3] =
     [(r"System32\winevt\Logs", ".EVTX"), (r"System32\config", ".EVTX"), ("Prefetch", ".PF")];
+/// Files of such a folder that are tried: the first ones can be links that lead nowhere.
+const TRIED: usize = 16;
 /// Folders of one folder that are looked into.
 const MAX_FOLDERS: usize = 10_000;
 /// Folders of users' profiles beside it.
@@ -67,7 +69,7 @@ fn marks(tree: &dyn Tree, windows: &str) -> Vec<Found> {
         .collect();
     for (path, ending) in FOLDERS {
         let is_mark = |found: &Found| is_file(found) && found.path.to_uppercase().ends_with(ending);
-        marks.extend(children(tree, &format!("{windows}\\{path}"), 1, &is_mark));
+        marks.extend(children(tree, &format!("{windows}\\{path}"), TRIED, &is_mark));
     }
     let beside = windows.rsplit_once('\\').map_or("", |(beside, _)| beside);
     marks.extend(profile_hive(tree, beside));

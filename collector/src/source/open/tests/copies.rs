@@ -229,6 +229,17 @@ fn links_to_files_are_followed_inside_of_the_source() {
 
 #[cfg(unix)]
 #[test]
+fn a_tree_is_known_by_what_can_be_opened_in_it() {
+    let folder = make(&[("case/C/Windows/System32/winevt/Logs/B.evtx", LOG)]);
+    let link = folder.path().join("case/C/Windows/System32/winevt/Logs/A.evtx");
+    std::os::unix::fs::symlink("/nowhere", link).unwrap();
+    let found = opened(folder.path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(bytes_of(&found[0], r"C:\Windows\System32\winevt\Logs\B.evtx"), LOG);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_link_to_another_drive_of_the_collection_is_followed() {
     use std::os::unix::fs::symlink;
     let folder = make(&[
