@@ -139,6 +139,47 @@ impl Bytes for FileBytes {
     }
 }
 
+/// The part of a buffer for which there are bytes from this offset on, where there are so many in all.
+pub(crate) fn within(length: u64, offset: u64, buffer: &mut [u8]) -> &mut [u8] {
+    let left = usize::try_from(length.saturating_sub(offset)).unwrap_or(usize::MAX);
+    let wanted = left.min(buffer.len());
+    &mut buffer[..wanted]
+}
+
+/// Bytes against which something speaks that they do not know themselves.
+pub(crate) struct Doubtful {
+    /// The bytes.
+    pub(crate) bytes: Arc<dyn Bytes>,
+    /// What speaks against them.
+    pub(crate) against: String,
+}
+
+impl Bytes for Doubtful {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read_at(offset, buffer)
+    }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        self.bytes.next_data(offset)
+    }
+
+    fn next_hole(&self, offset: u64) -> u64 {
+        self.bytes.next_hole(offset)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        self.bytes.as_slice()
+    }
+
+    fn flaw(&self) -> Option<String> {
+        Some(self.bytes.flaw().map_or(self.against.clone(), |flaw| format!("{}; {flaw}", self.against)))
+    }
+}
+
 /// A part of other bytes, such as a partition.
 pub(crate) struct Slice {
     inner: Arc<dyn Bytes>,
@@ -160,12 +201,10 @@ impl Bytes for Slice {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        if wanted == 0 {
-            return Ok(0);
+        match within(self.length, offset, buffer) {
+            [] => Ok(0),
+            buffer => self.inner.read_at(self.offset + offset, buffer),
         }
-        self.inner.read_at(self.offset + offset, &mut buffer[..wanted])
     }
 
     fn next_data(&self, offset: u64) -> u64 {

@@ -48,6 +48,12 @@ pub trait Bytes: Send + Sync {
         offset
     }
 
+    /// Where the next hole begins, from this offset on, of which it is known that it reads as zeros; the length when there
+    /// is none. With [`Bytes::next_data`] it gives the parts that hold data.
+    fn next_hole(&self, offset: u64) -> u64 {
+        self.len().max(offset)
+    }
+
     /// What is wrong with the bytes as a whole, as far as it is known once they were read: a checksum that does not match,
     /// or why they end early. The bytes that could be read stay what they are.
     fn flaw(&self) -> Option<String> {

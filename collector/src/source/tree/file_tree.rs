@@ -3,6 +3,7 @@
 use super::idx::{Index, Restored};
 use super::links;
 use super::{Child, Store};
+use crate::file_bytes::Doubtful;
 use crate::source::{Content, Found, Tree};
 use copies::Choice;
 use evidence::{Bytes, FileTimes, Format, Problem, ProblemKind, Stage, name};
@@ -34,15 +35,18 @@ pub(super) struct Root {
 #[derive(Clone, Debug)]
 struct Entry {
     child: Child,
-    /// Where its bytes belong, if an upload left out its holes.
-    index: Option<Arc<Index>>,
+    /// Where its bytes belong, if an upload left out its holes; or what is wrong with the file that should say it.
+    index: Option<Result<Arc<Index>, Arc<str>>>,
     /// Whether a later member of the archive has its name.
     is_replaced: bool,
 }
 
 impl Entry {
     fn size(&self) -> u64 {
-        self.index.as_ref().map_or(self.child.size, |index| index.size)
+        match &self.index {
+            Some(Ok(index)) => index.size,
+            _ => self.child.size,
+        }
     }
 }
 
@@ -168,7 +172,8 @@ impl Shared {
     fn content(&self, entry: &Entry) -> io::Result<Box<dyn Content>> {
         let bytes = self.store.open(&entry.child.key)?;
         Ok(match &entry.index {
-            Some(index) => Box::new(Restored { uploaded: bytes, index: index.clone() }),
+            Some(Ok(index)) => Box::new(Restored { uploaded: bytes, index: index.clone() }),
+            Some(Err(why)) => Box::new(Whole(Arc::new(Doubtful { bytes, against: why.to_string() }))),
             None => Box::new(Whole(bytes)),
         })
     }
@@ -456,7 +461,7 @@ impl Tree for FileTree {
     }
 }
 
-/// A file without holes that we would know of.
+/// A file with the holes that its store knows of.
 struct Whole(Arc<dyn Bytes>);
 
 impl Bytes for Whole {
@@ -468,6 +473,14 @@ impl Bytes for Whole {
         self.0.read_at(offset, buffer)
     }
 
+    fn next_data(&self, offset: u64) -> u64 {
+        self.0.next_data(offset)
+    }
+
+    fn next_hole(&self, offset: u64) -> u64 {
+        self.0.next_hole(offset)
+    }
+
     fn as_slice(&self) -> Option<&[u8]> {
         self.0.as_slice()
     }
@@ -477,9 +490,19 @@ impl Bytes for Whole {
     }
 }
 
+/// Parts between holes that are told apart.
+const MAX_PARTS: usize = 1 << 20;
+
 impl Content for Whole {
     fn data_ranges(&self) -> Vec<Range<u64>> {
-        std::iter::once(0..self.0.len()).collect()
+        let (mut ranges, mut at) = (Vec::new(), self.0.next_data(0));
+        while at < self.0.len() {
+            let hole = if ranges.len() < MAX_PARTS { self.0.next_hole(at) } else { self.0.len() };
+            let end = hole.clamp(at + 1, self.0.len());
+            ranges.push(at..end);
+            at = self.0.next_data(end).max(end);
+        }
+        ranges
     }
 }
 

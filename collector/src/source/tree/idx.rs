@@ -3,6 +3,7 @@
 //!
 //! Reference: Velociraptor, `actions/proto/vql.proto`, message `Index` with its `Range`s, written as JSON.
 
+use crate::file_bytes::within;
 use crate::source::Content;
 use evidence::Bytes;
 use std::io;
@@ -13,6 +14,16 @@ use std::sync::Arc;
 pub(super) const ENDING: &str = ".idx";
 /// Longest such file that is read, in bytes: a million ranges.
 pub(super) const LONGEST: u64 = 96 << 20;
+
+/// Whether this is such a file by its form, be it right or wrong: an object with a list of ranges.
+pub(super) fn is_index(json: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Any {
+        #[serde(rename = "ranges")]
+        _ranges: Vec<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice::<Any>(json).is_ok()
+}
 
 #[derive(serde::Deserialize)]
 struct Stored {
@@ -54,18 +65,25 @@ impl Index {
     pub(super) fn parse(json: &[u8], uploaded: u64) -> Result<Index, String> {
         let stored: Stored = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut index = Index { size: 0, parts: Vec::new() };
-        let mut ranges = stored.ranges;
-        ranges.sort_by_key(|range| (range.original_offset, range.length));
-        for range in ranges {
+        let mut used = 0;
+        for range in stored.ranges {
             let end = range.original_offset.checked_add(range.length).ok_or("a range ends beyond every file")?;
             if range.original_offset < index.size {
-                return Err(format!("two ranges overlap at offset {}", range.original_offset));
+                let offset = range.original_offset;
+                return Err(format!("the range at offset {offset} overlaps the one before it, or is not in its order"));
             }
             index.size = end;
             let length = range.file_length.min(range.length);
             match range.file_offset.checked_add(length) {
                 _ if length == 0 => {}
+                Some(_) if range.file_offset < used => {
+                    return Err(format!(
+                        "two ranges have the same bytes of the upload at offset {}",
+                        range.file_offset
+                    ));
+                }
                 Some(end) if end <= uploaded => {
+                    used = end;
                     index.parts.push(Part { original: range.original_offset, uploaded: range.file_offset, length });
                 }
                 _ => {
@@ -116,24 +134,17 @@ impl Bytes for Restored {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.index.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        if wanted == 0 {
-            return Ok(0);
-        }
         let parts = &self.index.parts;
         let next = parts.partition_point(|part| part.original + part.length <= offset);
         match parts.get(next) {
-            Some(part) if part.original <= offset => {
-                let skipped = offset - part.original;
-                let here = usize::try_from(part.length - skipped).unwrap_or(usize::MAX).min(wanted);
-                self.uploaded.read_at(part.uploaded + skipped, &mut buffer[..here])
-            }
+            Some(part) if part.original <= offset => match within(part.original + part.length, offset, buffer) {
+                [] => Ok(0),
+                buffer => self.uploaded.read_at(part.uploaded + (offset - part.original), buffer),
+            },
             following => {
-                let hole = following.map_or(u64::MAX, |part| part.original - offset);
-                let here = usize::try_from(hole).unwrap_or(usize::MAX).min(wanted);
-                buffer[..here].fill(0);
-                Ok(here)
+                let buffer = within(following.map_or(self.index.size, |part| part.original), offset, buffer);
+                buffer.fill(0);
+                Ok(buffer.len())
             }
         }
     }
@@ -194,10 +205,13 @@ mod tests {
             vec![range(0, u64::MAX, 1, 1)],
             vec![range(0, 0, 3, 3), range(3, 2, 2, 2)],
             vec![range(0, 0, 0, 9)],
+            vec![range(3, 3, 2, 2), range(0, 0, 3, 3)],
+            vec![range(0, 0, 3, 3), range(2, 3, 3, 3)],
             vec![],
         ] {
             assert!(index(&ranges, 5).is_err(), "{ranges:?}");
         }
         assert!(Index::parse(b"not JSON", 5).is_err());
+        assert!(is_index(br#"{"ranges":[{"file_length":"x"}]}"#) && !is_index(b"{}") && !is_index(b"[1]"));
     }
 }

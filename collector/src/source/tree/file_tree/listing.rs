@@ -149,30 +149,35 @@ impl Shared {
             let owner = &child.name[..child.name.len() - idx::ENDING.len()];
             let Ok(owner_at) = children.binary_search_by(|other| other.name.as_str().cmp(owner)) else { continue };
             let owner = &children[owner_at];
-            if owner.is_folder || owner.is_link || child.size > idx::LONGEST {
+            if owner.is_folder || owner.is_link {
                 continue;
             }
-            let json = match self.store.open(&child.key).and_then(|bytes| bytes.read_all(idx::LONGEST)) {
-                Ok(Some(json)) if json.trim_ascii_start().starts_with(b"{") => json,
-                // Other programs have files of this name too.
-                _ => continue,
+            let json = self.store.open(&child.key).and_then(|bytes| bytes.read_all(idx::LONGEST));
+            // Other programs have files of this name too. The name alone makes no claim, but beside percent-encoded names it
+            // is Velociraptor's, and so is what has the form of such a file.
+            let is_claim = self.roots[root].encoded || matches!(&json, Ok(Some(json)) if idx::is_index(json));
+            let index = match json {
+                Ok(Some(json)) => Index::parse(&json, owner.size),
+                Ok(None) => Err(format!("it is longer than {} bytes", idx::LONGEST)),
+                Err(error) => Err(format!("it cannot be read: {error}")),
             };
-            match Index::parse(&json, owner.size) {
+            match index {
                 Ok(index) => {
                     indexes.is_index.insert(at);
-                    indexes.of.insert(owner_at, Arc::new(index));
+                    indexes.of.insert(owner_at, Ok(Arc::new(index)));
                 }
-                // The name alone makes no claim, but beside percent-encoded names it is Velociraptor's.
-                Err(why) if self.roots[root].encoded => lock(&self.problems).push(Problem::new(
-                    Stage::Source,
-                    ProblemKind::Inconsistent {
-                        a: format!("{}: {why}", name::shown(&child.name)),
-                        b: "the upload".into(),
-                    },
-                    name::shown(&owner.name),
-                    "its .idx file, which should say where its bytes belong, does not fit it",
-                    "if holes were left out of the upload, offsets in it and its length are not those of the original",
-                )),
+                Err(why) if is_claim => {
+                    let index = name::shown(&child.name);
+                    lock(&self.problems).push(Problem::new(
+                        Stage::Source,
+                        ProblemKind::Inconsistent { a: format!("{index}: {why}"), b: "the upload".into() },
+                        name::shown(&owner.name),
+                        "its .idx file, which should say where its bytes belong, does not fit it",
+                        "if holes were left out of the upload, offsets in it and its length are not those of the original",
+                    ));
+                    let what = format!("{index}, which should say where its bytes belong, does not fit it: {why}");
+                    indexes.of.insert(owner_at, Err(what.into()));
+                }
                 Err(_) => {}
             }
         }
@@ -183,7 +188,7 @@ impl Shared {
 #[derive(Default)]
 struct Indexes {
     is_index: HashSet<usize>,
-    of: BTreeMap<usize, Arc<Index>>,
+    of: BTreeMap<usize, Result<Arc<Index>, Arc<str>>>,
 }
 
 /// An entry that is what the store says.

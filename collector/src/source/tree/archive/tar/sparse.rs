@@ -1,6 +1,7 @@
 //! The bytes of a tar member, with its holes.
 
 use super::header::{BLOCK, Described, Holes, behind};
+use crate::file_bytes::within;
 use evidence::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -127,12 +128,10 @@ impl Bytes for Part {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        if wanted == 0 {
-            return Ok(0);
+        match within(self.length, offset, buffer) {
+            [] => Ok(0),
+            buffer => self.bytes.read_at(self.start.saturating_add(offset), buffer),
         }
-        self.bytes.read_at(self.start.saturating_add(offset), &mut buffer[..wanted])
     }
 }
 
@@ -175,26 +174,32 @@ impl Bytes for Sparse {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        let short = |end: u64| usize::try_from(end - offset).unwrap_or(usize::MAX).min(wanted);
         match self.parts.get(self.part(offset)) {
-            Some((start, length, at)) if *start <= offset => {
-                let count = short(start + length);
-                if count == 0 {
-                    return Ok(0);
-                }
-                self.bytes.read_at(at + (offset - start), &mut buffer[..count])
-            }
+            Some((start, length, at)) if *start <= offset => match within(start + length, offset, buffer) {
+                [] => Ok(0),
+                buffer => self.bytes.read_at(at + (offset - start), buffer),
+            },
             hole => {
-                let count = hole.map_or(wanted, |(start, ..)| short(*start));
-                buffer[..count].fill(0);
-                Ok(count)
+                let buffer = within(hole.map_or(self.length, |(start, ..)| *start), offset, buffer);
+                buffer.fill(0);
+                Ok(buffer.len())
             }
         }
     }
 
     fn next_data(&self, offset: u64) -> u64 {
         self.parts.get(self.part(offset)).map_or(self.length, |(start, ..)| offset.max(*start).min(self.length))
+    }
+
+    fn next_hole(&self, offset: u64) -> u64 {
+        let mut hole = offset;
+        // Parts can touch each other.
+        for (start, length, _) in &self.parts[self.part(offset)..] {
+            if *start > hole {
+                break;
+            }
+            hole = start + length;
+        }
+        hole
     }
 }
