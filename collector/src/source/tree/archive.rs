@@ -16,7 +16,8 @@ use evidence::{Bytes, Macb, Method, Problem, ProblemKind, Stage, name};
 use rows::{ROW, Row, Rows, Sorter};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One member of an archive as it is described there.
 #[derive(Clone, Debug, Default)]
@@ -61,19 +62,29 @@ pub(crate) struct Archive {
     /// Rows of folder, name, kind, place and depth.
     rows: Rows,
     hashes: RandomState,
+    /// The long name that was taken apart last.
+    last: Mutex<Option<(u64, Arc<Parsed>)>>,
 }
 
-/// The folder whose children are read.
-struct Folder<'a> {
-    own: &'a [&'a str],
+/// The folder whose children are read, with the bytes that the rows of its children begin with.
+struct Folder {
+    /// A member in it or the folder itself.
+    own: Arc<Parsed>,
     depth: usize,
-    backslash: bool,
+    start: [u8; 8],
 }
 
 /// Rows whose members are read in the order of their places.
 const BATCH: usize = 1 << 14;
 /// Names that a problem gives as examples.
 const EXAMPLES: usize = 5;
+/// Characters at each end that a problem gives of a long name.
+const SHOWN: usize = 100;
+/// Folders of one name. A path of Windows has 32,767 characters, and nobody makes folders of one letter in it; but a name in
+/// an archive can have 32,768 folders, and each costs all those who walk through them the length of its path.
+const MAX_FOLDERS: usize = 4096;
+/// Bytes of a name that is not taken apart again for each of its folders.
+const LONG_NAME: usize = 256;
 /// Hard links that are followed one after the other.
 const MAX_LINKS: u32 = 8;
 /// The kinds in a row. Folders come first, so that those of one name follow each other.
@@ -89,9 +100,61 @@ const SPELLED: usize = 17;
 /// folder of that name and never where it would climb to, and a name from the root of a file system lies in a folder that
 /// is called like the separator.
 fn components(name: &str, backslash: bool) -> Vec<&str> {
-    let is_separator = |c: char| c == '/' || backslash && c == '\\';
-    let root = name.starts_with(is_separator).then(|| &name[..1]);
-    root.into_iter().chain(name.split(is_separator).filter(|part| !matches!(*part, "" | "."))).collect()
+    let is_separator = move |c: char| c == '/' || backslash && c == '\\';
+    let mut parts: Vec<&str> = name.starts_with(is_separator).then(|| &name[..1]).into_iter().collect();
+    let mut rest = name.trim_matches(is_separator);
+    while !rest.is_empty() {
+        // What is deeper than any path of Windows stays together: it is one name with separators in it.
+        let end = if parts.len() < MAX_FOLDERS { rest.find(is_separator) } else { None }.unwrap_or(rest.len());
+        if &rest[..end] != "." {
+            parts.push(&rest[..end]);
+        }
+        rest = rest[end..].trim_start_matches(is_separator);
+    }
+    parts
+}
+
+/// The description of a member, taken apart once: a name can have tens of thousands of folders.
+struct Parsed {
+    member: Member,
+    /// Where each component lies in the name.
+    parts: Vec<Range<usize>>,
+    /// The hash of the path of the first components, none of them first.
+    hashes: Vec<u64>,
+}
+
+impl Parsed {
+    fn new(member: Member, backslash: bool, hashes: &RandomState) -> Self {
+        let parts: Vec<Range<usize>> = components(&member.name, backslash)
+            .into_iter()
+            .map(|part| {
+                let start = part.as_ptr().addr() - member.name.as_ptr().addr();
+                start..start + part.len()
+            })
+            .collect();
+        let hashes = prefix_hashes(hashes, parts.iter().map(|part| &member.name[part.clone()]));
+        Parsed { member, parts, hashes }
+    }
+
+    fn part(&self, index: usize) -> Option<&str> {
+        self.parts.get(index).map(|part| &self.member.name[part.clone()])
+    }
+
+    /// Whether the first components are those of another name.
+    fn begins_like(&self, other: &Parsed, depth: usize) -> bool {
+        std::ptr::eq(self, other) || (0..depth).all(|index| self.part(index) == other.part(index))
+    }
+}
+
+/// A name for a problem: of a long one the beginning and the end.
+fn shortened(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= 2 * SHOWN {
+        return name.to_owned();
+    }
+    let (begin, end): (String, String) =
+        (name.chars().take(SHOWN).collect(), name.chars().skip(count - SHOWN).collect());
+    format!("{begin}[… {} characters …]{end}", count - 2 * SHOWN)
 }
 
 /// Names with something in common.
@@ -105,7 +168,7 @@ impl Odd {
     fn add(&mut self, name: &str) {
         self.count += 1;
         if self.examples.len() < EXAMPLES {
-            self.examples.push(name::shown(name).into_owned());
+            self.examples.push(shortened(&name::shown(name)));
         }
     }
 
@@ -162,19 +225,23 @@ pub(super) fn numbered(name: &str, number: u16) -> String {
     format!("{stem}=~{number}{ending}")
 }
 
-/// The hash of a path, with the length of each component, so that no two paths are the same bytes.
-fn hash(hashes: &RandomState, path: &[&str]) -> u64 {
+/// The hash of a path, with the length of each component, so that no two paths are the same bytes. Of every path that the
+/// first components make, the empty one first.
+fn prefix_hashes<'a>(hashes: &RandomState, path: impl Iterator<Item = &'a str>) -> Vec<u64> {
     let mut hasher = hashes.build_hasher();
-    for component in path {
+    let mut all = vec![hasher.finish()];
+    all.extend(path.map(|component| {
         hasher.write_usize(component.len());
         hasher.write(component.as_bytes());
-    }
-    hasher.finish()
+        hasher.finish()
+    }));
+    all
 }
 
 /// The hash of a name: half of it without regard to case, so that one name is found among millions.
 fn name_hash(hashes: &RandomState, name: &str) -> u64 {
-    let (folded, exact) = (hash(hashes, &[&name.to_uppercase()]), hash(hashes, &[name]));
+    let hash = |name: &str| prefix_hashes(hashes, std::iter::once(name))[1];
+    let (folded, exact) = (hash(&name.to_uppercase()), hash(name));
     folded << 32 | exact & 0xFFFF_FFFF
 }
 
@@ -202,6 +269,7 @@ struct Builder {
     before: Vec<String>,
     climbing: Odd,
     absolute: Odd,
+    deep: Odd,
     nameless: u64,
 }
 
@@ -218,17 +286,21 @@ impl Builder {
         } else if matches!(path[0], "/" | "\\") {
             self.absolute.add(&member.name);
         }
+        if path.len() > MAX_FOLDERS {
+            self.deep.add(&member.name);
+        }
         let folders = if member.is_folder { path.len() } else { path.len() - 1 };
         let known = self.before.iter().zip(&path[..folders]).take_while(|(a, b)| a == b).count();
+        let parents = prefix_hashes(&self.hashes, path[..folders].iter().copied());
         for depth in known..folders {
-            let (parent, name) = (hash(&self.hashes, &path[..depth]), name_hash(&self.hashes, path[depth]));
-            self.sorter.push(row(parent, name, FOLDER, at, depth + 1))?;
+            let name = name_hash(&self.hashes, path[depth]);
+            self.sorter.push(row(parents[depth], name, FOLDER, at, depth + 1))?;
         }
         self.before.truncate(known);
         self.before.extend(path[known..folders].iter().map(|name| (*name).to_owned()));
         if !member.is_folder {
-            let (parent, name) = (hash(&self.hashes, &path[..folders]), name_hash(&self.hashes, path[folders]));
-            self.sorter.push(row(parent, name, MEMBER, at, path.len()))?;
+            let name = name_hash(&self.hashes, path[folders]);
+            self.sorter.push(row(parents[folders], name, MEMBER, at, path.len()))?;
         }
         Ok(())
     }
@@ -249,10 +321,11 @@ impl Archive {
             before: Vec::new(),
             climbing: Odd::default(),
             absolute: Odd::default(),
+            deep: Odd::default(),
             nameless: 0,
         };
         members.each(&mut |at, member| builder.add(at, &member), problems)?;
-        let Builder { hashes, sorter, climbing, absolute, nameless, .. } = builder;
+        let Builder { hashes, sorter, climbing, absolute, deep, nameless, .. } = builder;
         let mut last = [0xFF; 17];
         let mut doubled = Odd::default();
         let mut failed = None;
@@ -276,33 +349,42 @@ impl Archive {
             return Err(error);
         }
         say_names(name, &climbing, &absolute, &doubled, nameless, problems);
-        Ok(Archive { members, spill: spill.clone(), rows, hashes })
+        say_deep(name, &deep, problems);
+        Ok(Archive { members, spill: spill.clone(), rows, hashes, last: Mutex::default() })
     }
 
-    /// Works in the folder of this key, with the bytes that the rows of its children begin with.
-    fn in_folder(&self, key: Key, work: &mut dyn FnMut(&Folder<'_>, [u8; 8]) -> io::Result<()>) -> io::Result<()> {
-        let (at, depth) = match key {
-            Key::Root => (None, 0),
-            Key::Folder { at, depth } => (Some(at), depth),
-            Key::Member { .. } => return Ok(()),
+    /// The member that is described at this place.
+    fn parsed(&self, at: u64) -> io::Result<Arc<Parsed>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, parsed)) = &*last
+            && *of == at
+        {
+            return Ok(parsed.clone());
+        }
+        let member = self.members.member(at)?;
+        let parsed = Arc::new(Parsed::new(member, self.members.backslash_separates(), &self.hashes));
+        if parsed.member.name.len() >= LONG_NAME {
+            *last = Some((at, parsed.clone()));
+        }
+        Ok(parsed)
+    }
+
+    /// The folder of this key; `None` if it is the key of none.
+    fn folder(&self, key: &str) -> io::Result<Option<Folder>> {
+        let (own, depth) = match Key::parse(key) {
+            Some(Key::Root) => (Arc::new(Parsed::new(Member::default(), false, &self.hashes)), 0),
+            Some(Key::Folder { at, depth }) => (self.parsed(at)?, depth),
+            Some(Key::Member { .. }) | None => return Ok(None),
         };
-        let own = at.map(|at| self.members.member(at)).transpose()?.unwrap_or_default();
-        let backslash = self.members.backslash_separates();
-        let own = components(&own.name, backslash);
-        let Some(own) = own.get(..depth) else { return Ok(()) };
-        work(&Folder { own, depth, backslash }, hash(&self.hashes, own).to_be_bytes())
+        let start = own.hashes.get(depth).map(|hash| hash.to_be_bytes());
+        Ok(start.map(|start| Folder { own, depth, start }))
     }
 
     /// What lies in a folder: rows of its path, checked by the names themselves.
-    fn each_child(
-        &self,
-        folder: &Folder<'_>,
-        start: [u8; 8],
-        take: &mut dyn FnMut(Child) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn each_child(&self, folder: &Folder, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
         let mut batch: Vec<Row> = Vec::new();
         let mut same = 0u16;
-        for row in self.rows.starting_with(&start) {
+        for row in self.rows.starting_with(&folder.start) {
             let row = row?;
             // Of members of one name the last is the one that unpacking leaves; those before it are numbered.
             match batch.last_mut() {
@@ -323,7 +405,7 @@ impl Archive {
     /// The children whose rows begin so: of each spelling the last member, or the one that has this number.
     fn each_named(
         &self,
-        folder: &Folder<'_>,
+        folder: &Folder,
         start: [u8; FOLDED],
         number: Option<u64>,
         take: &mut dyn FnMut(Child) -> io::Result<()>,
@@ -359,23 +441,22 @@ impl Archive {
     /// a whole is slow to go back in.
     fn children_of(
         &self,
-        parent: &Folder<'_>,
+        parent: &Folder,
         rows: &mut Vec<Row>,
         take: &mut dyn FnMut(Child) -> io::Result<()>,
     ) -> io::Result<()> {
         rows.sort_unstable_by_key(|row| be(&row[17..25]));
         for row in rows.drain(..) {
             let at = be(&row[17..25]);
-            let member = self.members.member(at)?;
-            let path = components(&member.name, parent.backslash);
-            let Some((name, folder)) = path.get(..=parent.depth).and_then(<[&str]>::split_last) else { continue };
-            if folder != parent.own {
+            let parsed = self.parsed(at)?;
+            let Some(name) = parsed.part(parent.depth).filter(|_| parsed.begins_like(&parent.own, parent.depth)) else {
                 continue;
-            }
-            let is_last = path.len() == parent.depth + 1;
+            };
+            let member = &parsed.member;
+            let is_last = parsed.parts.len() == parent.depth + 1;
             if row[16] == FOLDER {
                 take(Child {
-                    name: (*name).to_owned(),
+                    name: name.to_owned(),
                     key: format!("{at}.{}", parent.depth + 1),
                     is_folder: true,
                     is_link: false,
@@ -383,7 +464,7 @@ impl Archive {
                     times: member.times.filter(|_| is_last && member.is_folder),
                 })?;
             } else if is_last {
-                let target = if member.same_as.is_some() { self.target(&member)? } else { None };
+                let target = if member.same_as.is_some() { self.target(member)? } else { None };
                 let size = target.map_or(member.size, |(_, target)| target.size);
                 take(Child {
                     name: numbered(name, u16::from_be_bytes([row[NUMBER], row[NUMBER + 1]])),
@@ -405,7 +486,8 @@ impl Archive {
             let Some(name) = next else { return Ok(None) };
             let path = components(&name, self.members.backslash_separates());
             let Some((last, folder)) = path.split_last() else { return Ok(None) };
-            let mut start = hash(&self.hashes, folder).to_be_bytes().to_vec();
+            let folder = prefix_hashes(&self.hashes, folder.iter().copied());
+            let mut start = folder.last().copied().unwrap_or_default().to_be_bytes().to_vec();
             start.extend(name_hash(&self.hashes, last).to_be_bytes());
             start.push(MEMBER);
             let mut found = None;
@@ -463,6 +545,20 @@ fn say_names(archive: &str, climbing: &Odd, absolute: &Odd, doubled: &Odd, namel
     }
 }
 
+/// Says which names have more folders than are told apart.
+fn say_deep(archive: &str, deep: &Odd, problems: &mut Vec<Problem>) {
+    if deep.count > 0 {
+        problems.push(Problem::new(
+            Stage::Source,
+            ProblemKind::LimitReached,
+            name::shown(archive),
+            format!("names in the archive with more than {MAX_FOLDERS} folders: {} ({})", deep.count, deep.say()),
+            "what is deeper is kept as one name in the last of these folders; a file there is looked at by its content, and a \
+             folder of Windows there is not recognised",
+        ));
+    }
+}
+
 impl Store for Archive {
     fn kind(&self) -> VolumeKind {
         VolumeKind::Archive
@@ -473,12 +569,11 @@ impl Store for Archive {
     }
 
     fn each(&self, folder: &str, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
-        let Some(key) = Key::parse(folder) else { return Ok(()) };
-        self.in_folder(key, &mut |folder, start| self.each_child(folder, start, take))
+        self.folder(folder)?.map_or(Ok(()), |folder| self.each_child(&folder, take))
     }
 
     fn named(&self, folder: &str, name: &str) -> io::Result<Vec<Child>> {
-        let Some(key) = Key::parse(folder) else { return Ok(Vec::new()) };
+        let Some(folder) = self.folder(folder)? else { return Ok(Vec::new()) };
         let upper = name.to_uppercase();
         let mut named = Vec::new();
         let mut take = |child: Child| {
@@ -487,11 +582,10 @@ impl Store for Archive {
             }
             Ok(())
         };
-        self.in_folder(key, &mut |folder, start| {
-            self.each_named(folder, start_of(start, &self.hashes, name), None, &mut take)?;
-            let Some((name, number)) = unnumbered(name) else { return Ok(()) };
-            self.each_named(folder, start_of(start, &self.hashes, &name), Some(number), &mut take)
-        })?;
+        self.each_named(&folder, start_of(folder.start, &self.hashes, name), None, &mut take)?;
+        if let Some((name, number)) = unnumbered(name) {
+            self.each_named(&folder, start_of(folder.start, &self.hashes, &name), Some(number), &mut take)?;
+        }
         Ok(named)
     }
 
@@ -549,6 +643,7 @@ pub fn examine(bytes: Vec<u8>, spill: &Spill) -> io::Result<u64> {
     bytes.read_full_at(0, &mut magic)?;
     let archive = match &magic {
         b"PK" => zip::open(bytes, "a", spill, &mut problems)?.0,
+        _ if zip::is_at_end(&*bytes) => zip::open(bytes, "a", spill, &mut problems)?.0,
         _ => tar::open(bytes, "a", spill, &mut problems)?,
     };
     let (mut files, mut folders) = (0, vec![String::new()]);
