@@ -9,8 +9,8 @@ mod sparse;
 use super::{Archive, Member, Members};
 use crate::spill::Spill;
 use evidence::{Bytes, Problem, ProblemKind, Stage, name};
-pub(crate) use header::is_header;
-use header::{BLOCK, Described, Step};
+use header::{BLOCK, Bad, Described, Step};
+pub(crate) use header::{has_magic, is_header, was_header};
 use std::io;
 use std::sync::Arc;
 
@@ -56,16 +56,34 @@ impl Tar {
         }
     }
 
+    /// Whether a member can begin or the archive can end here.
+    fn is_border(&self, at: u64) -> io::Result<bool> {
+        let mut block = [0; BLOCK];
+        let read = self.bytes.read_full_at(at, &mut block)?;
+        Ok(at == self.bytes.len() || read == BLOCK && (is_header(&block) || block.iter().all(|byte| *byte == 0)))
+    }
+
     /// Goes on behind what is no header, and says what was passed over.
-    fn resume(&self, at: u64, why: &str, after_end: bool, problems: &mut Vec<Problem>) -> io::Result<Option<u64>> {
-        let next = self.next_header(at + BLOCK as u64)?;
+    fn resume(&self, from: u64, bad: Bad, after_end: bool, problems: &mut Vec<Problem>) -> io::Result<Option<u64>> {
+        let at = from;
+        let behind = bad.was.as_ref().and_then(|(_, next)| *next);
+        let next = match behind {
+            Some(behind) if self.is_border(behind)? => Some(behind),
+            _ => self.next_header(bad.at.max(from) + BLOCK as u64)?,
+        };
         let end = next.unwrap_or(self.bytes.len());
         let kind = ProblemKind::BadSignature {
-            offset: at,
+            offset: bad.at,
             expected: "the header of a member".to_owned(),
-            actual: why.to_owned(),
+            actual: bad.why.to_owned(),
         };
-        let (what, effect) = if after_end {
+        let (what, effect) = if let Some((name, _)) = &bad.was {
+            let name = super::shortened(&name::shown(name));
+            (
+                format!("the header of {name} at offset {} in the tar archive is damaged: it has {}", bad.at, bad.why),
+                "that member is not read, and its name can be what is damaged; those behind it are",
+            )
+        } else if after_end {
             (format!("{} bytes follow the end of the tar archive", end - at), "what they are is not known")
         } else {
             (
@@ -113,7 +131,7 @@ impl Tar {
                     let data = self.bytes.next_data(*at) / BLOCK as u64 * BLOCK as u64;
                     *at = data.max(*at + BLOCK as u64);
                 }
-                Step::Bad(why) => match self.resume(*at, why, after_end, problems)? {
+                Step::Bad(bad) => match self.resume(*at, bad, after_end, problems)? {
                     Some(next) => *at = next,
                     None => *at = length,
                 },

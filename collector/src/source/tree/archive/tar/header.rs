@@ -45,7 +45,17 @@ pub(super) enum Step {
     /// A block of zeros, which ends an archive.
     Zeros,
     /// No header.
-    Bad(&'static str),
+    Bad(Bad),
+}
+
+/// What stands where a header should.
+pub(super) struct Bad {
+    /// What is wrong with it.
+    pub(super) why: &'static str,
+    /// Where it stands.
+    pub(super) at: u64,
+    /// If it still looks like a header: the name in it, and where its member ends if its size is right.
+    pub(super) was: Option<(String, Option<u64>)>,
 }
 
 /// A number in a header: octal digits, or binary where the highest bit is set.
@@ -81,6 +91,23 @@ pub(crate) fn is_header(block: &[u8]) -> bool {
     };
     // A block of zeros has the sum of the spaces that stand for the checksum, and states 0.
     block[0] != 0 && (stated == sum(unsigned) || stated == sum(signed)) || is_nameless(block, stated, sum(unsigned))
+}
+
+/// Whether a block looks like the header of a member in which a byte is not what it was: at most one of its numbers is
+/// anything but octal digits, spaces and zeros, and its size and its checksum are not both missing.
+pub(crate) fn was_header(block: &[u8]) -> bool {
+    let Some(block) = block.get(..BLOCK) else { return false };
+    let is_clean = |field: &[u8]| field.iter().all(|byte| matches!(byte, b'0'..=b'7' | b' ' | 0));
+    let has_digits = |field: &[u8]| field.iter().filter(|byte| byte.is_ascii_digit()).count() >= 5;
+    let fields = [100..108, 108..116, 116..124, 124..136, 136..148, 148..156];
+    let clean = fields.into_iter().filter(|field| is_clean(&block[field.clone()])).count();
+    block[0] != 0 && clean >= 5 && (has_digits(&block[124..136]) || has_digits(&block[148..156]))
+}
+
+/// Whether a block has the magic of POSIX and GNU, of which a byte may be wrong.
+pub(crate) fn has_magic(block: &[u8]) -> bool {
+    let magic = block.get(257..262).unwrap_or_default();
+    magic.iter().zip(b"ustar").filter(|(own, expected)| own == expected).count() >= 4
 }
 
 /// A pax header may lack a name; its magic shows that it is a header.
@@ -182,19 +209,26 @@ pub(super) fn behind(at: u64, length: u64) -> Option<u64> {
 /// What begins at this place: a member with the headers before it.
 pub(super) fn read(bytes: &dyn Bytes, at: u64) -> io::Result<Step> {
     let mut at = at;
+    let bad = |why, at| Ok(Step::Bad(Bad { why, at, was: None }));
     let mut extended = Extended::default();
     for _ in 0..MAX_BEFORE {
         let mut block = [0; BLOCK];
         if bytes.read_full_at(at, &mut block)? != BLOCK {
-            return Ok(Step::Bad("less than a header before the end"));
+            return bad("less than a header before the end", at);
         }
         if block.iter().all(|byte| *byte == 0) {
             return Ok(Step::Zeros);
         }
         if !is_header(&block) {
-            return Ok(Step::Bad("a checksum that does not match"));
+            let why = "a checksum that does not match";
+            let was = was_header(&block).then(|| {
+                let size = length(&block[124..136]);
+                let described = member(&block, at + BLOCK as u64, size.unwrap_or(0), block[156], extended);
+                (described.member.name, size.and(described.next))
+            });
+            return Ok(Step::Bad(Bad { why, at, was }));
         }
-        let Some(size) = length(&block[124..136]) else { return Ok(Step::Bad("a size that is no number")) };
+        let Some(size) = length(&block[124..136]) else { return bad("a size that is no number", at) };
         let kind = block[156];
         at += BLOCK as u64;
         if !matches!(kind, b'x' | b'X' | b'g' | b'L' | b'K') {
@@ -205,25 +239,25 @@ pub(super) fn read(bytes: &dyn Bytes, at: u64) -> io::Result<Step> {
             return Ok(Step::Member(Box::new(described)));
         }
         if size > MAX_EXTENDED {
-            return Ok(Step::Bad("an extended header longer than any name"));
+            return bad("an extended header longer than any name", at);
         }
         let mut data = vec![0; size as usize];
         if bytes.read_full_at(at, &mut data)? != data.len() {
-            return Ok(Step::Bad("an extended header that the end cuts"));
+            return bad("an extended header that the end cuts", at);
         }
         match kind {
             b'x' | b'X' if extended.pax(&data).is_none() => {
-                return Ok(Step::Bad("an extended header that cannot be read"));
+                return bad("an extended header that cannot be read", at);
             }
             b'x' | b'X' => extended.is_pax = true,
             b'L' => extended.path = Some(text(&data).to_vec()),
             b'K' => extended.link = Some(text(&data).to_vec()),
             _ => {}
         }
-        let Some(next) = behind(at, size) else { return Ok(Step::Bad("a size beyond any archive")) };
+        let Some(next) = behind(at, size) else { return bad("a size beyond any archive", at) };
         at = next;
     }
-    Ok(Step::Bad("more extended headers than a member has"))
+    bad("more extended headers than a member has", at)
 }
 
 fn member(block: &[u8; BLOCK], data: u64, size: u64, kind: u8, extended: Extended) -> Described {

@@ -125,6 +125,14 @@ fn holes_in_every_format_of_gnu_tar() {
         assert!(content(&archive, &files, "/image") == expected, "{options:?}");
         let image = archive.open(&files[0].1.key).unwrap();
         assert_eq!(image.next_data(5 << 20), 6 << 20);
+        // What GNU tar stores of it is in blocks of the file system; none of the data is in a hole.
+        for part in 0..60u64 {
+            let (start, length) = (part * 65_536, format!("part {part}").len() as u64 * 500);
+            assert_eq!(image.next_data(start), start);
+            let hole = image.next_hole(start);
+            assert!((length..65_536).contains(&(hole - start)), "{options:?}: {hole} behind {start}");
+            assert_eq!(image.next_data(hole), if part < 59 { start + 65_536 } else { 6 << 20 });
+        }
     }
 }
 
@@ -203,7 +211,50 @@ fn a_damaged_header_costs_only_its_member() {
     let (archive, problems) = open_bytes(bytes);
     let paths: Vec<String> = all(&archive).into_iter().map(|(path, _)| path).collect();
     assert_eq!(paths, ["/a", "/c"]);
+    assert!(problems[0].what.contains("the header of b at"), "{problems:?}");
     assert!(problems[0].what.contains("at offset 1024"), "{problems:?}");
+}
+
+/// Every bit of the first header, in archives of Python's tarfile form: the member is named, and those behind it are read.
+#[test]
+fn any_wrong_bit_in_the_first_header_costs_only_its_member() {
+    let inner = plain(&[("inner", b"a tar archive in the archive")]);
+    let mut good = plain(&[("C/first.tar", &inner), ("C/second", b"2"), ("C/third", b"3")]);
+    for at in [0, good.len() - 1024 - 2 * 1024, good.len() - 1024 - 1024] {
+        let block = &mut good[at..at + BLOCK];
+        for (field, text) in
+            [(100..107, "0000644"), (108..115, "0001000"), (116..123, "0001000"), (136..147, "15173612345")]
+        {
+            block[field].copy_from_slice(text.as_bytes());
+        }
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    }
+    assert_eq!(open_bytes(good.clone()).1, []);
+    for bit in 0..BLOCK * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        let head = &bad[..BLOCK];
+        if is_header(head) {
+            // A bit of the checksum's own field that no program reads.
+            assert!((148..156).contains(&(bit / 8)), "bit {bit}");
+            continue;
+        }
+        assert!(was_header(head) && has_magic(head), "bit {bit}");
+        let (archive, problems) = open_bytes(bad.clone());
+        let paths: Vec<String> = all(&archive).into_iter().map(|(path, _)| path).collect();
+        assert!(paths.starts_with(&["/C/second".to_owned(), "/C/third".to_owned()]), "bit {bit}: {paths:?}");
+        let name = name::from_bytes(head[..100].split(|byte| *byte == 0).next().unwrap());
+        assert!(problems[0].what.contains(&*name::shown(&name)), "bit {bit}: {problems:?}");
+        // A wrong size shows only that the next header is not there, and the archive in the member is met on the way to it.
+        assert!(paths.len() == 2 || (124..136).contains(&(bit / 8)) || bit / 8 == 156, "bit {bit}: {paths:?}");
+    }
+    for other in [&b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0"[..], &[0; BLOCK], b"regf", &[b'7'; BLOCK]] {
+        let mut block = other.to_vec();
+        block.resize(BLOCK, 0);
+        assert!(!was_header(&block) || !has_magic(&block));
+    }
 }
 
 #[test]
