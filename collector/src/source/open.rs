@@ -142,7 +142,11 @@ impl<'a> Opening<'a> {
         };
         if let Some(format) = Format::of(&candidate.head, &kept).or_else(by_chunks) {
             self.files = 1;
-            self.take_loose(&store, "", BTreeMap::from([(format!("\\{}", name::component(&kept)), format)]));
+            let place = format!("\\{}", name::component(&kept));
+            self.take_loose(&store, "", BTreeMap::from([(place.clone(), format)]));
+            if format == Format::Assembly {
+                self.behind_program(&candidate, &place, &stem(path));
+            }
             return self.finish(|opening| opening.nothing_in("file")).map_err(refuse);
         }
         let opened = container::open(&candidate).map_err(|refusal| refuse(in_words(&refusal)))?;
@@ -177,6 +181,18 @@ impl<'a> Opening<'a> {
                 self.disk(disk, "", 0);
                 self.finish(|opening| opening.no_volume(&describe(&*bytes))).map_err(refuse)
             }
+        }
+    }
+
+    /// Looks into the archive that a program which was given carries behind its own bytes.
+    fn behind_program(&mut self, program: &Candidate<'_>, place: &str, name: &str) {
+        match container::behind_program(program) {
+            Ok(Some(Opened::Files(store, problems))) => {
+                self.problems.extend(problems);
+                self.store(&store, &Kind { name: "zip archive", files: Vec::new() }, place, name, 1);
+            }
+            Ok(_) => {}
+            Err(refusal) => self.problems.push(refused(place, &refusal)),
         }
     }
 
@@ -273,13 +289,17 @@ impl<'a> Opening<'a> {
             // It was opened with the first segment, or will be.
             Ok(candidate) if container::is_later_segment(&candidate) => return,
             Ok(candidate) => {
-                let opened = container::open(&candidate);
+                let opened = match unknown.is_program {
+                    true => container::behind_program(&candidate),
+                    false => container::open(&candidate),
+                };
                 seen.parts.extend(candidate.used());
                 if opened.is_ok() {
                     // The parent of a disk that cannot be opened is still the disk that it was.
                     seen.parents.extend(candidate.parents());
                 }
                 match opened {
+                    Ok(None) if unknown.is_program => return,
                     Ok(None) => disk_in(&candidate).map(Opened::Disk),
                     Ok(opened) => opened,
                     Err(refusal) => {
@@ -643,7 +663,8 @@ impl Deferred {
 
 impl Bytes for Deferred {
     fn len(&self) -> u64 {
-        self.size
+        // What the archive states can be wrong, which is known once it is opened.
+        self.opened.get().and_then(|opened| opened.as_ref().ok()).map_or(self.size, |bytes| bytes.len())
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {

@@ -3,6 +3,7 @@
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
 use super::names::{self, Unflagged};
+use crate::file_bytes::within;
 use evidence::{Bytes, Filetime, Macb};
 use std::io::{self, BufReader, Read};
 
@@ -34,6 +35,8 @@ pub(crate) struct Entry {
     pub(super) part: u16,
     pub(super) crc: u32,
     pub(crate) header_offset: u64,
+    /// Its header lay in front of what is left of the archive, and has no offset any more.
+    pub(crate) is_lost: bool,
     pub(super) raw_name_hash: u64,
     pub(super) raw_name_length: u64,
     /// In a directory of ours: the archive ends within the entry.
@@ -87,9 +90,10 @@ impl<'a> Section<'a> {
 
 impl Read for Section<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        let read = if wanted == 0 { 0 } else { self.bytes.read_at(self.at, &mut buffer[..wanted])? };
+        let read = match within(self.end, self.at, buffer) {
+            [] => 0,
+            buffer => self.bytes.read_at(self.at, buffer)?,
+        };
         self.at += read as u64;
         Ok(read)
     }
@@ -143,8 +147,10 @@ pub(crate) struct End {
     pub(crate) size: u64,
     /// How many entries it says to have.
     pub(super) count: u64,
-    /// Bytes before the archive, by which every offset is off.
-    pub(crate) prefix: u64,
+    /// By how many bytes every offset is off: those before the archive, or, below zero, those that it has lost in front.
+    pub(crate) shift: i64,
+    /// Its comment ends where the bytes end.
+    pub(crate) is_exact: bool,
     /// It says to be the last of several parts.
     pub(crate) is_part: bool,
     /// What is odd about it.
@@ -192,36 +198,54 @@ impl End {
         let mut directory_end = end_at;
         if at >= 20 && u32_at(&tail, at - 20) == ZIP64_LOCATOR {
             let zip64_at = u64_at(&tail, at - 12);
-            let mut record = [0; 56];
-            if bytes.read_full_at(zip64_at, &mut record)? == 56 && u32_at(&record, 0) == ZIP64_END_RECORD {
-                let expected_end = zip64_at.checked_add(12).and_then(|end| end.checked_add(u64_at(&record, 4)));
-                if expected_end != Some(end_at - 20) {
-                    odd.push("bytes lie between the ZIP64 end record and its locator".to_owned());
-                }
-                if u64_at(&record, 4) != 44 {
-                    odd.push("the ZIP64 end record carries extra data".to_owned());
-                }
-                count = u64_at(&record, 32);
-                size = u64_at(&record, 40);
-                start = u64_at(&record, 48);
-                directory_end = zip64_at;
-            } else {
+            let Some((zip64_at, record)) = zip64_end(bytes, zip64_at, end_at - 20)? else {
                 return Err(damaged("the ZIP64 end record is missing"));
+            };
+            let expected_end = zip64_at.checked_add(12).and_then(|end| end.checked_add(u64_at(&record, 4)));
+            if expected_end != Some(end_at - 20) {
+                odd.push("bytes lie between the ZIP64 end record and its locator".to_owned());
             }
+            if u64_at(&record, 4) != 44 {
+                odd.push("the ZIP64 end record carries extra data".to_owned());
+            }
+            count = u64_at(&record, 32);
+            size = u64_at(&record, 40);
+            start = u64_at(&record, 48);
+            directory_end = zip64_at;
         }
-        // Something may stand before the archive; then every offset is off by its length.
+        // Something may stand before the archive, or its beginning may be lost; then every offset is off.
         let real_start = directory_end.checked_sub(size).ok_or_else(|| damaged("impossible directory size"))?;
-        let prefix = real_start.checked_sub(start).ok_or_else(|| damaged("impossible directory offset"))?;
-        if prefix != 0 {
-            odd.push(format!("{prefix} bytes stand before the archive or its directory"));
+        let shift = i64::try_from(i128::from(real_start) - i128::from(start))
+            .map_err(|_| damaged("impossible directory offset"))?;
+        if shift > 0 {
+            odd.push(format!("{shift} bytes stand before the archive or its directory"));
+        } else if shift < 0 {
+            odd.push(format!("the archive has lost {} bytes before its directory", shift.unsigned_abs()));
         }
-        Ok(End { start: real_start, size, count, prefix, is_part, odd })
+        Ok(End { start: real_start, size, count, shift, is_exact: exact.is_some(), is_part, odd })
+    }
+
+    /// Whether it says that there are so many entries. Programs that know no ZIP64 give the lowest bits of the number.
+    pub(crate) fn counts(&self, entries: u64) -> bool {
+        self.count == entries || self.count == entries & 0xFFFF
     }
 
     /// Every entry of its directory, in order.
     pub(crate) fn entries<'a>(&self, bytes: &'a dyn Bytes, unflagged: Unflagged) -> Entries<'a> {
-        Entries::new(bytes, self.start, self.size, self.prefix, unflagged)
+        Entries::new(bytes, self.start, self.size, self.shift, unflagged)
     }
+}
+
+/// The ZIP64 end record with its place. Where something stands before the archive, or its beginning is lost, it is not where
+/// its locator says, but it still ends where the locator begins.
+fn zip64_end(bytes: &dyn Bytes, stated: u64, locator: u64) -> io::Result<Option<(u64, [u8; 56])>> {
+    for at in [Some(stated), locator.checked_sub(56)].into_iter().flatten().filter(|at| *at < bytes.len()) {
+        let mut record = [0; 56];
+        if bytes.read_full_at(at, &mut record)? == 56 && u32_at(&record, 0) == ZIP64_END_RECORD {
+            return Ok(Some((at, record)));
+        }
+    }
+    Ok(None)
 }
 
 /// The entries of a directory with the offset of each in the directory's bytes. Ends after the first error.
@@ -229,15 +253,15 @@ pub(crate) struct Entries<'a> {
     reader: BufReader<Section<'a>>,
     at: u64,
     left: u64,
-    prefix: u64,
+    shift: i64,
     unflagged: Unflagged,
 }
 
 impl<'a> Entries<'a> {
-    /// Those of a directory that lies here. What stands before the archive shifts every offset by its length.
-    pub(crate) fn new(bytes: &'a dyn Bytes, start: u64, size: u64, prefix: u64, unflagged: Unflagged) -> Self {
+    /// Those of a directory that lies here. What stands before the archive, or what it has lost there, shifts every offset.
+    pub(crate) fn new(bytes: &'a dyn Bytes, start: u64, size: u64, shift: i64, unflagged: Unflagged) -> Self {
         let reader = BufReader::with_capacity(1 << 16, Section::new(bytes, start, size));
-        Entries { reader, at: start, left: size, prefix, unflagged }
+        Entries { reader, at: start, left: size, shift, unflagged }
     }
 }
 
@@ -249,7 +273,7 @@ impl Iterator for Entries<'_> {
             return None;
         }
         let before = self.left;
-        match Entry::read(&mut self.reader, &mut self.left, self.prefix, self.unflagged) {
+        match Entry::read(&mut self.reader, &mut self.left, self.shift, self.unflagged) {
             Ok(entry) => {
                 let at = self.at;
                 self.at += before - self.left;
@@ -265,14 +289,14 @@ impl Iterator for Entries<'_> {
 
 impl Entry {
     /// The one that lies at this offset of a directory.
-    pub(crate) fn at(bytes: &dyn Bytes, at: u64, prefix: u64, unflagged: Unflagged) -> io::Result<Entry> {
+    pub(crate) fn at(bytes: &dyn Bytes, at: u64, shift: i64, unflagged: Unflagged) -> io::Result<Entry> {
         let mut left = bytes.len().saturating_sub(at);
         // Names are short, so one read gives the whole entry as a rule.
         let mut reader = BufReader::with_capacity(512, Section::new(bytes, at, left));
-        Entry::read(&mut reader, &mut left, prefix, unflagged)
+        Entry::read(&mut reader, &mut left, shift, unflagged)
     }
 
-    fn read(reader: &mut impl Read, left: &mut u64, prefix: u64, unflagged: Unflagged) -> io::Result<Entry> {
+    fn read(reader: &mut impl Read, left: &mut u64, shift: i64, unflagged: Unflagged) -> io::Result<Entry> {
         let mut header = [0; 46];
         reader.read_exact(&mut header)?;
         if u32_at(&header, 0) != CENTRAL_HEADER {
@@ -299,6 +323,10 @@ impl Entry {
             }
         }
         let unix = u16_at(&header, 4) >> 8 == 3;
+        let is_lost = header_offset < shift.min(0).unsigned_abs();
+        if header_offset.checked_add_signed(shift).is_none() && !is_lost {
+            return Err(damaged("impossible offset"));
+        }
         Ok(Entry {
             name: names::decode(raw_name, u16_at(&header, 8), &fields, unflagged),
             size,
@@ -310,7 +338,8 @@ impl Entry {
             dos_time: u32_at(&header, 12),
             part: u16_at(&header, 34),
             crc: u32_at(&header, 16),
-            header_offset: header_offset.checked_add(prefix).ok_or_else(|| damaged("impossible offset"))?,
+            header_offset: if is_lost { u64::MAX } else { header_offset.saturating_add_signed(shift) },
+            is_lost,
             raw_name_hash: hash_of(raw_name),
             raw_name_length: raw_name.len() as u64,
             is_cut: u16_at(&header, 36) & CUT != 0,

@@ -5,10 +5,12 @@
 //! before it. So a disk image in an archive costs a few percent of its length, and reading it once costs nothing twice.
 
 use super::inflate::{Coding, Inflate, Place};
+use crate::file_bytes::{FileBytes, within};
 use crate::spill::Spill;
 use evidence::Bytes;
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How far apart the marks are at first, in inflated bytes.
@@ -19,18 +21,24 @@ const MAX_MARKS: usize = 1 << 15;
 const MAX_PIECES: usize = 32;
 /// Inflaters behind the front that are kept.
 const MAX_FOLLOWERS: usize = 3;
+/// How far a stream is followed behind the length that is stated, only to say how long it is.
+const FOLLOWED: u64 = 256 << 20;
+/// How far a stream is unpacked, when it is opened, to learn its length.
+const MEASURED: u64 = 4 << 30;
 /// Flaws that are listed.
 const MAX_FLAWS: usize = 8;
 
 /// How the bytes are packed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Packing {
-    /// One stream, as a zip archive has it, with the length and CRC-32 that its directory states.
+    /// One stream, as a zip archive has it, with what its directory states of it.
     Bare {
         /// The coding.
         coding: Coding,
         /// The stated length.
         size: u64,
+        /// The stated length of the packed form.
+        packed: u64,
         /// The stated checksum.
         crc: u32,
     },
@@ -87,7 +95,7 @@ struct State {
     marks: Vec<Mark>,
     spacing: u64,
     next_mark: u64,
-    windows: Option<crate::file_bytes::FileBytes>,
+    windows: Option<FileBytes>,
     windows_length: u64,
     pieces: VecDeque<(u64, Vec<u8>)>,
     end: Option<End>,
@@ -272,7 +280,7 @@ impl State {
             return;
         }
         if self.windows.is_none() {
-            self.windows = spill.file().and_then(crate::file_bytes::FileBytes::new).ok();
+            self.windows = spill.file().and_then(FileBytes::new).ok();
         }
         let Some(windows) = &self.windows else {
             // Without room for marks every byte can still be reached, only more slowly.
@@ -311,17 +319,17 @@ impl State {
         match front.next() {
             Ok(piece) if piece.is_empty() => {
                 self.flaws.append(&mut front.flaws);
+                self.judge(&front);
                 self.end = Some(End { at: start, error: None });
             }
             Ok(piece) => {
                 self.keep(start, piece);
                 self.mark(&front, &inflating.spill);
-                if matches!(inflating.packed.packing, Packing::Bare { size, .. } if front.out >= size) {
+                if matches!(inflating.packed.packing, Packing::Bare { .. }) && front.out >= inflating.length {
                     self.finish(front, inflating);
                     return;
                 }
                 self.front = Some(front);
-                return;
             }
             Err(error) => {
                 self.flaws.append(&mut front.flaws);
@@ -329,25 +337,43 @@ impl State {
                 self.end = Some(End { at: start, error: Some((error.kind(), error.to_string())) });
             }
         }
-        if let (Packing::Bare { size, crc, .. }, Some(End { at, error: None })) = (inflating.packed.packing, &self.end)
-            && *at != size
-        {
-            self.flaws.push(format!("it has {at} bytes, the archive's directory states {size}"));
-            if front.crc.sum() != crc {
-                self.flaws.push(mismatch(front.crc.sum(), crc));
+    }
+
+    /// All bytes that are asked for are there: whether they are the right ones, and the only ones.
+    fn finish(&mut self, mut front: Decoder, inflating: &Inflating) {
+        let at = inflating.length;
+        self.end = Some(End { at, error: None });
+        loop {
+            match front.next() {
+                Ok(piece) if piece.is_empty() => return self.judge(&front),
+                Ok(_) if front.out - at > FOLLOWED => {
+                    if let Packing::Bare { size, .. } = front.packed.packing {
+                        let what = format!("it has more than {} bytes, the archive states {size}", front.out);
+                        self.flaws.push(what);
+                    }
+                    return;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.flaws.push(format!("{error}; {} bytes could be unpacked before", front.out));
+                    return;
+                }
             }
         }
     }
 
-    /// All bytes that the directory states are there: whether they are the right ones, and the only ones.
-    fn finish(&mut self, mut front: Decoder, inflating: &Inflating) {
-        let Packing::Bare { size, crc, .. } = inflating.packed.packing else { return };
-        let sum = front.crc.sum();
-        self.end = Some(End { at: size, error: None });
-        if front.out > size || front.next().is_ok_and(|more| !more.is_empty()) {
-            self.flaws.push(format!("it goes on after the {size} bytes that the archive's directory states"));
-        } else if sum != crc {
-            self.flaws.push(mismatch(sum, crc));
+    /// Compares a stream that ended with what the archive states of it.
+    fn judge(&mut self, front: &Decoder) {
+        let Packing::Bare { size, packed, crc, .. } = front.packed.packing else { return };
+        if front.out != size {
+            self.flaws.push(format!("it has {} bytes, the archive states {size}", front.out));
+        }
+        if front.inflate.taken() != packed {
+            let taken = front.inflate.taken();
+            self.flaws.push(format!("its packed form has {taken} bytes, the archive states {packed}"));
+        }
+        if front.crc.sum() != crc {
+            self.flaws.push(mismatch(front.crc.sum(), crc));
         }
     }
 
@@ -387,16 +413,42 @@ impl State {
 }
 
 pub(super) fn mismatch(sum: u32, stated: u32) -> String {
-    format!("its CRC-32 is {sum:08X}, the archive states {stated:08X}: at least one byte is not what was packed")
+    format!(
+        "its CRC-32 is {sum:08X}, the archive states {stated:08X}: a byte of it, or what is stated, is not what was packed"
+    )
 }
 
 impl Inflating {
-    /// The member of an archive.
-    pub(crate) fn member(bytes: Arc<dyn Bytes>, start: u64, length: u64, packing: Packing, spill: &Spill) -> Self {
-        let size = if let Packing::Bare { size, .. } = packing { size } else { 0 };
-        let packed = Packed { bytes, start, length, packing };
-        let front = Decoder::new(&packed, start, true);
-        Inflating { length: size, spill: spill.clone(), state: Mutex::new(State::new(front)), packed }
+    /// The member of an archive, as the first `length` bytes of what these packed bytes give.
+    pub(crate) fn member(
+        bytes: Arc<dyn Bytes>,
+        range: Range<u64>,
+        packing: Packing,
+        length: u64,
+        spill: &Spill,
+    ) -> Self {
+        let packed = Packed { bytes, start: range.start, length: range.end.saturating_sub(range.start), packing };
+        let front = Decoder::new(&packed, range.start, true);
+        Inflating { length, spill: spill.clone(), state: Mutex::new(State::new(front)), packed }
+    }
+
+    /// The same where what the archive states cannot be trusted: it is read to its end once, to know how long it is.
+    pub(crate) fn measured(bytes: Arc<dyn Bytes>, range: Range<u64>, packing: Packing, spill: &Spill) -> Self {
+        Inflating::member(bytes, range, packing, MEASURED, spill).with_real_length()
+    }
+
+    /// Reads to the end, or to the greatest length that is looked for, and takes that for the length.
+    fn with_real_length(mut self) -> Self {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = loop {
+            state.advance(&self);
+            if let Some(end) = &state.end {
+                break end.at;
+            }
+        };
+        drop(state);
+        self.length = end;
+        self
     }
 
     /// A gzip file. It is read to its end once, since nothing else says how long it is.
@@ -407,17 +459,8 @@ impl Inflating {
         let length = bytes.len();
         let packed = Packed { bytes, start: 0, length, packing: Packing::Gzip };
         let front = Decoder::new(&packed, stream, true);
-        let mut inflating = Inflating { packed, length: 0, spill: spill.clone(), state: Mutex::new(State::new(front)) };
-        let mut state = inflating.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = loop {
-            state.advance(&inflating);
-            if let Some(end) = &state.end {
-                break end.at;
-            }
-        };
-        drop(state);
-        inflating.length = end;
-        Ok(inflating)
+        let inflating = Inflating { packed, length: 0, spill: spill.clone(), state: Mutex::new(State::new(front)) };
+        Ok(inflating.with_real_length())
     }
 
     fn first_stream(&self) -> io::Result<u64> {
@@ -452,15 +495,14 @@ impl Bytes for Inflating {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        if wanted == 0 {
+        let buffer = within(self.length, offset, buffer);
+        if buffer.is_empty() {
             return Ok(0);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(piece) = state.piece(offset) {
-                let count = piece.len().min(wanted);
+                let count = piece.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&piece[..count]);
                 return Ok(count);
             }
@@ -523,8 +565,8 @@ mod tests {
         change(&mut packed, &mut size, &mut crc);
         let length = packed.len() as u64;
         let (folder, spill) = spill();
-        let packing = Packing::Bare { coding: Coding::Deflate, size, crc };
-        (folder, Inflating::member(Arc::new(packed), 0, length, packing, &spill))
+        let packing = Packing::Bare { coding: Coding::Deflate, size, packed: length, crc };
+        (folder, Inflating::member(Arc::new(packed), 0..length, packing, size, &spill))
     }
 
     fn gzipped(data: &[u8]) -> Vec<u8> {
@@ -575,7 +617,8 @@ mod tests {
         assert!(long.flaw().unwrap().contains("states"));
         let (_folder, short) = member(&data, |_, size, _| *size -= 5);
         assert!(short.read_all(u64::MAX).unwrap().unwrap() == data[..data.len() - 5]);
-        assert!(short.flaw().unwrap().contains("goes on after"));
+        let stated = data.len() - 5;
+        assert!(short.flaw().unwrap().contains(&format!("it has {} bytes, the archive states {stated}", data.len())));
     }
 
     #[test]

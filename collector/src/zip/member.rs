@@ -1,12 +1,14 @@
 //! The content of an entry at any offset, and as much of it as is there where the entry is damaged.
 
-use super::central::{Entry, LOCAL_HEADER, damaged, hash_of, u16_at, u32_at};
+use super::central::{Entry, LOCAL_HEADER, damaged, extra_fields, hash_of, u16_at, u32_at, u64_at};
 use super::inflate::Coding;
 use super::inflating::{Inflating, Packing, mismatch};
 use super::names::{self, Unflagged};
+use crate::file_bytes::{Doubtful, within};
 use crate::spill::Spill;
 use evidence::Bytes;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is at most so long is unpacked into memory.
@@ -35,6 +37,29 @@ fn method_name(method: u16) -> &'static str {
         99 => "AES encryption",
         _ => "unknown",
     }
+}
+
+/// What stands in the place of a length that is in the field of ZIP64.
+const IN_ZIP64: u64 = 0xFFFF_FFFF;
+
+/// What the local header of an entry says of it.
+struct Local {
+    /// Where its packed bytes begin.
+    data_at: u64,
+    size: u64,
+    packed: u64,
+    crc: u32,
+    /// Lengths and checksum do not follow behind the data.
+    is_final: bool,
+}
+
+/// The archive around an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around {
+    /// Where the entry has to end: where the next one begins, or the directory.
+    pub(crate) end: u64,
+    /// The directory is one that the local headers gave, which cannot contradict them.
+    pub(crate) is_rebuilt: bool,
 }
 
 /// How much of an entry is going to be read.
@@ -73,6 +98,9 @@ impl Entry {
 
     /// Its name in its local header, where that is another one than in the directory.
     pub(crate) fn other_name(&self, bytes: &dyn Bytes, unflagged: Unflagged) -> io::Result<Option<String>> {
+        if self.is_lost {
+            return Ok(None);
+        }
         let mut header = vec![0; 30 + usize::try_from(self.raw_name_length).map_err(io::Error::other)?];
         let read = bytes.read_full_at(self.header_offset, &mut header)?;
         header.truncate(read);
@@ -91,8 +119,35 @@ impl Entry {
         Ok(is_other.then(|| names::decode(raw, u16_at(&header, 6), &[], unflagged)))
     }
 
-    /// Where its packed bytes begin, by its local header.
-    fn data_at(&self, bytes: &dyn Bytes) -> io::Result<u64> {
+    /// The length for a listing. What is stated to be empty is looked at more closely, since it would be passed over.
+    pub(crate) fn listed_size(&self, bytes: &dyn Bytes) -> u64 {
+        if self.size > 0 || self.is_folder() {
+            return self.possible_size();
+        }
+        let Ok(local) = self.local(bytes) else { return 0 };
+        let packed = self.packed_size.max(local.packed);
+        match self.coding() {
+            // The shortest stream, that of nothing, has two bytes.
+            Some(_) if packed <= 2 => 0,
+            Some(coding) => local.size.max(packed).min(coding.most(packed)),
+            None => packed,
+        }
+    }
+
+    /// Whether its own header, with its name, is where the directory points.
+    pub(crate) fn has_header(&self, bytes: &dyn Bytes) -> bool {
+        let mut magic = [0; 4];
+        let is_there = !self.is_lost && bytes.read_full_at(self.header_offset, &mut magic).is_ok_and(|read| read == 4);
+        is_there
+            && u32_at(&magic, 0) == LOCAL_HEADER
+            && self.other_name(bytes, Unflagged::Utf8).is_ok_and(|other| other.is_none())
+    }
+
+    /// What its local header says.
+    fn local(&self, bytes: &dyn Bytes) -> io::Result<Local> {
+        if self.is_lost {
+            return Err(damaged("it lay at the beginning of the archive, which is lost"));
+        }
         let mut header = [0; 30];
         if bytes.read_full_at(self.header_offset, &mut header)? != 30 {
             return Err(damaged("the archive ends before it"));
@@ -106,15 +161,57 @@ impl Entry {
                 return Err(damaged("no local header where the directory points"));
             }
         }
-        Ok(self.header_offset + 30 + u64::from(name_length) + u64::from(u16_at(&header, 28)))
+        let names = u64::from(name_length) + u64::from(u16_at(&header, 28));
+        let mut local = Local {
+            data_at: self.header_offset + 30 + names,
+            size: u64::from(u32_at(&header, 22)),
+            packed: u64::from(u32_at(&header, 18)),
+            crc: u32_at(&header, 14),
+            is_final: u16_at(&header, 6) & 8 == 0,
+        };
+        if local.size == IN_ZIP64 || local.packed == IN_ZIP64 {
+            let mut extra = vec![0; usize::from(u16_at(&header, 28))];
+            let read = bytes.read_full_at(self.header_offset + 30 + u64::from(name_length), &mut extra)?;
+            if let Some((_, content)) = extra_fields(&extra[..read]).into_iter().find(|(id, _)| *id == 1) {
+                let mut at = 0;
+                for value in [&mut local.size, &mut local.packed] {
+                    if *value == IN_ZIP64 && content.len() >= at + 8 {
+                        *value = u64_at(content, at);
+                        at += 8;
+                    }
+                }
+            }
+        }
+        Ok(local)
+    }
+
+    /// In what its local header contradicts the directory.
+    fn contradiction(&self, local: &Local) -> Option<String> {
+        let crc = |crc: u32| format!("CRC-32 {crc:08X}");
+        let differing: Vec<(String, String)> =
+            [(local.size, self.size, "length of"), (local.packed, self.packed_size, "packed length of")]
+                .into_iter()
+                // Where the lengths stand behind the data, they can be missing in front of it.
+                .filter(|(own, stated, _)| own != stated && (local.is_final || *own != 0))
+                .map(|(own, stated, what)| (format!("{what} {own} bytes"), format!("{stated}")))
+                .chain(
+                    (local.crc != self.crc && (local.is_final || local.crc != 0))
+                        .then(|| (crc(local.crc), crc(self.crc))),
+                )
+                .collect();
+        let said: Vec<String> = differing
+            .iter()
+            .map(|(own, stated)| format!("its own header states a {own}, the directory {stated}"))
+            .collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 
     /// Its content. What is wrong with it, its CRC-32 included, is known once all of it was read ([`Bytes::flaw`]); the
-    /// bytes before are what they are. `end` is where the last entry has to end.
+    /// bytes before are what they are.
     pub(crate) fn content(
         &self,
         bytes: &Arc<dyn Bytes>,
-        end: u64,
+        around: Around,
         wanted: Wanted,
         spill: &Spill,
     ) -> io::Result<Arc<dyn Bytes>> {
@@ -123,8 +220,12 @@ impl Entry {
             let what = "it is encrypted; unpack the archive with its password and give the folder";
             return Err(unsupported(what.to_owned()));
         }
-        let start = self.data_at(&**bytes)?.min(end);
-        let there = self.packed_size.min(end - start);
+        let local = self.local(&**bytes)?;
+        let start = local.data_at.min(around.end);
+        let said = if around.is_rebuilt { None } else { self.contradiction(&local) };
+        // Of two lengths the greater is read, as far as no other entry begins; a stream ends by itself.
+        let packed = if said.is_some() { self.packed_size.max(local.packed) } else { self.packed_size };
+        let range = start..start + packed.min(around.end - start);
         let Some(coding) = self.coding() else {
             if self.method != 0 {
                 let name = method_name(self.method);
@@ -134,41 +235,56 @@ impl Entry {
                 );
                 return Err(unsupported(what));
             }
-            return self.stored(bytes, start, there, wanted);
+            let content = self.stored(bytes, range, packed, wanted)?;
+            return Ok(self.marked(content, said));
         };
-        let packing = Packing::Bare { coding, size: self.size, crc: self.crc };
-        let inflating = Inflating::member(bytes.clone(), start, there, packing, spill);
-        let inflating: Arc<dyn Bytes> = if wanted == Wanted::All && self.possible_size() <= IN_MEMORY {
-            Arc::new(Kept::read(&inflating)?)
-        } else {
-            Arc::new(inflating)
+        let packing = Packing::Bare { coding, size: self.size, packed: self.packed_size, crc: self.crc };
+        let member = |length| Inflating::member(bytes.clone(), range.clone(), packing, length, spill);
+        if wanted == Wanted::Beginning {
+            return Ok(Arc::new(member(coding.most(packed))));
+        }
+        let possible = self.size.min(coding.most(packed));
+        // One byte more than is kept shows that what is stated to be short is not.
+        let kept = if possible <= IN_MEMORY { Some(Kept::read(&member(IN_MEMORY + 1), possible)?) } else { None };
+        let content: Arc<dyn Bytes> = match kept {
+            Some(kept) if kept.bytes.len() as u64 <= IN_MEMORY => Arc::new(kept),
+            None if said.is_none() && possible == self.size => Arc::new(member(possible)),
+            _ => Arc::new(Inflating::measured(bytes.clone(), range.clone(), packing, spill)),
         };
-        Ok(self.marked(inflating))
+        Ok(self.marked(content, said))
     }
 
-    fn stored(&self, bytes: &Arc<dyn Bytes>, start: u64, there: u64, wanted: Wanted) -> io::Result<Arc<dyn Bytes>> {
+    fn stored(
+        &self,
+        bytes: &Arc<dyn Bytes>,
+        range: Range<u64>,
+        packed: u64,
+        wanted: Wanted,
+    ) -> io::Result<Arc<dyn Bytes>> {
         let odd = (self.size != self.packed_size)
             .then(|| format!("its two lengths differ: {} and {} bytes", self.packed_size, self.size));
         let crc = Mutex::new((0, flate2::Crc::new()));
         let stored = Stored {
             bytes: bytes.clone(),
-            start,
-            there,
-            size: self.size.max(self.packed_size),
+            start: range.start,
+            there: range.end - range.start,
+            size: self.size.max(packed),
             stated: self.crc,
             crc,
             odd,
         };
-        let stored: Arc<dyn Bytes> = if wanted == Wanted::All && stored.size <= IN_MEMORY {
-            Arc::new(Kept::read(&stored)?)
+        Ok(if wanted == Wanted::All && stored.size <= IN_MEMORY {
+            Arc::new(Kept::read(&stored, stored.size)?)
         } else {
             Arc::new(stored)
-        };
-        Ok(self.marked(stored))
+        })
     }
 
-    fn marked(&self, bytes: Arc<dyn Bytes>) -> Arc<dyn Bytes> {
-        if self.is_cut { Arc::new(Cut(bytes)) } else { bytes }
+    /// The content with what else speaks against it.
+    fn marked(&self, bytes: Arc<dyn Bytes>, said: Option<String>) -> Arc<dyn Bytes> {
+        const CUT: &str = "the archive has lost the end of it, so its length and checksum are not known";
+        let against: Vec<String> = self.is_cut.then(|| CUT.to_owned()).into_iter().chain(said).collect();
+        if against.is_empty() { bytes } else { Arc::new(Doubtful { bytes, against: against.join("; ") }) }
     }
 }
 
@@ -191,12 +307,11 @@ impl Bytes for Stored {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.there.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        if wanted == 0 {
+        let buffer = within(self.there, offset, buffer);
+        if buffer.is_empty() {
             return Ok(0);
         }
-        let read = self.bytes.read_at(self.start + offset, &mut buffer[..wanted])?;
+        let read = self.bytes.read_at(self.start + offset, buffer)?;
         let mut crc = self.crc.lock().unwrap_or_else(PoisonError::into_inner);
         if crc.0 == offset {
             crc.1.update(&buffer[..read]);
@@ -224,7 +339,8 @@ struct Kept {
 }
 
 impl Kept {
-    fn read(from: &dyn Bytes) -> io::Result<Self> {
+    /// Reads to the end. Where that comes too early, it is still as long as is stated.
+    fn read(from: &dyn Bytes, stated: u64) -> io::Result<Self> {
         let length = from.len();
         let mut kept = Kept { bytes: Vec::new(), length, error: None, flaw: None };
         let mut block = vec![0; (1 << 16).min(usize::try_from(length).unwrap_or(1 << 16).max(1))];
@@ -238,6 +354,7 @@ impl Kept {
                 }
             }
         }
+        kept.length = stated.max(kept.bytes.len() as u64);
         kept.flaw = from.flaw();
         Ok(kept)
     }
@@ -263,23 +380,5 @@ impl Bytes for Kept {
 
     fn flaw(&self) -> Option<String> {
         self.flaw.clone()
-    }
-}
-
-/// An entry that the archive's end cuts.
-struct Cut(Arc<dyn Bytes>);
-
-impl Bytes for Cut {
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read_at(offset, buffer)
-    }
-
-    fn flaw(&self) -> Option<String> {
-        let cut = "the archive has lost the end of it, so its length and checksum are not known".to_owned();
-        Some(self.0.flaw().map_or(cut.clone(), |flaw| format!("{cut}; {flaw}")))
     }
 }

@@ -21,8 +21,8 @@ const MAX_ENTRIES: u64 = 8_000_000;
 pub(crate) struct Directory {
     /// Where the central directory begins.
     start: u64,
-    /// Length of what stands before the archive.
-    prefix: u64,
+    /// Length of what stands before the archive, by which every offset is off.
+    shift: i64,
     /// What is odd about the end of the archive, for [`Directory::odd_places`].
     odd_ends: Vec<String>,
 }
@@ -41,16 +41,19 @@ impl Directory {
             let (at, entry) = entry?;
             take(at, entry)?;
         }
+        if end.shift < 0 {
+            return Err(damaged("impossible directory offset"));
+        }
         let mut odd_ends = end.odd;
         if end.count != count {
             odd_ends.push(format!("the end record counts {} entries, the directory has {count}", end.count));
         }
-        Ok(Directory { start: end.start, prefix: end.prefix, odd_ends })
+        Ok(Directory { start: end.start, shift: end.shift, odd_ends })
     }
 
     /// The entry that is listed at this place.
     pub(crate) fn entry(&self, bytes: &dyn Bytes, at: u64) -> io::Result<Entry> {
-        Entry::at(bytes, at, self.prefix, Unflagged::Utf8)
+        Entry::at(bytes, at, self.shift, Unflagged::Utf8)
     }
 
     /// Where the stored form of an entry lies, and the length of its local header.

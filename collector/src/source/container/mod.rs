@@ -199,6 +199,7 @@ pub(crate) static ALL: &[Container] = &[
     Container { name: "VDI image", probe: vdi::probe, open: |file| vdi::open(file).map(Opened::Disk) },
     // Last, because a fixed one is known by its end alone.
     Container { name: "VHD image", probe: vhd::probe, open: |file| vhd::open(file).map(Opened::Disk) },
+    Container { name: "zip archive", probe: zip::probe_end, open: zip::open },
 ];
 
 /// Whether a file is a segment of an image whose first segment lies beside it.
@@ -215,6 +216,11 @@ pub(crate) fn open(file: &Candidate<'_>) -> Result<Option<Opened>, Refusal> {
         Some(container) => (container.open)(file).map(Some),
         None => Ok(None),
     }
+}
+
+/// Opens the archive that a program carries behind its own bytes; `None` where there is none.
+pub(crate) fn behind_program(file: &Candidate<'_>) -> Result<Option<Opened>, Refusal> {
+    if zip::probe_end(file) { zip::open(file).map(Some) } else { Ok(None) }
 }
 
 /// What a problem with a container is said of: its path, or its name in an archive.

@@ -4,6 +4,17 @@ use super::{Candidate, Opened, Refusal};
 use crate::source::tree::archive::zip;
 use std::sync::Arc;
 
+/// Whether it ends as a zip archive does, whatever stands before: the program that unpacks it, other bytes, or less than
+/// there was, because its beginning is lost. Zip bytes somewhere in a file do not make it one.
+pub(super) fn probe_end(candidate: &Candidate<'_>) -> bool {
+    let lower = candidate.name.to_ascii_lowercase();
+    // The comment of an archive can be longer than what is seen of the end here, and the end of a member of another archive
+    // is not seen at all, since that costs unpacking it.
+    let is_likely = [".zip", ".exe"].iter().any(|ending| lower.ends_with(ending))
+        || memchr::memmem::find(&candidate.tail, b"PK\x05\x06").is_some();
+    is_likely && zip::is_at_end(&*candidate.bytes)
+}
+
 /// Whether it begins as a zip archive does, or as one of several parts.
 pub(super) fn probe(candidate: &Candidate<'_>) -> bool {
     [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"].iter().any(|magic| candidate.head.starts_with(*magic))
@@ -16,6 +27,8 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
     let part =
         || Refusal::new("it is one part of a split zip archive", "join the parts with `zip -s 0` and give the result");
     let mut problems = Vec::new();
+    // Reading a member of another archive shows how long it is.
+    let _ = candidate.bytes.read_at(0, &mut [0]);
     let opened = zip::open(candidate.bytes.clone(), candidate.name, candidate.spill, &mut problems);
     let (archive, facts) = match opened {
         // Of a split archive the first part has no directory and the last has nothing else.
@@ -26,7 +39,8 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
         Ok(opened) => opened,
         Err(_) if is_first_part => return Err(part()),
         Err(error) => {
-            let why = format!("it begins like a zip archive, but {error}");
+            let part = if probe(candidate) { "begins" } else { "ends" };
+            let why = format!("it {part} like a zip archive, but {error}");
             return Err(Refusal::new(why, "unpack what can be unpacked and give the folder"));
         }
     };

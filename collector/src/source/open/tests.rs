@@ -349,6 +349,72 @@ fn an_upload_without_its_holes_is_put_together_again() {
     assert!(tree.lookup(&format!("{}.idx", &SECURITY[2..])).unwrap().is_none(), "it is no file of the host");
     let problems = tree.take_problems();
     assert!(problems.len() == 1 && problems[0].item == "Other.evtx", "{problems:?}");
+    let other = tree.lookup(r"\Windows\System32\winevt\Logs\Other.evtx").unwrap().unwrap();
+    assert!(tree.open(&other).unwrap().flaw().unwrap().contains("99 bytes at offset 0"));
+}
+
+/// Lengths beyond the file, overlaps, a wrong order and no JSON at all: the upload is kept as it is and is not called whole.
+#[test]
+fn an_index_that_does_not_fit_its_upload_makes_it_partial() {
+    let wrong: [(&str, &[u8]); 5] = [
+        ("beyond", br#"{"ranges":[{"file_length":4,"length":4},{"file_offset":4,"original_offset":9,"file_length":40,"length":40}]}"#),
+        ("overlap", br#"{"ranges":[{"file_length":4,"length":4},{"file_offset":4,"original_offset":2,"file_length":4,"length":4}]}"#),
+        ("shared", br#"{"ranges":[{"file_length":4,"length":4},{"file_offset":0,"original_offset":9,"file_length":4,"length":4}]}"#),
+        ("order", br#"{"ranges":[{"file_offset":4,"original_offset":9,"file_length":4,"length":4},{"file_length":4,"length":4}]}"#),
+        ("garbage", b"\x01\x02 no JSON"),
+    ];
+    for (layout, with_garbage) in [("uploads/ntfs/%5C%5C.%5CC%3A", true), ("host/C", false)] {
+        for (what, index) in wrong {
+            let at_log = format!("{layout}/Windows/System32/winevt/Logs");
+            let (log, its) = (format!("{at_log}/Security.evtx"), format!("{at_log}/Security.evtx.idx"));
+            let folder = make(&[(&log, LOG), (&its, index)]);
+            let found = opened(folder.path());
+            assert_eq!(read(&found[0], SECURITY), LOG, "{what}");
+            let tree = found[0].volumes[0].1.as_ref().unwrap();
+            let content = tree.open(&tree.lookup(&SECURITY[2..]).unwrap().unwrap()).unwrap();
+            // Where nothing else is of Velociraptor, a file of this name can be anything.
+            assert_eq!(content.flaw().is_some(), with_garbage || what != "garbage", "{layout} {what}");
+        }
+    }
+}
+
+/// A program of .NET by the fields that say so, and an archive behind it: both are evidence.
+#[test]
+fn an_archive_behind_a_program_is_opened_and_the_program_is_one() {
+    let mut program = vec![0; 1024];
+    program[..2].copy_from_slice(b"MZ");
+    program[0x3C] = 0x80;
+    program[0x80..0x84].copy_from_slice(b"PE\0\0");
+    program[0x98..0x9A].copy_from_slice(&0x10Bu16.to_le_bytes());
+    program[0x98 + 92] = 16;
+    program[0x98 + 96 + 14 * 8] = 1;
+    let archive = zip_of(&[("C/Windows/System32/winevt/Logs/Security.evtx", LOG), ("loose.evtx", LOG)]);
+    let managed = [&program[..], &archive].concat();
+    let native = [b"MZ, a program that unpacks", &archive[..]].concat();
+    let folder = make(&[("managed.exe", &managed), ("native.exe", &native), ("plain.exe", &program)]);
+    let found = opened(&folder.path().join("native.exe"));
+    assert_eq!(read(&found[0], SECURITY), LOG);
+    let found = opened(&folder.path().join("managed.exe"));
+    assert_eq!(read(&found[0], SECURITY), LOG);
+    let facts = &found.last().unwrap().facts;
+    assert!(facts.contains(&("Assembly".to_owned(), "1".to_owned())), "{facts:?}");
+    let found = opened(folder.path());
+    assert_eq!(found.iter().filter(|source| source.kind == "archive in the source").count(), 2);
+    let facts = &found.last().unwrap().facts;
+    assert!(facts.contains(&("Assembly".to_owned(), "2".to_owned())), "{facts:?}");
+    assert!(found[0].problems.is_empty(), "{:?}", found[0].problems);
+}
+
+/// A zip archive that lost its first bytes, and a tar archive with a wrong bit in its first header, given and found.
+#[test]
+fn archives_whose_beginning_is_damaged_are_recognised() {
+    let zip = zip_of(&[("lost.txt", &[7; 3_000]), ("C/Windows/System32/winevt/Logs/Security.evtx", LOG)]);
+    let folder = make(&[("zip/a.zip", &zip[20..]), ("zip/b.bin", &zip[20..])]);
+    for path in ["zip/a.zip", "zip/b.bin", "zip"] {
+        let found = opened(&folder.path().join(path));
+        assert_eq!(read(&found[0], SECURITY), LOG);
+        assert!(found[0].problems.iter().any(|problem| problem.what.contains("lost.txt")), "{:?}", found[0].problems);
+    }
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub(crate) struct Unknown<'a> {
     pub(crate) path: &'a str,
     /// Its first bytes.
     pub(crate) head: &'a [u8],
+    /// It is a program and taken as one, and can carry an archive behind its own bytes.
+    pub(crate) is_program: bool,
 }
 
 /// A folder that is still to be looked at.
@@ -417,9 +419,11 @@ impl Survey {
             let is_log = named::has_chunks(&child.name, |length| store.head(&child.key, length));
             is_log.then_some(Format::EventLog)
         };
-        match Format::of(&head, &child.name).or_else(by_chunks) {
-            Some(format) => self.loose.push((path.to_owned(), format, within)),
-            None => unknown(&Unknown { folder: &visit.key, child, path, head: &head }),
+        let format = Format::of(&head, &child.name).or_else(by_chunks);
+        self.loose.extend(format.map(|format| (path.to_owned(), format, within)));
+        let is_program = format == Some(Format::Assembly);
+        if format.is_none() || is_program {
+            unknown(&Unknown { folder: &visit.key, child, path, head: &head, is_program });
         }
     }
 

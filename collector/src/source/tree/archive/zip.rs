@@ -5,7 +5,7 @@ use super::{Archive, Member, Members, Odd, be};
 use crate::file_bytes::FileBytes;
 use crate::spill::Spill;
 use crate::zip::central::{End, Entries, Entry};
-use crate::zip::member::Wanted;
+use crate::zip::member::{Around, Wanted};
 use crate::zip::names::Unflagged;
 use crate::zip::scan;
 use evidence::{Bytes, Problem, ProblemKind, Stage, name};
@@ -73,6 +73,9 @@ pub(crate) fn open(
         zip.unflagged = Unflagged::Cp437;
     }
     zip.places = survey.places(sorter, &zip)?;
+    if let Directory::Own(end) = &zip.directory {
+        survey.say_shift(name, end.shift, &*zip.bytes, problems)?;
+    }
     survey.say(name, problems);
     let mut facts = survey.facts;
     facts.is_part = matches!(&zip.directory, Directory::Own(end) if end.is_part);
@@ -112,6 +115,26 @@ fn directory(bytes: &dyn Bytes, name: &str, spill: &Spill, problems: &mut Vec<Pr
     Ok(Directory::Rebuilt { directory: rebuilt.directory, end: rebuilt.end })
 }
 
+/// Whether bytes that begin otherwise end as a zip archive does: with an end record that reaches their end, behind a
+/// directory of which every entry can be read, as many as the record says, and at least one of them has its own header
+/// where the directory points.
+pub(crate) fn is_at_end(bytes: &dyn Bytes) -> bool {
+    let Ok(end) = End::find(bytes) else { return false };
+    if !end.is_exact {
+        return false;
+    }
+    if end.is_part {
+        return true;
+    }
+    let (mut count, mut has_header) = (0u64, false);
+    for entry in end.entries(bytes, Unflagged::Utf8) {
+        let Ok((_, entry)) = entry else { return false };
+        count += 1;
+        has_header = has_header || entry.has_header(bytes);
+    }
+    has_header && end.counts(count)
+}
+
 /// Reads a directory once. Of an archive that is cut, the last directory can be that of an archive inside of it.
 fn is_own(bytes: &dyn Bytes, end: &End) -> io::Result<()> {
     let mut magic = [0; 4];
@@ -143,6 +166,8 @@ struct Survey {
     /// A name without the flag for UTF-8 is none, which shows that the program wrote them all in another way.
     is_not_utf8: bool,
     encrypted: Odd,
+    /// Entries that lay in what the archive has lost.
+    lost: Odd,
     shared: Odd,
     has_data: bool,
     has_description: bool,
@@ -151,6 +176,9 @@ struct Survey {
 
 impl Survey {
     fn look(&mut self, entry: &Entry) {
+        if entry.is_lost {
+            self.lost.add(&entry.name);
+        }
         self.is_not_utf8 |= !entry.says_utf8() && !name::is_text(&entry.name);
         if entry.is_folder() {
             return;
@@ -198,6 +226,39 @@ impl Survey {
         }
     }
 
+    /// What stands before the archive, or what it has lost there.
+    fn say_shift(&self, archive: &str, shift: i64, bytes: &dyn Bytes, problems: &mut Vec<Problem>) -> io::Result<()> {
+        let (kind, what, effect) = if shift < 0 {
+            let missing = shift.unsigned_abs();
+            (
+                ProblemKind::Truncated { offset: 0, expected: missing, actual: 0 },
+                format!(
+                    "the zip archive has lost its first {missing} bytes, and with them files that its directory names: {} ({})",
+                    self.lost.count,
+                    self.lost.say()
+                ),
+                "the files that lay there cannot be read; those behind them are",
+            )
+        } else {
+            let mut magic = [0; 2];
+            bytes.read_full_at(0, &mut magic)?;
+            // The program that unpacks a self-extracting archive is what has to stand there.
+            if shift == 0 || &magic == b"MZ" {
+                return Ok(());
+            }
+            (
+                ProblemKind::Inconsistent {
+                    a: format!("{shift} bytes stand before the zip archive"),
+                    b: "a zip archive begins with its first entry".to_owned(),
+                },
+                format!("the zip archive begins at offset {shift} of the file"),
+                "the archive is read; what stands before it is not examined",
+            )
+        };
+        problems.push(Problem::new(Stage::Source, kind, name::shown(archive), what, effect));
+        Ok(())
+    }
+
     fn say(&self, archive: &str, problems: &mut Vec<Problem>) {
         let mut say = |kind, what: String, effect: &str| {
             problems.push(Problem::new(Stage::Source, kind, name::shown(archive), what, effect));
@@ -236,7 +297,7 @@ impl Zip {
 
     fn entry(&self, at: u64) -> io::Result<Entry> {
         match &self.directory {
-            Directory::Own(end) => Entry::at(&*self.bytes, at, end.prefix, self.unflagged),
+            Directory::Own(end) => Entry::at(&*self.bytes, at, end.shift, self.unflagged),
             Directory::Rebuilt { directory, .. } => Entry::at(directory, at, 0, self.unflagged),
         }
     }
@@ -249,16 +310,40 @@ impl Zip {
         }
     }
 
-    /// Whether another entry claims some of the same bytes.
-    fn is_shared(&self, entry: &Entry) -> io::Result<bool> {
+    /// Where the next entry begins; `None` if another one claims some of the same bytes.
+    fn next_after(&self, entry: &Entry) -> io::Result<Option<u64>> {
         let (start, end) = entry.least_extent();
         let first = self.places.first(&start.to_be_bytes())?;
         if first >= self.places.len() {
-            return Ok(false);
+            return Ok(Some(u64::MAX));
         }
         let own = self.places.get(first)?;
         let next = if first + 1 < self.places.len() { be(&self.places.get(first + 1)?) } else { u64::MAX };
-        Ok(be(&own[24..]) > start || next < end)
+        Ok((be(&own[24..]) <= start && next >= end).then_some(next))
+    }
+
+    fn content(&self, at: u64, wanted: Wanted, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
+        let entry = self.entry(at & !OTHER_NAME)?;
+        let Some(next) = self.next_after(&entry)? else {
+            let what =
+                "another entry of the archive claims the same bytes, as in archives that are made to fill a disk";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        };
+        let is_rebuilt = matches!(self.directory, Directory::Rebuilt { .. });
+        let around = Around { end: next.min(self.end()), is_rebuilt };
+        entry.content(&self.bytes, around, wanted, spill)
+    }
+
+    fn described(&self, entry: Entry) -> Member {
+        Member {
+            is_folder: entry.is_folder(),
+            is_link: entry.is_link,
+            leads_to: None,
+            same_as: None,
+            size: entry.listed_size(&*self.bytes),
+            times: entry.times,
+            name: entry.name,
+        }
     }
 }
 
@@ -273,10 +358,10 @@ impl Members for Zip {
             let (at, entry) = entry?;
             let other = entry.other_name(&*self.bytes, self.unflagged)?;
             let first = entry.name.clone();
-            take(at, member(entry.clone()))?;
+            take(at, self.described(entry.clone()))?;
             if let Some(other) = other {
                 renamed.add(&format!("{first} and {other}"));
-                take(at | OTHER_NAME, Member { name: other, ..member(entry) })?;
+                take(at | OTHER_NAME, Member { name: other, ..self.described(entry) })?;
             }
         }
         if renamed.count > 0 {
@@ -296,44 +381,19 @@ impl Members for Zip {
         if at & OTHER_NAME != 0 {
             entry.name = entry.other_name(&*self.bytes, self.unflagged)?.unwrap_or(entry.name);
         }
-        Ok(member(entry))
+        Ok(self.described(entry))
     }
 
     fn open(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
-        let entry = self.own_entry(at)?;
-        entry.content(&self.bytes, self.end(), Wanted::All, spill)
+        self.content(at, Wanted::All, spill)
     }
 
     fn begin(&self, at: u64, spill: &Spill) -> io::Result<Arc<dyn Bytes>> {
-        let entry = self.own_entry(at)?;
-        entry.content(&self.bytes, self.end(), Wanted::Beginning, spill)
+        self.content(at, Wanted::Beginning, spill)
     }
 }
 
-impl Zip {
-    /// An entry whose bytes are its own.
-    fn own_entry(&self, at: u64) -> io::Result<Entry> {
-        let entry = self.entry(at & !OTHER_NAME)?;
-        if self.is_shared(&entry)? {
-            let what =
-                "another entry of the archive claims the same bytes, as in archives that are made to fill a disk";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        }
-        Ok(entry)
-    }
-}
-
-fn member(entry: Entry) -> Member {
-    Member {
-        is_folder: entry.is_folder(),
-        is_link: entry.is_link,
-        leads_to: None,
-        same_as: None,
-        size: entry.possible_size(),
-        times: entry.times,
-        name: entry.name,
-    }
-}
-
+#[cfg(test)]
+mod stated_tests;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ fn spill() -> (tempfile::TempDir, Spill) {
     (folder, spill)
 }
 
-fn open_bytes(bytes: &[u8]) -> io::Result<(tempfile::TempDir, Archive, Facts, Vec<Problem>)> {
+pub(super) fn open_bytes(bytes: &[u8]) -> io::Result<(tempfile::TempDir, Archive, Facts, Vec<Problem>)> {
     let (folder, spill) = spill();
     let mut problems = Vec::new();
     let (archive, facts) = open(Arc::new(bytes.to_vec()), "a.zip", &spill, &mut problems)?;
@@ -17,7 +17,7 @@ fn open_bytes(bytes: &[u8]) -> io::Result<(tempfile::TempDir, Archive, Facts, Ve
 }
 
 /// Every file by its path, in order.
-fn all(store: &dyn Store) -> Vec<(String, Child)> {
+pub(super) fn all(store: &dyn Store) -> Vec<(String, Child)> {
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), String::new())];
     while let Some((path, key)) = folders.pop() {
@@ -36,14 +36,14 @@ fn all(store: &dyn Store) -> Vec<(String, Child)> {
     files
 }
 
-fn opened(store: &dyn Store, path: &str) -> io::Result<Arc<dyn Bytes>> {
+pub(super) fn opened(store: &dyn Store, path: &str) -> io::Result<Arc<dyn Bytes>> {
     let files = all(store);
     let (_, child) = files.iter().find(|(name, _)| name == path).unwrap_or_else(|| panic!("{path} in {files:?}"));
     store.open(&child.key)
 }
 
 /// As many bytes as there are, and whether an error ended them.
-fn as_far_as_it_goes(bytes: &dyn Bytes) -> (Vec<u8>, bool) {
+pub(super) fn as_far_as_it_goes(bytes: &dyn Bytes) -> (Vec<u8>, bool) {
     let mut all = Vec::new();
     let mut block = [0; 10_000];
     loop {
@@ -56,7 +56,7 @@ fn as_far_as_it_goes(bytes: &dyn Bytes) -> (Vec<u8>, bool) {
 }
 
 /// An archive by the `zip` crate, the oracle beside our reader.
-fn archive(files: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
+pub(super) fn archive(files: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         zip.start_file(*name, zip::write::SimpleFileOptions::default().compression_method(method)).unwrap();
@@ -65,7 +65,7 @@ fn archive(files: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-fn numbers(count: u32) -> Vec<u8> {
+pub(super) fn numbers(count: u32) -> Vec<u8> {
     (0..count).flat_map(|n| format!("{n:08X} {:08X}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect()
 }
 
@@ -157,19 +157,19 @@ fn what_is_there_of_a_damaged_entry_is_read() {
 }
 
 /// An archive by hand: entries with their local headers, and a directory that can point anywhere.
-struct ByHand {
+pub(super) struct ByHand {
     local: Vec<u8>,
     central: Vec<u8>,
     count: u16,
 }
 
 impl ByHand {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         ByHand { local: Vec::new(), central: Vec::new(), count: 0 }
     }
 
     /// Writes a stored entry and its line of the directory.
-    fn entry(&mut self, name: &[u8], flags: u16, content: &[u8]) {
+    pub(super) fn entry(&mut self, name: &[u8], flags: u16, content: &[u8]) {
         let at = self.local.len() as u32;
         let mut crc = flate2::Crc::new();
         crc.update(content);
@@ -199,7 +199,7 @@ impl ByHand {
         self.count += 1;
     }
 
-    fn finish(self) -> Vec<u8> {
+    pub(super) fn finish(self) -> Vec<u8> {
         let mut bytes = self.local;
         let start = bytes.len() as u32;
         bytes.extend(&self.central);
