@@ -265,6 +265,9 @@ impl FileTree {
 
     /// The path as the volume spells it, without the last component, and that component.
     fn spelled_folder(&self, folder: &str) -> Result<String, Problem> {
+        if let Some(spelled) = self.shared.spelled(folder)? {
+            return Ok(spelled);
+        }
         let mut spelled = String::new();
         for component in folder.split('\\').filter(|component| !component.is_empty()) {
             let name = self.child(&spelled, component)?.map_or_else(|| component.to_owned(), |entry| entry.child.name);

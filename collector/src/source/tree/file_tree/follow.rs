@@ -69,10 +69,10 @@ impl Shared {
         let mut current: Vec<(usize, String)> =
             self.roots.iter().enumerate().map(|(index, root)| (index, root.key.clone())).collect();
         for (depth, component) in components.iter().enumerate().skip(same) {
-            let at = links::path_of(&components[..depth]);
+            let at = || links::path_of(&components[..depth]);
             let (mut next, mut link) = (Vec::new(), None);
             for (root, folder) in &current {
-                let listing = self.listing(*root, folder).map_err(|problem| of_folder(problem, &at))?;
+                let listing = self.listing(*root, folder).map_err(|problem| of_folder(problem, &at()))?;
                 let mut named = self.named(folder, &listing, component)?;
                 if !self.joins && named.iter().any(|entry| entry.child.name == *component) {
                     named.retain(|entry| entry.child.name == *component);
@@ -89,7 +89,7 @@ impl Shared {
                 && let Some((root, child)) = link
                 && let Some((text, target)) = self.led(root, &components[..depth], &child)?
             {
-                let (path, rest) = (format!("{at}\\{component}"), components[depth + 1..].to_vec());
+                let (path, rest) = (format!("{}\\{component}", at()), components[depth + 1..].to_vec());
                 return Ok(Walked::Link(Led { path, text, target, rest }));
             }
             current = next;
@@ -179,6 +179,24 @@ impl Shared {
             Some([above, &[found?]].concat())
         };
         links::in_source(&[own.clone(), links::components(folder)].concat(), &text, here.as_deref(), &drive)
+    }
+
+    /// The path of a folder as its one root spells it, found from its top down once; `None` where more is to be looked at: a
+    /// link on the path, several roots, or no such folder.
+    pub(super) fn spelled(&self, folder: &str) -> Result<Option<String>, Problem> {
+        let ([root], []) = (&self.roots[..], &self.above[..]) else { return Ok(None) };
+        let (mut spelled, mut key) = (String::new(), root.key.clone());
+        for component in folder.split('\\').filter(|component| !component.is_empty()) {
+            let listing = self.listing(0, &key)?;
+            let entry = self.named(&key, &listing, component)?.into_iter().next();
+            let Some(entry) = entry.filter(|entry| entry.child.is_folder && !entry.child.is_link) else {
+                return Ok(None);
+            };
+            spelled.push('\\');
+            spelled.push_str(&entry.child.name);
+            key = entry.child.key;
+        }
+        Ok(Some(spelled))
     }
 
     /// Where a link in this folder leads, as stored and as path of the volume. `None` for what is no link, but no file
