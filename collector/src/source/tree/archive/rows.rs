@@ -1,113 +1,69 @@
 //! Rows of fixed length, sorted, that are searched without having them in memory.
 
 use crate::file_bytes::FileBytes;
-use crate::spill::Spill;
+use crate::spill::{self, Spill};
 use evidence::Bytes;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io;
 
 /// A row. Its bytes in order are its order.
 pub(super) type Row = [u8; ROW];
 /// Length of a row in bytes.
 pub(super) const ROW: usize = 32;
-/// Rows that stay in memory: 2 MiB.
+/// Bytes that are kept in memory while rows are sorted.
+const SORTED_IN_MEMORY: usize = 6 << 20;
+/// Sorted rows that stay in memory: 2 MiB. Of more, so many are written at a time.
 const IN_MEMORY: usize = 1 << 16;
-/// Rows that are read at a time of each run that is merged.
-const AT_ONCE: usize = 1 << 9;
 
 /// Takes rows in any order.
 pub(super) struct Sorter {
     spill: Spill,
-    rows: Vec<Row>,
-    /// Sorted runs, one after the other, by the index of their first row.
-    file: Option<FileBytes>,
-    runs: Vec<u64>,
-    in_file: u64,
-    capacity: usize,
+    rows: spill::Sorter,
+    in_memory: usize,
 }
 
 impl Sorter {
     pub(super) fn new(spill: &Spill) -> Self {
-        Sorter { spill: spill.clone(), rows: Vec::new(), file: None, runs: Vec::new(), in_file: 0, capacity: IN_MEMORY }
+        Sorter::with_capacity(spill, SORTED_IN_MEMORY, IN_MEMORY)
     }
 
-    #[cfg(test)]
-    pub(super) fn with_capacity(spill: &Spill, capacity: usize) -> Self {
-        Sorter { capacity, ..Sorter::new(spill) }
+    fn with_capacity(spill: &Spill, budget: usize, in_memory: usize) -> Self {
+        Sorter { spill: spill.clone(), rows: spill::Sorter::new(spill, budget), in_memory }
     }
 
     pub(super) fn push(&mut self, row: Row) -> io::Result<()> {
-        self.rows.push(row);
-        if self.rows.len() >= self.capacity { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.rows.sort_unstable();
-        let file = match &self.file {
-            Some(file) => file,
-            None => self.file.insert(FileBytes::new(self.spill.file()?)?),
-        };
-        file.write_at(self.in_file * ROW as u64, self.rows.as_flattened())?;
-        self.runs.push(self.in_file);
-        self.in_file += self.rows.len() as u64;
-        self.rows.clear();
-        Ok(())
+        self.rows.push(&row, &[])
     }
 
     /// Every row in order; those that are not taken are left out.
-    pub(super) fn finish(mut self, mut take: impl FnMut(&mut Row) -> bool) -> io::Result<Rows> {
-        if self.file.is_none() {
-            self.rows.sort_unstable();
-            self.rows.retain_mut(|row| take(row));
-            self.rows.shrink_to_fit();
-            return Ok(Rows { length: self.rows.len() as u64, held: Held::Memory(self.rows) });
-        }
-        self.flush()?;
-        self.rows = Vec::new();
-        let Some(file) = self.file else { return Err(io::Error::other("no temporary file")) };
-        let mut runs: Vec<Run> = self.runs.iter().map(|at| Run { at: *at, end: 0, rows: Vec::new() }).collect();
-        let ends = self.runs.iter().skip(1).copied().chain([self.in_file]);
-        runs.iter_mut().zip(ends).for_each(|(run, end)| run.end = end);
-        let mut heap = BinaryHeap::new();
-        for (index, run) in runs.iter_mut().enumerate() {
-            heap.extend(run.next(&file)?.map(|row| Reverse((row, index))));
-        }
-        let merged = FileBytes::new(self.spill.file()?)?;
-        let (mut written, mut batch) = (0u64, Vec::with_capacity(AT_ONCE));
-        while let Some(Reverse((mut row, index))) = heap.pop() {
-            heap.extend(runs[index].next(&file)?.map(|row| Reverse((row, index))));
+    pub(super) fn finish(self, mut take: impl FnMut(&mut Row) -> bool) -> io::Result<Rows> {
+        let (mut rows, mut file, mut written): (Vec<Row>, Option<FileBytes>, u64) = (Vec::new(), None, 0);
+        let mut write = |rows: &mut Vec<Row>, file: &mut Option<FileBytes>| {
+            let out = match file {
+                Some(file) => file,
+                none => none.insert(FileBytes::new(self.spill.file()?)?),
+            };
+            out.write_at(written * ROW as u64, rows.as_flattened())?;
+            written += rows.len() as u64;
+            rows.clear();
+            Ok::<u64, io::Error>(written)
+        };
+        for row in self.rows.finish()? {
+            let (key, _) = row?;
+            let mut row = Row::try_from(&*key).map_err(io::Error::other)?;
             if take(&mut row) {
-                batch.push(row);
-            }
-            if batch.len() >= AT_ONCE || heap.is_empty() {
-                merged.write_at(written * ROW as u64, batch.as_flattened())?;
-                written += batch.len() as u64;
-                batch.clear();
+                if rows.len() >= self.in_memory {
+                    write(&mut rows, &mut file)?;
+                }
+                rows.push(row);
             }
         }
-        Ok(Rows { length: written, held: Held::File(FileBytes::longer(merged)?) })
-    }
-}
-
-/// A sorted part of a file.
-struct Run {
-    at: u64,
-    end: u64,
-    /// Rows that were read, in reverse order.
-    rows: Vec<Row>,
-}
-
-impl Run {
-    fn next(&mut self, file: &FileBytes) -> io::Result<Option<Row>> {
-        if self.rows.is_empty() {
-            let count = (self.end - self.at).min(AT_ONCE as u64) as usize;
-            self.rows.resize(count, [0; ROW]);
-            read_rows(file, self.at, &mut self.rows)?;
-            self.at += count as u64;
-            self.rows.reverse();
+        if file.is_none() {
+            rows.shrink_to_fit();
+            return Ok(Rows { length: rows.len() as u64, held: Held::Memory(rows) });
         }
-        Ok(self.rows.pop())
+        let length = write(&mut rows, &mut file)?;
+        let file = file.ok_or_else(|| io::Error::other("no temporary file"))?;
+        Ok(Rows { length, held: Held::File(file.longer()?) })
     }
 }
 
@@ -200,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let spill = Spill::into_folder(folder.path());
         for (count, capacity) in [(0u32, 10), (5, 10), (10, 10), (5_000, 10), (5_000, 700), (5_000, 9_000)] {
-            let mut sorter = Sorter::with_capacity(&spill, capacity);
+            let mut sorter = Sorter::with_capacity(&spill, capacity * 100, capacity);
             let mut expected = Vec::new();
             for number in 0..count {
                 let mut row = [0; ROW];
