@@ -7,7 +7,7 @@ use crate::file_bytes::Doubtful;
 use crate::source::{Content, Found, Tree};
 use copies::Choice;
 use evidence::{Bytes, FileTimes, Format, Problem, ProblemKind, Stage, name};
-use follow::Walked;
+use follow::{LongPaths, Walked};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
@@ -82,6 +82,14 @@ impl Listed {
 
 type Listing = Arc<Listed>;
 
+/// Listings that are kept, by the key of their folder.
+#[derive(Default)]
+struct Listings {
+    of: HashMap<String, Listing>,
+    /// Names in them.
+    names: usize,
+}
+
 /// What the trees of one volume have in common.
 struct Shared {
     store: Arc<dyn Store>,
@@ -90,7 +98,9 @@ struct Shared {
     joins: bool,
     /// Folders that are above the roots and that the store does not have: `Windows`, where only that was given.
     above: Vec<String>,
-    listings: Mutex<HashMap<String, Listing>>,
+    listings: Mutex<Listings>,
+    /// What long paths lead to.
+    long: Mutex<LongPaths>,
     /// Files of which there are several copies, by path in upper case.
     choices: Mutex<BTreeMap<String, Arc<Choice>>>,
     problems: Mutex<Vec<Problem>>,
@@ -195,6 +205,7 @@ impl FileTree {
             joins: true,
             above: above.iter().map(|name| (*name).to_owned()).collect(),
             listings: Mutex::default(),
+            long: Mutex::default(),
             choices: Mutex::default(),
             problems: Mutex::default(),
             said: Mutex::default(),
@@ -265,7 +276,14 @@ impl FileTree {
 
     /// The path as the volume spells it, without the last component, and that component.
     fn spelled_folder(&self, folder: &str) -> Result<String, Problem> {
+        if let Some(spelled) = lock(&self.shared.long).spelled.get(folder) {
+            return Ok(spelled.clone());
+        }
         if let Some(spelled) = self.shared.spelled(folder)? {
+            let mut long = lock(&self.shared.long);
+            if long.takes(folder) {
+                long.spelled.insert(folder.to_owned(), spelled.clone());
+            }
             return Ok(spelled);
         }
         let mut spelled = String::new();

@@ -42,6 +42,10 @@ pub(crate) struct Drive {
 /// Names that are looked at and problems that are kept of one kind.
 const MAX_LISTED: usize = 100;
 
+/// How deep a folder that only bears a letter is taken for a drive. Each is kept with its path, and what lies in one that is
+/// deeper is looked at all the same.
+const MAX_LETTERED: usize = 64;
+
 /// What was found in a store.
 #[derive(Default)]
 pub(crate) struct Survey {
@@ -235,7 +239,8 @@ impl Survey {
         };
         let mut within = visit.within;
         let mut of_tree = false;
-        if let Some(drive) = self.drive(store, visit, &children.telling) {
+        let is_likely = |drive: &Drive| drive.is_tree || visit.path.split('\\').count() <= MAX_LETTERED;
+        if let Some(drive) = self.drive(store, visit, &children.telling).filter(is_likely) {
             let is_tree = drive.is_tree;
             let is_below_windows = !drive.above.is_empty();
             // A folder of cases can have a folder `Windows` beside other things, a volume has nothing but its own.

@@ -4,6 +4,7 @@ use crate::file_bytes::FileBytes;
 use crate::spill::{self, Spill};
 use evidence::Bytes;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 /// A row. Its bytes in order are its order.
 pub(super) type Row = [u8; ROW];
@@ -63,7 +64,7 @@ impl Sorter {
         }
         let length = write(&mut rows, &mut file)?;
         let file = file.ok_or_else(|| io::Error::other("no temporary file"))?;
-        Ok(Rows { length, held: Held::File(file.longer()?) })
+        Ok(Rows { length, held: Held::File(file.longer()?, Mutex::default()) })
     }
 }
 
@@ -78,8 +79,16 @@ fn read_rows(file: &FileBytes, index: u64, rows: &mut [Row]) -> io::Result<()> {
 
 enum Held {
     Memory(Vec<Row>),
-    File(FileBytes),
+    File(FileBytes, Mutex<Vec<Option<Block>>>),
 }
+
+/// Rows that are read at a time, with their number among those of the file.
+type Block = (u64, Vec<Row>);
+
+/// Rows of a block, 4 KiB.
+const BLOCK: u64 = 128;
+/// Blocks that are kept: a search begins at the same rows each time.
+const BLOCKS: u64 = 128;
 
 /// Sorted rows.
 pub(super) struct Rows {
@@ -99,10 +108,19 @@ impl Rows {
                 .ok()
                 .and_then(|index| rows.get(index).copied())
                 .ok_or_else(|| io::Error::other("no such row")),
-            Held::File(file) => {
-                let mut row = [[0; ROW]];
-                read_rows(file, index, &mut row)?;
-                Ok(row[0])
+            Held::File(file, kept) => {
+                let number = index / BLOCK;
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.resize(BLOCKS as usize, None);
+                let slot = &mut kept[(number % BLOCKS) as usize];
+                if slot.as_ref().is_none_or(|(of, _)| *of != number) {
+                    let count = self.length.saturating_sub(number * BLOCK).min(BLOCK);
+                    let mut rows = vec![[0; ROW]; count as usize];
+                    read_rows(file, number * BLOCK, &mut rows)?;
+                    *slot = Some((number, rows));
+                }
+                let row = slot.as_ref().and_then(|(_, rows)| rows.get((index % BLOCK) as usize));
+                row.copied().ok_or_else(|| io::Error::other("no such row"))
             }
         }
     }

@@ -6,9 +6,37 @@ use super::{Child, Entry, FileTree, Folders, Shared, lock, of_folder, read_probl
 use crate::source::tree::layout::drive_letter;
 use crate::source::{Content, Found};
 use evidence::{Problem, ProblemKind, Stage, name};
+use std::collections::HashMap;
 
 /// Links that lead nowhere that are named.
 const MAX_LINKS_SAID: usize = 100;
+
+/// Bytes of a path that is long, and of all long paths that are kept.
+const LONG_PATH: usize = 512;
+const MAX_LONG_PATHS: usize = 4 << 20;
+
+/// Where folders with long paths are, and how these are spelled: to walk down thousands of folders takes its time.
+#[derive(Default)]
+pub(super) struct LongPaths {
+    folders: HashMap<String, Vec<(usize, String)>>,
+    pub(super) spelled: HashMap<String, String>,
+    /// Bytes of the paths.
+    bytes: usize,
+}
+
+impl LongPaths {
+    /// Whether this path is long enough; makes room for it.
+    pub(super) fn takes(&mut self, path: &str) -> bool {
+        if path.len() < LONG_PATH {
+            return false;
+        }
+        if self.bytes > MAX_LONG_PATHS {
+            *self = LongPaths::default();
+        }
+        self.bytes += 2 * path.len();
+        true
+    }
+}
 
 /// A link on a path.
 pub(super) struct Led {
@@ -35,6 +63,9 @@ impl Folders {
 impl Shared {
     /// Every folder of the store that is this folder of the volume, behind the links on its path.
     pub(super) fn folders(&self, path: &str) -> Result<Folders, Problem> {
+        if let Some(folders) = lock(&self.long).folders.get(path) {
+            return Ok(Folders::Here(folders.clone()));
+        }
         let mut current = links::components(path);
         let mut followed: Option<Led> = None;
         for _ in 0..=links::MOST_LINKS {
@@ -50,6 +81,12 @@ impl Shared {
                     {
                         let why = "no folder of the source is there";
                         return Err(links::problem(&led.path, Some(&led.text), why));
+                    }
+                    let mut long = lock(&self.long);
+                    if let Folders::Here(folders) = &folders
+                        && long.takes(path)
+                    {
+                        long.folders.insert(path.to_owned(), folders.clone());
                     }
                     return Ok(folders);
                 }

@@ -3,7 +3,7 @@
 use super::super::idx::{self, Index};
 use super::super::layout::percent_decoded;
 use super::{
-    Child, Entry, Listed, Listing, MAX_CACHED_NAMES, MAX_KEPT, MIN_CACHED_LISTINGS, Shared, lock, of_name, read_problem,
+    Child, Entry, Listed, Listing, Listings, MAX_CACHED_NAMES, MAX_KEPT, MIN_CACHED_LISTINGS, Shared, lock, of_name, read_problem,
 };
 use evidence::{Problem, ProblemKind, Stage, name};
 use std::collections::{BTreeMap, HashSet};
@@ -12,17 +12,18 @@ use std::sync::Arc;
 
 impl Shared {
     pub(super) fn listing(&self, root: usize, folder: &str) -> Result<Listing, Problem> {
-        if let Some(known) = lock(&self.listings).get(folder) {
+        if let Some(known) = lock(&self.listings).of.get(folder) {
             return Ok(known.clone());
         }
         let entries = self.list(root, folder).map_err(|error| read_problem(Stage::Locate, "", &error))?;
         let entries = Arc::new(entries);
         let mut listings = lock(&self.listings);
-        let names: usize = listings.values().map(|listing| listing.kept().len()).sum();
-        if names > MAX_CACHED_NAMES && listings.len() >= MIN_CACHED_LISTINGS {
-            listings.clear();
+        if listings.names > MAX_CACHED_NAMES && listings.of.len() >= MIN_CACHED_LISTINGS {
+            *listings = Listings::default();
         }
-        listings.insert(folder.to_owned(), entries.clone());
+        // A folder without names costs its own.
+        listings.names += entries.kept().len() + 1;
+        listings.of.insert(folder.to_owned(), entries.clone());
         Ok(entries)
     }
 
