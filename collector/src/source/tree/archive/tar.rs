@@ -66,11 +66,15 @@ impl Tar {
     /// Goes on behind what is no header, and says what was passed over.
     fn resume(&self, from: u64, bad: Bad, after_end: bool, problems: &mut Vec<Problem>) -> io::Result<Option<u64>> {
         let at = from;
-        let behind = bad.was.as_ref().and_then(|(_, next)| *next);
-        let next = match behind {
-            Some(behind) if self.is_border(behind)? => Some(behind),
-            _ => self.next_header(bad.at.max(from) + BLOCK as u64)?,
-        };
+        let mut next = None;
+        for end in bad.was.iter().flat_map(|(_, ends)| ends) {
+            if next.is_none() && self.is_border(*end)? {
+                next = Some(*end);
+            }
+        }
+        if next.is_none() {
+            next = self.next_header(bad.at.max(from) + BLOCK as u64)?;
+        }
         let end = next.unwrap_or(self.bytes.len());
         let kind = ProblemKind::BadSignature {
             offset: bad.at,

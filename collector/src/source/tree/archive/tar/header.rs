@@ -54,8 +54,8 @@ pub(super) struct Bad {
     pub(super) why: &'static str,
     /// Where it stands.
     pub(super) at: u64,
-    /// If it still looks like a header: the name in it, and where its member ends if its size is right.
-    pub(super) was: Option<(String, Option<u64>)>,
+    /// If it still looks like a header: the name in it, and where its member can end, the nearest first.
+    pub(super) was: Option<(String, Vec<u64>)>,
 }
 
 /// A number in a header: octal digits, or binary where the highest bit is set.
@@ -102,6 +102,29 @@ pub(crate) fn was_header(block: &[u8]) -> bool {
     let fields = [100..108, 108..116, 116..124, 124..136, 136..148, 148..156];
     let clean = fields.into_iter().filter(|field| is_clean(&block[field.clone()])).count();
     block[0] != 0 && clean >= 5 && (has_digits(&block[124..136]) || has_digits(&block[148..156]))
+}
+
+/// The sizes that a member can have whose header has one wrong bit, the smallest first: the one that is stated, if the bit
+/// is elsewhere, and those with which the checksum is right. None where more than a bit is wrong.
+fn sizes(block: &[u8; BLOCK]) -> Vec<u64> {
+    let field = &block[124..136];
+    let Some(stated) = number(&block[148..156]) else { return length(field).into_iter().collect() };
+    let sum = block[..148].iter().chain(&block[156..]).map(|byte| i64::from(*byte)).sum::<i64>() + 8 * 32;
+    let difference = stated - sum;
+    if !difference.unsigned_abs().is_power_of_two() {
+        return Vec::new();
+    }
+    let mut sizes: Vec<u64> = length(field).into_iter().collect();
+    for (at, byte) in field.iter().enumerate() {
+        let flipped = (0..8).map(|bit| byte ^ 1 << bit);
+        let right = flipped.into_iter().find(|right| i64::from(*right) - i64::from(*byte) == difference);
+        let mut field = field.to_vec();
+        field[at] = right.unwrap_or(*byte);
+        sizes.extend(length(&field));
+    }
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
 }
 
 /// Whether a block has the magic of POSIX and GNU, of which a byte may be wrong.
@@ -222,9 +245,10 @@ pub(super) fn read(bytes: &dyn Bytes, at: u64) -> io::Result<Step> {
         if !is_header(&block) {
             let why = "a checksum that does not match";
             let was = was_header(&block).then(|| {
-                let size = length(&block[124..136]);
-                let described = member(&block, at + BLOCK as u64, size.unwrap_or(0), block[156], extended);
-                (described.member.name, size.and(described.next))
+                let data = at + BLOCK as u64;
+                let described = member(&block, data, 0, block[156], extended);
+                let ends = sizes(&block).into_iter().filter_map(|size| behind(data, size)).collect();
+                (described.member.name, ends)
             });
             return Ok(Step::Bad(Bad { why, at, was }));
         }

@@ -247,8 +247,8 @@ fn any_wrong_bit_in_the_first_header_costs_only_its_member() {
         assert!(paths.starts_with(&["/C/second".to_owned(), "/C/third".to_owned()]), "bit {bit}: {paths:?}");
         let name = name::from_bytes(head[..100].split(|byte| *byte == 0).next().unwrap());
         assert!(problems[0].what.contains(&*name::shown(&name)), "bit {bit}: {problems:?}");
-        // A wrong size shows only that the next header is not there, and the archive in the member is met on the way to it.
-        assert!(paths.len() == 2 || (124..136).contains(&(bit / 8)) || bit / 8 == 156, "bit {bit}: {paths:?}");
+        // Where the bit can also be one of the size, the nearer end is taken, and the archive in the member is met behind it.
+        assert!(paths.len() == 2 || paths[2..] == ["/inner"], "bit {bit}: {paths:?}");
     }
     for other in [&b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0"[..], &[0; BLOCK], b"regf", &[b'7'; BLOCK]] {
         let mut block = other.to_vec();
