@@ -153,6 +153,8 @@ pub(crate) struct End {
     pub(crate) is_exact: bool,
     /// It says to be the last of several parts.
     pub(crate) is_part: bool,
+    /// The comment behind its record.
+    pub(crate) comment: Vec<u8>,
     /// What is odd about it.
     pub(super) odd: Vec<String>,
 }
@@ -222,7 +224,8 @@ impl End {
         } else if shift < 0 {
             odd.push(format!("the archive has lost {} bytes before its directory", shift.unsigned_abs()));
         }
-        Ok(End { start: real_start, size, count, shift, is_exact: exact.is_some(), is_part, odd })
+        let comment = tail[at + 22..at + 22 + usize::from(u16_at(&tail, at + 20))].to_vec();
+        Ok(End { start: real_start, size, count, shift, is_exact: exact.is_some(), is_part, comment, odd })
     }
 
     /// Whether it says that there are so many entries. Programs that know no ZIP64 give the lowest bits of the number.

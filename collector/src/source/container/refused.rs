@@ -33,7 +33,6 @@ pub(crate) static REFUSED: &[Refused] = &[
         what: "it is a custom content image of FTK Imager (AD1), which is not read",
         advice: "export its files to a folder and give that",
     },
-    Refused { probe: is_aff4, what: "it is an AFF4 image, which is not read", advice: CONVERT },
     Refused {
         probe: |file| begins(file, b"AFF10\r\n\0") || begins(file, b"AFM\0"),
         what: "it is an AFF image, which is not read",
@@ -114,15 +113,6 @@ fn at(file: &Candidate<'_>, offset: usize, magic: &[u8]) -> bool {
     file.head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
 }
 
-/// A zip archive that names its volume first, or that has the turtle file of one.
-fn is_aff4(file: &Candidate<'_>) -> bool {
-    let holds = |bytes: &[u8], text: &[u8]| memchr::memmem::find(bytes, text).is_some();
-    let is_named = |bytes: &[u8]| {
-        holds(bytes, b"container.description") && holds(bytes, b"aff4://") || holds(bytes, b"information.turtle")
-    };
-    begins(file, b"PK") && (is_named(&file.head) || is_named(&file.tail) || holds(&file.tail, b"aff4://"))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::source::container::disk_at;
@@ -183,5 +173,23 @@ mod tests {
             zip.finish().unwrap();
             assert!(disk_at(&path).err().unwrap().why.contains("AFF4"));
         }
+    }
+
+    /// Words of AFF4 in the bytes or in the names of an archive make it none.
+    #[test]
+    fn a_triage_archive_that_holds_words_of_aff4_is_opened() {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        for name in ["C/container.description", "C/information.turtle", "container.description"] {
+            zip.start_file(name, options).unwrap();
+            zip.write_all(b"notes on aff4://5aea2dd0 and its information.turtle").unwrap();
+        }
+        let bytes: std::sync::Arc<dyn evidence::Bytes> = std::sync::Arc::new(zip.finish().unwrap().into_inner());
+        let folder = tempfile::tempdir().unwrap();
+        let spill = crate::Spill::into_folder(folder.path());
+        let store: std::sync::Arc<dyn crate::source::tree::Store> =
+            std::sync::Arc::new(crate::source::tree::Folder::new(folder.path()));
+        let candidate = super::Candidate::new(&store, "", "a.zip", None, bytes, &spill).unwrap();
+        assert!(super::super::open(&candidate).is_ok_and(|opened| opened.is_some()));
     }
 }

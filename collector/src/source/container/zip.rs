@@ -98,6 +98,5 @@ mod tests {
         assert_eq!(refusal_of(&[("a", 0), ("b", 1)]), None);
         assert!(refusal_of(&[("f/", 0), ("f/a", 1), ("b", 1)]).unwrap().contains("encrypted with a password"));
         assert!(refusal_of(&[("data.zip", 1), ("metadata.json", 0)]).unwrap().contains("Velociraptor locked"));
-        assert!(refusal_of(&[("container.description", 0), ("x/information.turtle", 0)]).unwrap().contains("AFF4"));
     }
 }

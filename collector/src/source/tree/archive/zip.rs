@@ -34,6 +34,11 @@ struct Zip {
 /// In the place of a member: it is meant by the name in its own header, which is not that of the directory.
 const OTHER_NAME: u64 = 1 << 63;
 
+/// With what the description of an AFF4 volume begins: its name, which is also the comment of the archive.
+///
+/// Reference: *AFF4 Standard*, version 1.0.
+const AFF4: &[u8] = b"aff4://";
+
 /// What the entries have in common.
 #[derive(Default)]
 pub(crate) struct Facts {
@@ -45,7 +50,7 @@ pub(crate) struct Facts {
     pub(crate) shared: u64,
     /// `data.zip` is encrypted and `metadata.json` is beside it, as Velociraptor locks a collection.
     pub(crate) is_locked_collection: bool,
-    /// It has the description of an AFF4 volume.
+    /// It is an AFF4 volume by its description or its comment.
     pub(crate) is_aff4: bool,
     /// It says to be one of several parts.
     pub(crate) is_part: bool,
@@ -65,7 +70,7 @@ pub(crate) fn open(
     let mut sorter = Sorter::new(spill);
     for entry in zip.entries() {
         let (at, entry) = entry?;
-        survey.look(&entry);
+        survey.look(at, &entry);
         let (start, end) = entry.least_extent();
         sorter.push(place(start, end, at))?;
     }
@@ -78,7 +83,11 @@ pub(crate) fn open(
     }
     survey.say(name, problems);
     let mut facts = survey.facts;
-    facts.is_part = matches!(&zip.directory, Directory::Own(end) if end.is_part);
+    if let Directory::Own(end) = &zip.directory {
+        facts.is_part = end.is_part;
+        facts.is_aff4 |= end.comment.starts_with(AFF4);
+    }
+    facts.is_aff4 |= survey.description.is_some_and(|at| zip.begins_with(at, AFF4, spill));
     Ok((Archive::new(Box::new(zip), name, spill, problems)?, facts))
 }
 
@@ -170,12 +179,13 @@ struct Survey {
     lost: Odd,
     shared: Odd,
     has_data: bool,
-    has_description: bool,
+    /// Where a file that should describe an AFF4 volume is described.
+    description: Option<u64>,
     has_metadata: bool,
 }
 
 impl Survey {
-    fn look(&mut self, entry: &Entry) {
+    fn look(&mut self, at: u64, entry: &Entry) {
         if entry.is_lost {
             self.lost.add(&entry.name);
         }
@@ -190,8 +200,9 @@ impl Survey {
             self.encrypted.add(&entry.name);
             self.has_data |= entry.name == "data.zip";
         }
-        self.has_description |= entry.name == "container.description";
-        self.facts.is_aff4 |= self.has_description && entry.name.ends_with("information.turtle");
+        if entry.name == "container.description" {
+            self.description = Some(at);
+        }
         self.facts.is_locked_collection = self.has_data && self.has_metadata;
     }
 
@@ -332,6 +343,12 @@ impl Zip {
         let is_rebuilt = matches!(self.directory, Directory::Rebuilt { .. });
         let around = Around { end: next.min(self.end()), is_rebuilt };
         entry.content(&self.bytes, around, wanted, spill)
+    }
+
+    fn begins_with(&self, at: u64, magic: &[u8], spill: &Spill) -> bool {
+        let mut begin = vec![0; magic.len()];
+        let content = self.content(at, Wanted::Beginning, spill);
+        content.and_then(|content| content.read_full_at(0, &mut begin)).is_ok_and(|_| begin == magic)
     }
 
     fn described(&self, entry: Entry) -> Member {
