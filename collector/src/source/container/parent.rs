@@ -1,9 +1,10 @@
 //! Parent disks: what a differencing disk, a snapshot or an overlay does not hold itself is in another file, which is
 //! looked for beside it and nowhere else.
 
+use super::blocks::{Blocks, Layout};
 use super::{Candidate, Disk, Integrity, Opened, Refusal};
 use crate::source::tree::{Child, Store};
-use evidence::Bytes;
+use evidence::{Bytes, Problem};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
@@ -210,6 +211,31 @@ pub(super) fn open(child: &Candidate<'_>, wanted: &Wanted<'_>) -> Result<(String
             Err(Refusal::new(format!("of its parent disk {}: {}", parent.name, refusal.why), refusal.advice))
         }
     }
+}
+
+/// What is known of a disk beside its bytes.
+pub(super) struct Known {
+    pub(super) facts: Vec<(String, String)>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// A disk of blocks over its parent, if it has one, with what that is to it, its name and itself.
+pub(super) fn layered(
+    kind: &'static str,
+    layout: impl Layout + 'static,
+    parent: Option<(&str, (String, Disk))>,
+    known: Known,
+) -> Disk {
+    let Known { mut facts, mut problems, mut files } = known;
+    let below = parent.map(|(what, (name, disk))| {
+        facts.push((what.to_owned(), name));
+        files.extend(disk.files);
+        problems.extend(disk.problems);
+        disk.bytes
+    });
+    let bytes = Arc::new(Blocks::new(layout, below));
+    Disk { kind, bytes, facts, problems, files, integrity: Integrity::default() }
 }
 
 fn by_identity(

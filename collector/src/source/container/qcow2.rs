@@ -2,9 +2,9 @@
 //!
 //! Reference: QEMU, `docs/interop/qcow2.txt`. Numbers are big-endian.
 
-use super::blocks::{Blocks, Layout, Place, Table, be32, be64, invalid, section};
-use super::parent::{self, Wanted};
-use super::{Candidate, Disk, Integrity, Refusal, item};
+use super::blocks::{Layout, Place, Table, be32, be64, invalid, section};
+use super::parent::{self, Known, Wanted};
+use super::{Candidate, Disk, Refusal, item};
 use evidence::{Bytes, Problem, ProblemKind, Stage, guarded};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -152,21 +152,10 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
             by: format!("the backing file {backing}"),
             raw: header.backing_format == "raw",
         };
-        let (name, disk) = parent::open(candidate, &wanted)?;
-        facts.push(("backing file".to_owned(), name));
-        files.extend(disk.files);
-        problems.extend(disk.problems);
-        parent = Some(disk.bytes);
+        parent = Some(("backing file", parent::open(candidate, &wanted)?));
     }
     let layout = Qcow2 { file: Table::new(candidate.bytes.clone()), data, header };
-    Ok(Disk {
-        kind: "QCOW2 image",
-        bytes: Arc::new(Blocks::new(layout, parent)),
-        facts,
-        problems,
-        files,
-        integrity: Integrity::default(),
-    })
+    Ok(parent::layered("QCOW2 image", layout, parent, Known { facts, problems, files }))
 }
 
 struct Qcow2 {

@@ -2,12 +2,11 @@
 //!
 //! Reference: VirtualBox, `src/VBox/Storage/VDICore.h`. Numbers are little-endian.
 
-use super::blocks::{Blocks, Layout, Place, Table, array, invalid, le32, le64, section};
-use super::parent::{self, Wanted};
-use super::{Candidate, Disk, Integrity, Refusal};
+use super::blocks::{Layout, Place, Table, array, invalid, le32, le64, section};
+use super::parent::{self, Known, Wanted};
+use super::{Candidate, Disk, Refusal};
 use evidence::{Bytes, guid_text};
 use std::io;
-use std::sync::Arc;
 
 const SIGNATURE: u32 = 0xBEDA_107F;
 const HEADER: u64 = 472;
@@ -51,10 +50,10 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
         data: u64::from(le32(header, 344)),
         entries: u64::from(le32(header, 384)),
     };
-    let mut facts =
+    let facts =
         vec![("VDI type".to_owned(), kind.to_owned()), ("VDI identifier".to_owned(), guid_text(&array(header, 392)))];
-    let mut files: Vec<_> = candidate.path().map(ToOwned::to_owned).into_iter().collect();
-    let mut problems = Vec::new();
+    let files: Vec<_> = candidate.path().map(ToOwned::to_owned).into_iter().collect();
+    let problems = Vec::new();
     let mut parent = None;
     if kind == "differencing" {
         let (id, changed): ([u8; 16], [u8; 16]) = (array(header, 424), array(header, 440));
@@ -70,20 +69,9 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
             by: format!("its identifier is {} and that of its last change {}", guid_text(&id), guid_text(&changed)),
             raw: false,
         };
-        let (name, disk) = parent::open(candidate, &wanted)?;
-        facts.push(("parent disk".to_owned(), name));
-        files.extend(disk.files);
-        problems.extend(disk.problems);
-        parent = Some(disk.bytes);
+        parent = Some(("parent disk", parent::open(candidate, &wanted)?));
     }
-    Ok(Disk {
-        kind: "VDI image",
-        bytes: Arc::new(Blocks::new(layout, parent)),
-        facts,
-        problems,
-        files,
-        integrity: Integrity::default(),
-    })
+    Ok(parent::layered("VDI image", layout, parent, Known { facts, problems, files }))
 }
 
 struct Vdi {

@@ -2,8 +2,8 @@
 //!
 //! Reference: Microsoft, *Virtual Hard Disk Image Format Specification*, version 1.0. Numbers are big-endian.
 
-use super::blocks::{Blocks, Layout, Place, Table, array, be32, be64, invalid, section, utf16};
-use super::parent::{self, Wanted};
+use super::blocks::{Layout, Place, Table, array, be32, be64, invalid, section, utf16};
+use super::parent::{self, Known, Wanted};
 use super::{Candidate, Disk, Integrity, Refusal, item};
 use crate::file_bytes::Slice;
 use evidence::{Bytes, Problem, ProblemKind, Stage, guid_text};
@@ -83,7 +83,7 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
         return Err(Refusal::new("this VHD gives a size that no disk has", ADVICE));
     }
     let mut facts = Vec::new();
-    let mut files: Vec<_> = candidate.path().map(ToOwned::to_owned).into_iter().collect();
+    let files: Vec<_> = candidate.path().map(ToOwned::to_owned).into_iter().collect();
     let kind = match footer.kind {
         2 => "fixed",
         3 => "dynamic",
@@ -114,20 +114,9 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
     }
     let mut parent = None;
     if kind == "differencing" {
-        let (name, disk) = open_parent(candidate, &header)?;
-        facts.push(("parent disk".to_owned(), name));
-        files.extend(disk.files);
-        problems.extend(disk.problems);
-        parent = Some(disk.bytes);
+        parent = Some(("parent disk", open_parent(candidate, &header)?));
     }
-    Ok(Disk {
-        kind: "VHD image",
-        bytes: Arc::new(Blocks::new(layout, parent)),
-        facts,
-        problems,
-        files,
-        integrity: Integrity::default(),
-    })
+    Ok(parent::layered("VHD image", layout, parent, Known { facts, problems, files }))
 }
 
 /// The identifier is stored big-endian; a GUID's first three numbers are written little-endian elsewhere.

@@ -2,10 +2,10 @@
 //!
 //! Reference: [MS-VHDX], *Virtual Hard Disk v2 (VHDX) File Format*. Numbers are little-endian.
 
-use super::blocks::{Blocks, Layout, Place, Table, array, invalid, le16, le32, le64, section, utf16};
-use super::parent::{self, Wanted};
+use super::blocks::{Layout, Place, Table, array, invalid, le16, le32, le64, section, utf16};
+use super::parent::{self, Known, Wanted};
 use super::vhdx_log::{self, crc32c};
-use super::{Candidate, Disk, Integrity, Refusal, item};
+use super::{Candidate, Disk, Refusal, item};
 use evidence::{Bytes, Problem, ProblemKind, Stage, guid_text};
 use std::io;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
     let header = Header::current(&*candidate.bytes)
         .ok_or_else(|| Refusal::new("both headers of this VHDX are damaged", ADVICE))?;
     let mut facts = Vec::new();
-    let mut files: Vec<_> = candidate.path().map(ToOwned::to_owned).into_iter().collect();
+    let files: Vec<_> = candidate.path().map(ToOwned::to_owned).into_iter().collect();
     let mut problems = Vec::new();
     let mut bytes = candidate.bytes.clone();
     if header.log_id != [0; 16] {
@@ -92,11 +92,7 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
     facts.push(("VHDX type".to_owned(), kind.to_owned()));
     let mut parent = None;
     if metadata.has_parent {
-        let (name, disk) = open_parent(candidate, &metadata.locator)?;
-        facts.push(("parent disk".to_owned(), name));
-        files.extend(disk.files);
-        problems.extend(disk.problems);
-        parent = Some(disk.bytes);
+        parent = Some(("parent disk", open_parent(candidate, &metadata.locator)?));
     }
     let layout = Vhdx {
         file: Table::new(bytes),
@@ -105,14 +101,7 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
         ratio: (1 << 23) * metadata.sector / metadata.block,
         metadata,
     };
-    Ok(Disk {
-        kind: "VHDX image",
-        bytes: Arc::new(Blocks::new(layout, parent)),
-        facts,
-        problems,
-        files,
-        integrity: Integrity::default(),
-    })
+    Ok(parent::layered("VHDX image", layout, parent, Known { facts, problems, files }))
 }
 
 fn open_parent(candidate: &Candidate<'_>, locator: &[(String, String)]) -> Result<(String, Disk), Refusal> {

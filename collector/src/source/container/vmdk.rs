@@ -3,10 +3,10 @@
 //!
 //! Reference: VMware, *Virtual Disk Format 5.0*; QEMU, `block/vmdk.c`.
 
-use super::blocks::{Blocks, Layout, Place, invalid, section};
-use super::parent::{self, Neighbour, Wanted};
+use super::blocks::{Layout, Place, invalid, section};
+use super::parent::{self, Known, Neighbour, Wanted};
 use super::vmdk_sparse::{self, Sparse};
-use super::{Candidate, Disk, Integrity, Refusal, item};
+use super::{Candidate, Disk, Refusal, item};
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::io;
 use std::sync::Arc;
@@ -327,8 +327,8 @@ fn finish(
     candidate: &Candidate<'_>,
     descriptor: &Descriptor,
     vmdk: Vmdk,
-    mut files: Vec<std::path::PathBuf>,
-    mut problems: Vec<Problem>,
+    files: Vec<std::path::PathBuf>,
+    problems: Vec<Problem>,
 ) -> Result<Disk, Refusal> {
     if descriptor.is_encrypted {
         return Err(Refusal::new("this VMDK is encrypted, and what is in it cannot be read without its key", ADVICE));
@@ -348,18 +348,7 @@ fn finish(
             by: format!("its content ID is {id:08x}"),
             raw: false,
         };
-        let (name, disk) = parent::open(candidate, &wanted)?;
-        facts.push(("parent disk".to_owned(), name));
-        files.extend(disk.files);
-        problems.extend(disk.problems);
-        parent = Some(disk.bytes);
+        parent = Some(("parent disk", parent::open(candidate, &wanted)?));
     }
-    Ok(Disk {
-        kind: "VMDK image",
-        bytes: Arc::new(Blocks::new(vmdk, parent)),
-        facts,
-        problems,
-        files,
-        integrity: Integrity::default(),
-    })
+    Ok(parent::layered("VMDK image", vmdk, parent, Known { facts, problems, files }))
 }
