@@ -3,7 +3,8 @@
 use super::super::idx::{self, Index};
 use super::super::layout::percent_decoded;
 use super::{
-    Child, Entry, Listed, Listing, Listings, MAX_CACHED_NAMES, MAX_KEPT, MIN_CACHED_LISTINGS, Shared, lock, of_name, read_problem,
+    Child, Entry, Listed, Listing, Listings, MAX_CACHED_NAMES, MAX_KEPT, MIN_CACHED_LISTINGS, Shared, lock, of_name,
+    read_problem,
 };
 use evidence::{Problem, ProblemKind, Stage, name};
 use std::collections::{BTreeMap, HashSet};
