@@ -32,9 +32,15 @@ Nothing is interpreted. What records name (an assembly on a command line, a Code
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   comtrail verify WS-FIN-07.zip
-  comtrail verify WS-FIN-07.zip --json
+  comtrail verify WS-FIN-07.zip --expect-archive 5f1c… --expect-log b249…
+      Besides, the hashes that were written down when it was made have to be these: nobody made it anew.
+  comtrail verify evidence/*.zip --json
+      One object for one bundle, a list of them for several.
+  comtrail verify unpacked/WS-FIN-07-20260304T141233Z/
+      A bundle that was unpacked: everything but the archive itself.
 
-Exit status: 0 complete and valid, 1 not.";
+Exit status: 0 valid and complete, 2 valid but interrupted or recovered, 1 not valid; of several the worst. Problems that
+the bundle records, and that it is not signed, do not count.";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
@@ -151,6 +157,10 @@ pub(crate) struct CollectLimits {
     #[arg(long)]
     pub(crate) check_image: bool,
 
+    /// Compute SHA-512 beside SHA-256. Every file is hashed twice then.
+    #[arg(long)]
+    pub(crate) sha512: bool,
+
     /// Longest time for collecting, such as 90s, 30m or 2h; at least 1s. What was collected then is sealed and says so.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<std::time::Duration>,
@@ -162,6 +172,18 @@ pub(crate) struct TimelineScope {
     /// Describe every file of $MFT and every change journal record, not only those around the findings.
     #[arg(long)]
     pub(crate) full_timeline: bool,
+}
+
+/// What was written down when a bundle was made.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct ExpectedHashes {
+    /// The SHA-256 that the archive has to have; for one bundle.
+    #[arg(long = "expect-archive", value_name = "SHA-256", value_parser = parse_sha256)]
+    pub(crate) archive: Option<String>,
+
+    /// The last hash that the action log has to have; for one bundle.
+    #[arg(long = "expect-log", value_name = "SHA-256", value_parser = parse_sha256)]
+    pub(crate) log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -206,9 +228,11 @@ pub(crate) enum Command {
     /// Check that a bundle is complete (nothing missing, nothing added) and valid (every digest).
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify {
-        /// The bundle.
-        #[arg(value_hint = ValueHint::FilePath)]
-        bundle: PathBuf,
+        /// The bundles: zip files, or folders that they were unpacked to.
+        #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
+        bundles: Vec<PathBuf>,
+        #[command(flatten)]
+        expected: ExpectedHashes,
     },
     /// Build the timeline and the report of a bundle.
     #[command(after_help = ANALYZE_EXAMPLES)]
@@ -264,6 +288,13 @@ pub(crate) enum ListFormat {
     Markdown,
     /// For programs.
     Json,
+}
+
+/// 64 hexadecimal digits; spaces between them, as people write them down, do not count.
+fn parse_sha256(text: &str) -> Result<String, String> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+    let is_hash = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then_some(digits).ok_or_else(|| "a SHA-256 has 64 hexadecimal digits".to_owned())
 }
 
 fn parse_utc(text: &str) -> Result<evidence::Filetime, String> {
@@ -343,6 +374,16 @@ mod tests {
     #[test]
     fn definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn hashes_as_people_write_them() {
+        let hash = "5f71bf4c".repeat(8);
+        assert_eq!(parse_sha256(&hash), Ok(hash.clone()));
+        assert_eq!(parse_sha256(&"5F71 BF4C ".repeat(8)), Ok(hash.clone()));
+        for wrong in ["", &hash[1..], &format!("{hash}0"), &hash.replacen('f', "g", 1)] {
+            assert!(parse_sha256(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -233,6 +233,7 @@ pub(crate) fn collect(
             ..Limits::default()
         },
         check_image: limits.check_image,
+        sha512: limits.sha512,
         threads: threads(common),
         cancel: cancel_on_interrupt(),
         observer: &shown,

@@ -15,6 +15,7 @@ mod progress;
 mod run;
 mod say;
 mod summary;
+mod verify;
 
 use anyhow::Context;
 use args::{Cli, Command, ListFormat};
@@ -127,15 +128,11 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             let collected = collect::collect(&only.opened, output, collect::now(), words, limits, &cli.common)?;
             say::collected(&collected, &cli.common, &mut out)
         }
-        Command::Verify { bundle } => {
-            let shown = collect::Shown::new(progress::Progress::new(progress::Style::choose(
-                cli.common.quiet,
-                cli.common.json,
-            )));
-            let cancel = collect::cancel_on_interrupt();
-            let report = collector::verify(bundle, collect::threads(&cli.common), cancel, &shown);
-            shown.progress.finish();
-            say::verified(&report?, bundle, &cli.common, &mut out)
+        Command::Verify { bundles, expected } => {
+            if bundles.len() > 1 && (expected.archive.is_some() || expected.log.is_some()) {
+                anyhow::bail!("--expect-archive and --expect-log are of one bundle; give one");
+            }
+            verify::run(bundles, expected, &cli.common, &mut out)
         }
         Command::Analyze { bundle, output, scope } => {
             let analyzed = analyze::analyze(bundle, output, scope.full_timeline, &cli.common)?;

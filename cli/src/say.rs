@@ -4,7 +4,7 @@ use crate::Outcome;
 use crate::args::Common;
 use crate::progress::printable;
 use crate::summary::Page;
-use collector::{Collected, VerifyReport};
+use collector::Collected;
 use evidence::{Problem, ProblemKind};
 use std::io::Write;
 use std::path::Path;
@@ -44,7 +44,7 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
         let result = serde_json::json!({
             "bundle": collector::shown(&collected.path), "objects": objects, "bytes": bytes, "rounds": collected.rounds,
             "interrupted": collected.interrupted, "verified": collected.verified.is_right(),
-            "action_log_hash": collected.action_log_hash, "problems": collected.problems,
+            "archive_sha256": collected.verified.archive_sha256, "action_log_hash": collected.action_log_hash, "problems": collected.problems,
         });
         writeln!(out, "{result}")?;
     } else if !common.quiet {
@@ -55,6 +55,9 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
             "verified     {}",
             if collected.verified.is_right() { "complete and valid" } else { "NOT VALID" }
         )?;
+        if let Some(hash) = &collected.verified.archive_sha256 {
+            writeln!(out, "archive      {hash}")?;
+        }
         writeln!(out, "action log   {}", collected.action_log_hash)?;
         if collected.interrupted {
             writeln!(out, "interrupted  what was collected until then is sealed")?;
@@ -65,39 +68,6 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
         return Ok(Outcome::NotValid);
     }
     Ok(if collected.interrupted { Outcome::WithProblems } else { outcome(&collected.problems) })
-}
-
-/// After a verification.
-pub(crate) fn verified(
-    report: &VerifyReport,
-    bundle: &Path,
-    common: &Common,
-    out: &mut dyn Write,
-) -> anyhow::Result<Outcome> {
-    let right = report.is_right() && !report.interrupted;
-    if common.json {
-        let wrong: Vec<String> = report.wrong.iter().map(ToString::to_string).collect();
-        let result = serde_json::json!({
-            "bundle": collector::shown(bundle), "right": right, "files": report.files, "bytes": report.bytes, "wrong": wrong,
-        });
-        writeln!(out, "{result}")?;
-    } else if !right || !common.quiet {
-        if right {
-            writeln!(
-                out,
-                "{}: complete and valid, {} payload files, {} bytes",
-                collector::shown(bundle),
-                report.files,
-                report.bytes
-            )?;
-        } else {
-            writeln!(out, "{}: NOT complete and valid", collector::shown(bundle))?;
-            for wrong in &report.wrong {
-                writeln!(out, "  {}", printable(&wrong.to_string()))?;
-            }
-        }
-    }
-    Ok(if right { Outcome::Complete } else { Outcome::NotValid })
 }
 
 /// After an analysis.

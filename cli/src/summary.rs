@@ -24,7 +24,7 @@ impl Page {
     pub(crate) fn of_standard_output() -> Self {
         let term = Term::stdout();
         let width = if term.is_term() { usize::from(term.size().1) } else { 80 };
-        Page { width: width.clamp(40, 200) }
+        Page { width: width.clamp(44, 200) }
     }
 
     /// Writes a text in lines that fit; a longer word stands whole. What a line after the first begins with is `indent`.
@@ -276,7 +276,7 @@ mod tests {
         let mut out = Vec::new();
         page.wrapped(&mut out, "", "", "two words").unwrap();
         assert_eq!(out, b"two words\n");
-        for width in [40, 50, 80, 140] {
+        for width in [44, 50, 80, 140] {
             let page = Page { width };
             let mut out = Vec::new();
             let about = format!("joe  from cmd.exe  regasm /U {}.dll", "x".repeat(200));

@@ -17,7 +17,9 @@ mod zip;
 
 #[doc(hidden)]
 pub use bundle::examine_bundle;
-pub use bundle::{BundleReader, ItemTable, ToolFacts, VerifyReport, Wrong, encoded_name, refuse_destination, verify};
+pub use bundle::{
+    BundleReader, ItemTable, ToolFacts, VerifyReport, Wrong, WrongKind, encoded_name, refuse_destination, verify,
+};
 pub use error::Error;
 pub use progress::{Observer, Progress, Silent, Step};
 pub use run::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, collect, hive_logs, locate};

@@ -140,8 +140,16 @@ pub struct Item {
     pub stored_ranges: Vec<StoredRange>,
     /// SHA-256 of the stored payload, lower-case hexadecimal, computed while reading.
     pub sha256: String,
-    /// SHA-512 of the stored payload.
+    /// SHA-512 of the stored payload, where it was asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha512: String,
+    /// SHA-256 of the whole file with its holes as zeros, as any other program computes it; only where `stored_ranges` leaves
+    /// holes out. Everywhere else `sha256` is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sha256: Option<String>,
+    /// Why `file_sha256` is not there although holes were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sha256_absent: Option<String>,
     /// SHA-1 and MD5, only for programs, where intelligence feeds ask for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
@@ -164,6 +172,11 @@ pub struct Item {
 }
 
 impl Item {
+    /// The SHA-256 that stands for the object: that of the whole file where it is known, else that of what is stored.
+    pub fn cited_sha256(&self) -> &str {
+        self.file_sha256.as_deref().unwrap_or(&self.sha256)
+    }
+
     /// What tells its path apart from every other: the path itself, or what the system has where that is no text.
     pub fn exact_path(&self) -> &str {
         self.original_path_raw.as_deref().unwrap_or(&self.original_path)

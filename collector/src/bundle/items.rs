@@ -214,6 +214,8 @@ mod tests {
             stored_ranges: Vec::new(),
             sha256: String::new(),
             sha512: String::new(),
+            file_sha256: None,
+            file_sha256_absent: None,
             sha1: None,
             md5: None,
             times: FileTimes::default(),

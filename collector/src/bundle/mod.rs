@@ -20,7 +20,7 @@ pub(crate) use seal::{BagInfo, Sums, seal};
 #[doc(hidden)]
 pub use verify::examine_bundle;
 pub(crate) use verify::verify_open;
-pub use verify::{VerifyReport, Wrong, verify};
+pub use verify::{VerifyReport, Wrong, WrongKind, verify};
 pub use writer::refuse_destination;
 pub(crate) use writer::{Destination, Writer};
 

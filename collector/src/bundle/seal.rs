@@ -4,11 +4,23 @@
 use super::actions::ActionLog;
 use super::writer::Writer;
 use super::{ACTION_LOG_HASH, ACTIONS, FAILURES, HOST, OBJECTS, TOOL, failures};
+use crate::digest::{hex, sha256};
 use crate::source::Source;
 use crate::spill::{Sorter, Spill};
 use evidence::{Artifact, Filetime, Problem};
 use serde_json::{Value, json};
 use std::io::{self, Write};
+
+/// The last action of the log. It carries the digests of the files that the log itself does not have, so that its hash, the
+/// head of the log, stands for the whole bundle.
+pub(super) const SEAL: &str = "seal";
+pub(super) const MANIFEST_SHA256: &str = "manifest_sha256";
+pub(super) const OBJECTS_SHA256: &str = "objects_sha256";
+pub(super) const FAILURES_SHA256: &str = "failures_sha256";
+pub(super) const HOST_SHA256: &str = "host_sha256";
+pub(super) const TOOL_SHA256: &str = "tool_sha256";
+/// Of `bag-info.txt` without the line that has the head of the log.
+pub(super) const BAG_INFO_SHA256: &str = "bag_info_sha256";
 
 /// The program that collects, as the bundle names it.
 #[derive(Clone, Debug, Default)]
@@ -118,14 +130,14 @@ fn json_line(sink: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<
 }
 
 /// Writes it all and ends the archive: `objects` are the lines of `objects.jsonl` in the order of their ids, `payload` the
-/// digests of the payload files by path.
+/// digests of the payload files by path. Gives the head of the log, whose last action says what is sealed.
 pub(crate) fn seal(
     mut writer: Writer,
     bag: &BagInfo<'_>,
     objects: Sorter,
     payload: Sorter,
     log: &mut ActionLog,
-) -> io::Result<()> {
+) -> io::Result<String> {
     writer.tag(OBJECTS, |sink| {
         objects.finish()?.try_for_each(|row| {
             sink.write_all(&row?.1)?;
@@ -135,7 +147,6 @@ pub(crate) fn seal(
     writer.tag(FAILURES, |sink| {
         bag.problems.iter().try_for_each(|problem| json_line(sink, &failures::to_json(problem)))
     })?;
-    writer.tag(ACTIONS, |sink| log.write_to(sink))?;
     for (path, value) in [(HOST, host(bag)), (TOOL, tool(bag))] {
         writer.tag(path, |sink| {
             serde_json::to_writer_pretty(&mut *sink, &value)?;
@@ -162,10 +173,30 @@ pub(crate) fn seal(
         ("Collector-Objects", bag.sums.objects.to_string()),
         ("Collector-Objects-Not-Complete", bag.sums.not_complete.to_string()),
         ("Collector-Problems", bag.problems.len().to_string()),
-        (ACTION_LOG_HASH, log.head().to_owned()),
     ];
-    writer.tag("bag-info.txt", |sink| {
-        lines.iter().try_for_each(|(label, value)| writeln!(sink, "{label}: {}", one_line(value)))
-    })?;
-    writer.finish()
+    let info: String = lines.iter().map(|(label, value)| format!("{label}: {}\n", one_line(value))).collect();
+    let head = log_sealing(&writer, bag, &info, log)?;
+    writer.tag(ACTIONS, |sink| log.write_to(sink))?;
+    writer.tag("bag-info.txt", |sink| write!(sink, "{info}{ACTION_LOG_HASH}: {head}\n"))?;
+    writer.finish()?;
+    Ok(head)
+}
+
+/// Adds the last action to the log: what the bundle holds, and the digests of its other files. Gives its hash.
+fn log_sealing(writer: &Writer, bag: &BagInfo<'_>, info: &str, log: &mut ActionLog) -> io::Result<String> {
+    let digest = |path: &str| Value::from(writer.tag_sha256(path).unwrap_or_default());
+    let about = [
+        ("objects", bag.sums.objects.into()),
+        ("problems", bag.problems.len().into()),
+        ("bytes", bag.sums.bytes.into()),
+        (BAG_INFO_SHA256, hex(&sha256(info.as_bytes())).into()),
+        (FAILURES_SHA256, digest(FAILURES)),
+        (HOST_SHA256, digest(HOST)),
+        (MANIFEST_SHA256, digest("manifest-sha256.txt")),
+        (OBJECTS_SHA256, digest(OBJECTS)),
+        (TOOL_SHA256, digest(TOOL)),
+    ];
+    let result = if bag.interrupted { "interrupted" } else { "complete" };
+    log.add(bag.ended, SEAL, writer.root(), result, &about)?;
+    Ok(log.head().to_owned())
 }

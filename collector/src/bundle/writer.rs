@@ -4,7 +4,7 @@
 //! half a bundle is never taken for a whole one.
 
 use crate::Error;
-use crate::digest::{Digested, Digests, hex};
+use crate::digest::{Digested, Digests, Which, hex};
 use crate::spill::{Spill, Spool};
 use crate::zip::writer::{Packed, Packing, Streaming, ZipWriter};
 use std::fs::{File, OpenOptions};
@@ -23,6 +23,7 @@ pub(crate) struct Writer {
     zip: ZipWriter<Box<dyn Output>>,
     root: String,
     tags: Vec<(String, Digested)>,
+    sha512: bool,
 }
 
 /// Digests what it writes.
@@ -44,9 +45,9 @@ impl<W: Write> Write for Digesting<W> {
 }
 
 impl Writer {
-    /// Begins a bag in the folder `root` of the archive.
-    pub(crate) fn new(output: Box<dyn Output>, root: &str, spill: &Spill) -> io::Result<Self> {
-        let mut writer = Writer { zip: ZipWriter::new(output, spill), root: root.to_owned(), tags: Vec::new() };
+    /// Begins a bag in the folder `root` of the archive, with manifests of SHA-512 too where these are asked for.
+    pub(crate) fn new(output: Box<dyn Output>, root: &str, sha512: bool, spill: &Spill) -> io::Result<Self> {
+        let mut writer = Writer { zip: ZipWriter::new(output, spill), root: root.to_owned(), tags: Vec::new(), sha512 };
         writer.tag("bagit.txt", |sink| sink.write_all(b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"))?;
         Ok(writer)
     }
@@ -75,7 +76,8 @@ impl Writer {
     pub(crate) fn tag(&mut self, path: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         // How long it becomes is not known yet, so there is room for more than 4 GiB.
         let stream = self.zip.stream(format!("{}/{path}", self.root), false, true)?;
-        let mut sink = BufWriter::with_capacity(1 << 16, Digesting { inner: stream, digests: Digests::new(false) });
+        let digests = Digests::new(Which { sha512: self.sha512, program: false });
+        let mut sink = BufWriter::with_capacity(1 << 16, Digesting { inner: stream, digests });
         write(&mut sink)?;
         let digesting = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
         digesting.inner.finish()?;
@@ -83,22 +85,38 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the manifests of the payload, which `payload` gives in the order of the paths: path, and SHA-256 and SHA-512
-    /// in hexadecimal.
+    /// The folder in the archive that the bag is.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// SHA-256 of a file that describes the bag and is written, in hexadecimal.
+    pub(crate) fn tag_sha256(&self, path: &str) -> Option<String> {
+        self.tags.iter().find(|(name, _)| name == path).map(|(_, digested)| hex(&digested.sha256))
+    }
+
+    /// Writes the manifests of the payload, which `payload` gives in the order of the paths: path, and SHA-256 and, where
+    /// it was asked for, SHA-512 in hexadecimal.
     pub(crate) fn manifests(
         &mut self,
         spill: &Spill,
         payload: impl Iterator<Item = io::Result<(String, String, String)>>,
     ) -> io::Result<()> {
-        let mut second = Spool::new(spill);
+        let (mut second, is_wanted) = (Spool::new(spill), self.sha512);
         self.tag("manifest-sha256.txt", |sink| {
             for row in payload {
                 let (path, sha256, sha512) = row?;
                 writeln!(sink, "{sha256}  {path}")?;
+                if !is_wanted {
+                    continue;
+                }
                 second.push(format!("{sha512}  {path}\n").as_bytes())?;
             }
             Ok(())
         })?;
+        if !is_wanted {
+            return Ok(());
+        }
         self.tag("manifest-sha512.txt", |sink| io::copy(&mut second.read(0)?, sink).map(|_| ()))
     }
 
@@ -109,9 +127,13 @@ impl Writer {
         self.tag("tagmanifest-sha256.txt", |sink| {
             tags.iter().try_for_each(|(path, digested)| writeln!(sink, "{}  {path}", hex(&digested.sha256)))
         })?;
-        self.tag("tagmanifest-sha512.txt", |sink| {
-            tags.iter().try_for_each(|(path, digested)| writeln!(sink, "{}  {path}", hex(&digested.sha512)))
-        })?;
+        if self.sha512 {
+            self.tag("tagmanifest-sha512.txt", |sink| {
+                tags.iter().try_for_each(|(path, digested)| {
+                    writeln!(sink, "{}  {path}", hex(&digested.sha512.unwrap_or([0; 64])))
+                })
+            })?;
+        }
         self.zip.finish().map(|_| ())
     }
 }
@@ -251,7 +273,7 @@ mod tests {
 
     fn write(left: u64) -> io::Result<()> {
         let output = Box::new(Full { left, inner: io::Cursor::new(Vec::new()) });
-        let mut writer = Writer::new(output, "bag", &Spill::into_folder(&std::env::temp_dir()))?;
+        let mut writer = Writer::new(output, "bag", true, &Spill::into_folder(&std::env::temp_dir()))?;
         let mut small = Writer::prepare("bag", "data/raw/C/small", true);
         small.write_all(&[7; 1000])?;
         writer.add(small.finish()?)?;

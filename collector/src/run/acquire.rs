@@ -1,7 +1,7 @@
 //! Reads one object from front to back, once: the digests, the compressor and the counter of progress all see the
 //! same block while it is in the cache. Bytes that cannot be read are looked for sector by sector and stand as zeros.
 
-use crate::digest::{Digested, Digests};
+use crate::digest::{Digested, Digests, MOST_ZEROS, WholeDigest};
 use crate::source::Content;
 use evidence::StoredRange;
 use std::io::{self, Write};
@@ -38,6 +38,8 @@ pub(crate) struct Reading<'a> {
     bad_ranges_left_out: bool,
     truncated_at: Option<u64>,
     first: Vec<u8>,
+    /// Where the block that was read last lies in the object.
+    block_at: u64,
     stored: u64,
 }
 
@@ -61,6 +63,17 @@ pub(crate) struct Outcome {
     pub(crate) interrupted: bool,
     /// What the container says against the bytes now that all were read.
     pub(crate) flaw: Option<String>,
+    /// Where holes were left out: SHA-256 of the whole file with them, or why it is not known.
+    pub(crate) whole: Option<Result<[u8; 32], &'static str>>,
+}
+
+/// What ends an object early.
+#[derive(Clone, Copy)]
+pub(crate) struct Cancel<'a> {
+    /// Ends the reading.
+    pub(crate) reading: &'a AtomicBool,
+    /// Ends the digest of the holes.
+    pub(crate) zeros: &'a AtomicBool,
 }
 
 impl Outcome {
@@ -121,6 +134,7 @@ impl<'a> Reading<'a> {
             bad_ranges_left_out: false,
             truncated_at: None,
             first: Vec::new(),
+            block_at: 0,
             stored: 0,
         };
         let mut first = Vec::new();
@@ -207,6 +221,7 @@ impl<'a> Reading<'a> {
             }
         }
         let start = self.current.start;
+        self.block_at = start;
         let wanted = usize::try_from(self.current.end - start).unwrap_or(usize::MAX).min(BLOCK);
         buffer.resize(wanted, 0);
         let tried = if self.gave_up { None } else { Some(self.content.read_full_at(start, buffer)) };
@@ -271,27 +286,35 @@ impl<'a> Reading<'a> {
     pub(crate) fn pump(
         mut self,
         digests: Digests,
-        cancel: &AtomicBool,
+        cancel: Cancel<'_>,
         sink: &mut (dyn Write + Send),
         passed: &(dyn Fn(u64) + Sync),
     ) -> io::Result<Outcome> {
         let mut digests = digests;
+        let mut whole = self.whole_digest();
         let mut block = std::mem::take(&mut self.first);
         let mut next = Vec::new();
         let mut interrupted = false;
         while !block.is_empty() {
+            let offset = self.block_at;
+            let mut digest = || {
+                digests.update(&block);
+                if let Some(Ok(whole)) = &mut whole {
+                    whole.data(offset, &block, cancel.zeros);
+                }
+            };
             // While one block is hashed and compressed, the next is read; an object of one block needs no threads.
             let written = if self.is_done() {
-                digests.update(&block);
+                digest();
                 next.clear();
                 sink.write_all(&block)
-            } else if cancel.load(Ordering::Relaxed) {
+            } else if cancel.reading.load(Ordering::Relaxed) {
                 interrupted = true;
                 next.clear();
-                digests.update(&block);
+                digest();
                 sink.write_all(&block)
             } else {
-                let digest_and_write = || rayon::join(|| sink.write_all(&block), || digests.update(&block));
+                let digest_and_write = || rayon::join(|| sink.write_all(&block), digest);
                 let ((written, ()), ()) = rayon::join(digest_and_write, || self.next(&mut next));
                 written
             };
@@ -303,7 +326,7 @@ impl<'a> Reading<'a> {
             // Nothing but a hole; the empty range says that this is known, not forgotten.
             self.stored_ranges.push(StoredRange { offset: self.content.len(), stored_at: 0, length: 0 });
         }
-        Ok(Outcome {
+        let mut outcome = Outcome {
             digested: digests.finish(),
             stored_size: self.stored,
             stored_ranges: if self.sparse { self.stored_ranges } else { Vec::new() },
@@ -314,7 +337,30 @@ impl<'a> Reading<'a> {
             missing: self.content.missing(),
             interrupted,
             flaw: self.content.flaw(),
-        })
+            whole: None,
+        };
+        outcome.whole = whole.map(|whole| {
+            if !outcome.missing.is_empty() {
+                return Err("the source left holes out, and whether there were zeros is not known");
+            }
+            if !outcome.is_whole() {
+                return Err("not every byte of the file was read");
+            }
+            let ended = "the collection was ended before its holes were hashed";
+            whole?.finish(self.content.len(), cancel.zeros).ok_or(ended)
+        });
+        Ok(outcome)
+    }
+
+    /// What computes the digest of the whole file, where holes are left out of what is stored.
+    fn whole_digest(&self) -> Option<Result<WholeDigest, &'static str>> {
+        let size = self.content.len();
+        let stored: u64 = ranges_to_read(self.content).0.iter().map(|range| range.end - range.start).sum();
+        let digest = match size.saturating_sub(stored) <= MOST_ZEROS {
+            true => Ok(WholeDigest::new([])),
+            false => Err("its holes are more than 64 GiB"),
+        };
+        self.sparse.then_some(digest)
     }
 
     fn is_done(&self) -> bool {
@@ -325,15 +371,16 @@ impl<'a> Reading<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::hex;
+    use crate::digest::{Which, hex};
     use crate::source::faulty::Faulty;
     use sha2::{Digest, Sha256};
 
     fn read(content: &dyn Content) -> (Outcome, Vec<u8>) {
         let mut payload = Vec::new();
-        let cancel = AtomicBool::new(false);
-        let outcome =
-            Reading::begin(content).unwrap().pump(Digests::new(false), &cancel, &mut payload, &|_| ()).unwrap();
+        let never = AtomicBool::new(false);
+        let cancel = Cancel { reading: &never, zeros: &never };
+        let digests = Digests::new(Which::default());
+        let outcome = Reading::begin(content).unwrap().pump(digests, cancel, &mut payload, &|_| ()).unwrap();
         assert_eq!(outcome.stored_size, payload.len() as u64);
         assert_eq!(hex(&outcome.digested.sha256), hex(&Sha256::digest(&payload)));
         (outcome, payload)
@@ -415,12 +462,16 @@ mod tests {
         let ranges = [(0, 0, 4096), (3 * BLOCK as u64, 4096, BLOCK as u64)];
         let got: Vec<_> = outcome.stored_ranges.iter().map(|r| (r.offset, r.stored_at, r.length)).collect();
         assert_eq!(got, ranges);
+        // The other hash is that of what any program reads of the file, computed by another library call over all of it.
+        let whole: [u8; 32] = Sha256::digest(&data).into();
+        assert_eq!(outcome.whole, Some(Ok(whole)));
         let small = Faulty::new(data.clone()).ranges(&[0..4096, 8192..4 * BLOCK as u64]);
         let (outcome, payload) = read(&small);
         assert!(outcome.stored_ranges.is_empty() && payload == data);
         // Nothing but holes, and ranges that lie.
         let (outcome, payload) = read(&Faulty::new(data.clone()).ranges(&[]));
         assert!(payload.is_empty() && outcome.stored_ranges.len() == 1 && outcome.truncated_at.is_none());
+        assert_eq!(outcome.whole, Some(Ok(Sha256::digest(vec![0; 4 * BLOCK]).into())));
         let (_, payload) = read(&Faulty::new(data.clone()).ranges(&[2 * BLOCK as u64..u64::MAX, 0..10]));
         assert_eq!(payload.len(), data.len());
     }

@@ -107,6 +107,8 @@ pub struct CollectRequest<'a> {
     pub now: &'a (dyn Fn() -> Filetime + Sync),
     /// What it may cost.
     pub limits: Limits,
+    /// Whether SHA-512 is computed beside SHA-256.
+    pub sha512: bool,
     /// Whether the whole disk of an image is read first, to compare the digests that the image stores.
     pub check_image: bool,
     /// Threads, at least one.
@@ -164,7 +166,7 @@ pub fn collect(request: &CollectRequest<'_>) -> Result<Collected, Error> {
             let output = Box::new(BufWriter::with_capacity(1 << 20, file));
             let mut run = Run {
                 request,
-                writer: Writer::new(output, &bag, &spill)?,
+                writer: Writer::new(output, &bag, request.sha512, &spill)?,
                 root: bag.clone(),
                 log: ActionLog::new(&spill),
                 names: Names::default(),
@@ -585,16 +587,9 @@ impl Run<'_> {
         let budget = self.sorted_at_once();
         let (objects, payload, sums) =
             std::mem::replace(&mut self.objects, Objects::new(&self.spill)).finish(&self.spill, budget)?;
-        let about = [
-            ("objects", sums.objects.into()),
-            ("problems", self.problems.len().into()),
-            ("bytes", self.bytes_stored.into()),
-        ];
-        let result = if self.interrupted() { "interrupted" } else { "complete" };
-        self.act("seal", &self.root.clone(), result, &about)?;
-        let head = self.log.head().to_owned();
+        let interrupted = self.interrupted();
         let request = self.request;
-        seal(
+        let head = seal(
             self.writer,
             &BagInfo {
                 source: request.source,
@@ -609,7 +604,7 @@ impl Run<'_> {
                 sums,
                 spill: &self.spill,
                 problems: &problems,
-                interrupted: result != "complete",
+                interrupted,
             },
             objects,
             payload,
@@ -620,4 +615,4 @@ impl Run<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,8 +1,8 @@
 //! From a located object to a payload in the bundle: opened, read, packed, and described.
 
-use super::acquire::{Outcome, Reading, bytes_to_store};
+use super::acquire::{Cancel, Outcome, Reading, bytes_to_store};
 use crate::bundle::Writer;
-use crate::digest::{Digests, hex};
+use crate::digest::{Digests, Which, hex};
 use crate::run::{CollectRequest, Job, SMALL};
 use crate::source::{Content, Found, Source};
 use crate::zip::writer::Packed;
@@ -107,8 +107,8 @@ fn changed(request: &CollectRequest<'_>, job: &Job, before: &Found) -> Option<Pr
     ))
 }
 
-fn digests(job: &Job, reading: &Reading<'_>) -> Digests {
-    Digests::new(job.wanted.as_program && reading.is_program())
+fn digests(request: &CollectRequest<'_>, job: &Job, reading: &Reading<'_>) -> Digests {
+    Digests::new(Which { sha512: request.sha512, program: job.wanted.as_program && reading.is_program() })
 }
 
 /// Reads and packs a short object in memory; once more if it changed meanwhile. An error is one of packing, never one of
@@ -149,9 +149,10 @@ fn prepare_once(request: &CollectRequest<'_>, root: &str, job: &Job, before: &Fo
         Err(error) => return Ok(Prepared::Failed(unreadable(job, size, &error))),
     };
     let mut packing = Writer::prepare(root, &job.bundle_path, reading.is_incompressible());
-    let digests = digests(job, &reading);
-    // A short object is finished once it is begun, so it ignores the interruption.
-    let outcome = reading.pump(digests, &false.into(), &mut packing, &|_| ())?;
+    let digests = digests(request, job, &reading);
+    // A short object is finished once it is begun, so it ignores the interruption; but its holes can be long.
+    let cancel = Cancel { reading: &false.into(), zeros: request.cancel };
+    let outcome = reading.pump(digests, cancel, &mut packing, &|_| ())?;
     let packed = packing.finish()?;
     let problem = changed(request, job, before);
     Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem }))
@@ -181,9 +182,10 @@ pub(crate) fn stream(
         Ok(reading) => reading,
         Err(error) => return Ok(unreadable(job, size, &error)),
     };
-    let digests = digests(job, &reading);
+    let digests = digests(request, job, &reading);
     let mut sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
-    let outcome = reading.pump(digests, request.cancel, &mut sink, passed)?;
+    let cancel = Cancel { reading: request.cancel, zeros: request.cancel };
+    let outcome = reading.pump(digests, cancel, &mut sink, passed)?;
     sink.finish()?;
     let problem = changed(request, job, &job.wanted.located.found);
     Ok(Stored { size, outcome: Some(outcome), problem })
@@ -259,6 +261,11 @@ impl Stored {
         };
         let outcome = self.outcome;
         let digested = outcome.as_ref().map(|outcome| &outcome.digested);
+        let (file_sha256, file_sha256_absent) = match outcome.as_ref().and_then(|outcome| outcome.whole.as_ref()) {
+            Some(Ok(whole)) => (Some(hex(whole)), None),
+            Some(Err(why)) => (None, Some((*why).to_owned())),
+            None => (None, None),
+        };
         let item = Item {
             id: ItemId(0),
             original_path: wanted.original_path,
@@ -274,7 +281,9 @@ impl Stored {
             size: self.size,
             stored_size: outcome.as_ref().map_or(0, |outcome| outcome.stored_size),
             sha256: digested.map(|digested| hex(&digested.sha256)).unwrap_or_default(),
-            sha512: digested.map(|digested| hex(&digested.sha512)).unwrap_or_default(),
+            sha512: digested.and_then(|digested| digested.sha512).map(|sha512| hex(&sha512)).unwrap_or_default(),
+            file_sha256,
+            file_sha256_absent,
             sha1: digested.and_then(|digested| digested.sha1).map(|sha1| hex(&sha1)),
             md5: digested.and_then(|digested| digested.md5).map(|md5| hex(&md5)),
             stored_ranges: outcome.map(|outcome| outcome.stored_ranges).unwrap_or_default(),

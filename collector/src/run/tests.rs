@@ -91,7 +91,7 @@ fn collect_source(source: &Source, cancel: &AtomicBool, observer: &dyn Observer)
     collect_named(source, &|_| Vec::new(), cancel, observer)
 }
 
-pub(super) fn collect_named(
+pub(crate) fn collect_named(
     source: &Source,
     leads: &(dyn Fn(&AcquiredItem<'_>) -> Vec<LeadPath> + Sync),
     cancel: &AtomicBool,
@@ -125,6 +125,7 @@ pub(super) fn collect_named(
         now: &|| Filetime(0),
         limits: Limits::default(),
         check_image: false,
+        sha512: false,
         threads: 2,
         cancel,
         observer,

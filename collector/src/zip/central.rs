@@ -29,8 +29,6 @@ pub(crate) struct Entry {
     pub(crate) is_link: bool,
     pub(super) method: u16,
     pub(super) flags: u16,
-    /// Modification time and date in the form of MS-DOS, which has no zone.
-    pub(super) dos_time: u32,
     /// The part of the archive that it claims to be in.
     pub(super) part: u16,
     pub(super) crc: u32,
@@ -338,7 +336,6 @@ impl Entry {
             is_link: unix && u32_at(&header, 38) >> 28 == 0xA,
             method: u16_at(&header, 10),
             flags: u16_at(&header, 8),
-            dos_time: u32_at(&header, 12),
             part: u16_at(&header, 34),
             crc: u32_at(&header, 16),
             header_offset: if is_lost { u64::MAX } else { header_offset.saturating_add_signed(shift) },

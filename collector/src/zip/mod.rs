@@ -8,4 +8,5 @@ pub(crate) mod member;
 pub(crate) mod names;
 pub(crate) mod reader;
 pub(crate) mod scan;
+pub(crate) mod strict;
 pub(crate) mod writer;

@@ -7,9 +7,7 @@
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
 pub(crate) use super::central::Entry;
-use super::central::{
-    DATA_DESCRIPTOR, End, LOCAL_HEADER, Section, damaged, extra_fields, hash_of, u16_at, u32_at, u64_at,
-};
+use super::central::{End, LOCAL_HEADER, Section, damaged, u16_at, u32_at};
 use super::names::Unflagged;
 use evidence::Bytes;
 use std::io::{self, BufReader, Read};
@@ -20,11 +18,13 @@ const MAX_ENTRIES: u64 = 8_000_000;
 /// The directory of an archive.
 pub(crate) struct Directory {
     /// Where the central directory begins.
-    start: u64,
+    pub(super) start: u64,
+    /// Its length in bytes.
+    pub(super) size: u64,
     /// Length of what stands before the archive, by which every offset is off.
-    shift: i64,
-    /// What is odd about the end of the archive, for [`Directory::odd_places`].
-    odd_ends: Vec<String>,
+    pub(super) shift: i64,
+    /// What is odd about the end of the archive, for [`super::strict`].
+    pub(super) odd_ends: Vec<String>,
 }
 
 impl Directory {
@@ -48,7 +48,7 @@ impl Directory {
         if end.count != count {
             odd_ends.push(format!("the end record counts {} entries, the directory has {count}", end.count));
         }
-        Ok(Directory { start: end.start, shift: end.shift, odd_ends })
+        Ok(Directory { start: end.start, size: end.size, shift: end.shift, odd_ends })
     }
 
     /// The entry that is listed at this place.
@@ -56,8 +56,8 @@ impl Directory {
         Entry::at(bytes, at, self.shift, Unflagged::Utf8)
     }
 
-    /// Where the stored form of an entry lies, and the length of its local header.
-    fn data_start(&self, bytes: &dyn Bytes, entry: &Entry) -> io::Result<u64> {
+    /// Where the stored form of an entry lies.
+    pub(super) fn data_start(&self, bytes: &dyn Bytes, entry: &Entry) -> io::Result<u64> {
         let mut header = [0; 30];
         if bytes.read_full_at(entry.header_offset, &mut header)? != 30 || u32_at(&header, 0) != LOCAL_HEADER {
             return Err(damaged("no local header where the directory points"));
@@ -81,9 +81,12 @@ impl Directory {
             return Err(damaged("it claims to be longer than compression allows"));
         }
         let stored = Section::new(bytes, self.data_start(bytes, entry)?, entry.packed_size);
-        let inner: Box<dyn Read + Send + 'a> = match entry.method {
-            0 => Box::new(stored),
-            8 => Box::new(flate2::bufread::DeflateDecoder::new(BufReader::with_capacity(1 << 16, stored))),
+        let inner = match entry.method {
+            0 => Packed::Stored(stored),
+            8 => {
+                let decoder = flate2::bufread::DeflateDecoder::new(BufReader::with_capacity(1 << 16, stored));
+                Packed::Deflated(Box::new(decoder), entry.packed_size)
+            }
             other => {
                 let what = format!("compression method {other} is not supported");
                 return Err(io::Error::new(io::ErrorKind::Unsupported, what));
@@ -91,109 +94,43 @@ impl Directory {
         };
         Ok(Box::new(Checked { inner, left: entry.size, crc: flate2::Crc::new(), expected: entry.crc }))
     }
+}
 
-    /// What is odd about the places of the entries in the archive: everything through which bytes could be hidden in it or
-    /// through which two programs could see two different contents. Each with the entry's name, or an empty one. Takes
-    /// where the entries are listed, in the order in which they lie.
-    pub(crate) fn odd_places(
-        &self,
-        bytes: &dyn Bytes,
-        order: impl Iterator<Item = io::Result<u64>>,
-        odd: &mut dyn FnMut(&str, String),
-    ) -> io::Result<()> {
-        self.odd_ends.iter().for_each(|what| odd("", what.clone()));
-        let mut expected = 0;
-        for at in order {
-            let entry = self.entry(bytes, at?)?;
-            if entry.header_offset != expected {
-                let what = format!(
-                    "begins at offset {}, where {expected} is due: bytes are hidden or shared",
-                    entry.header_offset
-                );
-                odd(&entry.name, what);
-            }
-            match self.local_end(bytes, &entry) {
-                Ok(end) => expected = end,
-                Err(error) => {
-                    odd(&entry.name, error.to_string());
-                    expected = entry.header_offset;
-                }
-            }
+/// The stored form of an entry.
+enum Packed<'a> {
+    Stored(Section<'a>),
+    /// With its length.
+    Deflated(Box<flate2::bufread::DeflateDecoder<BufReader<Section<'a>>>>, u64),
+}
+
+impl Packed<'_> {
+    /// How many bytes of the stored form are not part of it.
+    fn behind(&self) -> u64 {
+        match self {
+            Packed::Stored(_) => 0,
+            Packed::Deflated(decoder, length) => length.saturating_sub(decoder.total_in()),
         }
-        if expected != self.start {
-            let what =
-                format!("the directory begins at offset {}, where {expected} is due: bytes are hidden", self.start);
-            odd("", what);
-        }
-        Ok(())
     }
+}
 
-    /// Where the local part of an entry ends, its data descriptor included; an error when the local header
-    /// says something else than the directory.
-    fn local_end(&self, bytes: &dyn Bytes, entry: &Entry) -> io::Result<u64> {
-        let mut header = [0; 30];
-        let data = self.data_start(bytes, entry)?;
-        bytes.read_full_at(entry.header_offset, &mut header)?;
-        let mut names = vec![0; (data - entry.header_offset - 30) as usize];
-        bytes.read_full_at(entry.header_offset + 30, &mut names)?;
-        let name_length = usize::from(u16_at(&header, 26)).min(names.len());
-        if hash_of(&names[..name_length]) != entry.raw_name_hash {
-            return Err(damaged("its local header has another name than the directory"));
-        }
-        if entry.part != 0 {
-            return Err(damaged("it claims to be in another part of the archive"));
-        }
-        let local = (u16_at(&header, 6), u16_at(&header, 8), u32_at(&header, 10));
-        if local != (entry.flags, entry.method, entry.dos_time) {
-            return Err(damaged("its local header has other flags, method or time than the directory"));
-        }
-        let end = data + entry.packed_size;
-        if entry.flags & 8 == 0 {
-            let fields = extra_fields(&names[name_length..]);
-            let (mut size, mut packed) = (u64::from(u32_at(&header, 22)), u64::from(u32_at(&header, 18)));
-            let zip64 = fields.iter().find(|(id, _)| *id == 1).map(|(_, content)| *content);
-            let mut zip64_at = 0;
-            for value in [&mut size, &mut packed] {
-                if *value == 0xffff_ffff
-                    && let Some(content) = zip64.filter(|content| content.len() >= zip64_at + 8)
-                {
-                    *value = u64_at(content, zip64_at);
-                    zip64_at += 8;
-                }
-            }
-            if (size, packed, u32_at(&header, 14)) != (entry.size, entry.packed_size, entry.crc) {
-                return Err(damaged("its local header has other sizes or another CRC than the directory"));
-            }
-            return Ok(end);
-        }
-        let mut descriptor = [0; 24];
-        bytes.read_full_at(end, &mut descriptor)?;
-        let signed = usize::from(u32_at(&descriptor, 0) == DATA_DESCRIPTOR) * 4;
-        let small = u32_at(&descriptor, signed) == entry.crc
-            && u64::from(u32_at(&descriptor, signed + 4)) == entry.packed_size
-            && u64::from(u32_at(&descriptor, signed + 8)) == entry.size;
-        let large = u32_at(&descriptor, signed) == entry.crc
-            && u64_at(&descriptor, signed + 4) == entry.packed_size
-            && u64_at(&descriptor, signed + 12) == entry.size;
-        // The long form is tried first: of an empty file the short form is its beginning.
-        match (large, small) {
-            (true, _) if entry.size != 0 => Ok(end + signed as u64 + 20),
-            (_, true) => Ok(end + signed as u64 + 12),
-            (true, _) => Ok(end + signed as u64 + 20),
-            _ => Err(damaged("its data descriptor does not match the directory")),
+impl Read for Packed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Packed::Stored(stored) => stored.read(buffer),
+            Packed::Deflated(decoder, _) => decoder.read(buffer),
         }
     }
 }
 
 /// Never gives more bytes than declared, and says at the end whether they are the right ones.
-struct Checked<R> {
-    inner: R,
+struct Checked<'a> {
+    inner: Packed<'a>,
     left: u64,
     crc: flate2::Crc,
     expected: u32,
 }
 
-impl<R: Read> Read for Checked<R> {
+impl Read for Checked<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -209,6 +146,10 @@ impl<R: Read> Read for Checked<R> {
         }
         if read == 0 && self.crc.sum() != self.expected {
             return Err(damaged("the CRC-32 does not match"));
+        }
+        let behind = if read == 0 { self.inner.behind() } else { 0 };
+        if behind > 0 {
+            return Err(damaged(format!("{behind} bytes are hidden behind its compressed data")));
         }
         Ok(read)
     }
@@ -229,18 +170,20 @@ pub(crate) mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    /// What is odd about the places of the entries.
+    /// What is odd about the form of the archive.
     pub(crate) fn oddities(bytes: &[u8]) -> Vec<(String, String)> {
         let bytes = bytes.to_vec();
         let (mut order, mut odd) = (Vec::new(), Vec::new());
         let directory = Directory::look(&bytes, &mut |at, entry| {
             order.push((entry.header_offset, at));
             Ok(())
-        });
+        })
+        .unwrap();
         order.sort_unstable();
-        let order = order.into_iter().map(|(_, at)| Ok(at));
         let mut take = |name: &str, what| odd.push((name.to_owned(), what));
-        directory.and_then(|directory| directory.odd_places(&bytes, order, &mut take)).unwrap();
+        let count = order.len() as u64;
+        super::super::strict::odd_places(&bytes, &directory, count, order.into_iter().map(|(_, at)| Ok(at)), &mut take)
+            .unwrap();
         odd
     }
 

@@ -181,6 +181,19 @@ impl Entry {
     }
 }
 
+/// The local header, and the line of the directory, that this program writes of such a file at this offset. `large` says
+/// whether the local header has room for sizes of 4 GiB and more.
+pub(super) fn headers(
+    name: &str,
+    entry: &super::central::Entry,
+    offset: u64,
+    large: bool,
+) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let (method, crc, size, packed_size) = (entry.method, entry.crc, entry.size, entry.packed_size);
+    let entry = Entry { name: name.to_owned(), method, crc, size, packed_size, offset, large };
+    Ok((entry.local_header()?, entry.directory_line()?))
+}
+
 fn zip64_field(numbers: &[u64]) -> Vec<u8> {
     let mut bytes = vec![1, 0];
     bytes.extend((numbers.len() as u16 * 8).to_le_bytes());

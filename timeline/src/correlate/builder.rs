@@ -26,6 +26,8 @@ pub(crate) fn item(id: u32, path: &str) -> Item {
         stored_ranges: Vec::new(),
         sha256: format!("{id:064x}"),
         sha512: String::new(),
+        file_sha256: None,
+        file_sha256_absent: None,
         sha1: None,
         md5: None,
         times: FileTimes::default(),

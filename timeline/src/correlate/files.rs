@@ -137,7 +137,8 @@ impl<'a> Files<'a> {
             return;
         }
         let own = event.record.fields.text("Sha256").map(str::to_lowercase);
-        let sha256 = own.or_else(|| self.items.by_id(event.item).map(|one| one.sha256.clone())).unwrap_or_default();
+        let sha256 =
+            own.or_else(|| self.items.by_id(event.item).map(|one| one.cited_sha256().to_owned())).unwrap_or_default();
         self.by_hash.entry(sha256.clone()).or_insert(event.item);
         self.facts.insert(event.item, Facts { sha256, value: as_map(event), sources: vec![source] });
     }
@@ -252,7 +253,7 @@ impl<'a> Files<'a> {
         Some(Found {
             item: item.id,
             path: item.original_path.clone(),
-            sha256: item.sha256.clone(),
+            sha256: item.cited_sha256().to_owned(),
             status: item.status,
             recovery: item.recovery,
             times: times.iter().flatten().flat_map(|macb| [macb.born, macb.modified]).flatten().collect(),

@@ -76,7 +76,8 @@ impl<'a> Places<'a> {
     /// A citation that no join led to.
     pub(super) fn plain(&self, source: &Source) -> Citation {
         let found = self.items.by_id(source.item);
-        let (item, sha256) = found.map(|item| (item.original_path.clone(), item.sha256.clone())).unwrap_or_default();
+        let (item, sha256) =
+            found.map(|item| (item.original_path.clone(), item.cited_sha256().to_owned())).unwrap_or_default();
         Citation {
             artifact: source.artifact.to_owned(),
             item,

@@ -340,7 +340,7 @@ fn citations(page: &mut Page) {
         page.raw("<p>No place in the evidence is cited.</p></section>");
         return;
     }
-    page.raw("<p>Objects of the bundle by their path on the host, with the SHA-256 of the stored bytes and the places in them that are cited.</p><ul class=\"cards\">");
+    page.raw("<p>Objects of the bundle by their path on the host, with the SHA-256 of the whole file, as any program computes it, and the places in them that are cited.</p><ul class=\"cards\">");
     for object in objects {
         page.raw("<li><code>").text(&object.item).raw("</code> <span class=\"soft small\">").text(&object.artifact);
         page.raw("</span><br><code class=\"small soft\">SHA-256 ")

@@ -190,7 +190,7 @@ impl<'a> ItemTexts<'a> {
             items.each(&mut |item| {
                 // Ids are indexes; a gap would only come from a damaged bundle.
                 if item.id.0 as usize == known.len() {
-                    known.push(ItemText::new(&item.original_path, &item.sha256));
+                    known.push(ItemText::new(&item.original_path, item.cited_sha256()));
                 }
             });
         }
@@ -209,7 +209,7 @@ impl<'a> ItemTexts<'a> {
             return Shown::Met(text);
         }
         let Some(item) = self.items.by_id(id) else { return Shown::Known(&self.unknown) };
-        let text = Arc::new(ItemText::new(&item.original_path, &item.sha256));
+        let text = Arc::new(ItemText::new(&item.original_path, item.cited_sha256()));
         let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
         if met.len() >= MOST_KNOWN {
             met.clear();

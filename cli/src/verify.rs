@@ -1,0 +1,138 @@
+//! `comtrail verify`: one bundle or many, as archives or unpacked.
+
+use crate::Outcome;
+use crate::args::{Common, ExpectedHashes};
+use crate::collect;
+use crate::progress::{Progress, Style, printable};
+use collector::VerifyReport;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Things that are wrong with one bundle and stand on the terminal; JSON has all.
+const SHOWN: usize = 100;
+
+/// Verifies the bundles, one after the other. The worst of them decides how it ends.
+pub(crate) fn run(
+    bundles: &[PathBuf],
+    expected: &ExpectedHashes,
+    common: &Common,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
+    let cancel = collect::cancel_on_interrupt();
+    let mut worst = Outcome::Complete;
+    let mut list = Vec::new();
+    for bundle in bundles {
+        let shown = collect::Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
+        let verified = collector::verify(bundle, collect::threads(common), cancel, &shown);
+        shown.progress.finish();
+        let mut report = match verified {
+            Ok(report) => report,
+            Err(error) if bundles.len() == 1 => return Err(error.into()),
+            Err(error) => {
+                worst = Outcome::NotValid;
+                let error = error.to_string();
+                if common.json {
+                    list.push(serde_json::json!({"bundle": collector::shown(bundle), "valid": false, "error": error}));
+                } else {
+                    writeln!(out, "{}: NOT verified: {}", printable(&collector::shown(bundle)), printable(&error))?;
+                }
+                continue;
+            }
+        };
+        report.expect(expected.archive.as_deref(), expected.log.as_deref());
+        worst = worst.max(outcome(&report));
+        if common.json {
+            list.push(to_json(&report, bundle));
+        } else if !common.quiet || !report.is_valid() {
+            let in_full = bundles.len() == 1 || common.verbose;
+            write(&report, bundle, in_full, out)?;
+        }
+    }
+    match list.as_slice() {
+        _ if !common.json => {}
+        [only] if bundles.len() == 1 => writeln!(out, "{only}")?,
+        all => writeln!(out, "{}", serde_json::Value::from(all.to_vec()))?,
+    }
+    Ok(worst)
+}
+
+/// 0, 2 or 1: valid and complete, valid and not all of what was wanted, not valid.
+fn outcome(report: &VerifyReport) -> Outcome {
+    match (report.is_valid(), report.is_complete()) {
+        (false, _) => Outcome::NotValid,
+        (true, false) => Outcome::WithProblems,
+        (true, true) => Outcome::Complete,
+    }
+}
+
+fn to_json(report: &VerifyReport, bundle: &Path) -> serde_json::Value {
+    let wrong: Vec<_> = report
+        .wrong
+        .iter()
+        .map(|wrong| serde_json::json!({"path": wrong.path, "kind": wrong.kind.name(), "what": wrong.what}))
+        .collect();
+    serde_json::json!({
+        "bundle": collector::shown(bundle),
+        "valid": report.is_valid(),
+        "complete": report.is_complete(),
+        "status": report.status,
+        "interrupted": report.interrupted,
+        "signed": false,
+        "archive_sha256": report.archive_sha256,
+        "action_log_hash": report.log_head,
+        "tag_manifest_sha256": report.tag_manifest_sha256,
+        "files": report.files,
+        "bytes": report.bytes,
+        "wrong": wrong,
+        "more_wrong": report.more_wrong,
+        "notes": report.notes,
+    })
+}
+
+fn write(report: &VerifyReport, bundle: &Path, in_full: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    let name = printable(&collector::shown(bundle));
+    let unsigned = format!("unsigned; {} payload files, {} bytes", report.files, report.bytes);
+    let status = report.status.as_deref().unwrap_or_default();
+    let is_valid = report.is_valid();
+    if report.is_complete() {
+        writeln!(out, "{name}: complete and valid, {unsigned}")?;
+    } else if is_valid {
+        writeln!(out, "{name}: valid, but {}; {unsigned}", printable(&in_words(status)))?;
+    } else {
+        let count = report.wrong.len() as u64 + report.more_wrong;
+        let what = if report.interrupted { "not checked to its end, ".to_owned() } else { String::new() };
+        let things = if count == 1 { "1 thing is wrong".to_owned() } else { format!("{count} things are wrong") };
+        writeln!(out, "{name}: NOT complete and valid: {what}{things}")?;
+        for wrong in report.wrong.iter().take(SHOWN) {
+            writeln!(out, "  {}", printable(&wrong.to_string()))?;
+        }
+        let more = count.saturating_sub(SHOWN as u64);
+        if more > 0 {
+            writeln!(out, "  and {more} more; --json lists them")?;
+        }
+    }
+    if !in_full && is_valid {
+        return Ok(());
+    }
+    for (what, hash) in [("archive SHA-256 ", &report.archive_sha256), ("action log head ", &report.log_head)] {
+        writeln!(out, "  {what} {}", hash.as_deref().unwrap_or("not known"))?;
+    }
+    for note in &report.notes {
+        writeln!(out, "  note: {}", printable(note))?;
+    }
+    if is_valid {
+        let hint = "nobody signed it: compare both hashes with those that were written down when it was made \
+                    (--expect-archive, --expect-log)";
+        writeln!(out, "  {hint}")?;
+    }
+    Ok(())
+}
+
+fn in_words(status: &str) -> String {
+    match status {
+        "interrupted" => "the collection was interrupted, so it is not complete".to_owned(),
+        "recovered" => "recovered from a collection that came to no end, so it is not complete".to_owned(),
+        "empty" => "it holds no object".to_owned(),
+        other => format!("its status is {other}"),
+    }
+}

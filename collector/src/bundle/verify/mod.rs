@@ -1,0 +1,303 @@
+//! Verifies a bundle: complete, with nothing missing and nothing added; valid, with every digest as stated; and of one
+//! piece, with metadata that agrees with itself and with the action log.
+//!
+//! It never stops at the first thing wrong. What it cannot do is tell a bundle from one that somebody made anew
+//! with other content and right digests; that needs a signature, or the bundle's hashes written down elsewhere.
+//!
+//! One file for each question: what lies in the archive ([`archive`]) or in the folder ([`folder`]) and under which name
+//! ([`names`]), what the manifests say ([`manifests`]), what the metadata says ([`metadata`], [`exact`]), what the action log
+//! says ([`log`]), and whether the files are what all of these say ([`contents`], [`rows`]).
+
+mod archive;
+mod contents;
+mod exact;
+mod folder;
+mod log;
+mod manifests;
+mod metadata;
+mod names;
+mod report;
+mod rows;
+
+pub(super) use names::root_in;
+pub use report::{VerifyReport, Wrong, WrongKind};
+
+use super::{ACTIONS, FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
+use crate::Error;
+use crate::digest::{Digested, hex};
+use crate::file_bytes::FileBytes;
+use crate::progress::Observer;
+use crate::spill::{Sorter, Spill};
+use crate::zip::reader::Directory;
+use evidence::Bytes;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Longest line of a manifest or of metadata.
+const MAX_LINE: u64 = 16 << 20;
+/// Most lines of a manifest or of metadata.
+const MAX_LINES: u64 = 4_000_000;
+/// Longest single metadata document.
+const MAX_DOCUMENT: u64 = 16 << 20;
+/// Bytes of rows that are sorted in memory.
+const SORTED: usize = 4 << 20;
+
+/// Verifies a bundle: an archive, or the folder that it was unpacked to. An error says that it cannot even be listed.
+pub fn verify(
+    path: &Path,
+    threads: usize,
+    cancel: &AtomicBool,
+    observer: &dyn Observer,
+) -> Result<VerifyReport, Error> {
+    let count = threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(count)
+        .build()
+        .map_err(|error| Error::Threads { count, why: error.to_string() })?;
+    if path.is_dir() {
+        return pool.install(|| folder::verify(path, cancel, observer));
+    }
+    let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
+    pool.install(|| verify_open(&bytes, path, cancel, observer))
+}
+
+/// Verifies any bytes, for fuzzing: whether they are a bundle of which nothing is wrong.
+#[doc(hidden)]
+pub fn examine_bundle(bytes: Vec<u8>) -> bool {
+    let report = verify_open(&bytes, Path::new("bundle"), &AtomicBool::new(false), &crate::Silent);
+    report.is_ok_and(|report| report.is_valid())
+}
+
+/// Verifies a bundle that is open, on the threads of the pool that this runs in.
+pub(crate) fn verify_open(
+    bytes: &dyn Bytes,
+    path: &Path,
+    cancel: &AtomicBool,
+    observer: &dyn Observer,
+) -> Result<VerifyReport, Error> {
+    let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
+    let mut root = None;
+    let directory = Directory::look(bytes, &mut |_, entry| {
+        root = root.take().or_else(|| names::root_in(&entry.name).map(str::to_owned));
+        Ok(())
+    });
+    let directory = directory.map_err(|error| not_a_bundle(error.to_string()))?;
+    let root =
+        root.ok_or_else(|| not_a_bundle("there is no bagit.txt in a folder at the top of the archive".to_owned()))?;
+    let store = Store::Archive { bytes, directory: &directory };
+    let mut check = Check::new(store, Spill::beside(path), root);
+    let (checked, hash) = rayon::join(|| check.run(cancel, observer), || hash_of(bytes, cancel));
+    checked.map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
+    let hash = hash.map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
+    check.report.interrupted |= hash.is_none();
+    check.report.archive_sha256 = hash;
+    Ok(check.into_report())
+}
+
+/// SHA-256 of all the bytes in lower-case hexadecimal; none when it was ended before.
+fn hash_of(bytes: &dyn Bytes, cancel: &AtomicBool) -> io::Result<Option<String>> {
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 1 << 18];
+    let mut at = 0;
+    while !cancel.load(Ordering::Relaxed) {
+        match bytes.read_full_at(at, &mut block)? {
+            0 => return Ok(Some(hex(&digest.finalize()))),
+            read => {
+                digest.update(&block[..read]);
+                at += read as u64;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Where the files of a bag lie.
+#[derive(Clone, Copy)]
+pub(super) enum Store<'a> {
+    /// In an archive.
+    Archive {
+        /// The archive.
+        bytes: &'a dyn Bytes,
+        /// What it lists.
+        directory: &'a Directory,
+    },
+    /// In a folder, unpacked.
+    Folder(&'a Path),
+}
+
+/// A file of the bag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    /// Where the directory of the archive lists it.
+    at: u64,
+    /// Its length in bytes.
+    size: u64,
+}
+
+impl<'a> Store<'a> {
+    /// The content of a file from front to back.
+    fn open(self, path: &str, member: Member) -> io::Result<Box<dyn Read + Send + 'a>> {
+        match self {
+            Store::Archive { bytes, directory } => directory.open(bytes, &directory.entry(bytes, member.at)?),
+            Store::Folder(root) => folder::open(root, path),
+        }
+    }
+}
+
+/// The four manifests, by their number in a row.
+const MANIFESTS: [&str; 4] = ["manifest-sha256.txt", "manifest-sha512.txt", TAG_MANIFEST, "tagmanifest-sha512.txt"];
+const BAG_INFO: &str = "bag-info.txt";
+
+/// Every file of a bag that is no payload.
+const TAG_FILES: [&str; 11] = [
+    "bagit.txt",
+    BAG_INFO,
+    OBJECTS,
+    FAILURES,
+    ACTIONS,
+    HOST,
+    TOOL,
+    MANIFESTS[0],
+    MANIFESTS[1],
+    MANIFESTS[2],
+    MANIFESTS[3],
+];
+/// Those that a bag can be without: SHA-512 is computed where it is asked for.
+const OPTIONAL: [&str; 2] = [MANIFESTS[1], MANIFESTS[3]];
+
+/// What the metadata comes to.
+#[derive(Default)]
+struct Sums {
+    objects: u64,
+    not_complete: u64,
+    /// Payload files and their bytes.
+    payload: (u64, u64),
+    failures: u64,
+    /// Some problems are counted there, and not listed.
+    counted: bool,
+}
+
+/// A verification under way.
+struct Check<'a> {
+    store: Store<'a>,
+    spill: Spill,
+    budget: usize,
+    root: String,
+    /// The tag files that are there.
+    tags: BTreeMap<&'static str, Member>,
+    /// Digests of those that were read.
+    digests: BTreeMap<&'static str, Digested>,
+    sums: Sums,
+    /// The bundle was made of what a collection left that came to no end: the log can say more than is there.
+    is_recovered: bool,
+    report: VerifyReport,
+}
+
+impl<'a> Check<'a> {
+    fn new(store: Store<'a>, spill: Spill, root: String) -> Self {
+        // Where nothing can be written, such as on a read-only medium, the rows stay in memory.
+        let budget = if spill.file().is_ok() { SORTED } else { usize::MAX };
+        let report = VerifyReport { bag: root.clone(), ..VerifyReport::default() };
+        Check {
+            store,
+            spill,
+            budget,
+            root,
+            tags: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            sums: Sums::default(),
+            is_recovered: false,
+            report,
+        }
+    }
+
+    fn run(&mut self, cancel: &AtomicBool, observer: &dyn Observer) -> io::Result<()> {
+        let mut rows = self.sorter();
+        let totals = match self.store {
+            Store::Archive { bytes, directory } => self.list_archive(bytes, directory, &mut rows)?,
+            Store::Folder(root) => self.list_folder(root, &mut rows)?,
+        };
+        for path in TAG_FILES {
+            if !self.tags.contains_key(path) && !OPTIONAL.contains(&path) {
+                self.wrong(WrongKind::Missing, path, "is missing");
+            }
+        }
+        self.manifests(&mut rows)?;
+        let info = self.bag_info();
+        self.is_recovered = info.get(metadata::STATUS) == Some("recovered");
+        let mut said = self.sorter();
+        self.objects(&mut rows, &mut said)?;
+        self.failures(&mut said)?;
+        self.contents(rows, totals, cancel, observer)?;
+        if self.report.interrupted {
+            return Ok(());
+        }
+        self.tag_manifests()?;
+        self.metadata(&info, said)
+    }
+
+    fn sorter(&self) -> Sorter {
+        Sorter::new(&self.spill, self.budget)
+    }
+
+    fn wrong(&mut self, kind: WrongKind, path: &str, what: impl Into<String>) {
+        self.report.add(kind, path, what);
+    }
+
+    fn into_report(self) -> VerifyReport {
+        let mut report = self.report;
+        report.wrong.sort();
+        report.wrong.dedup();
+        report
+    }
+
+    /// Calls for each line, without its end, and its number from 1 on. What cannot be read is wrong.
+    fn each_line(&mut self, path: &'static str, mut take: impl FnMut(&mut Self, u64, &str)) {
+        let Some(member) = self.tags.get(path).copied() else { return };
+        let mut reader = match self.store.open(path, member) {
+            Ok(reader) => BufReader::new(reader),
+            // It is said where its digest is computed.
+            Err(_) => return,
+        };
+        let mut line = Vec::new();
+        for number in 1u64.. {
+            line.clear();
+            match (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) if number > MAX_LINES => {
+                    self.wrong(WrongKind::Metadata, path, format!("has more than {MAX_LINES} lines"));
+                    return;
+                }
+                Ok(_) => match std::str::from_utf8(&line).map(|text| text.strip_suffix('\n')) {
+                    Ok(Some(text)) => take(self, number, text),
+                    Ok(None) => {
+                        self.wrong(WrongKind::Metadata, path, format!("line {number} has no end or is too long"));
+                    }
+                    Err(_) => self.wrong(WrongKind::Metadata, path, format!("line {number} is not UTF-8")),
+                },
+            }
+        }
+    }
+
+    /// The text of a short file. What cannot be read is said where its digest is computed.
+    fn text(&mut self, path: &'static str) -> Option<String> {
+        let member = self.tags.get(path).copied()?;
+        let mut bytes = Vec::new();
+        self.store.open(path, member).ok()?.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).ok()?;
+        if bytes.len() as u64 > MAX_DOCUMENT {
+            self.wrong(WrongKind::Metadata, path, "is too long");
+            return None;
+        }
+        let text = String::from_utf8(bytes).ok();
+        if text.is_none() {
+            self.wrong(WrongKind::Metadata, path, "is not UTF-8");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;
