@@ -26,3 +26,5 @@ mod parsers;
 mod program;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod verify;
