@@ -177,7 +177,7 @@ pub(crate) fn seal(
     let info: String = lines.iter().map(|(label, value)| format!("{label}: {}\n", one_line(value))).collect();
     let head = log_sealing(&writer, bag, &info, log)?;
     writer.tag(ACTIONS, |sink| log.write_to(sink))?;
-    writer.tag("bag-info.txt", |sink| write!(sink, "{info}{ACTION_LOG_HASH}: {head}\n"))?;
+    writer.tag("bag-info.txt", |sink| writeln!(sink, "{info}{ACTION_LOG_HASH}: {head}"))?;
     writer.finish()?;
     Ok(head)
 }

@@ -196,7 +196,7 @@ fn odd_type(attributes: u32, is_folder: bool) -> Option<String> {
         1 | 2 | 6 | 0xC => Some("is a device, pipe or socket"),
         _ => Some("is of a type that no file has"),
     };
-    let what = what.or_else(|| match attributes {
+    let what = what.or(match attributes {
         _ if attributes & 0x400 != 0 => Some("is a link of Windows (a reparse point)"),
         _ if attributes & 0x10 != 0 && !is_folder => Some("is a folder by its attributes and a file by its name"),
         _ if attributes & 0x48 != 0 => Some("is a volume label or a device of MS-DOS"),

@@ -85,7 +85,7 @@ impl Check<'_> {
             let path = names.first.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix('/'));
             let how = if names.differ { ", in upper and lower case" } else { "" };
             let what = format!("occurs {} times in the archive{how}", names.count);
-            self.wrong(WrongKind::Archive, &path.unwrap_or(&names.first).to_owned(), what);
+            self.wrong(WrongKind::Archive, path.unwrap_or(&names.first), what);
         }
     }
 
