@@ -161,6 +161,15 @@ pub(crate) fn seal(
     writer.manifests(bag.spill, rows)?;
     let ended = bag.ended.civil();
     let source = bag.source.files.first().and_then(|file| file.file_name()).unwrap_or_default();
+    let said = |name: &str| bag.host.iter().find(|(fact, _)| fact == name).map(|(_, value)| value.clone());
+    // The names that BagIt has for them; for clocks it has none.
+    let case = [
+        ("Source-Organization", said("Organization")),
+        ("Contact-Name", said("Examiner")),
+        ("External-Identifier", said("CaseId")),
+        ("Collector-Reference-Time", said("ReferenceTime")),
+        ("Collector-Clock-Difference", said("ClockDifference")),
+    ];
     let lines = [
         ("Bagging-Date", format!("{:04}-{:02}-{:02}", ended.year, ended.month, ended.day)),
         ("Bag-Software-Agent", format!("{} {}", bag.tool.name, bag.tool.version)),
@@ -174,7 +183,8 @@ pub(crate) fn seal(
         ("Collector-Objects-Not-Complete", bag.sums.not_complete.to_string()),
         ("Collector-Problems", bag.problems.len().to_string()),
     ];
-    let info: String = lines.iter().map(|(label, value)| format!("{label}: {}\n", one_line(value))).collect();
+    let case = case.into_iter().filter_map(|(label, value)| Some((label, value?)));
+    let info: String = case.chain(lines).map(|(label, value)| format!("{label}: {}\n", one_line(&value))).collect();
     let head = log_sealing(&writer, bag, &info, log)?;
     writer.tag(ACTIONS, |sink| log.write_to(sink))?;
     writer.tag("bag-info.txt", |sink| writeln!(sink, "{info}{ACTION_LOG_HASH}: {head}"))?;
