@@ -10,6 +10,36 @@ use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
+/// What a block device is called, the one thing beside a file that can be read from any place.
+pub(crate) const BLOCK_DEVICE: &str = "a block device";
+
+/// What something is that is neither file nor folder, in words.
+pub(crate) fn special(kind: std::fs::FileType) -> Option<&'static str> {
+    if kind.is_file() || kind.is_dir() {
+        return None;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return Some("a named pipe (FIFO)");
+        } else if kind.is_socket() {
+            return Some("a socket");
+        } else if kind.is_block_device() {
+            return Some(BLOCK_DEVICE);
+        } else if kind.is_char_device() {
+            return Some("a character device");
+        }
+    }
+    Some("a link")
+}
+
+/// What the path leads to, links followed, where it is neither a file nor a folder: `a named pipe (FIFO)`, say. Whoever
+/// wants a file asks this before opening it, since opening a pipe waits for ever.
+pub fn special_file(path: &Path) -> Option<&'static str> {
+    special(std::fs::metadata(path).ok()?.file_type())
+}
+
 /// A file or a block device.
 pub(crate) struct FileBytes {
     file: File,
@@ -17,8 +47,13 @@ pub(crate) struct FileBytes {
 }
 
 impl FileBytes {
-    /// Opens it; the length of a block device is found by seeking.
+    /// Opens it; the length of a block device is found by seeking. Whatever else is no file is refused before it is
+    /// opened: opening a pipe waits for somebody to write into it, and some devices have no end.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let kind = std::fs::metadata(path)?.file_type();
+        if let Some(what) = special(kind).filter(|what| *what != BLOCK_DEVICE) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a file")));
+        }
         let mut file = File::open(path)?;
         let length = file.seek(io::SeekFrom::End(0))?;
         Ok(FileBytes { file, length })

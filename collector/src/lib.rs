@@ -18,9 +18,11 @@ mod zip;
 #[doc(hidden)]
 pub use bundle::examine_bundle;
 pub use bundle::{
-    BundleReader, ItemTable, ToolFacts, VerifyReport, Wrong, WrongKind, encoded_name, refuse_destination, verify,
+    AcceptedItems, BundleReader, ItemTable, Kept, OpenBundle, ToolFacts, VerifyReport, Wrong, WrongKind, encoded_name,
+    kept, refuse_destination, verify,
 };
 pub use error::Error;
+pub use file_bytes::special_file;
 pub use progress::{Observer, Progress, Silent, Step};
 pub use run::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, collect, hive_logs, locate};
 pub use shown::shown;

@@ -3,6 +3,7 @@
 use crate::spill::{Spill, Spool};
 use evidence::{Bytes, Item, ItemId, Items, KeyIndex};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 use std::sync::Mutex;
 
@@ -187,6 +188,50 @@ impl Items for ItemTable {
                 }
             }
         }
+    }
+}
+
+/// The objects of a bundle that was changed, each as it is now.
+pub struct AcceptedItems<'a> {
+    all: &'a ItemTable,
+    /// SHA-256 and length of what is there.
+    changed: BTreeMap<ItemId, (String, u64)>,
+}
+
+impl<'a> AcceptedItems<'a> {
+    pub(super) fn new(all: &'a ItemTable, changed: BTreeMap<ItemId, (String, u64)>) -> Self {
+        AcceptedItems { all, changed }
+    }
+
+    fn as_it_is<'i>(&self, item: Cow<'i, Item>) -> Cow<'i, Item> {
+        let Some((sha256, length)) = self.changed.get(&item.id) else { return item };
+        let mut item = item.into_owned();
+        if item.stored_ranges.is_empty() {
+            item.size = *length;
+        }
+        item.sha256.clone_from(sha256);
+        item.stored_size = *length;
+        // What was said of the whole file is not known of the changed one.
+        item.file_sha256 = None;
+        Cow::Owned(item)
+    }
+}
+
+impl Items for AcceptedItems<'_> {
+    fn count(&self) -> usize {
+        self.all.count()
+    }
+
+    fn by_id(&self, id: ItemId) -> Option<Cow<'_, Item>> {
+        self.all.by_id(id).map(|item| self.as_it_is(item))
+    }
+
+    fn by_path(&self, exact_path: &str) -> Option<Cow<'_, Item>> {
+        self.all.by_path(exact_path).map(|item| self.as_it_is(item))
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&Item)) {
+        self.all.each(&mut |item| take(&self.as_it_is(Cow::Borrowed(item))));
     }
 }
 

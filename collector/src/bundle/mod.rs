@@ -4,6 +4,7 @@
 mod actions;
 mod failures;
 mod items;
+mod kept;
 mod name;
 mod reader;
 mod seal;
@@ -11,10 +12,11 @@ mod verify;
 mod writer;
 
 pub(crate) use actions::ActionLog;
-pub use items::ItemTable;
+pub use items::{AcceptedItems, ItemTable};
+pub use kept::{Kept, kept};
 pub(crate) use name::Names;
 pub use name::encoded_name;
-pub use reader::BundleReader;
+pub use reader::{BundleReader, OpenBundle};
 pub use seal::ToolFacts;
 pub(crate) use seal::{BagInfo, Sums, seal};
 #[doc(hidden)]

@@ -1,18 +1,21 @@
 //! Reads a bundle back, for the analysis.
 
-use super::items::{Builder, ItemTable, NOWHERE};
-use super::verify::root_in;
+use super::VerifyReport;
+use super::items::{AcceptedItems, Builder, ItemTable, NOWHERE};
+use super::verify::{root_in, verify_open};
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL, failures};
 use crate::Error;
 use crate::digest::hex;
 use crate::file_bytes::FileBytes;
+use crate::progress::Observer;
 use crate::spill::Spill;
 use crate::zip::reader::{Directory, Entry};
-use evidence::{Bytes, Item, KeyIndex, Problem, StoredRange};
+use evidence::{Bytes, Item, Items, KeyIndex, Problem, StoredRange};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 /// Longest line of metadata.
 const MAX_LINE: u64 = 16 << 20;
@@ -36,6 +39,35 @@ pub struct BundleReader {
     failures: Vec<Problem>,
     host: serde_json::Value,
     tool: serde_json::Value,
+}
+
+/// A bundle that was opened. Verification and reading use the same handle, so that nobody can put another file in its
+/// place between them.
+pub struct OpenBundle {
+    path: PathBuf,
+    bytes: FileBytes,
+}
+
+impl OpenBundle {
+    /// Opens the file.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if path.is_dir() {
+            let why = "it is a folder; `verify` checks an unpacked bundle, but it is analysed as the zip file only";
+            return Err(Error::NotABundle { path: path.to_owned(), why: why.to_owned() });
+        }
+        let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
+        Ok(OpenBundle { path: path.to_owned(), bytes })
+    }
+
+    /// Verifies it, on the threads of the pool that this runs in. An error says that it cannot even be listed.
+    pub fn verify(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
+        verify_open(&self.bytes, &self.path, cancel, observer)
+    }
+
+    /// Reads what it says of itself, for the analysis. What does not fit into memory is put where `spill` says.
+    pub fn read(self, spill: &Spill) -> Result<BundleReader, Error> {
+        BundleReader::of(self.bytes, &self.path, spill)
+    }
 }
 
 /// Where the files of a bag are listed in its archive, by path in the bag.
@@ -90,7 +122,11 @@ impl BundleReader {
 
     /// Opens a bundle. What does not fit into memory is put where `spill` says.
     pub fn open_with(path: &Path, spill: &Spill) -> Result<Self, Error> {
-        let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
+        OpenBundle::open(path)?.read(spill)
+    }
+
+    /// Reads a bundle that is open.
+    fn of(bytes: FileBytes, path: &Path, spill: &Spill) -> Result<Self, Error> {
         let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
         let mut root = None;
         let found = Directory::look(&bytes, &mut |_, entry| {
@@ -149,6 +185,26 @@ impl BundleReader {
             builder.push(line, place).map_err(|error| error.to_string())
         })?;
         builder.finish().map_err(|error| self.damaged(OBJECTS, error))
+    }
+
+    /// The objects as they are where their bytes are not those that were sealed: each such object has the SHA-256 and the
+    /// length of what is there. Who asks for this has to say so of everything that rests on them. Objects that cannot be
+    /// read, or with holes and of another length, stay as they are described and cannot be opened.
+    pub fn accept_changed(&self, is_changed: &dyn Fn(&str) -> bool) -> AcceptedItems<'_> {
+        let mut changed = BTreeMap::new();
+        self.items.each(&mut |item| {
+            let Some(file) = item.bundle_path.as_deref().filter(|file| is_changed(file)) else { return };
+            let Ok(entry) = self.entry(file, self.items.place(item.id)) else { return };
+            if entry.size != item.stored_size && !item.stored_ranges.is_empty() {
+                return;
+            }
+            let Ok(inner) = self.directory.open(&self.bytes, &entry) else { return };
+            let mut hashing = Hashing { inner, sha256: Sha256::new() };
+            if io::copy(&mut hashing, &mut io::sink()).is_ok() {
+                changed.insert(item.id, (hex(&hashing.sha256.finalize()), entry.size));
+            }
+        });
+        AcceptedItems::new(&self.items, changed)
     }
 
     /// Name of the bag.
@@ -229,13 +285,17 @@ impl BundleReader {
         }
         let inner = self.directory.open(&self.bytes, &entry).map_err(|error| self.damaged(file, error))?;
         let mut hashing = Hashing { inner, sha256: Sha256::new() };
-        let bytes =
-            Spill::into_folder(temp_folder).keep(&mut hashing, item.stored_size).map_err(|error| {
-                match error.kind() {
-                    io::ErrorKind::StorageFull => Error::write(temp_folder, error),
-                    _ => self.damaged(file, error),
-                }
-            })?;
+        let bytes = Spill::into_folder(temp_folder).keep(&mut hashing, item.stored_size).map_err(|error| {
+            match error.kind() {
+                // No fault of the bundle: there is no room for what does not fit into memory.
+                io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::NotFound => Error::write(temp_folder, error),
+                _ => self.damaged(file, error),
+            }
+        })?;
         let sha256 = hex(&hashing.sha256.finalize());
         if sha256 != item.sha256 {
             return Err(self.damaged(file, format!("its SHA-256 is {sha256}, objects.jsonl says {}", item.sha256)));

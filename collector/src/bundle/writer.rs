@@ -183,11 +183,14 @@ impl Destination {
         if real.symlink_metadata().is_ok() {
             return Err(Error::DestinationExists { path: path.to_owned() });
         }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&partial).map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::AlreadyExists => Error::DestinationExists { path: partial.clone() },
-                _ => Error::write(&partial, error),
-            }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        // The hives of accounts are nobody's business but that of whoever collects them.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&partial).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::DestinationExists { path: partial.clone() },
+            _ => Error::write(&partial, error),
         })?;
         Ok((Destination { path: real, partial, sealed: false }, file))
     }

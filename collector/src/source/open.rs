@@ -4,7 +4,7 @@ use super::container::{self, Candidate, Disk, HEAD, Integrity, Opened, Refusal};
 use super::tree::{self, Folder, Installation, LooseFiles, Single, Store, Unknown};
 use super::volume::{self, kind, partitions};
 use super::{Found, Media, OpenedVolume, Source, Tree, Volume, VolumeKind};
-use crate::file_bytes::{FileBytes, Slice};
+use crate::file_bytes::{BLOCK_DEVICE, FileBytes, Slice};
 use crate::{Error, Spill};
 use evidence::{Bytes, FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub fn open(path: &Path, spill: &Spill) -> Result<Vec<Source>, Error> {
         opening.store(&store, &Kind { name: "folder", files: vec![path.to_owned()] }, "", &own_name(path), 0);
         return opening.finish(|opening| opening.nothing_in("folder")).map_err(refuse);
     }
-    if let Some(what) = tree::special(metadata.file_type()).filter(|what| *what != "a block device") {
+    if let Some(what) = tree::special(metadata.file_type()).filter(|what| *what != BLOCK_DEVICE) {
         return Err(refuse(format!("it is {what}; give a folder, an archive or an image of a disk")));
     }
     let bytes: Arc<dyn Bytes> = Arc::new(FileBytes::open(path).map_err(cannot)?);

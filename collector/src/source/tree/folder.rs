@@ -1,7 +1,7 @@
 //! A folder of the analysis machine.
 
 use super::{Child, Store};
-use crate::file_bytes::ManyFiles;
+use crate::file_bytes::{ManyFiles, special};
 use crate::source::VolumeKind;
 use evidence::{Bytes, Filetime, Macb, Method, name};
 use std::ffi::{OsStr, OsString};
@@ -73,27 +73,6 @@ fn of_system(name: &str) -> OsString {
 #[cfg(windows)]
 fn of_system(name: &str) -> OsString {
     std::os::windows::ffi::OsStringExt::from_wide(&name::to_utf16(name))
-}
-
-/// What something is that is neither file nor folder, in words.
-pub(crate) fn special(kind: std::fs::FileType) -> Option<&'static str> {
-    if kind.is_file() || kind.is_dir() {
-        return None;
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        if kind.is_fifo() {
-            return Some("a named pipe (FIFO)");
-        } else if kind.is_socket() {
-            return Some("a socket");
-        } else if kind.is_block_device() {
-            return Some("a block device");
-        } else if kind.is_char_device() {
-            return Some("a character device");
-        }
-    }
-    Some("a link")
 }
 
 fn child(name: String, key: String, metadata: &std::fs::Metadata) -> Child {

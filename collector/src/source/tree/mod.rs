@@ -13,7 +13,8 @@ mod loose;
 pub(crate) mod named;
 mod survey;
 
-pub(crate) use folder::{Folder, kept, special};
+pub(crate) use crate::file_bytes::special;
+pub(crate) use folder::{Folder, kept};
 pub(crate) use hosts::hosts;
 pub(crate) use install::{Installation, has_profiles, installations};
 pub(crate) use loose::LooseFiles;
