@@ -97,6 +97,26 @@ fn several_hosts_are_answered_each_on_its_own() {
 
     let again = comtrail(&["run", text(&source), "-o", text(&case)]);
     assert_eq!(again.status.code(), Some(1), "an overview that is there is not written over");
+
+    // The overview is tied to the analysis of each host and to its bundle.
+    for host in hosts {
+        let manifest = std::fs::read(case.join(host["folder"].as_str().unwrap()).join("manifest-sha256.txt")).unwrap();
+        let digest: String = sha2::Sha256::digest(&manifest).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(host["analysis_manifest_sha256"], Value::from(digest));
+    }
+    let verified = comtrail(&["verify", text(&case), "--again"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
+    for name in ["index.json", "index.html", "manifest-sha256.txt", "WS-FIN-07/report.json", "WS-FIN-07-2/timeline.csv"]
+    {
+        let path = case.join(name);
+        let whole = std::fs::read(&path).unwrap();
+        let mut changed = whole.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        assert_eq!(comtrail(&["verify", text(&case), "-q"]).status.code(), Some(1), "{name}");
+        std::fs::write(&path, whole).unwrap();
+    }
 }
 
 #[test]

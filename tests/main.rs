@@ -1,6 +1,8 @@
 //! Tests of the whole program and of the parsers on real evidence.
 
 #[cfg(test)]
+mod analysis;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod bundle;

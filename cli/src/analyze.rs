@@ -4,101 +4,373 @@
 //! are about, then one pass over the merged events.
 
 use crate::args::Common;
-use crate::collect::{threads, wanting};
+use crate::collect::{Shown, cancel_on_interrupt, is_interrupted, threads, wanting};
 use crate::focus;
 use crate::memory::{Ceiling, of_parsing, reads_hives};
 use crate::pace;
 use crate::parse::parse;
+use crate::place::{self, hash_of, hex};
 use crate::progress::{Progress, Style};
 use anyhow::Context;
-use collector::{BundleReader, Spill};
+use collector::{AcceptedItems, BundleReader, OpenBundle, Spill, VerifyReport};
 use evidence::{
     Artifact, Bytes, Focus, Input, Item, ItemId, Items, KeyIndex, Location, Phase, Problem, ProblemKind, Problems,
     Record, Stage,
 };
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Mutex;
-use timeline::{BundleName, Correlator, Format, Host, Merger, Output, Report, ToolName};
+use timeline::{
+    BundleName, CaseFacts, ChangedBundle, Correlator, Format, Host, Merger, Output, Report, TimelineSummary, ToolName,
+};
+
+/// What of the analysis is recorded beside it, because it decides what comes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) full_timeline: bool,
+    pub(crate) accept_changed: bool,
+}
+
+/// What is to be analysed, and where to.
+pub(crate) struct Request<'a> {
+    pub(crate) bundle: &'a Path,
+    pub(crate) folder: &'a Path,
+    pub(crate) options: Options,
+    /// Whether an analysis that is there gives way.
+    pub(crate) replace: bool,
+    /// What reading the bundle back gave, where this program wrote it just now.
+    pub(crate) read_back: Option<&'a VerifyReport>,
+    pub(crate) common: &'a Common,
+}
 
 /// What the analysis came to.
 pub(crate) struct Analyzed {
     pub(crate) report: Report,
+    /// SHA-256 of the list of all its files.
+    pub(crate) manifest_sha256: String,
+    /// SHA-256 of the bundle's file.
+    pub(crate) bundle_sha256: Option<String>,
+    /// Last hash of the bundle's action log.
+    pub(crate) log_head: Option<String>,
 }
 
 /// Analyses a bundle into a folder.
-pub(crate) fn analyze(bundle: &Path, folder: &Path, full_timeline: bool, common: &Common) -> anyhow::Result<Analyzed> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", collector::shown(folder)))?;
-    for name in ["report.html", "report.json"].into_iter().chain(Format::ALL.map(Format::file_name)) {
-        let path = folder.join(name);
-        anyhow::ensure!(!path.exists(), "{} is there already; choose another folder", collector::shown(&path));
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(common)).build()?;
-    pool.install(|| analyze_here(bundle, folder, full_timeline, common))
+pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
+    // A bundle that is not there, or is none, leaves no folder behind.
+    let opened = OpenBundle::open(request.bundle)?;
+    place::folder(request.folder)?;
+    place::refuse_bag(request.folder)?;
+    place::refuse_analysis(request.folder, request.replace)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(request.common)).build()?;
+    pool.install(|| {
+        let verified = match request.read_back {
+            Some(read_back) => read_back.clone(),
+            None => verify(&opened, request.common)?,
+        };
+        refuse_changed(&verified, request)?;
+        // Everything is made aside and gets its name when all is whole.
+        let aside = place::temporary(request.folder)?;
+        // In a run the signal, or the end of the time, has ended the collecting and the analysis is still wanted.
+        let may_stop = request.read_back.is_none();
+        let made = make(opened, &verified, aside.path(), request.options, may_stop, request.common)?;
+        publish(aside.path(), request.folder, request.replace)?;
+        let Made { report, manifest_sha256 } = made;
+        let VerifyReport { archive_sha256: bundle_sha256, log_head, .. } = verified;
+        Ok(Analyzed { report, manifest_sha256, bundle_sha256, log_head })
+    })
 }
 
-fn analyze_here(bundle: &Path, folder: &Path, full_timeline: bool, common: &Common) -> anyhow::Result<Analyzed> {
-    let reader = BundleReader::open_with(bundle, &Spill::into_folder(folder))?;
-    let temp = tempfile::Builder::new()
-        .prefix(".comtrail-")
-        .tempdir_in(folder)
-        .with_context(|| format!("cannot write into {}", collector::shown(folder)))?;
-    let analysis = Analysis {
-        reader: &reader,
-        temp: temp.path(),
-        beside: Beside::new(reader.items()),
-        ceiling: Ceiling::new(common.memory / 2),
-        progress: Progress::new(Style::choose(common.quiet, common.json)),
-        problems: Mutex::new(reader.failures().iter().cloned().collect()),
-    };
-    let host = analysis.host();
-    let merger = Merger::new(temp.path(), usize::try_from(common.memory / 8).unwrap_or(32 << 20));
-    let focus = Mutex::new(focus::on_the_tools());
-    analysis.run(Phase::Independent, "parsing", &Focus::default(), &|artifact, item, record| {
-        for path in focus::lead_paths(artifact, &record) {
-            focus::add_path(&mut lock(&focus), &path);
-        }
-        merger.add(item.id, &record);
-    });
-    let mut focus = focus.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    focus::add_items(&mut focus, reader.items());
-    focus.everything = full_timeline;
-    analysis.run(Phase::Focused, "parsing the file system", &focus, &|_, item, record| merger.add(item.id, &record));
+/// Verifies an open bundle and shows how far that is.
+pub(crate) fn verify(opened: &OpenBundle, common: &Common) -> anyhow::Result<VerifyReport> {
+    let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
+    let verified = opened.verify(cancel_on_interrupt(), &shown);
+    shown.progress.finish();
+    let verified = verified?;
+    anyhow::ensure!(!verified.interrupted, "interrupted before the bundle was verified; nothing was analysed");
+    Ok(verified)
+}
 
-    analysis.progress.phase("merging and correlating", 0);
-    let mut correlator = Correlator::new(host.clone(), reader.items()).knowing(reader.failures());
-    let mut outputs =
-        Format::ALL.into_iter().map(|format| Output::create(folder, format)).collect::<Result<Vec<_>, _>>()?;
-    let summary = timeline::write_timeline(merger.finish()?, reader.items(), &mut outputs, &|_| true, &mut |event| {
-        pace::work();
-        correlator.observe(&event);
-    })?;
-    if let Some(error) = reader.items().failure() {
-        return Err(error).context("a temporary file could not be read back");
+/// Refuses a bundle that is not the one that was sealed, unless that was accepted.
+fn refuse_changed(verified: &VerifyReport, request: &Request<'_>) -> anyhow::Result<()> {
+    const MOST: usize = 5;
+    if verified.is_valid() || request.options.accept_changed {
+        return Ok(());
     }
-    let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    problems.extend(summary.problems);
-    analysis.progress.finish();
+    let mut wrong: Vec<String> = verified.wrong.iter().take(MOST).map(ToString::to_string).collect();
+    let more = verified.wrong.len().saturating_sub(MOST) as u64 + verified.more_wrong;
+    if more > 0 {
+        wrong.push(format!("and {more} more"));
+    }
+    anyhow::bail!(
+        "{} was changed after it was sealed, and nothing of it was analysed: {}. `comtrail verify` lists all that is \
+         wrong with it; --accept-changed analyses it all the same and marks what rests on what was changed",
+        collector::shown(request.bundle),
+        wrong.join("; ")
+    )
+}
 
-    let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
-    let collecting = |name: &str| reader.tool().get(name).cloned().unwrap_or_default();
-    let bundle = BundleName {
-        file: bundle.file_name().map(collector::shown).unwrap_or_default(),
-        bag: reader.bag().to_owned(),
-        sha256: reader.tag_manifest_sha256()?,
-        source: serde_json::from_value(collecting("source")).unwrap_or_default(),
-        checks: image_checks(&reader),
-        collected: serde_json::from_value(collecting("started")).ok(),
-        objects: reader.items().count() as u64,
-        events: summary.events,
-        full_timeline,
-    };
-    let report = Report::new(tool, bundle, host, correlator.finish(), problems.into_vec());
-    write(folder, "report.json", &report.to_json()?)?;
-    write(folder, "report.html", report.to_html().as_bytes())?;
-    Ok(Analyzed { report })
+/// Gives the files of an analysis their names. The manifest comes last, so that without it an analysis is never taken for
+/// whole.
+fn publish(aside: &Path, folder: &Path, replace: bool) -> anyhow::Result<()> {
+    let manifest = folder.join(place::MANIFEST);
+    if replace && manifest.symlink_metadata().is_ok() {
+        std::fs::remove_file(&manifest).with_context(|| format!("cannot replace {}", collector::shown(&manifest)))?;
+    }
+    for name in place::hashed_files().into_iter().chain([place::MANIFEST]) {
+        place::publish(&aside.join(name), &folder.join(name), replace)?;
+    }
+    Ok(())
+}
+
+/// What was made aside.
+pub(crate) struct Made {
+    pub(crate) report: Report,
+    pub(crate) manifest_sha256: String,
+}
+
+/// Makes every file of an analysis in a folder: the same bytes for the same bundle, options and version.
+pub(crate) fn make(
+    opened: OpenBundle,
+    verified: &VerifyReport,
+    folder: &Path,
+    options: Options,
+    may_stop: bool,
+    common: &Common,
+) -> anyhow::Result<Made> {
+    let reader = opened.read(&Spill::into_folder(folder))?;
+    let changed = (!verified.is_valid()).then(|| Changed::accept(verified, &reader));
+    let mut hashes = Hashes::default();
+    let work = Work { reader: &reader, verified, changed: changed.as_ref(), folder, options, may_stop, common };
+    let report = work.report(&mut hashes)?;
+    hashes.write(folder, place::ANALYSIS, &about(&reader, &report, options)?)?;
+    hashes.write(folder, "report.json", &report.to_json()?)?;
+    hashes.write(folder, "report.html", report.to_html().as_bytes())?;
+    let manifest = hashes.manifest();
+    place::write(folder, place::MANIFEST, manifest.as_bytes())?;
+    Ok(Made { report, manifest_sha256: hash_of(manifest.as_bytes()) })
+}
+
+/// `analysis.json`: of which bundle, by which version and with which options. No time, path or name of the machine that
+/// analyses stands in it, so that the same bundle gives the same bytes.
+fn about(reader: &BundleReader, report: &Report, options: Options) -> anyhow::Result<Vec<u8>> {
+    let mut about = serde_json::Map::new();
+    if let Some(changed) = &report.changed {
+        about.insert("changed_after_sealing".to_owned(), serde_json::to_value(changed)?);
+    }
+    about.insert("schema".to_owned(), "comtrail-analysis/1".into());
+    about.insert("tool".to_owned(), serde_json::to_value(&report.tool)?);
+    about.insert(
+        "bundle".to_owned(),
+        serde_json::json!({
+            "bag": reader.bag(),
+            "archive_sha256": report.bundle.archive_sha256,
+            "tag_manifest_sha256": report.bundle.sha256,
+        }),
+    );
+    let Options { full_timeline, accept_changed } = options;
+    about.insert(
+        "options".to_owned(),
+        serde_json::json!({ "full_timeline": full_timeline, "accept_changed": accept_changed }),
+    );
+    // Weights and lists of an examiner's own will be rules; there are none yet.
+    about.insert("rules_sha256".to_owned(), "none".into());
+    let mut bytes = serde_json::to_vec_pretty(&about)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Which objects are not what was sealed.
+struct Changed<'a> {
+    said: ChangedBundle,
+    ids: BTreeSet<ItemId>,
+    /// All objects, the changed ones as they are.
+    items: AcceptedItems<'a>,
+}
+
+impl<'a> Changed<'a> {
+    /// Finds them, and lets them be read as they are.
+    fn accept(verified: &VerifyReport, reader: &'a BundleReader) -> Self {
+        let wrong: HashSet<&str> = verified.wrong.iter().map(|wrong| wrong.path.as_str()).collect();
+        // Where nothing vouches for what is said of the objects, all of them are in doubt.
+        let all = wrong.iter().any(|path| path.starts_with("tagmanifest-") || *path == "metadata/objects.jsonl");
+        let is_changed = |path: &str| all || wrong.contains(path) || verified.is_changed(path);
+        let (mut paths, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        reader.items().each(&mut |item| {
+            if item.bundle_path.as_deref().is_some_and(is_changed) {
+                paths.insert(item.original_path.clone());
+                ids.insert(item.id);
+            }
+        });
+        let list = verified.wrong.iter().map(ToString::to_string).collect();
+        let said = ChangedBundle::new(list, ids.len() as u64, paths);
+        Changed { said, ids, items: reader.accept_changed(&is_changed) }
+    }
+}
+
+/// Names and digests of the files of an analysis.
+#[derive(Default)]
+struct Hashes(BTreeMap<&'static str, String>);
+
+impl Hashes {
+    fn write(&mut self, folder: &Path, name: &'static str, bytes: &[u8]) -> anyhow::Result<()> {
+        place::write(folder, name, bytes)?;
+        self.0.insert(name, hash_of(bytes));
+        Ok(())
+    }
+
+    fn manifest(&self) -> String {
+        self.0.iter().map(|(name, sha256)| place::manifest_line(name, sha256)).collect()
+    }
+}
+
+/// A file whose digest is computed while it is written.
+struct Hashed {
+    file: File,
+    sha256: Sha256,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buffer)?;
+        self.sha256.update(&buffer[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// What a report is made of.
+struct Work<'a> {
+    reader: &'a BundleReader,
+    verified: &'a VerifyReport,
+    changed: Option<&'a Changed<'a>>,
+    /// Where the timeline's files and what does not fit into memory go.
+    folder: &'a Path,
+    options: Options,
+    /// Whether an interrupt ends it.
+    may_stop: bool,
+    common: &'a Common,
+}
+
+impl Work<'_> {
+    fn report(&self, hashes: &mut Hashes) -> anyhow::Result<Report> {
+        let (reader, memory) = (self.reader, self.common.memory);
+        let items: &dyn Items = self.changed.map_or(reader.items() as &dyn Items, |changed| &changed.items);
+        let analysis = Analysis {
+            reader,
+            items,
+            temp: self.folder,
+            beside: Beside::new(items),
+            ceiling: Ceiling::new(memory / 2),
+            progress: Progress::new(Style::choose(self.common.quiet, self.common.json)),
+            problems: Mutex::new(reader.failures().iter().cloned().collect()),
+            cannot: Mutex::new(None),
+            may_stop: self.may_stop,
+        };
+        let host = analysis.host();
+        let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
+        let focus = Mutex::new(focus::on_the_tools());
+        analysis.run(Phase::Independent, "parsing", &Focus::default(), &|artifact, item, record| {
+            for path in focus::lead_paths(artifact, &record) {
+                focus::add_path(&mut lock(&focus), &path);
+            }
+            merger.add(item.id, &record);
+        });
+        let mut focus = focus.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        focus::add_items(&mut focus, items);
+        focus.everything = self.options.full_timeline;
+        let phase = "parsing the file system";
+        analysis.run(Phase::Focused, phase, &focus, &|_, item, record| merger.add(item.id, &record));
+
+        let uninterrupted = || {
+            anyhow::ensure!(!analysis.is_stopped(), "interrupted; nothing of the analysis was kept");
+            Ok(())
+        };
+        uninterrupted()?;
+        analysis.progress.phase("merging and correlating", 0);
+        let mut correlator = Correlator::new(host.clone(), items).knowing(reader.failures());
+        let summary = self.timeline(merger, items, &mut correlator, hashes)?;
+        if let Some(error) = reader.items().failure() {
+            return Err(error).context("a temporary file could not be read back");
+        }
+        if let Some(error) = lock(&analysis.cannot).take() {
+            return Err(error.into());
+        }
+        uninterrupted()?;
+        let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        problems.extend(summary.problems);
+        analysis.progress.finish();
+        let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        let bundle = self.bundle(summary.events)?;
+        let mut report = Report::new(tool, bundle, host, correlator.finish(), problems.into_vec());
+        report.case = case_facts(reader);
+        report.changed = self.changed.map(|changed| changed.said.clone());
+        Ok(report)
+    }
+
+    /// Writes the files of the timeline, while the correlator looks on.
+    fn timeline(
+        &self,
+        merger: Merger,
+        items: &dyn Items,
+        correlator: &mut Correlator<'_>,
+        hashes: &mut Hashes,
+    ) -> anyhow::Result<TimelineSummary> {
+        let mut outputs = Vec::new();
+        for format in Format::ALL {
+            let Output { format, name, to } = Output::create(self.folder, format)?;
+            outputs.push(Output { format, name, to: Hashed { file: to, sha256: Sha256::new() } });
+        }
+        let none = BTreeSet::new();
+        let changed = self.changed.map_or(&none, |changed| &changed.ids);
+        let observe = &mut |event: timeline::Event| {
+            pace::work();
+            correlator.observe(&event);
+        };
+        let summary =
+            timeline::write_timeline_marking(merger.finish()?, items, changed, &mut outputs, &|_| true, observe)?;
+        for Output { format, name, to } in outputs {
+            to.file.sync_all().with_context(|| format!("cannot write {name}"))?;
+            hashes.0.insert(format.file_name(), hex(&to.sha256.finalize()));
+        }
+        Ok(summary)
+    }
+
+    fn bundle(&self, events: u64) -> anyhow::Result<BundleName> {
+        let reader = self.reader;
+        let collecting = |name: &str| reader.tool().get(name).cloned().unwrap_or_default();
+        Ok(BundleName {
+            file: format!("{}.zip", reader.bag()),
+            bag: reader.bag().to_owned(),
+            archive_sha256: self.verified.archive_sha256.clone(),
+            sha256: reader.tag_manifest_sha256()?,
+            source: serde_json::from_value(collecting("source")).unwrap_or_default(),
+            checks: image_checks(reader),
+            collected: serde_json::from_value(collecting("started")).ok(),
+            objects: reader.items().count() as u64,
+            events,
+            full_timeline: self.options.full_timeline,
+        })
+    }
+}
+
+/// What was said about the case when it was collected.
+fn case_facts(reader: &BundleReader) -> CaseFacts {
+    let fact = |name: &str| Some(reader.host().pointer("/facts")?.get(name)?.as_str()?.to_owned());
+    CaseFacts {
+        id: fact("CaseId"),
+        examiner: fact("Examiner"),
+        organization: fact("Organization"),
+        reference_time: fact("ReferenceTime"),
+        clock_difference: fact("ClockDifference"),
+    }
 }
 
 /// What the check of the image gave, where there was one.
@@ -106,12 +378,6 @@ fn image_checks(reader: &BundleReader) -> Vec<String> {
     let facts = reader.host().pointer("/source/facts").and_then(serde_json::Value::as_object);
     let checks = facts.into_iter().flatten().filter(|(name, _)| name.starts_with("check of the "));
     checks.map(|(name, result)| format!("{name}: {}", result.as_str().unwrap_or_default())).collect()
-}
-
-/// Writes a file of the case.
-pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-    let path = folder.join(name);
-    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", collector::shown(&path)))
 }
 
 fn folder_of(path: &str) -> &str {
@@ -129,7 +395,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// A piece of work: an object for an artifact, and how long it is.
-type Work = (&'static Artifact, ItemId, u64);
+type Piece = (&'static Artifact, ItemId, u64);
 
 /// Which objects help to read others.
 struct Beside {
@@ -173,18 +439,27 @@ impl Beside {
 
 struct Analysis<'a> {
     reader: &'a BundleReader,
+    items: &'a dyn Items,
     temp: &'a Path,
     beside: Beside,
     ceiling: Ceiling,
     progress: Progress,
     problems: Mutex<Problems>,
+    /// Why the machine that analyses cannot go on, which is nothing about the evidence.
+    cannot: Mutex<Option<collector::Error>>,
+    may_stop: bool,
 }
 
 impl Analysis<'_> {
+    /// Whether somebody ended it: what is read from now on is of no use.
+    fn is_stopped(&self) -> bool {
+        self.may_stop && is_interrupted()
+    }
+
     /// The host as its own hives describe it.
     fn host(&self) -> Host {
         let mut records = Vec::new();
-        self.reader.items().each(&mut |item| {
+        self.items.each(&mut |item| {
             if is_log(&item.original_path) {
                 return;
             }
@@ -204,12 +479,12 @@ impl Analysis<'_> {
             let wanting = wanting(&item.wanted_by).into_iter();
             wanting.filter(move |one| one.phase == phase && one.id != "host" && !(reads_hives(one) && is_log))
         };
-        let items = self.reader.items();
+        let items = self.items;
         let mut bytes = 0;
         items.each(&mut |item| bytes += item.stored_size * chosen(item).count() as u64);
         self.progress.phase(name, bytes);
-        let mut work: Vec<Work> = Vec::new();
-        let finish = |work: &mut Vec<Work>| {
+        let mut work: Vec<Piece> = Vec::new();
+        let finish = |work: &mut Vec<Piece>| {
             // The largest first, so that the threads end together.
             work.sort_by_key(|(artifact, item, size)| (std::cmp::Reverse(*size), *item, artifact.id));
             work.par_iter().with_max_len(1).for_each(|(artifact, id, size)| {
@@ -232,31 +507,31 @@ impl Analysis<'_> {
     }
 
     fn memory_for(&self, artifact: &Artifact, item: &Item) -> u64 {
-        let logs = item.companions.iter().filter_map(|path| self.reader.items().by_path(path));
+        let logs = item.companions.iter().filter_map(|path| self.items.by_path(path));
         of_parsing(artifact, item.stored_size, logs.map(|log| log.stored_size).fold(0, u64::saturating_add))
     }
 
     fn parse_item(&self, artifact: &Artifact, item: &Item, focus: &Focus, on_record: &mut dyn FnMut(Record)) {
-        if item.bundle_path.is_none() {
+        if item.bundle_path.is_none() || self.is_stopped() {
             return;
         }
         let _room = self.ceiling.enter(self.memory_for(artifact, item));
         let Some(bytes) = self.open(item) else { return };
         let mut companions: Vec<(String, Box<dyn Bytes>)> = Vec::new();
         for path in &item.companions {
-            if let Some(companion) = self.reader.items().by_path(path).filter(|one| one.bundle_path.is_some()) {
+            if let Some(companion) = self.items.by_path(path).filter(|one| one.bundle_path.is_some()) {
                 companions.extend(self.open(&companion).map(|bytes| (companion.original_path.clone(), bytes)));
             }
         }
         // A base class of an assembly can lie in another file beside it.
         if artifact.locations.contains(&Location::Lead) {
-            for sibling in self.beside.of(self.reader.items(), item) {
+            for sibling in self.beside.of(self.items, item) {
                 companions.extend(self.open(&sibling).map(|bytes| (sibling.original_path.clone(), bytes)));
             }
         }
         // A change journal names parents by record number only; the file records of its volume have their paths.
         if artifact.phase == Phase::Focused && !item.original_path.ends_with("$MFT") {
-            let mft = self.beside.mft_of(&item.volume).and_then(|id| self.reader.items().by_id(id));
+            let mft = self.beside.mft_of(&item.volume).and_then(|id| self.items.by_id(id));
             companions.extend(mft.and_then(|mft| Some((mft.original_path.clone(), self.open(&mft)?))));
         }
         let input = Input {
@@ -272,12 +547,21 @@ impl Analysis<'_> {
     fn open(&self, item: &Item) -> Option<Box<dyn Bytes>> {
         match self.reader.open_item(item, self.temp) {
             Ok(bytes) => Some(bytes),
+            Err(error @ collector::Error::Write { .. }) => {
+                lock(&self.cannot).get_or_insert(error);
+                None
+            }
             Err(error) => {
+                // Where the bundle lies on this machine is no part of the analysis.
+                let what = match error {
+                    collector::Error::DamagedBundle { item, why, .. } => format!("{item} cannot be used: {why}"),
+                    other => other.to_string(),
+                };
                 lock(&self.problems).push(Problem::new(
                     Stage::Bundle,
                     ProblemKind::ReadFailed,
                     item.original_path.clone(),
-                    error.to_string(),
+                    what,
                     "nothing of this object is analysed",
                 ));
                 None

@@ -38,16 +38,23 @@ Examples:
       One object for one bundle, a list of them for several.
   comtrail verify unpacked/WS-FIN-07-20260304T141233Z/
       A bundle that was unpacked: everything but the archive itself.
+  comtrail verify case/
+      The folder of an analysis: its files by their manifest, and the bundle that it names.
+  comtrail verify case/ --again
+      The bundle is analysed anew besides, and every byte compared.
 
-Exit status: 0 valid and complete, 2 valid but interrupted or recovered, 1 not valid; of several the worst. Problems that
-the bundle records, and that it is not signed, do not count.";
+Exit status: 0 valid and complete, 2 valid but interrupted or recovered, 1 not valid; of several the worst. Of an analysis
+2 as well where its bundle is not there, or another version made it and it cannot be compared. Problems that the bundle
+records, and that it is not signed, do not count.";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
   comtrail analyze WS-FIN-07.zip -o case/
   comtrail analyze WS-FIN-07.zip -o case/ --full-timeline
 
-Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body.";
+Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body, analysis.json (of which bundle, by which
+version) and manifest-sha256.txt over all of them. The bundle is verified first; one that was changed after it was sealed is
+refused.";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
@@ -186,6 +193,29 @@ pub(crate) struct ExpectedHashes {
     pub(crate) log: Option<String>,
 }
 
+/// How an analysis is checked.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct CheckOptions {
+    /// Of the folder of an analysis: analyze its bundle anew and compare every byte.
+    #[arg(long)]
+    pub(crate) again: bool,
+
+    /// Of the folder of an analysis: where its bundle is, if it lies neither in the folder nor in the one above.
+    #[arg(long = "bundle", value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath)]
+    pub(crate) its_bundle: Option<PathBuf>,
+
+    /// Of the folder of an analysis: the hash that was printed when it was made. Another one is an error.
+    #[arg(long, value_name = "SHA-256", value_parser = parse_sha256)]
+    pub(crate) expect_manifest: Option<String>,
+}
+
+impl CheckOptions {
+    /// Whether one of them is.
+    pub(crate) fn are_given(&self) -> bool {
+        self.again || self.its_bundle.is_some() || self.expect_manifest.is_some()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Collect, verify and analyze in one go.
@@ -228,11 +258,13 @@ pub(crate) enum Command {
     /// Check that a bundle is complete (nothing missing, nothing added) and valid (every digest).
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify {
-        /// The bundles: zip files, or folders that they were unpacked to.
+        /// The bundles: zip files, or folders that they were unpacked to; or folders of analyses.
         #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
         bundles: Vec<PathBuf>,
         #[command(flatten)]
         expected: ExpectedHashes,
+        #[command(flatten)]
+        analysis: CheckOptions,
     },
     /// Build the timeline and the report of a bundle.
     #[command(after_help = ANALYZE_EXAMPLES)]
@@ -245,6 +277,13 @@ pub(crate) enum Command {
         output: PathBuf,
         #[command(flatten)]
         scope: TimelineScope,
+        /// Replace the analysis that is in the folder. A bundle is never replaced.
+        #[arg(long)]
+        force: bool,
+        /// Analyze a bundle that was changed after it was sealed. Every output says so, and what rests on a changed object
+        /// is marked.
+        #[arg(long)]
+        accept_changed: bool,
     },
     /// Say what an assembly is and whether the tools would run its code.
     #[command(after_help = INSPECT_EXAMPLES)]

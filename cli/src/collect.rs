@@ -5,9 +5,9 @@ use crate::args::{CaseWords, CollectLimits, Common};
 use crate::focus;
 use crate::hosts;
 use crate::memory::{Ceiling, of_parsing};
-use crate::pace;
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
+use crate::{pace, place};
 use anyhow::Context;
 use collector::source::{PartitionId, Source, VolumeKind, live};
 use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Step, ToolFacts};
@@ -265,7 +265,7 @@ pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(place::hex(&hash.finalize()))
 }
 
 /// What an acquired object names: its records, through the leads of its artifacts and the grammar of the tools.

@@ -1,7 +1,6 @@
 //! What a live collection left behind on the host, by the system's own count, and what it must have left.
 
-use crate::pace;
-use anyhow::Context;
+use crate::{pace, place};
 use serde_json::json;
 use std::path::Path;
 
@@ -25,7 +24,6 @@ const OF_A_SHADOW_COPY: [&str; 2] = [
 
 /// Writes `footprint.json` into the folder of a case.
 pub(crate) fn write(case: &Path, made_shadow_copy: bool) -> anyhow::Result<()> {
-    let path = case.join("footprint.json");
     let destination = size_below(case);
     let (read, written) = counters();
     let of_the_copy = if made_shadow_copy { &OF_A_SHADOW_COPY[..] } else { &[] };
@@ -44,7 +42,7 @@ pub(crate) fn write(case: &Path, made_shadow_copy: bool) -> anyhow::Result<()> {
                     what stands there now",
     });
     let text = serde_json::to_string_pretty(&footprint)? + "\n";
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", collector::shown(&path)))
+    place::write(case, "footprint.json", text.as_bytes())
 }
 
 #[cfg(windows)]

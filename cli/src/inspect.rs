@@ -104,6 +104,9 @@ struct FileBytes {
 
 impl FileBytes {
     fn open(path: &Path) -> io::Result<Self> {
+        if let Some(what) = collector::special_file(path) {
+            return Err(io::Error::other(format!("it is {what}, not a file")));
+        }
         let file = File::open(path)?;
         let facts = file.metadata()?;
         if !facts.is_file() {

@@ -3,6 +3,7 @@
 mod analyze;
 mod args;
 mod catalogue;
+mod check_case;
 mod collect;
 mod focus;
 mod footprint;
@@ -11,6 +12,7 @@ mod inspect;
 mod memory;
 mod pace;
 mod parse;
+mod place;
 mod progress;
 mod run;
 mod say;
@@ -18,12 +20,13 @@ mod summary;
 mod verify;
 
 use anyhow::Context;
-use args::{Cli, Command, ListFormat};
+use args::{Cli, CollectLimits, Command, ListFormat};
 use clap::{CommandFactory, Parser};
 use progress::printable;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,11 +44,21 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, everything else is a usage error.
-            let status = if error.use_stderr() { 64 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(status);
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            if std::env::args_os().any(|argument| argument == "--json") {
+                JSON.store(true, Ordering::Relaxed);
+                let text = error.render().to_string();
+                fail(text.trim().strip_prefix("error: ").unwrap_or(&text));
+            } else {
+                let _ = error.print();
+            }
+            return ExitCode::from(64);
         }
     };
+    JSON.store(cli.common.json, Ordering::Relaxed);
     parse::install_panic_hook();
     let outcome = std::panic::catch_unwind(|| run(&cli));
     match outcome {
@@ -56,11 +69,11 @@ fn main() -> ExitCode {
             if is_closed_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            complain(&in_words(&error));
-            ExitCode::from(1)
+            fail(&in_words(&error));
+            ExitCode::from(if error.is::<Usage>() { 64 } else { 1 })
         }
         Err(_) => {
-            complain(&format!("a fault of this program: {}", parse::panics().last().map_or("", String::as_str)));
+            fail(&format!("a fault of this program: {}", parse::panics().last().map_or("", String::as_str)));
             ExitCode::from(1)
         }
     }
@@ -85,8 +98,58 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+/// Whether programs read what is said.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Says something on standard error that is no progress, also with `--quiet`.
 fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "comtrail: {}", printable(text));
+    say_as("notice", text);
+}
+
+/// Says why the program could not do what it was asked for.
+fn fail(text: &str) {
+    say_as("error", text);
+}
+
+fn say_as(kind: &str, text: &str) {
+    let line = if JSON.load(Ordering::Relaxed) {
+        serde_json::json!({ kind: text }).to_string()
+    } else {
+        format!("comtrail: {}", printable(text))
+    };
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The command line asks for what does not go together.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Refuses options that only mean something on a live host, instead of ignoring them.
+fn refuse_live_only(source: &Path, limits: &CollectLimits) -> anyhow::Result<()> {
+    if source.as_os_str() == collector::source::live::NAME {
+        return Ok(());
+    }
+    let given = [
+        ("--io", limits.io.is_some()),
+        ("--shadow-copies", limits.shadow_copies),
+        ("--make-shadow-copy", limits.make_shadow_copy),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Usage(format!(
+            "{option} is for a live host, and {} is none; leave it out, or give `live` as the source",
+            collector::shown(source)
+        ))
+        .into()),
+        None => Ok(()),
+    }
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
@@ -109,12 +172,16 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Complete)
         }
         Command::Run { source, output, which, words, limits, scope } => {
+            refuse_live_only(source, limits)?;
+            place::refuse_second_run(output)?;
             collect::keep_to(limits);
             let hosts = hosts::open(source, output, which, limits, &cli.common)?;
             let job = run::Job { source, output, words, limits, scope, common: &cli.common };
             run::run(&job, hosts, &mut out)
         }
         Command::Collect { source, output, which, words, limits } => {
+            refuse_live_only(source, limits)?;
+            place::refuse_existing(output)?;
             collect::keep_to(limits);
             let hosts = hosts::open(source, output, which, limits, &cli.common)?;
             let [only] = hosts.as_slice() else {
@@ -128,15 +195,24 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             let collected = collect::collect(&only.opened, output, collect::now(), words, limits, &cli.common)?;
             say::collected(&collected, &cli.common, &mut out)
         }
-        Command::Verify { bundles, expected } => {
+        Command::Verify { bundles, expected, analysis } => {
+            bundles.iter().try_for_each(|bundle| place::refuse_special(bundle))?;
             if bundles.len() > 1 && (expected.archive.is_some() || expected.log.is_some()) {
                 anyhow::bail!("--expect-archive and --expect-log are of one bundle; give one");
             }
-            verify::run(bundles, expected, &cli.common, &mut out)
+            verify::run(bundles, expected, analysis, &cli.common, &mut out)
         }
-        Command::Analyze { bundle, output, scope } => {
-            let analyzed = analyze::analyze(bundle, output, scope.full_timeline, &cli.common)?;
-            say::analyzed(&analyzed.report, None, output, &cli.common, &mut out)
+        Command::Analyze { bundle, output, scope, force, accept_changed } => {
+            place::refuse_special(bundle)?;
+            let analyzed = analyze::analyze(&analyze::Request {
+                bundle,
+                folder: output,
+                options: analyze::Options { full_timeline: scope.full_timeline, accept_changed: *accept_changed },
+                replace: *force,
+                read_back: None,
+                common: &cli.common,
+            })?;
+            say::analyzed(&analyzed, None, output, &cli.common, &mut out)
         }
         Command::Inspect { files } => {
             let whole = inspect::run(files, cli.common.json, &mut out)?;

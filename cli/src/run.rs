@@ -1,14 +1,16 @@
 //! `comtrail run`: collects, verifies and analyses, each host of the source by itself.
 
+use crate::analyze::{self, Analyzed};
 use crate::args::{CaseWords, CollectLimits, Common, TimelineScope};
 use crate::collect::{self, Opened};
 use crate::hosts::Host;
-use crate::{Outcome, analyze, footprint, in_words, say};
+use crate::{Outcome, footprint, in_words, place, say};
 use anyhow::Context;
 use collector::Collected;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use timeline::{Index, IndexedHost, Report, ToolName};
+use timeline::{Index, IndexedHost, ToolName};
 
 /// What the run was asked for.
 pub(crate) struct Job<'a> {
@@ -29,11 +31,11 @@ pub(crate) fn run(job: &Job<'_>, mut hosts: Vec<Host>, out: &mut dyn Write) -> a
         return several(job, hosts, out);
     }
     let only = hosts.pop().context("the source holds no host")?;
-    let (report, collected) = one(job, only.opened, job.output, &mut None)?;
+    let (analyzed, collected) = one(job, only.opened, job.output, &mut None)?;
     if job.source.as_os_str() == collector::source::live::NAME {
         footprint::write(job.output, job.limits.make_shadow_copy)?;
     }
-    say::analyzed(&report, Some(&collected), job.output, job.common, out)
+    say::analyzed(&analyzed, Some(&collected), job.output, job.common, out)
 }
 
 /// One host: its bundle and its report in a folder. `bundle` learns the bundle's name as soon as there is one.
@@ -42,8 +44,8 @@ fn one(
     opened: Opened,
     folder: &Path,
     bundle: &mut Option<String>,
-) -> anyhow::Result<(Report, Collected)> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", collector::shown(folder)))?;
+) -> anyhow::Result<(Analyzed, Collected)> {
+    place::folder(folder)?;
     let started = collect::now();
     let name = bundle_name(&opened.name, started);
     let collected = collect::collect(&opened, &folder.join(&name), started, job.words, job.limits, job.common)?;
@@ -54,16 +56,29 @@ fn one(
         "what was read back from {} is not what was written; it is kept for examination, nothing was analysed",
         collector::shown(&collected.path)
     );
-    let analyzed = analyze::analyze(&collected.path, folder, job.scope.full_timeline, job.common)?;
-    Ok((analyzed.report, collected))
+    let analyzed = analyze::analyze(&analyze::Request {
+        bundle: &collected.path,
+        folder,
+        options: analyze::Options { full_timeline: job.scope.full_timeline, accept_changed: false },
+        replace: false,
+        // The bundle was read back a moment ago.
+        read_back: Some(&collected.verified),
+        common: job.common,
+    })?;
+    Ok((analyzed, collected))
 }
 
 /// Several hosts, one after the other, and the overview of all. What goes wrong with one does not stop the others.
 fn several(job: &Job<'_>, hosts: Vec<Host>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    for name in ["index.html", "index.json"] {
+    for name in place::INDEX {
         let path = job.output.join(name);
-        anyhow::ensure!(!path.exists(), "{} is there already; choose another folder", collector::shown(&path));
+        let there = path.symlink_metadata().is_ok();
+        anyhow::ensure!(!there, "{} is there already; choose another folder", collector::shown(&path));
     }
+    for host in &hosts {
+        place::refuse_second_run(&job.output.join(&host.folder))?;
+    }
+    place::folder(job.output)?;
     let mut worst = Outcome::Complete;
     let mut indexed = Vec::new();
     let total = hosts.len();
@@ -77,12 +92,28 @@ fn several(job: &Job<'_>, hosts: Vec<Host>, out: &mut dyn Write) -> anyhow::Resu
     }
     let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let index = Index::new(tool, collector::shown(job.source), indexed);
-    // Where no host could be collected, the folder may not be there yet.
-    std::fs::create_dir_all(job.output).with_context(|| format!("cannot create {}", collector::shown(job.output)))?;
-    analyze::write(job.output, "index.json", &index.to_json()?)?;
-    analyze::write(job.output, "index.html", index.to_html().as_bytes())?;
-    say::overview(&index, job.output, job.common, out)?;
+    let manifest_sha256 = write_overview(job.output, &index)?;
+    say::overview(&index, &manifest_sha256, job.output, job.common, out)?;
     Ok(worst)
+}
+
+/// Writes the overview, and the manifest over it and over the manifests of the hosts. Gives the manifest's own hash.
+fn write_overview(case: &Path, index: &Index) -> anyhow::Result<String> {
+    let files = [("index.html", index.to_html().into_bytes()), ("index.json", index.to_json()?)];
+    let mut hashes: BTreeMap<String, String> = index
+        .hosts
+        .iter()
+        .filter_map(|host| {
+            Some((format!("{}/{}", host.folder, place::MANIFEST), host.analysis_manifest_sha256.clone()?))
+        })
+        .collect();
+    for (name, bytes) in &files {
+        place::write(case, name, bytes)?;
+        hashes.insert((*name).to_owned(), place::hash_of(bytes));
+    }
+    let manifest: String = hashes.iter().map(|(name, sha256)| place::manifest_line(name, sha256)).collect();
+    place::write(case, place::MANIFEST, manifest.as_bytes())?;
+    Ok(place::hash_of(manifest.as_bytes()))
 }
 
 fn host_of_several(job: &Job<'_>, host: Host) -> (IndexedHost, Outcome) {
@@ -93,14 +124,16 @@ fn host_of_several(job: &Job<'_>, host: Host) -> (IndexedHost, Outcome) {
         return (IndexedHost::without_report(name, folder, None, why), Outcome::WithProblems);
     }
     let mut bundle = None;
-    let place = job.output.join(&folder);
-    let done = one(job, opened, &place, &mut bundle).and_then(|(report, collected)| {
+    let own = place::folder_of_host(job.output, &folder);
+    let done = own.and_then(|own| one(job, opened, &own, &mut bundle)).map(|(analyzed, collected)| {
+        let report = analyzed.report;
         let outcome = say::outcome_of(&report, Some(&collected));
-        let sha256 = collect::file_hash(&collected.path)
-            .with_context(|| format!("cannot read {}", collector::shown(&collected.path)))?;
+        let sha256 = analyzed.bundle_sha256.unwrap_or_default();
         let file = collector::shown(collected.path.file_name().unwrap_or_default());
         let problems = say::count_real(&report.problems);
-        Ok((IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report, problems), outcome))
+        let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report, problems);
+        host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
+        (host, outcome)
     });
     done.unwrap_or_else(|error| {
         let why = in_words(&error);

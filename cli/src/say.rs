@@ -1,6 +1,7 @@
 //! What a command says at its end, to people or to programs.
 
 use crate::Outcome;
+use crate::analyze::Analyzed;
 use crate::args::Common;
 use crate::progress::printable;
 use crate::summary::Page;
@@ -72,29 +73,51 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
 
 /// After an analysis.
 pub(crate) fn analyzed(
-    report: &Report,
+    analyzed: &Analyzed,
     collected: Option<&Collected>,
     folder: &Path,
     common: &Common,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
+    let report = &analyzed.report;
     if common.json {
-        let result = serde_json::json!({
+        let mut result = serde_json::Map::new();
+        if let Some(changed) = &report.changed {
+            result.insert("changed_after_sealing".to_owned(), serde_json::to_value(changed)?);
+        }
+        let facts = serde_json::json!({
             "bundle": collected.map(|collected| collector::shown(&collected.path)),
+            "archive_sha256": analyzed.bundle_sha256, "action_log_hash": analyzed.log_head,
+            "analysis_manifest_sha256": analyzed.manifest_sha256,
             "report": collector::shown(folder.join("report.html")),
             "executions": report.executions.len(), "attempts": report.attempts.len(),
             "registrations": report.registrations.len(), "events": report.bundle.events, "summary": report.summary,
             "problems": report.problems.len(),
         });
-        writeln!(out, "{result}")?;
+        result.extend(facts.as_object().cloned().unwrap_or_default());
+        writeln!(out, "{}", serde_json::Value::from(result))?;
     } else if !common.quiet {
-        Page::of_standard_output().report(report, common.verbose, out)?;
+        let page = Page::of_standard_output();
+        if let Some(changed) = &report.changed {
+            page.wrapped(out, "", "", &changed.statement)?;
+        }
+        page.report(report, common.verbose, out)?;
         if let Some(collected) = collected {
             writeln!(out, "bundle       {}", plain(&collected.path))?;
         }
         writeln!(out, "report       {}", collector::shown(folder.join("report.html")))?;
         writeln!(out, "timeline     {} events", report.bundle.events)?;
         list(&report.problems, common, out)?;
+        writeln!(out, "\nTo be written down, elsewhere than with the files:")?;
+        if let Some(sha256) = &analyzed.bundle_sha256 {
+            writeln!(out, "bundle       {sha256}")?;
+        }
+        if let Some(head) = &analyzed.log_head {
+            writeln!(out, "action log   {head}")?;
+        }
+        writeln!(out, "analysis     {}", analyzed.manifest_sha256)?;
+    } else if let Some(changed) = &report.changed {
+        crate::complain(&changed.statement);
     }
     Ok(outcome_of(report, collected))
 }
@@ -102,13 +125,22 @@ pub(crate) fn analyzed(
 /// How a host was done.
 pub(crate) fn outcome_of(report: &Report, collected: Option<&Collected>) -> Outcome {
     let interrupted = collected.is_some_and(|collected| collected.interrupted);
-    if interrupted { Outcome::WithProblems } else { outcome(&report.problems) }
+    let doubtful = interrupted || report.changed.is_some();
+    if doubtful { Outcome::WithProblems } else { outcome(&report.problems) }
 }
 
 /// After a run on several hosts.
-pub(crate) fn overview(index: &Index, folder: &Path, common: &Common, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn overview(
+    index: &Index,
+    manifest_sha256: &str,
+    folder: &Path,
+    common: &Common,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     if common.json {
-        writeln!(out, "{}", serde_json::to_string(index)?)?;
+        let mut result = serde_json::to_value(index)?;
+        result["manifest_sha256"] = manifest_sha256.into();
+        writeln!(out, "{result}")?;
         return Ok(());
     }
     if common.quiet {
@@ -131,6 +163,7 @@ pub(crate) fn overview(index: &Index, folder: &Path, common: &Common, out: &mut 
         }
     }
     writeln!(out, "\noverview     {}", collector::shown(folder.join("index.html")))?;
+    writeln!(out, "manifest     {manifest_sha256}")?;
     Ok(())
 }
 

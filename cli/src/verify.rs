@@ -1,9 +1,9 @@
 //! `comtrail verify`: one bundle or many, as archives or unpacked.
 
 use crate::Outcome;
-use crate::args::{Common, ExpectedHashes};
-use crate::collect;
+use crate::args::{CheckOptions, Common, ExpectedHashes};
 use crate::progress::{Progress, Style, printable};
+use crate::{Usage, check_case, collect};
 use collector::VerifyReport;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ const SHOWN: usize = 100;
 pub(crate) fn run(
     bundles: &[PathBuf],
     expected: &ExpectedHashes,
+    analysis: &CheckOptions,
     common: &Common,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
@@ -22,6 +23,30 @@ pub(crate) fn run(
     let mut worst = Outcome::Complete;
     let mut list = Vec::new();
     for bundle in bundles {
+        if check_case::is_case(bundle) {
+            if expected.archive.is_some() || expected.log.is_some() {
+                let what = collector::shown(bundle);
+                return Err(Usage(format!(
+                    "{what} is the folder of an analysis, and --expect-archive and --expect-log are for a bundle; give the \
+                     bundle itself, or --expect-manifest"
+                ))
+                .into());
+            }
+            let checked = check_case::check(bundle, analysis, common)?;
+            worst = worst.max(checked.outcome());
+            match common.json {
+                true => list.push(checked.to_json(bundle)),
+                false => checked.write(bundle, common.quiet, out)?,
+            }
+            continue;
+        }
+        if analysis.are_given() {
+            let what = collector::shown(bundle);
+            return Err(Usage(format!(
+                "{what} is no folder of an analysis, and --again, --bundle and --expect-manifest are for one"
+            ))
+            .into());
+        }
         let shown = collect::Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
         let verified = collector::verify(bundle, collect::threads(common), cancel, &shown);
         shown.progress.finish();

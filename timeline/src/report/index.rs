@@ -21,6 +21,8 @@ pub struct IndexedHost {
     pub bundle: Option<String>,
     /// SHA-256 of the bundle file.
     pub bundle_sha256: Option<String>,
+    /// SHA-256 of the manifest of its analysis, which stands for every file of it.
+    pub analysis_manifest_sha256: Option<String>,
     /// Its report, from the folder of the index; `/` separates.
     pub report: Option<String>,
     /// The answer of its report, or why there is none.
@@ -61,6 +63,7 @@ impl IndexedHost {
             folder,
             bundle: Some(bundle.0),
             bundle_sha256: Some(bundle.1),
+            analysis_manifest_sha256: None,
             headline: report.summary.answer.clone(),
             partly_examined: !report.summary.not_examined.is_empty(),
             executions: report.executions.len(),
@@ -77,6 +80,7 @@ impl IndexedHost {
             folder,
             bundle,
             bundle_sha256: None,
+            analysis_manifest_sha256: None,
             report: None,
             headline: format!("Not examined: {}.", why.trim_end_matches('.')),
             partly_examined: true,

@@ -13,5 +13,5 @@ mod sample;
 mod tests;
 
 pub use index::{INDEX_SCHEMA, Index, IndexedHost};
-pub use model::{BundleName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName};
-pub use rows::{Format, Output, TimelineError, TimelineSummary, write_timeline};
+pub use model::{BundleName, CaseFacts, ChangedBundle, Report, SCHEMA, Statement, StatementKind, Summary, ToolName};
+pub use rows::{Format, Output, TimelineError, TimelineSummary, write_timeline, write_timeline_marking};

@@ -2,9 +2,12 @@
 
 use crate::correlate::Correlation;
 use crate::host::Host;
+use crate::report::answer::plural;
 use crate::report::{answer, examined};
 use evidence::{AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Lookalike, Problem, Registration};
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Name and version of the published shape, `docs/report.schema.json`. The version changes when a reader of the old
 /// shape could go wrong, not when fields are added.
@@ -22,10 +25,14 @@ pub struct ToolName {
 /// The bundle that was analysed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BundleName {
-    /// File name, without the folder.
+    /// Name of the bag with `.zip`, as `run` calls the bundle. What the file is called on the analysing machine is not in
+    /// the report, since the same bundle gives the same bytes.
     pub file: String,
     /// Name of the bag, which is the top folder in the bundle.
     pub bag: String,
+    /// SHA-256 of the bundle's file; none of a bundle that was unpacked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_sha256: Option<String>,
     /// SHA-256 of the bundle's `tagmanifest-sha256.txt`, which stands for every file in it.
     pub sha256: String,
     /// What it was collected from, as the bundle itself says.
@@ -41,6 +48,60 @@ pub struct BundleName {
     pub events: u64,
     /// Whether the timeline describes every file of the volume, or only those around the findings.
     pub full_timeline: bool,
+}
+
+/// What was said about the case when the evidence was collected. Nothing of it is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CaseFacts {
+    /// Case number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Who collected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examiner: Option<String>,
+    /// Organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// What a trusted clock showed when the collection began, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_time: Option<String>,
+    /// How far the collecting machine's clock was from it, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_difference: Option<String>,
+}
+
+impl CaseFacts {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        *self == CaseFacts::default()
+    }
+}
+
+/// That a bundle was changed after it was sealed, and was analysed all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChangedBundle {
+    /// It, in a sentence.
+    pub statement: String,
+    /// What verification found wrong.
+    pub wrong: Vec<String>,
+    /// Objects whose bytes, or whose description, are not those that were sealed; what rests on them is marked.
+    pub objects: u64,
+    /// Their original paths.
+    #[serde(skip)]
+    pub paths: BTreeSet<String>,
+}
+
+impl ChangedBundle {
+    /// The change in one sentence. `wrong` are the findings of the verification, `paths` the original paths of the objects
+    /// that are concerned.
+    pub fn new(wrong: Vec<String>, objects: u64, paths: BTreeSet<String>) -> Self {
+        let statement = format!(
+            "This bundle was changed after it was sealed ({}), and was analysed because that was accepted. What rests on \
+             a changed object is marked.",
+            plural(wrong.len(), "thing is wrong with it", "things are wrong with it")
+        );
+        ChangedBundle { statement, wrong, objects, paths }
+    }
 }
 
 /// The plain answer.
@@ -90,10 +151,16 @@ pub enum StatementKind {
 /// Everything that an analysis found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
+    /// Only where the bundle was changed after it was sealed; it stands before everything else.
+    #[serde(rename = "changed_after_sealing", skip_serializing_if = "Option::is_none")]
+    pub changed: Option<ChangedBundle>,
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// The program.
     pub tool: ToolName,
+    /// What was said about the case.
+    #[serde(skip_serializing_if = "CaseFacts::is_empty")]
+    pub case: CaseFacts,
     /// The bundle.
     pub bundle: BundleName,
     /// The host that the evidence describes.
@@ -131,8 +198,10 @@ impl Report {
         problems.sort();
         problems.dedup();
         let mut report = Report {
+            changed: None,
             schema: SCHEMA,
             tool,
+            case: CaseFacts::default(),
             bundle,
             host,
             summary: Summary::default(),
@@ -162,8 +231,31 @@ impl Report {
     /// `report.json`: the same bytes for the same report. Text of the evidence stays as it is, apart from what JSON
     /// escapes.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut out = serde_json::to_vec_pretty(self)?;
+        let mut out = match self.changed.as_ref().filter(|changed| !changed.paths.is_empty()) {
+            Some(changed) => {
+                let mut value = serde_json::to_value(self)?;
+                mark(&mut value, &changed.paths);
+                serde_json::to_vec_pretty(&value)?
+            }
+            None => serde_json::to_vec_pretty(self)?,
+        };
         out.push(b'\n');
         Ok(out)
+    }
+}
+
+/// Marks every citation of an object that was changed.
+fn mark(value: &mut Value, changed: &BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            let rests = members.contains_key("locator")
+                && members.get("item").and_then(Value::as_str).is_some_and(|item| changed.contains(item));
+            if rests {
+                members.insert("object_changed".to_owned(), Value::Bool(true));
+            }
+            members.values_mut().for_each(|value| mark(value, changed));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| mark(value, changed)),
+        _ => {}
     }
 }

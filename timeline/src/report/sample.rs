@@ -1,7 +1,7 @@
 //! A report with everything in it, after the one real run of both tools in public data: two runs, one attempt, one
 //! registration by events. What the real evidence lacks (the assembly, hives, problems) is made up around it.
 
-use super::{BundleName, Report, ToolName};
+use super::{BundleName, CaseFacts, Report, ToolName};
 use crate::correlate::Correlation;
 use crate::host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 use evidence::{
@@ -361,6 +361,7 @@ pub(super) fn names() -> (ToolName, BundleName) {
         BundleName {
             file: "MSEDGEWIN10-20190719T153000Z.zip".to_owned(),
             bag: "MSEDGEWIN10-20190719T153000Z".to_owned(),
+            archive_sha256: Some("a1b2".repeat(16)),
             sha256: "5f7c".repeat(16),
             source: vec!["/evidence/msedgewin10.E01".to_owned()],
             checks: vec!["check of the stored MD5: matches".to_owned()],
@@ -452,5 +453,13 @@ pub(super) fn correlation() -> Correlation {
 /// The full report.
 pub(super) fn report() -> Report {
     let (tool, bundle) = names();
-    Report::new(tool, bundle, host(), correlation(), (0..5).map(problem).collect())
+    let mut report = Report::new(tool, bundle, host(), correlation(), (0..5).map(problem).collect());
+    report.case = CaseFacts {
+        id: Some("IR-2041".to_owned()),
+        examiner: Some("A. Lee".to_owned()),
+        organization: Some("Example CERT".to_owned()),
+        reference_time: Some("2019-07-20T08:00:00.0000000Z".to_owned()),
+        clock_difference: Some("the clock of the collecting machine was 0.4 seconds ahead of the reference".to_owned()),
+    };
+    report
 }

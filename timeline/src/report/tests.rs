@@ -11,9 +11,9 @@ fn keep(name: &str, html: &str) {
     }
 }
 
-/// Markup that is open at the end, or closed without being open. Void elements and the doctype are left out.
+/// Markup that is open at the end, or closed without being open. Void elements, the doctype and comments are left out.
 fn unbalanced(html: &str) -> Vec<String> {
-    const VOID: [&str; 7] = ["!DOCTYPE", "meta", "br", "rect", "line", "link", "img"];
+    const VOID: [&str; 8] = ["!DOCTYPE", "!--", "meta", "br", "rect", "line", "link", "img"];
     let mut open: Vec<String> = Vec::new();
     let mut wrong = Vec::new();
     let body = html.replace(include_str!("html/style.css"), "");
@@ -165,7 +165,9 @@ fn hostile_text_stays_text() {
     correlation.registrations[0].class = Some(evil.to_owned());
     correlation.assemblies[0].path = evil.to_owned();
     correlation.attempts[0].command = evil.to_owned();
-    let report = Report::new(tool, bundle, host, correlation, Vec::new());
+    let mut report = Report::new(tool, bundle, host, correlation, Vec::new());
+    report.changed = Some(ChangedBundle::new(vec![evil.to_owned()], 0, Default::default()));
+    report.case = CaseFacts { id: Some(evil.to_owned()), examiner: Some(evil.to_owned()), ..CaseFacts::default() };
     let html = report.to_html();
     assert_eq!(unbalanced(&html), Vec::<String>::new());
     assert!(!html.contains("<script") && !html.contains("<img") && !html.contains('\u{202e}') && !html.contains('\0'));
@@ -285,6 +287,44 @@ fn the_schema_describes_every_member() {
             "report.attempts[0].command_line is missing",
         ]
     );
+}
+
+#[test]
+fn a_changed_bundle_is_said_first_and_marks_what_rests_on_it() {
+    let mut report = sample::report();
+    let cited = report.executions[0].sources[0].item.clone();
+    let untouched = report.assemblies[0].path.clone();
+    report.changed = Some(ChangedBundle::new(vec!["a.evtx: changed".to_owned()], 1, [cited.clone()].into()));
+    let bytes = report.to_json().unwrap();
+    assert!(
+        bytes.starts_with(b"{\n  \"changed_after_sealing\": {\n    \"statement\": \"This bundle was changed after")
+    );
+    let json: Json = serde_json::from_slice(&bytes).unwrap();
+    let mut wrong = Vec::new();
+    departures(&schema(), &schema(), &json, "report", &mut wrong);
+    assert_eq!(wrong, Vec::<String>::new());
+    let (mut marked, mut open) = (0, vec![&json]);
+    while let Some(value) = open.pop() {
+        if value.get("locator").is_some() {
+            let is_marked = value.get("object_changed") == Some(&Json::Bool(true));
+            assert_eq!(is_marked, value["item"] == cited.as_str(), "{value}");
+            marked += usize::from(is_marked);
+        }
+        match value {
+            Json::Object(members) => open.extend(members.values()),
+            Json::Array(values) => open.extend(values),
+            _ => {}
+        }
+    }
+    assert!(marked > 3, "{marked}");
+    let html = report.to_html();
+    assert!(html.lines().next().unwrap().contains("was changed after it was sealed"));
+    let body = html.split_once("<body>").unwrap().1;
+    assert!(body.starts_with("<section class=\"changed\"><p><strong>This bundle was changed after it was sealed"));
+    assert!(
+        html.contains(&format!("{cited}</code> ")) && html.contains("changed after the bundle was sealed</strong>")
+    );
+    assert!(!html.contains(&format!("{untouched}</code> <span class=\"soft small\">assembly</span> <strong>changed")));
 }
 
 /// Python's jsonschema, which knows nothing of this program.

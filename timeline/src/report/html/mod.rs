@@ -7,7 +7,7 @@ mod picture;
 mod runs;
 
 use super::answer::{capital, plural};
-use super::model::{Report, StatementKind};
+use super::model::{CaseFacts, ChangedBundle, Report, StatementKind};
 use evidence::Problem;
 use page::Page;
 use std::collections::BTreeMap;
@@ -43,6 +43,10 @@ fn html(report: &Report) -> String {
     let attempts = report.attempts.iter().take(Limits::ATTEMPTS).map(|one| one.id.clone());
     let files = objects::shown(report).map(|one| objects::target(&one.sha256));
     let mut page = Page::new(runs.chain(attempts).chain(files));
+    if report.changed.is_some() {
+        // A comment may stand before everything else, so that the first line of the file says it too.
+        page.raw("<!-- The bundle was changed after it was sealed; what rests on a changed object is marked. -->\n");
+    }
     head(&mut page, report);
     page.raw("<main>");
     answer(&mut page, report);
@@ -55,7 +59,8 @@ fn html(report: &Report) -> String {
     problems(&mut page, report);
     host(&mut page, report);
     check(&mut page, report);
-    citations(&mut page);
+    citations(&mut page, report);
+    seal(&mut page, report);
     page.raw("</main><footer><p>Made by ").text(&report.tool.name).raw(" ").text(&report.tool.version);
     page.raw(" from ").code(&report.bundle.file).raw(". Schema of the data beside it: ").text(report.schema);
     page.raw(".</p></footer></body></html>\n");
@@ -79,11 +84,22 @@ fn start(page: &mut Page) {
 fn head(page: &mut Page, report: &Report) {
     start(page);
     page.raw("regasm and regsvcs on ").plain(host_name(report)).raw("</title><style>").raw(include_str!("style.css"));
-    page.raw("</style></head><body><header><h1>Runs of regasm and regsvcs on ").text(host_name(report));
+    page.raw("</style></head><body>");
+    if let Some(changed) = &report.changed {
+        changed_banner(page, changed);
+    }
+    page.raw("<header><h1>Runs of regasm and regsvcs on ").text(host_name(report));
     page.raw("</h1><p class=\"soft\">A report on MITRE ATT&amp;CK T1218.009, drawn from collected evidence</p>");
-    page.raw("<dl class=\"facts\">").fact("Evidence").code(&report.bundle.file).raw("<br><span class=\"small soft\">");
+    page.raw("<dl class=\"facts\">");
+    case(page, &report.case);
+    page.fact("Evidence").code(&report.bundle.file).raw("<br><span class=\"small soft\">");
     page.show(report.bundle.objects).raw(" objects; SHA-256 of its tag manifest</span> <code class=\"small\">");
-    page.text(&report.bundle.sha256).raw("</code></dd>");
+    page.text(&report.bundle.sha256).raw("</code>");
+    if let Some(archive) = &report.bundle.archive_sha256 {
+        page.raw("<br><span class=\"small soft\">SHA-256 of the bundle</span> <code class=\"small\">");
+        page.text(archive).raw("</code>");
+    }
+    page.raw("</dd>");
     for source in report.bundle.source.iter().take(20) {
         page.code_fact("Collected from", Some(source));
     }
@@ -110,7 +126,54 @@ fn head(page: &mut Page, report: &Report) {
         None => page.raw("not known, so times are given in UTC only"),
     };
     page.raw("</dd>").fact("Made by").text(&report.tool.name).raw(" ").text(&report.tool.version);
-    page.raw("</dd></dl><nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#attempts\">Attempts</a><a href=\"#runs\">Runs</a><a href=\"#assemblies\">Assemblies</a><a href=\"#registrations\">Registrations</a><a href=\"#coverage\">Coverage</a><a href=\"#problems\">Problems</a><a href=\"#host\">Host</a><a href=\"#check\">How to check</a><a href=\"#citations\">Citations</a></nav></header>");
+    page.raw("</dd></dl><nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#attempts\">Attempts</a><a href=\"#runs\">Runs</a><a href=\"#assemblies\">Assemblies</a><a href=\"#registrations\">Registrations</a><a href=\"#coverage\">Coverage</a><a href=\"#problems\">Problems</a><a href=\"#host\">Host</a><a href=\"#check\">How to check</a><a href=\"#citations\">Citations</a><a href=\"#seal\">Hashes</a></nav></header>");
+}
+
+/// What was said about the case.
+fn case(page: &mut Page, case: &CaseFacts) {
+    let facts = [
+        ("Case", &case.id),
+        ("Examiner", &case.examiner),
+        ("Organisation", &case.organization),
+        ("Reference clock", &case.reference_time),
+        ("Collecting clock", &case.clock_difference),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            page.fact(name).text(value).raw("</dd>");
+        }
+    }
+}
+
+/// What nobody may overlook.
+fn changed_banner(page: &mut Page, changed: &ChangedBundle) {
+    const MOST: usize = 50;
+    page.raw("<section class=\"changed\"><p><strong>")
+        .text(&changed.statement)
+        .raw("</strong></p><ul class=\"small\">");
+    for wrong in changed.wrong.iter().take(MOST) {
+        page.raw("<li>").text(wrong).raw("</li>");
+    }
+    page.raw("</ul>");
+    more(page, changed.wrong.len(), MOST);
+    page.raw("</section>");
+}
+
+/// The last page: how anybody checks the hashes.
+fn seal(page: &mut Page, report: &Report) {
+    page.raw("<section id=\"seal\" class=\"last\"><h2>How to check that nothing was changed</h2><p>The file <code>manifest-sha256.txt</code> beside this page has the SHA-256 of this page, of <code>report.json</code>, of the timeline's files and of <code>analysis.json</code>, which says of which bundle, by which version and with which options they were made. In their folder, with nothing but <code>sha256sum</code>:</p>");
+    page.raw("<pre id=\"sha256sum\">sha256sum -c manifest-sha256.txt\nsha256sum manifest-sha256.txt</pre>");
+    page.raw("<p>The first line has to say <code>OK</code> for six files. The second prints the one hash that stands for all of them. The program printed it when the analysis was made; whoever wrote it down then knows that neither a file nor the manifest was changed since.</p><p>");
+    match &report.bundle.archive_sha256 {
+        Some(archive) => {
+            page.raw("<code>sha256sum</code> of the bundle has to give <code>").text(archive).raw("</code>. ");
+        }
+        None => {
+            page.raw("The bundle was analysed unpacked; <code>sha256sum tagmanifest-sha256.txt</code> in its folder has to give <code>");
+            page.text(&report.bundle.sha256).raw("</code>. ");
+        }
+    }
+    page.raw("<code>comtrail verify</code> on the folder checks all of this and the bundle; with <code>--again</code> the same version analyses the bundle anew and compares every byte.</p></section>");
 }
 
 fn answer(page: &mut Page, report: &Report) {
@@ -325,7 +388,7 @@ fn check(page: &mut Page, report: &Report) {
     page.raw(".</li></ol></section>");
 }
 
-fn citations(page: &mut Page) {
+fn citations(page: &mut Page, report: &Report) {
     page.raw("<section id=\"citations\"><h2>Citations</h2>");
     let mut objects: Vec<Object> = Vec::new();
     for (object, places) in page.cited() {
@@ -343,9 +406,11 @@ fn citations(page: &mut Page) {
     page.raw("<p>Objects of the bundle by their path on the host, with the SHA-256 of the whole file, as any program computes it, and the places in them that are cited.</p><ul class=\"cards\">");
     for object in objects {
         page.raw("<li><code>").text(&object.item).raw("</code> <span class=\"soft small\">").text(&object.artifact);
-        page.raw("</span><br><code class=\"small soft\">SHA-256 ")
-            .text(&object.sha256)
-            .raw("</code><ul class=\"small\">");
+        page.raw("</span>");
+        if report.changed.as_ref().is_some_and(|changed| changed.paths.contains(&object.item)) {
+            page.raw(" <strong>changed after the bundle was sealed</strong>");
+        }
+        page.raw("<br><code class=\"small soft\">SHA-256 ").text(&object.sha256).raw("</code><ul class=\"small\">");
         for (number, place) in &object.places {
             page.raw("<li id=\"c").show(number).raw("\">[").show(number).raw("] ").text(place).raw("</li>");
         }

@@ -18,7 +18,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
     if !is_file(record.shape) {
         let Some(time) = row.event.time else { return };
-        start(row.message, "", out);
+        start(row.message, "", row.item.changed, out);
         out.extend_from_slice(b"|0|0|0|0|0");
         for _ in 0..4 {
             seconds(Some(time), out);
@@ -56,7 +56,7 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
             (true, true) => " ($FILE_NAME)",
             (true, false) => " ($FILE_NAME) (deleted)",
         };
-        start(record.subject, suffix, out);
+        start(record.subject, suffix, row.item.changed, out);
         out.push(b'|');
         match record.place {
             Place::MftEntry { entry, .. } => text::decimal(entry, out),
@@ -72,10 +72,13 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
 }
 
 /// The unknown MD5 and the name.
-fn start(name: &str, suffix: &str, out: &mut Vec<u8>) {
+fn start(name: &str, suffix: &str, changed: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0|");
     text::body(name, out);
     out.extend_from_slice(suffix.as_bytes());
+    if changed {
+        out.extend_from_slice(b" (object changed after sealing)");
+    }
 }
 
 fn seconds(time: Option<Filetime>, out: &mut Vec<u8>) {

@@ -37,6 +37,9 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     }
     out.push(b',');
     out.extend_from_slice(record.integrity.name().as_bytes());
+    if row.item.changed {
+        out.extend_from_slice(b"; object_changed");
+    }
     out.push(b',');
     let mut words = std::mem::take(row.scratch);
     words.clear();

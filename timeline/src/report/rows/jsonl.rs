@@ -29,6 +29,7 @@ const OWN: &[&str] = &[
     "item_sha256",
     "locator",
     "integrity",
+    "object_changed",
     "other_sources",
 ];
 

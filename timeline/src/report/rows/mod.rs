@@ -14,7 +14,7 @@ use evidence::{ItemId, Items, Problem};
 use foldhash::fast::RandomState;
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::{ControlFlow, Deref};
@@ -82,11 +82,15 @@ pub struct Output<W> {
 }
 
 impl Output<File> {
-    /// Creates the format's file in a folder; a file that is there already is an error.
+    /// Creates the format's file in a folder, readable by its owner only; a file that is there already is an error.
     pub fn create(folder: &Path, format: Format) -> Result<Self, TimelineError> {
         let path: PathBuf = folder.join(format.file_name());
         let name = path.display().to_string();
-        match File::create_new(&path) {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&path) {
             Ok(to) => Ok(Output { format, name, to }),
             Err(source) => Err(TimelineError::Write { name, source }),
         }
@@ -111,23 +115,28 @@ struct ItemText {
     json: Vec<u8>,
     /// `,"path",sha256,`.
     csv: Vec<u8>,
+    /// Whether it is not what was sealed.
+    changed: bool,
     /// SHA-256 over the item's own in hexadecimal, to be continued for each event.
     id: Sha256,
 }
 
 impl ItemText {
-    fn new(path: &str, sha256: &str) -> Self {
+    fn new(path: &str, sha256: &str, changed: bool) -> Self {
         let mut json = b",\"item\":\"".to_vec();
         text::json(path, &mut json);
         json.extend_from_slice(b"\",\"item_sha256\":\"");
         text::json(sha256, &mut json);
         json.push(b'"');
+        if changed {
+            json.extend_from_slice(b",\"object_changed\":\"true\"");
+        }
         let mut csv = vec![b','];
         text::cell(path, &mut csv);
         csv.push(b',');
         text::cell(sha256, &mut csv);
         csv.push(b',');
-        ItemText { path: path.to_owned(), json, csv, id: Sha256::new().chain_update(sha256) }
+        ItemText { path: path.to_owned(), json, csv, changed, id: Sha256::new().chain_update(sha256) }
     }
 }
 
@@ -161,6 +170,7 @@ const MOST_KNOWN: usize = 8_192;
 /// The texts of the items.
 struct ItemTexts<'a> {
     items: &'a dyn Items,
+    changed: &'a BTreeSet<ItemId>,
     known: Vec<ItemText>,
     met: RwLock<HashMap<u32, Arc<ItemText>, RandomState>>,
     unknown: ItemText,
@@ -184,17 +194,18 @@ impl Deref for Shown<'_> {
 }
 
 impl<'a> ItemTexts<'a> {
-    fn new(items: &'a dyn Items) -> Self {
+    fn new(items: &'a dyn Items, changed: &'a BTreeSet<ItemId>) -> Self {
         let mut known = Vec::new();
         if items.count() <= MOST_KNOWN {
             items.each(&mut |item| {
                 // Ids are indexes; a gap would only come from a damaged bundle.
                 if item.id.0 as usize == known.len() {
-                    known.push(ItemText::new(&item.original_path, item.cited_sha256()));
+                    known.push(ItemText::new(&item.original_path, item.cited_sha256(), changed.contains(&item.id)));
                 }
             });
         }
-        ItemTexts { items, known, met: RwLock::default(), unknown: ItemText::new("(unknown item)", "") }
+        let unknown = ItemText::new("(unknown item)", "", false);
+        ItemTexts { items, changed, known, met: RwLock::default(), unknown }
     }
 
     fn get(&self, id: ItemId) -> Shown<'_> {
@@ -209,7 +220,7 @@ impl<'a> ItemTexts<'a> {
             return Shown::Met(text);
         }
         let Some(item) = self.items.by_id(id) else { return Shown::Known(&self.unknown) };
-        let text = Arc::new(ItemText::new(&item.original_path, item.cited_sha256()));
+        let text = Arc::new(ItemText::new(&item.original_path, item.cited_sha256(), self.changed.contains(&id)));
         let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
         if met.len() >= MOST_KNOWN {
             met.clear();
@@ -344,11 +355,23 @@ pub fn write_timeline<W: Write + Send>(
     wants: &(dyn Fn(&str) -> bool + Sync),
     observe: &mut (dyn FnMut(Event) + Send),
 ) -> Result<TimelineSummary, TimelineError> {
+    write_timeline_marking(sorted, items, &BTreeSet::new(), outputs, wants, observe)
+}
+
+/// The same, with a mark on every row that rests on one of the `changed` objects.
+pub fn write_timeline_marking<W: Write + Send>(
+    sorted: Sorted,
+    items: &dyn Items,
+    changed: &BTreeSet<ItemId>,
+    outputs: &mut [Output<W>],
+    wants: &(dyn Fn(&str) -> bool + Sync),
+    observe: &mut (dyn FnMut(Event) + Send),
+) -> Result<TimelineSummary, TimelineError> {
     let names = sorted.names();
     let setting = Setting {
         shapes: names.shapes().map(|(number, shape)| (number, ShapeText::new(shape))).collect(),
         names,
-        items: ItemTexts::new(items),
+        items: ItemTexts::new(items, changed),
         formats: outputs.iter().map(|output| output.format).collect(),
         wants,
     };

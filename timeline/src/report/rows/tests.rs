@@ -261,3 +261,23 @@ fn a_full_disk_is_a_clear_error() {
         write_timeline(merger.finish().unwrap(), &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write timeline.body: "), "{error}");
 }
+
+#[test]
+fn rows_of_a_changed_object_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let merger = Merger::new(folder.path(), 1 << 20);
+    let items: Vec<_> = (0..2).map(|id| item(id, &format!(r"C:\\{id}.evtx"))).collect();
+    merger.add(ItemId(0), &process_start());
+    merger.add(ItemId(1), &file());
+    let mut outputs = Format::ALL.map(|format| Output { format, name: String::new(), to: Vec::new() });
+    let changed = [ItemId(1)].into();
+    write_timeline_marking(merger.finish().unwrap(), &items, &changed, &mut outputs, &|_| false, &mut |_| ()).unwrap();
+    let [jsonl, csv, body] = outputs.map(|output| String::from_utf8(output.to).unwrap());
+    let marked = |text: &str, mark: &str| text.lines().filter(|line| line.contains(mark)).count();
+    assert_eq!(csv.lines().next().unwrap().as_bytes(), csv::HEADER.trim_ascii_end());
+    // The process has one row, the file one for each of its three times; in the body file two lines.
+    assert_eq!((jsonl.lines().count(), marked(&jsonl, r#""object_changed":"true""#)), (4, 3));
+    assert_eq!((csv.lines().count(), marked(&csv, "; object_changed,")), (5, 3));
+    assert_eq!((body.lines().count(), marked(&body, " (object changed after sealing)|")), (3, 2));
+    assert!(jsonl.lines().all(|line| line.contains("1.evtx") == line.contains("object_changed")));
+}

@@ -1,0 +1,449 @@
+//! `comtrail verify CASE/`: whether an analysis is what was made, and whether its bundle is the one that it names.
+//!
+//! The manifest is compared with what this program writes byte for byte, so that nothing in it can be written otherwise.
+//! What nobody can see from the folder alone is an analysis whose files and manifest were all made anew; for that there is
+//! the hash that was written down, and `--again`.
+
+use crate::Outcome;
+use crate::analyze::{self, Options};
+use crate::args::{CheckOptions, Common};
+use crate::collect::file_hash;
+use crate::place::{self, ANALYSIS, INDEX, MANIFEST};
+use crate::progress::printable;
+use collector::{Kept, OpenBundle, VerifyReport, shown};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Longest manifest or JSON file that is read. An overview of thousands of hosts is far shorter.
+const LONGEST: u64 = 16 << 20;
+
+/// What checking an analysis gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// What is wrong.
+    pub(crate) wrong: Vec<String>,
+    /// What could not be checked.
+    pub(crate) open: Vec<String>,
+    /// What is to be known, and makes nothing less right.
+    pub(crate) notes: Vec<String>,
+    /// What was checked and is right.
+    pub(crate) right: Vec<String>,
+    /// SHA-256 of the manifest.
+    pub(crate) manifest_sha256: Option<String>,
+}
+
+impl Checked {
+    /// 1 where something is wrong, 2 where something could not be checked.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match (self.wrong.is_empty(), self.open.is_empty()) {
+            (false, _) => Outcome::NotValid,
+            (true, false) => Outcome::WithProblems,
+            (true, true) => Outcome::Complete,
+        }
+    }
+
+    /// For programs.
+    pub(crate) fn to_json(&self, folder: &Path) -> Value {
+        serde_json::json!({
+            "analysis": shown(folder), "valid": self.wrong.is_empty(), "complete": self.outcome() == Outcome::Complete,
+            "analysis_manifest_sha256": self.manifest_sha256, "wrong": self.wrong, "not_checked": self.open,
+            "checked": self.right, "notes": self.notes,
+        })
+    }
+
+    /// For people.
+    pub(crate) fn write(&self, folder: &Path, quiet: bool, out: &mut dyn Write) -> std::io::Result<()> {
+        let verdict = match self.outcome() {
+            Outcome::Complete if quiet => return Ok(()),
+            Outcome::Complete => "the analysis is unchanged",
+            Outcome::WithProblems => "the analysis is unchanged, as far as it was checked",
+            Outcome::NotValid => "NOT the analysis that was made",
+        };
+        writeln!(out, "{}: {verdict}", printable(&shown(folder)))?;
+        for line in self.wrong.iter().chain(&self.open).chain(&self.right).chain(&self.notes) {
+            writeln!(out, "  {}", printable(line))?;
+        }
+        if let Some(sha256) = &self.manifest_sha256 {
+            writeln!(out, "  manifest SHA-256 {sha256}")?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what a part gave, with its name before it.
+    fn add(&mut self, name: &str, part: Checked) {
+        let named = |lines: Vec<String>| lines.into_iter().map(|line| format!("{name}: {line}")).collect::<Vec<_>>();
+        self.wrong.extend(named(part.wrong));
+        self.open.extend(named(part.open));
+        self.notes.extend(named(part.notes));
+        self.right.extend(named(part.right));
+    }
+}
+
+/// Whether a folder holds an analysis or the overview of several, and not an unpacked bundle.
+pub(crate) fn is_case(folder: &Path) -> bool {
+    folder.is_dir()
+        && !folder.join("bagit.txt").exists()
+        && (place::analysis_in(folder).is_some()
+            || INDEX.iter().any(|name| folder.join(name).symlink_metadata().is_ok()))
+}
+
+/// Checks the folder of an analysis, or of several.
+pub(crate) fn check(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<Checked> {
+    let is_overview = INDEX.iter().any(|name| folder.join(name).symlink_metadata().is_ok())
+        && folder.join(ANALYSIS).symlink_metadata().is_err();
+    let mut checked = if is_overview { overview(folder, options, common)? } else { one(folder, options, common)? };
+    if let Some(expected) = &options.expect_manifest
+        && checked.manifest_sha256.as_ref() != Some(expected)
+    {
+        checked.wrong.push(format!("{MANIFEST} has not the SHA-256 that was expected, {expected}"));
+    }
+    Ok(checked)
+}
+
+/// Several hosts: the manifest over all, and each of them.
+fn overview(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<Checked> {
+    let mut checked = Checked::default();
+    let mut wanted: BTreeSet<String> = INDEX.map(str::to_owned).into();
+    let mut hosts = Vec::new();
+    match json(&folder.join(INDEX[1])) {
+        Ok(index) => {
+            for host in index["hosts"].as_array().into_iter().flatten() {
+                let name = host["folder"].as_str().filter(|name| is_plain(name));
+                let (Some(name), true) = (name, host["report"].is_string()) else { continue };
+                wanted.insert(format!("{name}/{MANIFEST}"));
+                hosts.push((name.to_owned(), host["analysis_manifest_sha256"].as_str().map(str::to_owned)));
+            }
+        }
+        Err(error) => checked.wrong.push(format!("{} {error}", INDEX[1])),
+    }
+    checked.manifest_sha256 = files(folder, &wanted, &mut checked);
+    let of_host = CheckOptions { expect_manifest: None, ..options.clone() };
+    for (name, stated) in hosts {
+        let part = one(&folder.join(&name), &of_host, common)?;
+        if part.manifest_sha256 != stated {
+            checked.wrong.push(format!("{name}: its manifest is not the one that {} names", INDEX[1]));
+        }
+        checked.add(&name, part);
+    }
+    Ok(checked)
+}
+
+/// Whether a name leads to a folder beside the overview and nowhere else.
+fn is_plain(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\n', '\r'])
+}
+
+/// One analysis.
+fn one(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<Checked> {
+    let mut checked = Checked::default();
+    let wanted: BTreeSet<String> = place::hashed_files().map(str::to_owned).into();
+    checked.manifest_sha256 = files(folder, &wanted, &mut checked);
+    notes(folder, &wanted, &mut checked);
+    let about = match json(&folder.join(ANALYSIS)).and_then(|about| About::of(&about)) {
+        Ok(about) => about,
+        Err(error) => {
+            let said = format!("{ANALYSIS} ");
+            if !checked.wrong.iter().any(|wrong| wrong.starts_with(&said)) {
+                checked.wrong.push(said + &error);
+            }
+            return Ok(checked);
+        }
+    };
+    of_bundle(folder, &about, options, common, &mut checked)?;
+    Ok(checked)
+}
+
+/// Compares the files with the manifest, and the manifest with what this program would write. Gives the manifest's hash.
+fn files(folder: &Path, wanted: &BTreeSet<String>, checked: &mut Checked) -> Option<String> {
+    let bytes = match read(&folder.join(MANIFEST)) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            checked.wrong.push(format!("{MANIFEST} {error}"));
+            return None;
+        }
+    };
+    let before = checked.wrong.len();
+    let written = String::from_utf8_lossy(&bytes);
+    let mut stated: BTreeMap<&str, &str> = BTreeMap::new();
+    for (number, line) in (1..).zip(written.lines()) {
+        match line.split_once("  ").filter(|(_, name)| wanted.contains(*name)) {
+            Some((sha256, name)) => {
+                if stated.insert(name, sha256).is_some() {
+                    checked.wrong.push(format!("{MANIFEST} lists {name} twice"));
+                }
+            }
+            None => checked.wrong.push(format!("{MANIFEST}: line {number} lists nothing that an analysis has")),
+        }
+    }
+    let mut text = String::new();
+    for name in wanted {
+        match regular(&folder.join(name)).and_then(|()| file_hash(&folder.join(name)).map_err(|error| in_words(&error)))
+        {
+            Ok(sha256) => {
+                match stated.get(name.as_str()) {
+                    None => checked.wrong.push(format!("{MANIFEST} does not list {name}")),
+                    Some(there) if !there.eq_ignore_ascii_case(&sha256) => {
+                        checked.wrong.push(format!("{name} was changed: its SHA-256 is {sha256}"));
+                    }
+                    Some(_) => {}
+                }
+                text.push_str(&place::manifest_line(name, &sha256));
+            }
+            Err(error) => checked.wrong.push(format!("{name} {error}")),
+        }
+    }
+    if checked.wrong.len() == before && text.as_bytes() != bytes {
+        checked.wrong.push(format!("{MANIFEST} is not written as this program writes it"));
+    } else if checked.wrong.len() == before {
+        checked.right.push(format!("{} files are as {MANIFEST} says", wanted.len()));
+    }
+    Some(place::hash_of(&bytes))
+}
+
+/// Names what lies beside the analysis and is none of it, so that nobody takes it for a part.
+fn notes(folder: &Path, wanted: &BTreeSet<String>, checked: &mut Checked) {
+    const MOST: usize = 20;
+    let own =
+        |name: &str| wanted.contains(name) || [MANIFEST, "footprint.json"].contains(&name) || INDEX.contains(&name);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut others: Vec<String> = entries
+        .filter(|entry| !own(&shown(entry.file_name())) && collector::kept(&entry.path()).is_none())
+        .map(|entry| shown(entry.file_name()))
+        .collect();
+    others.sort();
+    let more = others.len().saturating_sub(MOST);
+    checked
+        .notes
+        .extend(others.iter().take(MOST).map(|name| format!("{name} lies beside the analysis and is no part of it")));
+    if more > 0 {
+        checked.notes.push(format!("{more} more files lie beside the analysis and are no part of it"));
+    }
+}
+
+/// What `analysis.json` says.
+struct About {
+    version: String,
+    bag: String,
+    archive_sha256: Option<String>,
+    tag_manifest_sha256: String,
+    options: Options,
+}
+
+impl About {
+    fn of(about: &Value) -> Result<Self, String> {
+        let text = |place: &str| {
+            let value = about.pointer(place).and_then(Value::as_str).map(str::to_owned);
+            value.ok_or_else(|| format!("does not say {}", place.trim_start_matches('/').replace('/', ".")))
+        };
+        let option =
+            |name: &str| about["options"][name].as_bool().ok_or_else(|| format!("does not say options.{name}"));
+        if text("/schema")? != "comtrail-analysis/1" {
+            return Err("is of a version that this program does not know".to_owned());
+        }
+        Ok(About {
+            version: text("/tool/version")?,
+            bag: text("/bundle/bag")?,
+            archive_sha256: text("/bundle/archive_sha256").ok(),
+            tag_manifest_sha256: text("/bundle/tag_manifest_sha256")?,
+            options: Options { full_timeline: option("full_timeline")?, accept_changed: option("accept_changed")? },
+        })
+    }
+
+    /// Whether a verified bundle is the one that was analysed.
+    fn is_of(&self, verified: &VerifyReport) -> bool {
+        verified.archive_sha256 == self.archive_sha256
+            && verified.tag_manifest_sha256.as_ref().is_none_or(|sha256| *sha256 == self.tag_manifest_sha256)
+    }
+}
+
+/// The bundle of an analysis: found by its hash, verified, and analysed anew if that is wanted.
+fn of_bundle(
+    folder: &Path,
+    about: &About,
+    options: &CheckOptions,
+    common: &Common,
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
+    let candidates = match &options.its_bundle {
+        Some(path) => {
+            place::refuse_special(path)?;
+            vec![path.clone()]
+        }
+        None => candidates(folder, &about.bag),
+    };
+    if candidates.is_empty() {
+        checked.open.push(format!(
+            "the bundle {} is neither in the folder nor in the one above, so it was not checked; give --bundle",
+            about.bag
+        ));
+        return Ok(());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(crate::collect::threads(common)).build()?;
+    pool.install(|| first_of(&candidates, folder, about, options, common, checked))
+}
+
+/// Checks the bundle among these that was analysed; where it is none of them, that is wrong.
+fn first_of(
+    candidates: &[PathBuf],
+    folder: &Path,
+    about: &About,
+    options: &CheckOptions,
+    common: &Common,
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
+    let mut others = Vec::new();
+    for path in candidates {
+        let opened = OpenBundle::open(path)?;
+        let verified = analyze::verify(&opened, common);
+        match verified {
+            Ok(verified) if about.is_of(&verified) => {
+                judge(path, &verified, checked);
+                if options.again {
+                    again(folder, about, opened, &verified, common, checked)?;
+                }
+                return Ok(());
+            }
+            Ok(_) => others.push(format!("{} is not the bundle that was analysed: its hash is another", shown(path))),
+            Err(error) => others.push(format!("{}: {error:#}", shown(path))),
+        }
+    }
+    checked.wrong.extend(others);
+    Ok(())
+}
+
+/// Bundles with this bag in the folder and in the one above.
+fn candidates(folder: &Path, bag: &str) -> Vec<PathBuf> {
+    let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
+    let mut found: Vec<PathBuf> = Vec::new();
+    for place in [Some(folder.to_owned()), above].into_iter().flatten() {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        found.extend(paths.into_iter().filter(|path| collector::kept(path) == Some(Kept::Bundle(bag.to_owned()))));
+    }
+    found
+}
+
+/// What is wrong with the bundle of an analysis.
+fn judge(path: &Path, verified: &VerifyReport, checked: &mut Checked) {
+    let name = shown(path.file_name().unwrap_or_default());
+    checked.wrong.extend(verified.wrong.iter().map(|wrong| format!("{name}: {wrong}")));
+    if verified.more_wrong > 0 {
+        checked.wrong.push(format!("{name}: {} more things are wrong", verified.more_wrong));
+    }
+    if verified.is_valid() {
+        checked.right.push(format!("{name} is the bundle that was analysed, and valid"));
+        if !verified.is_complete() {
+            checked.open.push(format!("{name} does not hold all that was to be collected"));
+        }
+    }
+}
+
+/// Analyses the bundle anew and compares every byte.
+fn again(
+    folder: &Path,
+    about: &About,
+    opened: OpenBundle,
+    verified: &VerifyReport,
+    common: &Common,
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
+    let own = env!("CARGO_PKG_VERSION");
+    if about.version != own {
+        checked.open.push(format!(
+            "not comparable: version {} made the analysis, and this is version {own}; use that one",
+            about.version
+        ));
+        return Ok(());
+    }
+    let aside = place::temporary(folder)?;
+    analyze::make(opened, verified, aside.path(), about.options, true, common)?;
+    let before = checked.wrong.len();
+    for name in place::hashed_files().into_iter().chain([MANIFEST]) {
+        match same(&aside.path().join(name), &folder.join(name)) {
+            Ok(None) => {}
+            Ok(Some(at)) => {
+                checked.wrong.push(format!(
+                    "{name} differs from byte {at} on from what the bundle gives when it is analysed anew"
+                ));
+            }
+            Err(error) => checked.wrong.push(format!("{name} {error}")),
+        }
+    }
+    if checked.wrong.len() == before {
+        checked.right.push("analysed anew, the bundle gives the same bytes".to_owned());
+    }
+    Ok(())
+}
+
+/// The first byte, counted from 0, in which two files differ.
+fn same(made: &Path, found: &Path) -> Result<Option<u64>, String> {
+    regular(found)?;
+    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(|error| in_words(&error));
+    let (mut made, mut found) = (open(made)?, open(found)?);
+    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut at = 0;
+    loop {
+        let (one, other) = (fill(&mut made, &mut left)?, fill(&mut found, &mut right)?);
+        let differs = left[..one].iter().zip(&right[..other]).position(|(left, right)| left != right);
+        if let Some(differs) = differs.or((one != other).then_some(one.min(other))) {
+            return Ok(Some(at + differs as u64));
+        }
+        if one == 0 {
+            return Ok(None);
+        }
+        at += one as u64;
+    }
+}
+
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, String> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(in_words(&error)),
+        }
+    }
+    Ok(filled)
+}
+
+fn in_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "is missing".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// Refuses what is no file: an analysis has no links, and a pipe would be waited for.
+fn regular(path: &Path) -> Result<(), String> {
+    match path.symlink_metadata() {
+        Ok(facts) if facts.is_file() => Ok(()),
+        Ok(facts) if facts.is_symlink() => Err("is a link".to_owned()),
+        Ok(_) => Err("is no file".to_owned()),
+        Err(error) => Err(in_words(&error)),
+    }
+}
+
+/// The bytes of a short file.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    regular(path)?;
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| in_words(&error))?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| in_words(&error))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("is longer than {LONGEST} bytes"));
+    }
+    Ok(bytes)
+}
+
+fn json(path: &Path) -> Result<Value, String> {
+    serde_json::from_slice(&read(path)?).map_err(|error| format!("is no JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests;
