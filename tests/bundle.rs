@@ -119,6 +119,8 @@ impl Collection<'_> {
             sha512: self.sha512,
             threads: self.threads,
             cancel: self.cancel,
+            in_haste: &NEVER,
+            resume: None,
             observer: &Silent,
         })
     }

@@ -30,3 +30,5 @@ mod program;
 mod tidy;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod way_out;

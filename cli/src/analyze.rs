@@ -4,13 +4,14 @@
 //! are about, then one pass over the merged events.
 
 use crate::args::Common;
-use crate::collect::{Shown, cancel_on_interrupt, is_interrupted, threads, wanting};
+use crate::collect::{Shown, threads, wanting};
 use crate::focus;
 use crate::memory::{Ceiling, of_parsing, reads_hives};
 use crate::pace;
 use crate::parse::parse;
 use crate::place::{self, hash_of, hex};
 use crate::progress::{Progress, Style};
+use crate::signals;
 use anyhow::Context;
 use collector::{AcceptedItems, BundleReader, OpenBundle, Spill, VerifyReport};
 use evidence::{
@@ -61,6 +62,7 @@ pub(crate) struct Analyzed {
 
 /// Analyses a bundle into a folder.
 pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
+    let _analysing = signals::analysing(request.bundle, request.folder);
     // A bundle that is not there, or is none, leaves no folder behind.
     let opened = OpenBundle::open(request.bundle)?;
     place::folder(request.folder)?;
@@ -75,9 +77,7 @@ pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
         refuse_changed(&verified, request)?;
         // Everything is made aside and gets its name when all is whole.
         let aside = place::temporary(request.folder)?;
-        // In a run the signal, or the end of the time, has ended the collecting and the analysis is still wanted.
-        let may_stop = request.read_back.is_none();
-        let made = make(opened, &verified, aside.path(), request.options, may_stop, request.common)?;
+        let made = make(opened, &verified, aside.path(), request.options, request.common)?;
         publish(aside.path(), request.folder, request.replace)?;
         let Made { report, manifest_sha256 } = made;
         let VerifyReport { archive_sha256: bundle_sha256, log_head, .. } = verified;
@@ -88,7 +88,7 @@ pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
 /// Verifies an open bundle and shows how far that is.
 pub(crate) fn verify(opened: &OpenBundle, common: &Common) -> anyhow::Result<VerifyReport> {
     let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
-    let verified = opened.verify(cancel_on_interrupt(), &shown);
+    let verified = opened.verify(signals::cancel(), &shown);
     shown.progress.finish();
     let verified = verified?;
     anyhow::ensure!(!verified.interrupted, "interrupted before the bundle was verified; nothing was analysed");
@@ -139,13 +139,12 @@ pub(crate) fn make(
     verified: &VerifyReport,
     folder: &Path,
     options: Options,
-    may_stop: bool,
     common: &Common,
 ) -> anyhow::Result<Made> {
     let reader = opened.read(&Spill::into_folder(folder))?;
     let changed = (!verified.is_valid()).then(|| Changed::accept(verified, &reader));
     let mut hashes = Hashes::default();
-    let work = Work { reader: &reader, verified, changed: changed.as_ref(), folder, options, may_stop, common };
+    let work = Work { reader: &reader, verified, changed: changed.as_ref(), folder, options, common };
     let report = work.report(&mut hashes)?;
     hashes.write(folder, place::ANALYSIS, &about(&reader, &report, options)?)?;
     hashes.write(folder, "report.json", &report.to_json()?)?;
@@ -254,8 +253,6 @@ struct Work<'a> {
     /// Where the timeline's files and what does not fit into memory go.
     folder: &'a Path,
     options: Options,
-    /// Whether an interrupt ends it.
-    may_stop: bool,
     common: &'a Common,
 }
 
@@ -272,7 +269,6 @@ impl Work<'_> {
             progress: Progress::new(Style::choose(self.common.quiet, self.common.json)),
             problems: Mutex::new(reader.failures().iter().cloned().collect()),
             cannot: Mutex::new(None),
-            may_stop: self.may_stop,
         };
         let host = analysis.host();
         let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
@@ -290,7 +286,7 @@ impl Work<'_> {
         analysis.run(Phase::Focused, phase, &focus, &|_, item, record| merger.add(item.id, &record));
 
         let uninterrupted = || {
-            anyhow::ensure!(!analysis.is_stopped(), "interrupted; nothing of the analysis was kept");
+            anyhow::ensure!(!analysis.is_stopped(), signals::STOPPED);
             Ok(())
         };
         uninterrupted()?;
@@ -447,13 +443,12 @@ struct Analysis<'a> {
     problems: Mutex<Problems>,
     /// Why the machine that analyses cannot go on, which is nothing about the evidence.
     cannot: Mutex<Option<collector::Error>>,
-    may_stop: bool,
 }
 
 impl Analysis<'_> {
     /// Whether somebody ended it: what is read from now on is of no use.
     fn is_stopped(&self) -> bool {
-        self.may_stop && is_interrupted()
+        signals::is_stopped()
     }
 
     /// The host as its own hives describe it.

@@ -26,6 +26,8 @@ Examples:
   comtrail collect disk.raw -o WS-FIN-07.zip
   comtrail collect image.001 -o bundle.zip --memory 512M --threads 1
   comtrail collect C/ -o bundle.zip --json
+  comtrail collect disk.raw --resume WS-FIN-07.zip
+      Goes on with an interrupted collection, in WS-FIN-07-part2.zip.
 
 Nothing is interpreted. What records name (an assembly on a command line, a CodeBase) is collected too.";
 
@@ -46,6 +48,15 @@ Examples:
 Exit status: 0 valid and complete, 2 valid but interrupted or recovered, 1 not valid; of several the worst. Of an analysis
 2 as well where its bundle is not there, or another version made it and it cannot be compared. Problems that the bundle
 records, and that it is not signed, do not count.";
+
+const RECOVER_EXAMPLES: &str = "\
+Examples:
+  comtrail recover WS-FIN-07.zip.partial -o WS-FIN-07-recovered.zip
+
+What is whole is taken over with everything the journal says of it; what is not is named. Without the journal every object
+says that it is not known whether all of it was read. The unfinished bundle is only read, and stays.
+
+Exit status: 1 nothing could be made, 2 the bundle is made; it is never complete.";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
@@ -246,14 +257,34 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
         /// The bundle to create; an existing file is never overwritten.
-        #[arg(short, long, value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath)]
-        output: PathBuf,
+        #[arg(
+            short,
+            long,
+            value_name = "BUNDLE.zip",
+            value_hint = ValueHint::FilePath,
+            required_unless_present = "resume"
+        )]
+        output: Option<PathBuf>,
+        /// Go on with an interrupted or recovered collection of the same source: writes BUNDLE-part2.zip beside it, with
+        /// what it does not hold whole.
+        #[arg(long, value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath, conflicts_with = "output")]
+        resume: Option<PathBuf>,
         #[command(flatten)]
         which: WhichHost,
         #[command(flatten)]
         words: CaseWords,
         #[command(flatten)]
         limits: CollectLimits,
+    },
+    /// Make a bundle of what an unfinished collection left.
+    #[command(after_help = RECOVER_EXAMPLES)]
+    Recover {
+        /// The unfinished bundle, BUNDLE.zip.partial; its journal BUNDLE.zip.partial.log lies beside it.
+        #[arg(value_name = "BUNDLE.zip.partial", value_hint = ValueHint::FilePath)]
+        partial: PathBuf,
+        /// The bundle to create; an existing file is never overwritten.
+        #[arg(short, long, value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath)]
+        output: PathBuf,
     },
     /// Check that a bundle is complete (nothing missing, nothing added) and valid (every digest).
     #[command(after_help = VERIFY_EXAMPLES)]

@@ -360,7 +360,7 @@ fn again(
         return Ok(());
     }
     let aside = place::temporary(folder)?;
-    analyze::make(opened, verified, aside.path(), about.options, true, common)?;
+    analyze::make(opened, verified, aside.path(), about.options, common)?;
     let before = checked.wrong.len();
     for name in place::hashed_files().into_iter().chain([MANIFEST]) {
         match same(&aside.path().join(name), &folder.join(name)) {

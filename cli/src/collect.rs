@@ -7,41 +7,17 @@ use crate::hosts;
 use crate::memory::{Ceiling, of_parsing};
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
-use crate::{pace, place};
+use crate::{pace, place, signals};
 use anyhow::Context;
 use collector::source::{PartitionId, Source, VolumeKind, live};
-use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Step, ToolFacts};
+use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Resume, Step, ToolFacts};
 use evidence::{Artifact, Fields, Filetime, Focus, Hive, Input, Location, ProblemKind};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Set by Ctrl-C. What was collected is then sealed and says that it was interrupted.
-static CANCEL: AtomicBool = AtomicBool::new(false);
-
-/// Lets Ctrl-C end a collection cleanly; a second one ends the program.
-pub(crate) fn cancel_on_interrupt() -> &'static AtomicBool {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        // Without a handler Ctrl-C ends the program at once, which loses the unsealed bundle but harms nothing.
-        let _ = ctrlc::set_handler(|| {
-            if CANCEL.swap(true, Ordering::SeqCst) {
-                std::process::exit(1);
-            }
-        });
-    });
-    &CANCEL
-}
-
-/// Whether Ctrl-C or the end of the time ended the collecting.
-pub(crate) fn is_interrupted() -> bool {
-    CANCEL.load(Ordering::SeqCst)
-}
 
 /// Sets the limits that the options ask for; the end of the time is like an interrupt.
 pub(crate) fn keep_to(limits: &CollectLimits) {
-    pace::limit(limits.cpu, limits.io, limits.time, || CANCEL.store(true, Ordering::SeqCst));
+    pace::limit(limits.cpu, limits.io, limits.time, signals::end_collecting);
 }
 
 /// The time now; before 1601 a clock is broken and everything else fails too.
@@ -93,7 +69,7 @@ pub(crate) fn open(
             now: &now,
             destination,
             pace: pace::read,
-            cancel: &CANCEL,
+            cancel: signals::cancel(),
             shadow_copies: limits.shadow_copies,
             make_shadow_copy: limits.make_shadow_copy,
         })?]
@@ -183,7 +159,7 @@ fn mounted(fields: &Fields) -> Option<(PartitionId, char)> {
 pub(crate) fn collect(
     opened: &Opened,
     destination: &Path,
-    started: Filetime,
+    (started, resume): (Filetime, Option<&Resume>),
     words: &CaseWords,
     limits: &CollectLimits,
     common: &Common,
@@ -207,13 +183,8 @@ pub(crate) fn collect(
             ),
         ));
     }
-    let tool = ToolFacts {
-        name: "comtrail".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        sha256: own_hash(),
-        features: Vec::new(),
-        command_line: std::env::args_os().map(collector::shown).collect(),
-    };
+    let tool = this_program();
+    let _collecting = signals::collecting(destination);
     let shown = Shown { progress: Progress::new(Style::choose(common.quiet, common.json)), last: Default::default() };
     let ceiling = Ceiling::new(common.memory / 2);
     let request = CollectRequest {
@@ -235,7 +206,9 @@ pub(crate) fn collect(
         check_image: limits.check_image,
         sha512: limits.sha512,
         threads: threads(common),
-        cancel: cancel_on_interrupt(),
+        cancel: signals::cancel(),
+        in_haste: signals::haste(),
+        resume,
         observer: &shown,
     };
     if let Some(why) = opened.source.why_no_check().filter(|_| limits.check_image) {
@@ -244,6 +217,25 @@ pub(crate) fn collect(
     let collected = collector::collect(&request);
     shown.progress.finish();
     collected.with_context(|| format!("cannot collect into {}", collector::shown(destination)))
+}
+
+/// The collection that is gone on with.
+pub(crate) fn resume(path: &Path, common: &Common) -> anyhow::Result<Resume> {
+    let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
+    let resume = Resume::open(path, threads(common), signals::cancel(), &shown);
+    shown.progress.finish();
+    Ok(resume?)
+}
+
+/// This program, as a bundle names it.
+pub(crate) fn this_program() -> ToolFacts {
+    ToolFacts {
+        name: "comtrail".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sha256: own_hash(),
+        features: Vec::new(),
+        command_line: std::env::args_os().map(collector::shown).collect(),
+    }
 }
 
 /// SHA-256 of this program's own file, as an examiner would compute it.

@@ -14,8 +14,10 @@ mod pace;
 mod parse;
 mod place;
 mod progress;
+mod recover;
 mod run;
 mod say;
+mod signals;
 mod summary;
 mod verify;
 
@@ -179,10 +181,17 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             let job = run::Job { source, output, words, limits, scope, common: &cli.common };
             run::run(&job, hosts, &mut out)
         }
-        Command::Collect { source, output, which, words, limits } => {
+        Command::Collect { source, output, resume, which, words, limits } => {
             refuse_live_only(source, limits)?;
-            place::refuse_existing(output)?;
+            if let Some(path) = resume {
+                place::refuse_special(path)?;
+            }
             collect::keep_to(limits);
+            let resume = resume.as_deref().map(|path| collect::resume(path, &cli.common)).transpose()?;
+            let further = resume.as_ref().map(collector::Resume::destination);
+            // One of the two is there, which the parser has checked.
+            let output = output.as_ref().or(further.as_ref()).context("there is no bundle to write")?;
+            place::refuse_existing(output)?;
             let hosts = hosts::open(source, output, which, limits, &cli.common)?;
             let [only] = hosts.as_slice() else {
                 anyhow::bail!(
@@ -192,8 +201,14 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
                     hosts::listed(&hosts)
                 );
             };
-            let collected = collect::collect(&only.opened, output, collect::now(), words, limits, &cli.common)?;
+            let begun = (collect::now(), resume.as_ref());
+            let collected = collect::collect(&only.opened, output, begun, words, limits, &cli.common)?;
             say::collected(&collected, &cli.common, &mut out)
+        }
+        Command::Recover { partial, output } => {
+            place::refuse_special(partial)?;
+            place::refuse_existing(output)?;
+            recover::recover(partial, output, &cli.common, &mut out)
         }
         Command::Verify { bundles, expected, analysis } => {
             bundles.iter().try_for_each(|bundle| place::refuse_special(bundle))?;

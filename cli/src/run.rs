@@ -4,7 +4,7 @@ use crate::analyze::{self, Analyzed};
 use crate::args::{CaseWords, CollectLimits, Common, TimelineScope};
 use crate::collect::{self, Opened};
 use crate::hosts::Host;
-use crate::{Outcome, footprint, in_words, place, say};
+use crate::{Outcome, footprint, in_words, place, say, signals};
 use anyhow::Context;
 use collector::Collected;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ fn one(
     place::folder(folder)?;
     let started = collect::now();
     let name = bundle_name(&opened.name, started);
-    let collected = collect::collect(&opened, &folder.join(&name), started, job.words, job.limits, job.common)?;
+    let collected = collect::collect(&opened, &folder.join(&name), (started, None), job.words, job.limits, job.common)?;
     *bundle = Some(name);
     drop(opened);
     anyhow::ensure!(
@@ -119,7 +119,7 @@ fn write_overview(case: &Path, index: &Index) -> anyhow::Result<String> {
 fn host_of_several(job: &Job<'_>, host: Host) -> (IndexedHost, Outcome) {
     let Host { opened, folder } = host;
     let name = opened.name.clone();
-    if collect::is_interrupted() {
+    if signals::is_interrupted() {
         let why = "the run was interrupted, or its time was over, before this host was begun";
         return (IndexedHost::without_report(name, folder, None, why), Outcome::WithProblems);
     }

@@ -5,7 +5,7 @@ use crate::analyze::Analyzed;
 use crate::args::Common;
 use crate::progress::printable;
 use crate::summary::Page;
-use collector::Collected;
+use collector::{Collected, Recovered};
 use evidence::{Problem, ProblemKind};
 use std::io::Write;
 use std::path::Path;
@@ -44,8 +44,10 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
     if common.json {
         let result = serde_json::json!({
             "bundle": collector::shown(&collected.path), "objects": objects, "bytes": bytes, "rounds": collected.rounds,
-            "interrupted": collected.interrupted, "verified": collected.verified.is_right(),
-            "archive_sha256": collected.verified.archive_sha256, "action_log_hash": collected.action_log_hash, "problems": collected.problems,
+            "interrupted": collected.interrupted, "stopped": collected.stopped,
+            "verified": collected.read_back && collected.verified.is_right(), "read_back": collected.read_back,
+            "archive_sha256": collected.verified.archive_sha256, "action_log_hash": collected.action_log_hash,
+            "problems": collected.problems,
         });
         writeln!(out, "{result}")?;
     } else if !common.quiet {
@@ -54,14 +56,20 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
         writeln!(
             out,
             "verified     {}",
-            if collected.verified.is_right() { "complete and valid" } else { "NOT VALID" }
+            match (collected.read_back, collected.verified.is_right()) {
+                (false, _) => "not read back, the system was ending; run `comtrail verify`",
+                (true, true) => "complete and valid",
+                (true, false) => "NOT VALID",
+            }
         )?;
         if let Some(hash) = &collected.verified.archive_sha256 {
             writeln!(out, "archive      {hash}")?;
         }
         writeln!(out, "action log   {}", collected.action_log_hash)?;
         if collected.interrupted {
-            writeln!(out, "interrupted  what was collected until then is sealed")?;
+            let why = collected.stopped.as_ref().map(|why| format!("the destination took no more ({why}); "));
+            let why = why.unwrap_or_default();
+            writeln!(out, "interrupted  {}what was collected until then is sealed", printable(&why))?;
         }
         list(&collected.problems, common, out)?;
     }
@@ -69,6 +77,40 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
         return Ok(Outcome::NotValid);
     }
     Ok(if collected.interrupted { Outcome::WithProblems } else { outcome(&collected.problems) })
+}
+
+/// After a recovery, which never gives a complete bundle.
+pub(crate) fn recovered(recovered: &Recovered, common: &Common, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let Recovered { whole, not_known, lost, journal, .. } = *recovered;
+    let right = recovered.verified.is_right();
+    if common.json {
+        let result = serde_json::json!({
+            "bundle": collector::shown(&recovered.path), "status": "recovered", "journal": journal, "whole": whole,
+            "not_known": not_known, "lost": lost, "bytes": recovered.bytes, "verified": right,
+            "archive_sha256": recovered.verified.archive_sha256, "action_log_hash": recovered.action_log_hash,
+            "problems": recovered.problems,
+        });
+        writeln!(out, "{result}")?;
+    } else if !common.quiet {
+        writeln!(out, "bundle       {}", plain(&recovered.path))?;
+        writeln!(out, "recovered    {whole} objects as they were read, {} bytes in all", recovered.bytes)?;
+        if not_known > 0 {
+            writeln!(out, "not known    of {not_known} objects whether all was read")?;
+        }
+        if lost > 0 {
+            writeln!(out, "lost         {lost} objects that had been begun")?;
+        }
+        if !journal {
+            writeln!(out, "journal      none was there")?;
+        }
+        writeln!(out, "verified     {}", if right { "valid, as a recovered bundle" } else { "NOT VALID" })?;
+        if let Some(hash) = &recovered.verified.archive_sha256 {
+            writeln!(out, "archive      {hash}")?;
+        }
+        writeln!(out, "action log   {}", recovered.action_log_hash)?;
+        list(&recovered.problems, common, out)?;
+    }
+    Ok(if right { Outcome::WithProblems } else { Outcome::NotValid })
 }
 
 /// After an analysis.

@@ -19,7 +19,7 @@ pub(crate) fn run(
     common: &Common,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
-    let cancel = collect::cancel_on_interrupt();
+    let cancel = crate::signals::cancel();
     let mut worst = Outcome::Complete;
     let mut list = Vec::new();
     for bundle in bundles {

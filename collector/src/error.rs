@@ -3,7 +3,7 @@
 
 use crate::shown;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the run cannot go on. Every variant says which path it is about and what can be done.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,38 @@ pub enum Error {
         /// What can be done.
         advice: &'static str,
     },
+    /// There is not so much room on the destination that anything could be begun.
+    #[error(
+        "there is not enough room for {}: {source}. Nothing was read. Free some space or choose another destination",
+        shown(path)
+    )]
+    NoRoom {
+        /// The destination.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The collection could not be sealed. Everything that was written is kept.
+    #[error(
+        "{} could not be sealed: {source}. It stays there with its journal, and nothing that was written is lost: \
+         `{}` makes a bundle of what is whole",
+        shown(partial),
+        recover_command(partial)
+    )]
+    Unsealed {
+        /// The unfinished bundle.
+        partial: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A collection cannot be gone on with.
+    #[error("the collection of {} cannot be resumed: {why}", shown(path))]
+    NotResumable {
+        /// The bundle of the first part, or the part that it is about.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// A file that should be a bundle is none.
     #[error("{} is not a bundle: {why}", shown(path))]
     NotABundle {
@@ -85,15 +117,46 @@ impl Error {
     pub(crate) fn write(path: impl Into<PathBuf>, source: io::Error) -> Self {
         let advice = match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "The destination is full; the unfinished file was removed. Free space or choose another destination, \
-                 then run it again"
+                "The destination is full. Free space or choose another destination, then run it again"
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "Choose a folder that you may write to"
             }
             io::ErrorKind::NotFound => "Create the folder first",
-            _ => "The unfinished file was removed. Check the destination, then run it again",
+            _ => "Check the destination, then run it again",
         };
         Error::Write { path: path.into(), source, advice }
+    }
+    /// There is no room for even the seal and what is volatile; other errors as [`Error::write`] tells them.
+    pub(crate) fn no_room(path: &Path, source: io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+        match source.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge | WriteZero => Error::NoRoom { path: path.to_owned(), source },
+            _ => Error::write(path, source),
+        }
+    }
+
+    /// A seal that failed.
+    pub(crate) fn unsealed(partial: &Path, source: io::Error) -> Self {
+        Error::Unsealed { partial: partial.to_owned(), source }
+    }
+}
+
+/// How an unfinished bundle is made into a bundle: the command, with the name of a bundle beside it.
+pub fn recover_command(partial: &Path) -> String {
+    let text = shown(partial);
+    let text = text.strip_prefix(r"\\?\").filter(|rest| !rest.starts_with("UNC")).unwrap_or(&text);
+    let stem = text.strip_suffix(".partial").unwrap_or(text);
+    let stem = stem.strip_suffix(".zip").unwrap_or(stem);
+    format!("comtrail recover {} -o {}", quoted(text), quoted(&format!("{stem}-recovered.zip")))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\:._-+=@,".contains(c);
+    match (path.chars().all(is_plain), path.contains(['"', '$', '`', '!'])) {
+        (true, _) => path.to_owned(),
+        (_, false) => format!("\"{path}\""),
+        _ => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }

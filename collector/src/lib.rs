@@ -21,9 +21,12 @@ pub use bundle::{
     AcceptedItems, BundleReader, ItemTable, Kept, OpenBundle, ToolFacts, VerifyReport, Wrong, WrongKind, encoded_name,
     kept, refuse_destination, verify,
 };
-pub use error::Error;
+pub use error::{Error, recover_command};
 pub use file_bytes::special_file;
 pub use progress::{Observer, Progress, Silent, Step};
-pub use run::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, collect, hive_logs, locate};
+pub use run::{
+    AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, RecoverRequest, Recovered, Resume, collect,
+    hive_logs, locate, recover,
+};
 pub use shown::shown;
 pub use spill::Spill;

@@ -48,6 +48,8 @@ pub enum Method {
     ShadowCopy,
     /// What a call of the live system answered, as it was written down.
     SystemCall,
+    /// Not known: it was recovered from a bundle that never became whole, and nothing says how it was read.
+    Unknown,
 }
 
 /// Whether the whole object was obtained.

@@ -32,7 +32,18 @@ impl ActionLog {
         ActionLog { lines: Spool::new(spill), last: START.to_owned(), count: 0 }
     }
 
-    /// Adds a line. Members of `about` come to `seq`, `t_utc`, `action`, `object` and `result`.
+    /// Goes on with a log whose lines are given as they stand there; `false`, and the line is not taken, where it does not
+    /// continue the chain.
+    pub(crate) fn follow(&mut self, line: &Value) -> io::Result<bool> {
+        let text = format!("{}\n", serde_json::to_string(line)?);
+        let Ok(last) = check_from(text.as_bytes(), (&self.last, self.count)) else { return Ok(false) };
+        self.lines.push(text.as_bytes())?;
+        self.last = last;
+        self.count += 1;
+        Ok(true)
+    }
+
+    /// Adds a line and gives it. Members of `about` come to `seq`, `t_utc`, `action`, `object` and `result`.
     pub(crate) fn add(
         &mut self,
         now: Filetime,
@@ -40,7 +51,7 @@ impl ActionLog {
         object: &str,
         result: &str,
         about: &[(&'static str, Value)],
-    ) -> io::Result<()> {
+    ) -> io::Result<Value> {
         let mut entry: BTreeMap<&str, Value> = about.iter().map(|(name, value)| (*name, value.clone())).collect();
         entry.insert("seq", self.count.into());
         entry.insert("t_utc", now.to_string().into());
@@ -48,10 +59,12 @@ impl ActionLog {
         entry.insert("object", object.into());
         entry.insert("result", result.into());
         entry.insert("prev_hash", self.last.clone().into());
-        self.last = hex(&sha256(format!("{}{}", self.last, canonical(&entry)).as_bytes()));
-        entry.insert("hash", self.last.clone().into());
+        let hash = hex(&sha256(format!("{}{}", self.last, canonical(&entry)).as_bytes()));
+        entry.insert("hash", hash.clone().into());
+        self.lines.push(format!("{}\n", canonical(&entry)).as_bytes())?;
+        self.last = hash;
         self.count += 1;
-        self.lines.push(format!("{}\n", canonical(&entry)).as_bytes())
+        Ok(Value::Object(entry.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 
     /// The last hash.
@@ -69,8 +82,13 @@ impl ActionLog {
 const MAX_LINE: u64 = 1 << 20;
 
 /// Checks the chain; gives the last hash, or which line (counted from 1) is the first wrong one and why.
-pub(crate) fn check(mut log: impl BufRead) -> Result<String, (u64, String)> {
-    let mut last = START.to_owned();
+pub(crate) fn check(log: impl BufRead) -> Result<String, (u64, String)> {
+    check_from(log, (START, 0))
+}
+
+/// The same for lines that follow one with this hash and as many lines in all.
+fn check_from(mut log: impl BufRead, (last, before): (&str, u64)) -> Result<String, (u64, String)> {
+    let mut last = last.to_owned();
     let mut line = Vec::new();
     for number in 1u64.. {
         line.clear();
@@ -84,8 +102,8 @@ pub(crate) fn check(mut log: impl BufRead) -> Result<String, (u64, String)> {
         if entry.get("prev_hash").and_then(Value::as_str) != Some(&last) {
             return Err((number, "its prev_hash is not the hash of the line before".to_owned()));
         }
-        if entry.get("seq").and_then(Value::as_u64) != Some(number - 1) {
-            return Err((number, format!("its seq is not {}", number - 1)));
+        if entry.get("seq").and_then(Value::as_u64) != Some(before + number - 1) {
+            return Err((number, format!("its seq is not {}", before + number - 1)));
         }
         let borrowed: BTreeMap<&str, Value> =
             entry.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();

@@ -4,27 +4,33 @@
 mod actions;
 mod failures;
 mod items;
+pub(crate) mod journal;
 mod kept;
 mod name;
+mod parts;
 mod reader;
+mod reserve;
 mod seal;
 mod verify;
 mod writer;
 
 pub(crate) use actions::ActionLog;
+pub(crate) use failures::from_json as problem_of;
 pub use items::{AcceptedItems, ItemTable};
 pub use kept::{Kept, kept};
 pub(crate) use name::Names;
 pub use name::encoded_name;
+pub(crate) use parts::{COUNT, FIRST_PART, GROUP, value};
 pub use reader::{BundleReader, OpenBundle};
+pub(crate) use reserve::{Need, Reserve};
 pub use seal::ToolFacts;
-pub(crate) use seal::{BagInfo, Sums, seal};
+pub(crate) use seal::{About, BagInfo, Status, Sums, host, seal, tool};
 #[doc(hidden)]
 pub use verify::examine_bundle;
 pub(crate) use verify::verify_open;
 pub use verify::{VerifyReport, Wrong, WrongKind, verify};
 pub use writer::refuse_destination;
-pub(crate) use writer::{Destination, Writer};
+pub(crate) use writer::{Destination, Output, Writer};
 
 /// Files that describe the bag's content.
 const OBJECTS: &str = "metadata/objects.jsonl";
@@ -35,4 +41,4 @@ const TOOL: &str = "metadata/tool.json";
 const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 
 /// The member of `bag-info.txt` with the last hash of the action log.
-const ACTION_LOG_HASH: &str = "Collector-Action-Log-SHA256";
+pub(crate) const ACTION_LOG_HASH: &str = "Collector-Action-Log-SHA256";

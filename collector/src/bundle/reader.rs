@@ -29,16 +29,18 @@ const MAX_METADATA: usize = 1_000;
 ///
 /// What it keeps in memory for an object is a few bytes, so that a bundle can have millions of them.
 pub struct BundleReader {
-    path: PathBuf,
-    bytes: FileBytes,
+    pub(super) path: PathBuf,
+    pub(super) bytes: FileBytes,
     directory: Directory,
     root: String,
     /// Where the files beside the payload are listed, by path in the bag.
     metadata: HashMap<String, u64>,
-    items: ItemTable,
-    failures: Vec<Problem>,
+    pub(super) items: ItemTable,
+    pub(super) failures: Vec<Problem>,
     host: serde_json::Value,
     tool: serde_json::Value,
+    /// The further parts of the collection, where there are any.
+    pub(super) others: Vec<BundleReader>,
 }
 
 /// A bundle that was opened. Verification and reading use the same handle, so that nobody can put another file in its
@@ -157,6 +159,7 @@ impl BundleReader {
             failures: Vec::new(),
             host: serde_json::Value::Null,
             tool: serde_json::Value::Null,
+            others: Vec::new(),
         };
         reader.items = reader.read_items(&listing, spill)?;
         let mut problems = Vec::new();
@@ -254,6 +257,14 @@ impl BundleReader {
         self.directory.open(&self.bytes, &entry).map_err(|error| self.damaged(file, error))
     }
 
+    /// A short file that describes the bag.
+    pub(crate) fn text(&self, file: &str) -> Result<String, Error> {
+        let mut text = String::new();
+        let mut reader = self.read(file)?.take(MAX_DOCUMENT);
+        reader.read_to_string(&mut text).map_err(|error| self.damaged(file, error))?;
+        Ok(text)
+    }
+
     fn each_line(&self, file: &str, take: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<(), Error> {
         let mut reader = BufReader::new(self.read(file)?);
         let mut line = Vec::new();
@@ -279,7 +290,13 @@ impl BundleReader {
     pub fn open_item(&self, item: &Item, temp_folder: &Path) -> Result<Box<dyn Bytes>, Error> {
         let file =
             item.bundle_path.as_deref().ok_or_else(|| self.damaged(&item.original_path, "nothing was collected"))?;
-        let entry = self.entry(file, self.items.place(item.id))?;
+        let place = self.items.place(item.id).ok_or_else(|| self.damaged(file, "it is missing"))?;
+        let (part, place) = self.located(place);
+        part.open_at(item, file, place, temp_folder)
+    }
+
+    fn open_at(&self, item: &Item, file: &str, place: u64, temp_folder: &Path) -> Result<Box<dyn Bytes>, Error> {
+        let entry = self.entry(file, Some(place))?;
         if entry.size != item.stored_size {
             return Err(self.damaged(file, "it is not as long as objects.jsonl says"));
         }

@@ -8,6 +8,7 @@ use crate::digest::{hex, sha256};
 use crate::source::Source;
 use crate::spill::{Sorter, Spill};
 use evidence::{Artifact, Filetime, Problem};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -46,26 +47,63 @@ pub(crate) struct Sums {
     pub(crate) payload: u64,
 }
 
+/// How a collection came to its end, as `bag-info.txt` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Everything that was wanted was tried.
+    Complete,
+    /// It was ended early, and sealed with what it had.
+    Interrupted,
+    /// It came to no end; the bundle was made later of what it left.
+    Recovered,
+}
+
+impl Status {
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Status::Complete => "complete",
+            Status::Interrupted => "interrupted",
+            Status::Recovered => "recovered",
+        }
+    }
+}
+
+/// What is known of the bag before anything is in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// The folder in the archive.
+    pub(crate) root: String,
+    /// Name of the host, or of the source where that is not known.
+    pub(crate) name: String,
+    pub(crate) started: Filetime,
+    pub(crate) source_kind: String,
+    pub(crate) source_name: String,
+    /// The program and its version.
+    pub(crate) agent: String,
+    /// `metadata/host.json`.
+    pub(crate) host: Value,
+    /// `metadata/tool.json`.
+    pub(crate) tool: Value,
+    /// Whether every file has a SHA-512 too.
+    #[serde(default)]
+    pub(crate) sha512: bool,
+    /// Further lines of `bag-info.txt`.
+    #[serde(default)]
+    pub(crate) labels: Vec<(String, String)>,
+}
+
 /// What is known when the bag is sealed.
 pub(crate) struct BagInfo<'a> {
-    pub(crate) source: &'a Source,
-    /// What the check of the image gave, where there was one.
-    pub(crate) checks: &'a [(String, String)],
-    /// Name of the host, or of the source where that is not known.
-    pub(crate) name: &'a str,
-    /// What is known about the host.
-    pub(crate) host: &'a [(String, String)],
-    pub(crate) tool: &'a ToolFacts,
-    pub(crate) artifacts: &'a [&'a Artifact],
-    /// The limits by name.
-    pub(crate) limits: Value,
-    pub(crate) started: Filetime,
+    pub(crate) about: &'a About,
     pub(crate) ended: Filetime,
     /// What the objects come to.
     pub(crate) sums: Sums,
     pub(crate) spill: &'a Spill,
     pub(crate) problems: &'a [Problem],
-    pub(crate) interrupted: bool,
+    pub(crate) status: Status,
+    /// Whether the bundle will be read back before it gets its name.
+    pub(crate) read_back: bool,
 }
 
 /// A value that cannot break out of its line of `bag-info.txt`.
@@ -73,12 +111,12 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
 }
 
-fn host(bag: &BagInfo<'_>) -> Value {
+/// `metadata/host.json`: the source, its volumes, what is known about the host, and what the check of the image gave.
+pub(crate) fn host(source: &Source, name: &str, facts: &[(String, String)], checks: &[(String, String)]) -> Value {
     let pairs = |pairs: &[(String, String)]| {
         pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect::<serde_json::Map<_, _>>()
     };
-    let volumes: Vec<Value> = bag
-        .source
+    let volumes: Vec<Value> = source
         .volumes
         .iter()
         .filter(|(volume, tree)| volume.is_shown(tree.as_deref()))
@@ -99,28 +137,34 @@ fn host(bag: &BagInfo<'_>) -> Value {
         })
         .collect();
     json!({
-        "name": bag.name,
-        "facts": pairs(bag.host),
+        "name": name,
+        "facts": pairs(facts),
         "source": {
-            "kind": bag.source.kind,
-            "facts": pairs(&[&bag.source.facts[..], bag.checks].concat()),
+            "kind": source.kind,
+            "facts": pairs(&[&source.facts[..], checks].concat()),
         },
         "volumes": volumes,
     })
 }
 
-fn tool(bag: &BagInfo<'_>) -> Value {
-    let tool = bag.tool;
+/// `metadata/tool.json`: the program and how it was used.
+pub(crate) fn tool(
+    tool: &ToolFacts,
+    source: &Source,
+    started: Filetime,
+    artifacts: &[&Artifact],
+    limits: &Value,
+) -> Value {
     json!({
         "name": tool.name,
         "version": tool.version,
         "sha256": tool.sha256,
         "features": tool.features,
         "command_line": tool.command_line,
-        "source": bag.source.files.iter().map(crate::shown).collect::<Vec<_>>(),
-        "started": bag.started.to_string(),
-        "artifacts": bag.artifacts.iter().map(|artifact| artifact.id).collect::<Vec<_>>(),
-        "limits": bag.limits,
+        "source": source.files.iter().map(crate::shown).collect::<Vec<_>>(),
+        "started": started.to_string(),
+        "artifacts": artifacts.iter().map(|artifact| artifact.id).collect::<Vec<_>>(),
+        "limits": limits,
     })
 }
 
@@ -138,6 +182,7 @@ pub(crate) fn seal(
     payload: Sorter,
     log: &mut ActionLog,
 ) -> io::Result<String> {
+    let about = bag.about;
     writer.tag(OBJECTS, |sink| {
         objects.finish()?.try_for_each(|row| {
             sink.write_all(&row?.1)?;
@@ -147,9 +192,9 @@ pub(crate) fn seal(
     writer.tag(FAILURES, |sink| {
         bag.problems.iter().try_for_each(|problem| json_line(sink, &failures::to_json(problem)))
     })?;
-    for (path, value) in [(HOST, host(bag)), (TOOL, tool(bag))] {
+    for (path, value) in [(HOST, &about.host), (TOOL, &about.tool)] {
         writer.tag(path, |sink| {
-            serde_json::to_writer_pretty(&mut *sink, &value)?;
+            serde_json::to_writer_pretty(&mut *sink, value)?;
             sink.write_all(b"\n")
         })?;
     }
@@ -160,8 +205,7 @@ pub(crate) fn seal(
     });
     writer.manifests(bag.spill, rows)?;
     let ended = bag.ended.civil();
-    let source = bag.source.files.first().and_then(|file| file.file_name()).unwrap_or_default();
-    let said = |name: &str| bag.host.iter().find(|(fact, _)| fact == name).map(|(_, value)| value.clone());
+    let said = |name: &str| about.host["facts"][name].as_str().map(str::to_owned);
     // The names that BagIt has for them; for clocks it has none.
     let case = [
         ("Source-Organization", said("Organization")),
@@ -170,19 +214,23 @@ pub(crate) fn seal(
         ("Collector-Reference-Time", said("ReferenceTime")),
         ("Collector-Clock-Difference", said("ClockDifference")),
     ];
-    let lines = [
+    let mut lines = vec![
         ("Bagging-Date", format!("{:04}-{:02}-{:02}", ended.year, ended.month, ended.day)),
-        ("Bag-Software-Agent", format!("{} {}", bag.tool.name, bag.tool.version)),
-        ("External-Description", format!("Evidence collected from {}", bag.name)),
+        ("Bag-Software-Agent", about.agent.clone()),
+        ("External-Description", format!("Evidence collected from {}", about.name)),
         ("Payload-Oxum", format!("{}.{}", bag.sums.bytes, bag.sums.payload)),
-        ("Collector-Started", bag.started.to_string()),
-        ("Collector-Source-Kind", bag.source.kind.to_owned()),
-        ("Collector-Source-Name", crate::shown(source)),
-        ("Collector-Status", if bag.interrupted { "interrupted" } else { "complete" }.to_owned()),
+        ("Collector-Started", about.started.to_string()),
+        ("Collector-Source-Kind", about.source_kind.clone()),
+        ("Collector-Source-Name", about.source_name.clone()),
+        ("Collector-Status", bag.status.name().to_owned()),
         ("Collector-Objects", bag.sums.objects.to_string()),
         ("Collector-Objects-Not-Complete", bag.sums.not_complete.to_string()),
         ("Collector-Problems", bag.problems.len().to_string()),
     ];
+    if !bag.read_back {
+        lines.push(("Collector-Read-Back", "skipped".to_owned()));
+    }
+    lines.extend(about.labels.iter().map(|(label, value)| (label.as_str(), value.clone())));
     let case = case.into_iter().filter_map(|(label, value)| Some((label, value?)));
     let info: String = case.chain(lines).map(|(label, value)| format!("{label}: {}\n", one_line(&value))).collect();
     let head = log_sealing(&writer, bag, &info, log)?;
@@ -206,7 +254,6 @@ fn log_sealing(writer: &Writer, bag: &BagInfo<'_>, info: &str, log: &mut ActionL
         (OBJECTS_SHA256, digest(OBJECTS)),
         (TOOL_SHA256, digest(TOOL)),
     ];
-    let result = if bag.interrupted { "interrupted" } else { "complete" };
-    log.add(bag.ended, SEAL, writer.root(), result, &about)?;
+    log.add(bag.ended, SEAL, writer.root(), bag.status.name(), &about)?;
     Ok(log.head().to_owned())
 }

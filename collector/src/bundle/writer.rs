@@ -3,17 +3,15 @@
 //! Everything goes to `NAME.partial`, which is created anew, and gets its name only when it is complete, so that
 //! half a bundle is never taken for a whole one.
 
+use super::journal::journal_of;
 use crate::Error;
 use crate::digest::{Digested, Digests, Which, hex};
 use crate::spill::{Spill, Spool};
+pub(crate) use crate::zip::writer::Output;
 use crate::zip::writer::{Packed, Packing, Streaming, ZipWriter};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-
-/// Where an archive can be written to.
-pub(crate) trait Output: Write + Seek + Send {}
-impl<T: Write + Seek + Send> Output for T {}
 
 /// Payloads from this size on are declared large beforehand, since compression can make them longer than 4 GiB.
 const LARGE_FROM: u64 = 0xF000_0000;
@@ -62,6 +60,21 @@ impl Writer {
         self.zip.add(prepared)
     }
 
+    /// Where the next file begins in the archive.
+    pub(crate) fn end(&self) -> u64 {
+        self.zip.end()
+    }
+
+    /// Writes what was written so far through to the medium.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.zip.sync()
+    }
+
+    /// Takes back what was written of a file that did not become whole.
+    pub(crate) fn undo(&mut self) -> io::Result<()> {
+        self.zip.undo()
+    }
+
     /// Begins a payload file whose content is then written to what is returned.
     pub(crate) fn stream(
         &mut self,
@@ -80,7 +93,7 @@ impl Writer {
         let mut sink = BufWriter::with_capacity(1 << 16, Digesting { inner: stream, digests });
         write(&mut sink)?;
         let digesting = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
-        digesting.inner.finish()?;
+        digesting.inner.finish_later()?;
         self.tags.push((path.to_owned(), digesting.digests.finish()));
         Ok(())
     }
@@ -120,7 +133,7 @@ impl Writer {
         self.tag("manifest-sha512.txt", |sink| io::copy(&mut second.read(0)?, sink).map(|_| ()))
     }
 
-    /// Writes the manifests of everything but the payload, and ends the archive.
+    /// Writes the manifests of everything but the payload, ends the archive and writes it through to the medium.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         let mut tags = std::mem::take(&mut self.tags);
         tags.sort_by(|a, b| a.0.cmp(&b.0));
@@ -134,7 +147,7 @@ impl Writer {
                 })
             })?;
         }
-        self.zip.finish().map(|_| ())
+        self.zip.finish()?.sync()
     }
 }
 
@@ -142,7 +155,7 @@ impl Writer {
 pub(crate) struct Destination {
     path: PathBuf,
     partial: PathBuf,
-    sealed: bool,
+    journal: PathBuf,
 }
 
 /// Refuses a destination that lies on the evidence. Its folder need not be there yet.
@@ -163,8 +176,8 @@ pub fn refuse_destination(path: &Path, evidence: &[PathBuf]) -> Result<(), Error
 }
 
 impl Destination {
-    /// Creates `NAME.partial`. Refuses to overwrite, and to write onto the evidence.
-    pub(crate) fn create(path: &Path, evidence: &[PathBuf]) -> Result<(Destination, File), Error> {
+    /// Creates `NAME.partial` and its journal. Refuses to overwrite, and to write onto the evidence.
+    pub(crate) fn create(path: &Path, evidence: &[PathBuf]) -> Result<(Destination, File, File), Error> {
         let name = path
             .file_name()
             .ok_or_else(|| Error::write(path, io::Error::new(io::ErrorKind::InvalidInput, "it has no file name")))?;
@@ -183,16 +196,16 @@ impl Destination {
         if real.symlink_metadata().is_ok() {
             return Err(Error::DestinationExists { path: path.to_owned() });
         }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        // The hives of accounts are nobody's business but that of whoever collects them.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&partial).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Error::DestinationExists { path: partial.clone() },
-            _ => Error::write(&partial, error),
+        let journal = journal_of(&partial);
+        if journal.symlink_metadata().is_ok() {
+            return Err(Error::DestinationExists { path: journal });
+        }
+        let file = create_new(&partial)?;
+        let lines = create_new(&journal).inspect_err(|_| {
+            // Nothing is in it yet.
+            let _ = std::fs::remove_file(&partial);
         })?;
-        Ok((Destination { path: real, partial, sealed: false }, file))
+        Ok((Destination { path: real, partial, journal }, file, lines))
     }
 
     /// Where the bundle lies until it is sealed.
@@ -200,14 +213,13 @@ impl Destination {
         &self.partial
     }
 
-    /// Keeps the file under its preliminary name.
-    pub(crate) fn keep_partial(mut self) -> PathBuf {
-        self.sealed = true;
-        self.partial.clone()
+    /// Removes the journal, when the bundle has its name and holds all that the journal does.
+    fn remove_journal(&self) {
+        let _ = std::fs::remove_file(&self.journal);
     }
 
     /// Gives the bundle its name, without overwriting anything that came to be there meanwhile.
-    pub(crate) fn seal(mut self) -> Result<PathBuf, Error> {
+    pub(crate) fn seal(self) -> Result<PathBuf, Error> {
         let failed = |error| Error::write(&self.path, error);
         let mut permissions = std::fs::metadata(&self.partial).map_err(failed)?.permissions();
         permissions.set_readonly(true);
@@ -223,7 +235,7 @@ impl Destination {
             }
             Err(_) => std::fs::rename(&self.partial, &self.path).map_err(failed)?,
         }
-        self.sealed = true;
+        self.remove_journal();
         std::fs::set_permissions(&self.path, permissions).map_err(failed)?;
         // The name is durable only when the folder is written out too. Not every system can do that to a folder.
         if let Some(folder) = self.path.parent()
@@ -235,18 +247,23 @@ impl Destination {
     }
 }
 
-impl Drop for Destination {
-    fn drop(&mut self) {
-        if !self.sealed {
-            let _ = std::fs::remove_file(&self.partial);
-        }
-    }
+/// Creates a file that is not there yet.
+fn create_new(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    // The hives of accounts are nobody's business but that of whoever collects them.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::DestinationExists { path: path.to_owned() },
+        _ => Error::write(path, error),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::SeekFrom;
+    use std::io::{Seek, SeekFrom};
 
     /// A medium that is full after so many bytes.
     struct Full {
@@ -271,6 +288,16 @@ mod tests {
     impl Seek for Full {
         fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
             self.inner.seek(to)
+        }
+    }
+
+    impl Output for Full {
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            self.inner.cut(length)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 

@@ -117,6 +117,18 @@ pub(crate) fn bytes_to_store(content: &dyn Content) -> u64 {
     ranges_to_read(content).0.iter().map(|range| range.end - range.start).sum()
 }
 
+/// The ranges that reading this object will store if all can be read; none for a plain payload.
+pub(crate) fn ranges_to_store(content: &dyn Content) -> Vec<StoredRange> {
+    let (ranges, sparse) = ranges_to_read(content);
+    let mut stored_at = 0;
+    let stored = ranges.into_iter().filter(|_| sparse).map(|range| {
+        let length = range.end - range.start;
+        stored_at += length;
+        StoredRange { offset: range.start, stored_at: stored_at - length, length }
+    });
+    stored.collect()
+}
+
 impl<'a> Reading<'a> {
     /// Reads the first block. An error means that nothing of the object can be read at all.
     pub(crate) fn begin(content: &'a dyn Content) -> io::Result<Self> {

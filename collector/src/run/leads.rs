@@ -6,9 +6,12 @@ mod tests;
 use super::lead_path::{self, LeadPath};
 use super::locate::{Key, Located, OTHER_COPY, Wanted, local_path, on_volume};
 use super::objects::{Kept, Objects, Place};
+use super::resume::Resume;
 use crate::run::{AcquiredItem, CollectRequest, Run};
 use crate::source::{Content, Found, Source, Tree, Volume, VolumeKind};
-use evidence::{Artifact, Bytes, ItemStatus, LEADS_UNREAD, Problem, ProblemKind, Problems, Stage, StoredRange, name};
+use evidence::{
+    Artifact, Bytes, Item, ItemStatus, LEADS_UNREAD, Problem, ProblemKind, Problems, Stage, StoredRange, name,
+};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,10 +40,12 @@ struct Lazy<'a> {
     stored_ranges: &'a [StoredRange],
     /// The first error of reading.
     failed: OnceLock<String>,
+    /// The earlier part of the collection that holds it, and the object there.
+    earlier: Option<(&'a Resume, usize, Cow<'a, Item>)>,
 }
 
 impl<'a> Lazy<'a> {
-    fn new(source: &'a Source, kept: &'a Kept) -> Self {
+    fn new(source: &'a Source, resume: Option<&'a Resume>, kept: &'a Kept) -> Self {
         Lazy {
             source,
             volume: kept.volume,
@@ -50,13 +55,36 @@ impl<'a> Lazy<'a> {
             size: kept.item.size,
             stored_ranges: &kept.item.stored_ranges,
             failed: OnceLock::new(),
+            earlier: resume.zip(kept.held).map(|(resume, part)| (resume, part, Cow::Borrowed(&kept.item))),
         }
     }
 
     /// What belongs to an object and lies on the same volume, if it is there.
     /// `exact_path` is as [`evidence::Item::exact_path`] has it; its original path comes back too.
-    fn companion(source: &'a Source, kept: &Kept, exact_path: &'a str) -> Option<(Cow<'a, str>, Self)> {
+    fn companion(
+        source: &'a Source,
+        resume: Option<&'a Resume>,
+        kept: &Kept,
+        exact_path: &'a str,
+    ) -> Option<(Cow<'a, str>, Self)> {
         let (volume, tree) = &source.volumes[kept.volume];
+        if let Some(resume) = resume
+            && let Some((part, item)) = resume.find(&volume.id, exact_path, None)
+        {
+            let lazy = Lazy {
+                source,
+                volume: kept.volume,
+                path: Cow::Borrowed(exact_path),
+                deleted: None,
+                opened: OnceLock::new(),
+                size: item.size,
+                stored_ranges: &[],
+                failed: OnceLock::new(),
+                earlier: None,
+            };
+            let name = Cow::Owned(item.original_path.clone());
+            return Some((name, Lazy { earlier: Some((resume, part, Cow::Owned(item))), ..lazy }));
+        }
         let tree = tree.as_deref()?;
         let lazy = |path: Cow<'a, str>, size: u64| Lazy {
             source,
@@ -67,6 +95,7 @@ impl<'a> Lazy<'a> {
             size,
             stored_ranges: &[],
             failed: OnceLock::new(),
+            earlier: None,
         };
         // What cannot be looked up is not called missing.
         let unread = |problem: Problem| {
@@ -105,6 +134,9 @@ impl<'a> Lazy<'a> {
     }
 
     fn open(&self) -> Result<Box<dyn Content>, String> {
+        if let Some((resume, part, item)) = &self.earlier {
+            return resume.open_item(*part, item);
+        }
         let tree = self.source.volumes[self.volume].1.as_deref().ok_or("its volume cannot be read")?;
         let found = match self.deleted {
             Some(found) => found.clone(),
@@ -202,9 +234,10 @@ fn of_object(request: &CollectRequest<'_>, kept: &Kept) -> (Vec<LeadPath>, Vec<P
     if kept.item.status == ItemStatus::Failed || request.cancel.load(Ordering::Relaxed) {
         return Default::default();
     }
-    let lazy = Lazy::new(request.source, kept);
+    let (source, resume) = (request.source, request.resume);
+    let lazy = Lazy::new(source, resume, kept);
     let companions: Vec<(Cow<'_, str>, Lazy<'_>)> =
-        kept.item.companions.iter().filter_map(|path| Lazy::companion(request.source, kept, path)).collect();
+        kept.item.companions.iter().filter_map(|path| Lazy::companion(source, resume, kept, path)).collect();
     let beside = companions.iter().map(|(path, lazy)| (path.as_ref(), lazy as &dyn Bytes)).collect();
     let named = (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions: beside });
     let failed = std::iter::once(&lazy).chain(companions.iter().map(|(_, lazy)| lazy)).filter_map(Lazy::problem);
@@ -379,7 +412,7 @@ fn damaged_folder(run: &mut Run<'_>, volume: usize, path: &str) -> Option<String
         if is_of_folder && problem.stage == Stage::Source && run.damaged_folders.len() < MOST {
             run.damaged_folders.insert((volume, problem.item.clone()), problem.what.clone());
         }
-        run.problems.push(problem);
+        run.note([problem]);
     }
     let path = path.to_uppercase();
     let is_above = |folder: &str| {
@@ -409,7 +442,7 @@ fn with_belongings(run: &mut Run<'_>, volume: usize, tree: &dyn Tree, files: Vec
         match tree.streams(&file) {
             Ok(streams) => belongings
                 .extend(streams.into_iter().take(MAX_STREAMS).map(|stream| (stream, format!("stream of {own_path}")))),
-            Err(problem) => run.problems.push(on_volume(problem, &run.request.source.volumes[volume].0)),
+            Err(problem) => run.note([on_volume(problem, &run.request.source.volumes[volume].0)]),
         }
         for sibling in lead_path::siblings(&file.path) {
             let found = match tree.lookup(&sibling) {
@@ -417,7 +450,7 @@ fn with_belongings(run: &mut Run<'_>, volume: usize, tree: &dyn Tree, files: Vec
                 Ok(Some(_)) => Vec::new(),
                 Ok(None) => deleted(tree, &sibling),
                 Err(problem) => {
-                    run.problems.push(on_volume(problem, &run.request.source.volumes[volume].0));
+                    run.note([on_volume(problem, &run.request.source.volumes[volume].0)]);
                     Vec::new()
                 }
             };
@@ -434,13 +467,13 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
     let mut wanted: BTreeMap<Key, Wanted> = BTreeMap::new();
     let mut left_out = 0u64;
     if run.request.limits.max_lead_files == 0 && !named.is_empty() {
-        run.problems.push(Problem::new(
+        run.note([Problem::new(
             Stage::Locate,
             ProblemKind::LimitReached,
             "",
             "the files that records name (leads) were not looked for: --max-leads 0",
             format!("{} of them are named; whether they are there and what they hold is not known", named.len()),
-        ));
+        )]);
         return Ok(Vec::new());
     }
     for (upper, named) in named {
@@ -479,7 +512,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
     }
     if left_out > 0 {
         let limits = &run.request.limits;
-        run.problems.push(Problem::new(
+        run.note([Problem::new(
             Stage::Locate,
             ProblemKind::LimitReached,
             "",
@@ -488,7 +521,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
                 limits.max_lead_files, limits.max_lead_bytes
             ),
             "what they hold is not known, though they are there; raise the limit to have them",
-        ));
+        )]);
     }
     Ok(wanted.into_values().collect())
 }
@@ -518,7 +551,7 @@ fn resolve(
             problem.what = format!("{} (named by {by})", problem.what);
             lacking(run.request, named, &mut problem);
             run.act("follow lead", path, result, &[("named_by", by.into()), ("error", problem.what.clone().into())])?;
-            run.problems.push(problem);
+            run.note([problem]);
             return Ok(Vec::new());
         }
     };

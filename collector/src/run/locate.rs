@@ -282,6 +282,9 @@ fn each_located(source: &Source, location: &Location, take: &mut dyn FnMut(usize
             }
         }
     }
+    if on == On::Live {
+        return problems;
+    }
     // Files on a drive of data are recognised as those outside of every tree are.
     for (volume, tree) in trees(source, On::Loose).chain(trees(source, On::Every)) {
         for found in tree.of_format(&|format| is_for(location, format)) {
@@ -471,17 +474,22 @@ fn asked_for<'a>(artifacts: &[&'a Artifact]) -> BTreeMap<String, (Location, Vec<
     asked
 }
 
-/// Everything that the artifacts declare, each object once, and a problem for each location that has none.
+/// Everything that the artifacts declare of the volatile state of a live host, or of everything else; each object once,
+/// and a problem for each location that has none.
 pub(crate) fn declared(
     source: &Source,
     artifacts: &[&Artifact],
     spill: &Spill,
     (budget, max_object): (usize, u64),
+    volatile: bool,
 ) -> io::Result<(Declared, Vec<Problem>)> {
     let mut problems = Vec::new();
     let mut rows = Sorter::new(spill, budget);
     let mut sets = Vec::new();
     for (place, (location, artifacts)) in asked_for(artifacts) {
+        if volatile != matches!(location, Location::Volatile(_)) {
+            continue;
+        }
         let as_program = artifacts.iter().any(|artifact| artifact.locations.contains(&Location::Lead));
         let first = sets.len();
         sets.push(artifacts.iter().map(|artifact| artifact.id).collect());

@@ -6,26 +6,36 @@ mod leads;
 mod locate;
 mod objects;
 mod pattern;
+mod recover;
+mod resume;
 mod store;
+mod way_out;
 
 pub use lead_path::LeadPath;
 pub use locate::{Located, hive_logs, locate};
+pub use recover::{RecoverRequest, Recovered, recover};
+pub use resume::Resume;
 
-use crate::bundle::{ActionLog, BagInfo, Destination, Names, Sums, ToolFacts, VerifyReport, Writer, seal, verify_open};
+use crate::bundle::journal::Line;
+use crate::bundle::{
+    About, ActionLog, BagInfo, Destination, Names, Need, Status, Sums, ToolFacts, VerifyReport, Writer, host,
+    refuse_destination, seal, tool, verify_open,
+};
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
 use crate::source::{Source, Volume, VolumeKind};
 use crate::spill::Spill;
+use crate::zip::writer::Packed;
 use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind, Problems, Stage};
 use locate::{Key, Wanted};
 use objects::{Kept, Objects};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::Stored;
+use way_out::{Media, WayOut};
 
 /// What a collection may cost. A limit that bites is a problem in the result.
 #[derive(Clone, Debug)]
@@ -113,8 +123,12 @@ pub struct CollectRequest<'a> {
     pub check_image: bool,
     /// Threads, at least one.
     pub threads: usize,
+    /// The earlier parts of the collection that is gone on with.
+    pub resume: Option<&'a Resume>,
     /// Set to end early; what was collected is then sealed.
     pub cancel: &'a AtomicBool,
+    /// Set when only seconds are left, because the system ends: the bundle is then not read back, and says so.
+    pub in_haste: &'a AtomicBool,
     /// Gets told what happens.
     pub observer: &'a dyn Observer,
 }
@@ -136,6 +150,10 @@ pub struct Collected {
     pub rounds: u32,
     /// Whether it was ended early.
     pub interrupted: bool,
+    /// Why the destination took nothing more, if that ended it.
+    pub stopped: Option<String>,
+    /// Whether the bundle was read back; without that nothing is known of what `verified` has.
+    pub read_back: bool,
     /// What reading the bundle back gave.
     pub verified: VerifyReport,
     /// Last hash of the action log, which `bag-info.txt` has too.
@@ -151,74 +169,108 @@ impl Collected {
 
 /// Collects into a sealed bundle.
 pub fn collect(request: &CollectRequest<'_>) -> Result<Collected, Error> {
-    let (destination, file) = Destination::create(request.destination, &request.source.files)?;
-    let threads = request.threads.max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|error| Error::Threads { count: threads, why: error.to_string() })?;
-    let failed = |error| Error::write(request.destination, error);
-    let sync = file.try_clone().map_err(failed)?;
-    let bag = bag_name(request);
-    let spill = Spill::beside(destination.partial());
-    let (run, head) = pool
-        .install(|| -> Result<_, std::io::Error> {
-            let output = Box::new(BufWriter::with_capacity(1 << 20, file));
-            let mut run = Run {
-                request,
-                writer: Writer::new(output, &bag, request.sha512, &spill)?,
-                root: bag.clone(),
-                log: ActionLog::new(&spill),
-                names: Names::default(),
-                objects: Objects::new(&spill),
-                spill: spill.clone(),
-                checks: Vec::new(),
-                problems: request.source.problems.iter().cloned().collect(),
-                damaged_folders: BTreeMap::new(),
-                resolved: HashMap::new(),
-                bytes_stored: 0,
-                bytes_known: 0,
-                lead_files: 0,
-                lead_bytes: 0,
-                rounds: 0,
-            };
-            run.collect()?;
-            run.seal()
-        })
-        .map_err(failed)?;
-    sync.sync_all().map_err(failed)?;
-    let check = FileBytes::open(destination.partial()).map_err(failed)?;
-    // The read-back is not interrupted: a bundle that nobody checked would be worth less than the wait.
-    let verified =
-        pool.install(|| verify_open(&check, destination.partial(), &AtomicBool::new(false), request.observer))?;
-    drop(check);
-    let mut problems = run.problems;
-    let path = if verified.is_right() {
-        destination.seal()?
+    refuse_destination(request.destination, &request.source.files)?;
+    request.resume.map_or(Ok(()), |resume| resume.refuse_other(request.source, request.name))?;
+    let pool = pool(request.threads)?;
+    let spill = Spill::beside(request.destination);
+    let need = way_out::need_at_first(request);
+    let reserve = way_out::keep_room(&spill, need).map_err(|error| Error::no_room(request.destination, error))?;
+    let (destination, file, journal) = Destination::create(request.destination, &request.source.files)?;
+    let media = Media { bundle: Box::new(file), journal: Box::new(journal), reserve };
+    let sealed = pool
+        .install(|| collect_into(request, media, need, &spill))
+        .map_err(|source| Error::unsealed(destination.partial(), source))?;
+    let mut problems = sealed.problems;
+    let ReadBack { path, verified, problem } = if sealed.read_back {
+        read_back(destination, &pool, request.observer)?
     } else {
-        problems.push(Problem::new(
-            Stage::Bundle,
-            ProblemKind::BadChecksum { offset: 0 },
-            request.destination.display().to_string(),
-            format!(
-                "what was read back is not what was written: {}",
-                verified.wrong.first().map(ToString::to_string).unwrap_or_default()
-            ),
-            "the bundle cannot be trusted and keeps its preliminary name; check the medium and collect again",
-        ));
-        destination.keep_partial()
+        ReadBack { path: destination.seal()?, verified: VerifyReport::default(), problem: None }
     };
+    problems.extend(problem);
     Ok(Collected {
         path,
-        bag,
-        objects: run.sums.objects,
-        bytes: run.sums.bytes,
+        bag: sealed.bag,
+        objects: sealed.sums.objects,
+        bytes: sealed.sums.bytes,
         problems,
-        rounds: run.rounds,
-        interrupted: request.cancel.load(Ordering::Relaxed),
+        rounds: sealed.rounds,
+        interrupted: sealed.interrupted,
+        stopped: sealed.stopped,
+        read_back: sealed.read_back,
         verified,
-        action_log_hash: head,
+        action_log_hash: sealed.head,
     })
+}
+
+/// Threads, at least one.
+pub(crate) fn pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
+    let count = threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+    pool.map_err(|error| Error::Threads { count, why: error.to_string() })
+}
+
+/// Collects and seals into files that are there.
+pub(crate) fn collect_into(
+    request: &CollectRequest<'_>,
+    media: Media,
+    need: Need,
+    spill: &Spill,
+) -> std::io::Result<Sealed> {
+    let mut run = Run::new(request, media, need, spill)?;
+    if let Err(error) = run.collect() {
+        run.stop(&error);
+    }
+    run.seal()
+}
+
+/// What reading a bundle back gave.
+pub(crate) struct ReadBack {
+    pub(crate) path: PathBuf,
+    pub(crate) verified: VerifyReport,
+    pub(crate) problem: Option<Problem>,
+}
+
+/// Reads a sealed bundle back, and gives it its name if it is right.
+pub(crate) fn read_back(
+    destination: Destination,
+    pool: &rayon::ThreadPool,
+    observer: &dyn Observer,
+) -> Result<ReadBack, Error> {
+    let unsealed = |error| Error::unsealed(destination.partial(), error);
+    let check = FileBytes::open(destination.partial()).map_err(unsealed)?;
+    // The read-back is not interrupted: a bundle that nobody checked would be worth less than the wait.
+    let verified = pool.install(|| verify_open(&check, destination.partial(), &AtomicBool::new(false), observer))?;
+    drop(check);
+    if verified.is_right() {
+        return Ok(ReadBack { path: destination.seal()?, verified, problem: None });
+    }
+    let first = verified.wrong.first().map(ToString::to_string).unwrap_or_default();
+    let problem = Problem::new(
+        Stage::Bundle,
+        ProblemKind::BadChecksum { offset: 0 },
+        destination.partial().display().to_string(),
+        format!("what was read back is not what was written: {first}"),
+        "the bundle cannot be trusted and keeps its preliminary name; check the medium and collect again",
+    );
+    Ok(ReadBack { path: destination.partial().to_owned(), verified, problem: Some(problem) })
+}
+
+/// What the bag says about itself.
+fn about(request: &CollectRequest<'_>, checks: &[(String, String)]) -> About {
+    let CollectRequest { source, started, .. } = *request;
+    let source_file = source.files.first().and_then(|file| file.file_name()).unwrap_or_default();
+    About {
+        root: bag_name(request),
+        name: request.name.to_owned(),
+        started,
+        source_kind: source.kind.to_owned(),
+        source_name: crate::shown(source_file),
+        agent: format!("{} {}", request.tool.name, request.tool.version),
+        host: host(source, request.name, request.host, checks),
+        tool: tool(request.tool, source, started, request.artifacts, &request.limits.to_json()),
+        sha512: request.sha512,
+        labels: request.resume.map(Resume::labels).unwrap_or_default(),
+    }
 }
 
 /// `WS-FIN-07-20260304T141233Z`: letters, digits and `-_.` only, so that it is a name everywhere.
@@ -251,6 +303,7 @@ pub(crate) struct Run<'a> {
     /// What the check of the image gave.
     checks: Vec<(String, String)>,
     pub(crate) problems: Problems,
+    way_out: WayOut,
     /// Folders that could not be read whole, and why: by volume and path.
     pub(crate) damaged_folders: BTreeMap<(usize, String), String>,
     /// Leads that were looked for, and the objects that they led to.
@@ -263,13 +316,19 @@ pub(crate) struct Run<'a> {
 }
 
 /// What is left of a run when the bundle is sealed.
-struct Sealed {
+pub(crate) struct Sealed {
+    bag: String,
     sums: Sums,
     problems: Vec<Problem>,
     rounds: u32,
+    pub(crate) interrupted: bool,
+    stopped: Option<String>,
+    read_back: bool,
+    head: String,
 }
 
 /// An object on its way into the bundle.
+#[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) wanted: Wanted,
     pub(crate) bundle_path: String,
@@ -285,9 +344,40 @@ const SORTED: usize = 8 << 20;
 /// Objects that are listed as not reached after an interruption.
 const MAX_LISTED: usize = 1000;
 
+impl<'a> Run<'a> {
+    fn new(request: &'a CollectRequest<'a>, media: Media, need: Need, spill: &Spill) -> std::io::Result<Self> {
+        let Media { bundle, journal, reserve } = media;
+        let root = bag_name(request);
+        let mut run = Run {
+            request,
+            writer: Writer::new(bundle, &root, request.sha512, spill)?,
+            root,
+            log: ActionLog::new(spill),
+            names: Names::default(),
+            objects: Objects::new(spill),
+            spill: spill.clone(),
+            checks: Vec::new(),
+            problems: Problems::default(),
+            way_out: WayOut::new(journal, reserve, need),
+            damaged_folders: BTreeMap::new(),
+            resolved: HashMap::new(),
+            bytes_stored: 0,
+            bytes_known: 0,
+            lead_files: 0,
+            lead_bytes: 0,
+            rounds: 0,
+        };
+        run.way_out.journal.add(&Line::About(Box::new(about(request, &[]))))?;
+        // Whatever comes, the unfinished bundle can then be told whose it is. A medium that is full stops it later.
+        let _ = run.way_out.journal.flush();
+        run.note(request.source.problems.iter().cloned());
+        Ok(run)
+    }
+}
+
 impl Run<'_> {
     pub(crate) fn interrupted(&self) -> bool {
-        self.request.cancel.load(Ordering::Relaxed)
+        self.request.cancel.load(Ordering::Relaxed) || self.way_out.stopped.is_some()
     }
 
     pub(crate) fn act(
@@ -297,16 +387,20 @@ impl Run<'_> {
         result: &str,
         about: &[(&'static str, serde_json::Value)],
     ) -> std::io::Result<()> {
-        self.log.add((self.request.now)(), action, object, result, about)
+        let line = self.log.add((self.request.now)(), action, object, result, about)?;
+        self.way_out.journal.add(&Line::Action(line)).map(|_| ())
     }
 
-    fn collect(&mut self) -> std::io::Result<()> {
+    /// Writes down who collects what, and checks the image where that was asked for.
+    fn begin(&mut self) -> std::io::Result<()> {
         let request = self.request;
         let tool = request.tool;
         let command_line = tool.command_line.clone().into();
         let program = tool.sha256.clone().into();
         let name = format!("{} {}", tool.name, tool.version);
-        self.act("begin", &name, "ok", &[("command_line", command_line), ("program_sha256", program)])?;
+        let mut about = vec![("command_line", command_line), ("program_sha256", program)];
+        about.extend(request.resume.map(Resume::about).into_iter().flatten());
+        self.act("begin", &name, "ok", &about)?;
         if let Some(made) = &request.source.made {
             self.act("make", &made.name(), "ok", &[])?;
         }
@@ -322,16 +416,25 @@ impl Run<'_> {
                 self.act("check image", name, result, &[])?;
             }
             self.checks = checked.facts;
-            self.problems.extend(checked.problems);
+            self.note(checked.problems);
         }
+        Ok(())
+    }
+
+    fn collect(&mut self) -> std::io::Result<()> {
+        let request = self.request;
+        self.begin()?;
+        let mut from = self.objects.end();
+        self.volatile_first()?;
         self.tell(Step::Locate, "", 0, 0);
         let bounds = (self.sorted_at_once(), request.limits.max_object);
-        let (declared, problems) = locate::declared(request.source, request.artifacts, &self.spill, bounds)?;
-        self.act("locate", "", "ok", &[("objects", declared.count.into()), ("absent", problems.len().into())])?;
-        self.problems.extend(problems);
-        let mut declared = Some(declared).filter(|declared| declared.count > 0);
+        let (declared, problems) = locate::declared(request.source, request.artifacts, &self.spill, bounds, false)?;
+        // Of what a further part finds, the earlier ones hold the most.
+        let action = if request.resume.is_some() { "locate again" } else { "locate" };
+        self.act(action, "", "ok", &[("objects", declared.count.into()), ("absent", problems.len().into())])?;
+        self.note(problems);
+        let mut declared = Some(declared).filter(|declared| declared.count > 0 || self.objects.since(from) > 0);
         let mut wanted = Vec::new();
-        let mut from = self.objects.end();
         for round in 0.. {
             if declared.is_none() && wanted.is_empty() {
                 break;
@@ -350,36 +453,52 @@ impl Run<'_> {
             if round >= request.limits.max_rounds {
                 let (named, problems) = leads::of_objects(request, &mut self.objects, from)?;
                 let named = named.len();
-                self.problems.extend(problems.into_vec());
+                self.note(problems.into_vec());
                 if named > 0 {
-                    self.problems.push(Problem::new(
+                    self.note([Problem::new(
                         Stage::Locate,
                         ProblemKind::LimitReached,
                         "",
                         format!("after {round} rounds the collected objects still name {named} files"),
                         "files that only these objects name are not collected",
-                    ));
+                    )]);
                 }
                 break;
             }
             self.tell(Step::Leads, "", 0, self.objects.since(from) as u64);
             let (named, problems) = leads::of_objects(request, &mut self.objects, from)?;
-            self.problems.extend(problems.into_vec());
+            self.note(problems.into_vec());
             from = self.objects.end();
             wanted = leads::wanted(self, named)?;
             self.act("leads", "", "ok", &[("round", (round + 1).into()), ("objects", wanted.len().into())])?;
         }
-        if self.interrupted() {
-            self.problems.push(Problem::new(
+        if self.interrupted() && self.way_out.stopped.is_none() {
+            self.note([Problem::new(
                 Stage::Acquire,
                 ProblemKind::Interrupted,
                 "",
                 "the collection was ended early: by the user, or because the time that was allowed was over",
                 "what it had not reached is not in the bundle; its absence says nothing about the host",
-            ));
+            )]);
             self.act("interrupt", "", "interrupted", &[])?;
         }
         Ok(())
+    }
+
+    /// Acquires the volatile state of a live host and writes it through to the medium, before anything else is read.
+    fn volatile_first(&mut self) -> std::io::Result<()> {
+        let request = self.request;
+        let bounds = (self.sorted_at_once(), request.limits.max_object);
+        let (mut volatile, problems) = locate::declared(request.source, request.artifacts, &self.spill, bounds, true)?;
+        self.note(problems);
+        if volatile.count == 0 {
+            return Ok(());
+        }
+        let (count, bytes) = (volatile.count, volatile.bytes);
+        self.rounds = 1;
+        self.acquire(&mut volatile.each(request.source)?, count, bytes, 0)?;
+        self.sync()?;
+        self.act("sync", "volatile state", "ok", &[("objects", self.objects.len().into())])
     }
 
     fn tell(&self, step: Step, path: &str, done: u64, total: u64) {
@@ -423,13 +542,13 @@ impl Run<'_> {
         for (number, wanted) in wanted.enumerate() {
             let wanted = wanted?;
             if number == left {
-                self.problems.push(Problem::new(
+                self.note([Problem::new(
                     Stage::Acquire,
                     ProblemKind::LimitReached,
                     wanted.original_path,
                     format!("{} objects are more than {} in all", count - left, self.request.limits.max_items),
                     "objects from this path on, in the order of their paths, are not collected",
-                ));
+                )]);
                 break;
             }
             if self.interrupted() {
@@ -438,6 +557,10 @@ impl Run<'_> {
                 if not_reached <= MAX_LISTED {
                     self.not_reached(wanted.original_path, String::new());
                 }
+                continue;
+            }
+            if let Some(kept) = self.request.resume.and_then(|resume| resume.holds(self.request.source, &wanted)) {
+                self.objects.push(&wanted.key(), &kept)?;
                 continue;
             }
             let found = &wanted.located.found;
@@ -467,13 +590,13 @@ impl Run<'_> {
     }
 
     fn not_reached(&mut self, path: String, more: String) {
-        self.problems.push(Problem::new(
+        self.note([Problem::new(
             Stage::Acquire,
             ProblemKind::Interrupted,
             path,
             format!("the collection was interrupted before this was read{more}"),
             "it is not in the bundle, although it is on the host",
-        ));
+        )]);
     }
 
     /// Prepares several objects on all threads and writes them in order.
@@ -488,17 +611,21 @@ impl Run<'_> {
             })
             .collect();
         for (job, prepared) in prepared {
+            if self.way_out.stopped.is_some() {
+                self.not_reached(job.wanted.original_path, String::new());
+                continue;
+            }
+            let at = self.writer.end();
             match prepared? {
                 store::Prepared::Ready(packed, stored) => {
                     if self.bytes_stored.saturating_add(stored.stored_size()) > request.limits.max_total {
                         let stored = store::over_total(request, &job);
-                        self.keep(job, stored, total)?;
+                        self.keep(job, stored, at, None, total)?;
                     } else {
-                        self.writer.add(packed)?;
-                        self.keep(job, stored, total)?;
+                        self.keep(job, stored, at, Some(packed), total)?;
                     }
                 }
-                store::Prepared::Failed(stored) => self.keep(job, stored, total)?,
+                store::Prepared::Failed(stored) => self.keep(job, stored, at, None, total)?,
                 store::Prepared::TooLong => self.stream(job, total)?,
                 store::Prepared::NotReached => self.not_reached(job.wanted.original_path, String::new()),
             }
@@ -526,18 +653,38 @@ impl Run<'_> {
             request.observer.event(progress);
         };
         let room = request.limits.max_total.saturating_sub(already);
-        let stored = store::stream(request, &mut self.writer, &job, room, &tell)?;
-        self.keep(job, stored, total)
+        let at = self.writer.end();
+        let journal = &mut self.way_out.journal;
+        let mut begin = |item| way_out::note_reading(journal, item, at);
+        match store::stream(request, &mut self.writer, &job, room, (&tell, &mut begin)) {
+            Ok(stored) => self.keep(job, stored, at, None, total),
+            Err(error) => {
+                self.stop(&error);
+                self.not_reached(path, String::new());
+                Ok(())
+            }
+        }
     }
 
     /// Notes what became of an object.
-    fn keep(&mut self, job: Job, stored: Stored, total: u64) -> std::io::Result<()> {
-        self.bytes_stored = self.bytes_stored.saturating_add(stored.stored_size());
+    fn keep(&mut self, job: Job, stored: Stored, at: u64, packed: Option<Packed>, total: u64) -> std::io::Result<()> {
         let key = job.wanted.key();
         let volume = job.wanted.located.volume;
         let found = &job.wanted.located.found;
         let deleted = found.recovery.is_some().then(|| Box::new(found.clone()));
         let (item, problems) = stored.into_item(self.request.source, job);
+        if self.request.source.volumes[volume].0.kind == VolumeKind::Live {
+            self.volatile_is_due(item.stored_size);
+        }
+        let is_packed = packed.is_some();
+        if let Err(error) = self.write_down(&item, &problems, at, packed) {
+            self.stop(&error);
+            if is_packed {
+                self.not_reached(item.original_path, String::new());
+                return Ok(());
+            }
+        }
+        self.bytes_stored = self.bytes_stored.saturating_add(item.stored_size);
         let result = match item.status {
             ItemStatus::Complete => "complete",
             ItemStatus::Partial => "partial",
@@ -552,15 +699,20 @@ impl Run<'_> {
         }
         let path = item.original_path.clone();
         self.act("acquire", &path, result, &about)?;
+        // The journal has them with the object.
         self.problems.extend(problems);
-        self.objects.push(&key, &Kept { item, volume, full_path: key.1.clone(), deleted })?;
+        self.objects.push(&key, &Kept { item, volume, full_path: key.1.clone(), deleted, held: None })?;
         self.tell(Step::Acquire, &path, self.objects.len() as u64, total);
         Ok(())
     }
 
     /// Writes everything that describes the bag.
-    fn seal(mut self) -> std::io::Result<(Sealed, String)> {
+    fn seal(mut self) -> std::io::Result<Sealed> {
         self.tell(Step::Seal, "", 0, 0);
+        if let Some(error) = self.way_out.broken.take() {
+            return Err(error);
+        }
+        self.way_out.reserve.release()?;
         if let Some(made) = &self.request.source.made {
             let name = made.name();
             let removed = made.remove();
@@ -568,7 +720,7 @@ impl Run<'_> {
             if let Err(error) = removed {
                 let what = format!("the {name} could not be removed: {error}");
                 let effect = "the host keeps it at most until this program ends; look whether it is gone";
-                self.problems.push(Problem::new(Stage::Source, ProblemKind::AccessDenied, name, what, effect));
+                self.note([Problem::new(Stage::Source, ProblemKind::AccessDenied, name, what, effect)]);
             }
         }
         // Which files have other copies is known only when they were looked for.
@@ -579,40 +731,48 @@ impl Run<'_> {
             }
         }
         for (_, tree) in &self.request.source.volumes {
-            self.problems.extend(tree.iter().flat_map(|tree| tree.take_problems()));
+            self.note(tree.iter().flat_map(|tree| tree.take_problems()));
         }
         // What the reading so far found wrong with the image, also where metadata of its volumes stands.
-        self.problems.extend(self.request.source.media.iter().flat_map(|media| media.problems()));
+        self.note(self.request.source.media.iter().flat_map(|media| media.problems()));
         let problems = self.problems.clone().into_vec();
         let budget = self.sorted_at_once();
         let (objects, payload, sums) =
             std::mem::replace(&mut self.objects, Objects::new(&self.spill)).finish(&self.spill, budget)?;
-        let interrupted = self.interrupted();
+        let status = if self.interrupted() { Status::Interrupted } else { Status::Complete };
+        let read_back = !self.request.in_haste.load(Ordering::Relaxed);
+        // What is not sealed in time can then be recovered; that a full medium takes no more of it does not matter now.
+        let _ = self.way_out.journal.flush();
         let request = self.request;
         let head = seal(
             self.writer,
             &BagInfo {
-                source: request.source,
-                checks: &self.checks,
-                name: request.name,
-                host: request.host,
-                tool: request.tool,
-                artifacts: request.artifacts,
-                limits: request.limits.to_json(),
-                started: request.started,
+                about: &self::about(request, &self.checks),
                 ended: (request.now)(),
                 sums,
                 spill: &self.spill,
                 problems: &problems,
-                interrupted,
+                status,
+                read_back,
             },
             objects,
             payload,
             &mut self.log,
         )?;
-        Ok((Sealed { sums, problems, rounds: self.rounds }, head))
+        Ok(Sealed {
+            bag: self.root,
+            sums,
+            problems,
+            rounds: self.rounds,
+            interrupted: status != Status::Complete,
+            stopped: self.way_out.stopped,
+            read_back,
+            head,
+        })
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod way_out_tests;

@@ -22,6 +22,9 @@ pub(crate) struct Kept {
     /// How to find a deleted file again; any other is found by its path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) deleted: Option<Box<Found>>,
+    /// The earlier part of the collection that holds it; it is then not in this bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) held: Option<usize>,
 }
 
 /// What was learned of an object after it was acquired.
@@ -127,7 +130,7 @@ impl Objects {
         let mut sums = Sums::default();
         let start = Place { at: 0, number: 0 };
         self.each_batch(start, 1024, &mut |batch| {
-            for kept in batch {
+            for kept in batch.into_iter().filter(|kept| kept.held.is_none()) {
                 let key = kept.key();
                 let mut item = kept.item;
                 if let Some(later) = later.get(&key) {

@@ -1,6 +1,6 @@
 //! From a located object to a payload in the bundle: opened, read, packed, and described.
 
-use super::acquire::{Cancel, Outcome, Reading, bytes_to_store};
+use super::acquire::{Cancel, Outcome, Reading, bytes_to_store, ranges_to_store};
 use crate::bundle::Writer;
 use crate::digest::{Digests, Which, hex};
 use crate::run::{CollectRequest, Job, SMALL};
@@ -158,13 +158,16 @@ fn prepare_once(request: &CollectRequest<'_>, root: &str, job: &Job, before: &Fo
     Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem }))
 }
 
+/// Gets told how many bytes are through, and before the first of them what is being read.
+pub(crate) type Told<'a> = (&'a (dyn Fn(u64) + Sync), &'a mut dyn FnMut(Item) -> io::Result<()>);
+
 /// Reads a long object into the bundle, of which there is `room` left. An error is one of writing.
 pub(crate) fn stream(
     request: &CollectRequest<'_>,
     writer: &mut Writer,
     job: &Job,
     room: u64,
-    passed: &(dyn Fn(u64) + Sync),
+    (passed, begin): Told<'_>,
 ) -> io::Result<Stored> {
     let content = match open(request, job) {
         Ok(content) => content,
@@ -183,12 +186,21 @@ pub(crate) fn stream(
         Err(error) => return Ok(unreadable(job, size, &error)),
     };
     let digests = digests(request, job, &reading);
+    begin(being_read(request.source, job.clone(), content.as_ref()))?;
     let mut sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
     let cancel = Cancel { reading: request.cancel, zeros: request.cancel };
     let outcome = reading.pump(digests, cancel, &mut sink, passed)?;
     sink.finish()?;
     let problem = changed(request, job, &job.wanted.located.found);
     Ok(Stored { size, outcome: Some(outcome), problem })
+}
+
+/// The object as it is known while it is being read: everything but what will come of it.
+fn being_read(source: &Source, job: Job, content: &dyn Content) -> Item {
+    let bundle_path = job.bundle_path.clone();
+    let (item, _) = Stored { size: content.len(), outcome: None, problem: None }.into_item(source, job);
+    let stored_ranges = ranges_to_store(content);
+    Item { bundle_path: Some(bundle_path), status: ItemStatus::Partial, stored_ranges, ..item }
 }
 
 /// Unreadable ranges that get a problem of their own.

@@ -128,6 +128,8 @@ pub(crate) fn collect_named(
         sha512: false,
         threads: 2,
         cancel,
+        in_haste: &AtomicBool::new(false),
+        resume: None,
         observer,
     })
     .unwrap();

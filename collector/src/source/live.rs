@@ -10,7 +10,7 @@
 mod export;
 #[cfg(any(windows, test))]
 mod images;
-mod memory_tree;
+pub(crate) mod memory_tree;
 #[cfg(windows)]
 mod snapshot;
 #[cfg(windows)]
@@ -127,6 +127,13 @@ fn missing_rights(elevated: bool, enable: impl Fn(&str) -> std::io::Result<()>) 
         }
     }
     problems
+}
+
+/// Calls when the console says that the program is to end, on a thread of its own, with whether the system ends it within
+/// seconds. An error says that the system refuses to tell.
+#[cfg(windows)]
+pub fn on_console_event(told: fn(bool)) -> std::io::Result<()> {
+    sys::on_console_event(told)
 }
 
 /// Bytes that this process read and wrote so far, by the system's own count.

@@ -8,7 +8,7 @@ pub(crate) use sorter::Sorter;
 use crate::file_bytes::FileBytes;
 use evidence::Bytes;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// What is at most so long stays in memory.
@@ -58,43 +58,53 @@ impl Spill {
 /// Bytes that are appended and read back later from the front: in memory while they are few, else in a file.
 pub(crate) struct Spool {
     spill: Spill,
+    /// What is not in the file yet.
     memory: Vec<u8>,
     file: Option<File>,
-    length: u64,
+    /// Bytes that are in the file.
+    written: u64,
 }
 
 /// What a spool keeps in memory.
 const SPOOLED: usize = 1 << 18;
+/// What it keeps there at most while no file takes it: a full medium must not cost what was written down already.
+const UNSPOOLED: usize = 1 << 24;
 
 impl Spool {
     /// An empty one.
     pub(crate) fn new(spill: &Spill) -> Self {
-        Spool { spill: spill.clone(), memory: Vec::new(), file: None, length: 0 }
+        Spool { spill: spill.clone(), memory: Vec::new(), file: None, written: 0 }
     }
 
     /// How many bytes were appended.
     pub(crate) fn len(&self) -> u64 {
-        self.length
+        self.written + self.memory.len() as u64
     }
 
-    /// Appends.
+    /// Appends. What the medium does not take stays in memory; an error only where that is too much, and then nothing
+    /// was appended.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.memory.extend_from_slice(bytes);
-        self.length += bytes.len() as u64;
-        if self.memory.len() >= SPOOLED {
-            self.flush()?;
+        if self.memory.len() >= SPOOLED
+            && let Err(error) = self.flush()
+            && self.memory.len() + bytes.len() > UNSPOOLED
+        {
+            return Err(error);
         }
+        self.memory.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<&mut File> {
+    fn flush(&mut self) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(self.spill.file()?),
         };
+        // An earlier try may have written a part of it.
+        file.seek(SeekFrom::Start(self.written))?;
         file.write_all(&self.memory)?;
+        self.written += self.memory.len() as u64;
         self.memory.clear();
-        Ok(file)
+        Ok(())
     }
 
     /// Everything, to be read at any place.
@@ -102,18 +112,21 @@ impl Spool {
         if self.file.is_none() {
             return Ok(Box::new(self.memory));
         }
-        Ok(Box::new(FileBytes::new(self.flush()?.try_clone()?)?))
+        self.flush()?;
+        match self.file {
+            Some(file) => Ok(Box::new(FileBytes::new(file)?)),
+            None => Ok(Box::new(self.memory)),
+        }
     }
 
     /// Everything from this byte on. What is appended afterwards is not part of it.
     pub(crate) fn read(&mut self, from: u64) -> io::Result<Box<dyn BufRead + Send + '_>> {
-        if self.file.is_none() {
-            let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.memory.len());
-            return Ok(Box::new(&self.memory[from..]));
-        }
-        self.flush()?;
-        let bytes = FileBytes::new(self.flush()?.try_clone()?)?;
-        Ok(Box::new(BufReader::with_capacity(SPOOLED, Owned { bytes, at: from })))
+        let held = usize::try_from(from.saturating_sub(self.written)).unwrap_or(usize::MAX).min(self.memory.len());
+        let memory = &self.memory[held..];
+        let Some(file) = &self.file else { return Ok(Box::new(memory)) };
+        let file =
+            Owned { bytes: FileBytes::new(file.try_clone()?)?, at: from }.take(self.written.saturating_sub(from));
+        Ok(Box::new(BufReader::with_capacity(SPOOLED, file).chain(memory)))
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod inflating;
 pub(crate) mod member;
 pub(crate) mod names;
 pub(crate) mod reader;
+pub(crate) mod salvage;
 pub(crate) mod scan;
 pub(crate) mod strict;
 pub(crate) mod writer;

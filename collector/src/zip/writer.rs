@@ -10,6 +10,7 @@
 use crate::spill::{Spill, Spool};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
 /// What a 32-bit field holds when the number stands in a ZIP64 field.
@@ -201,58 +202,201 @@ fn zip64_field(numbers: &[u64]) -> Vec<u8> {
     bytes
 }
 
+/// Where an archive can be written to, and taken back from.
+pub(crate) trait Output: Write + Seek + Send {
+    /// Cuts it off after so many bytes.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+    /// Writes everything through to the medium.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl Output for File {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+impl Output for io::Cursor<Vec<u8>> {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.get_mut().truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output for Box<dyn Output> {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        (**self).cut(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        (**self).sync()
+    }
+}
+
+/// Bytes that are held back until there are so many.
+const HELD: usize = 1 << 20;
+
+/// Writes at the end of an output, many bytes at a time. Unlike `BufWriter` it can take back what failed.
+struct Buffered<W> {
+    inner: W,
+    /// Where the output ends, without what is held back.
+    at: u64,
+    held: Vec<u8>,
+    /// Whether the output stands at its end.
+    is_at_end: bool,
+}
+
+impl<W: Output> Buffered<W> {
+    fn new(inner: W) -> Self {
+        Buffered { inner, at: 0, held: Vec::new(), is_at_end: false }
+    }
+
+    fn len(&self) -> u64 {
+        self.at + self.held.len() as u64
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.held.len() + bytes.len() > HELD {
+            self.flush()?;
+        }
+        if bytes.len() > HELD {
+            return self.write(bytes);
+        }
+        self.held.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !self.is_at_end {
+            self.inner.seek(SeekFrom::Start(self.at))?;
+        }
+        self.is_at_end = false;
+        self.inner.write_all(bytes)?;
+        self.is_at_end = true;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        let written = if held.is_empty() { Ok(()) } else { self.write(&held) };
+        self.held = held;
+        if written.is_ok() {
+            self.held.clear();
+        }
+        written
+    }
+
+    fn overwrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Some(held) = at.checked_sub(self.at).and_then(|from| self.held.get_mut(usize::try_from(from).ok()?..)) {
+            let length = bytes.len().min(held.len());
+            held[..length].copy_from_slice(&bytes[..length]);
+            return Ok(());
+        }
+        self.flush()?;
+        self.is_at_end = false;
+        self.inner.seek(SeekFrom::Start(at))?;
+        self.inner.write_all(bytes)
+    }
+
+    /// Takes back everything from this place on, also what a failed write left behind.
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.is_at_end = false;
+        self.held.truncate(usize::try_from(length.saturating_sub(self.at)).unwrap_or(usize::MAX));
+        self.at = self.at.min(length);
+        self.inner.cut(self.at)
+    }
+}
+
 /// An archive that is being written. Without [`ZipWriter::finish`] it is none.
 pub(crate) struct ZipWriter<W> {
-    output: W,
-    at: u64,
+    output: Buffered<W>,
+    /// Where the last whole entry ends.
+    whole: u64,
     /// The lines of the directory.
     directory: Spool,
     entries: u64,
 }
 
-impl<W: Write + Seek> ZipWriter<W> {
+impl<W: Output> ZipWriter<W> {
     pub(crate) fn new(output: W, spill: &Spill) -> Self {
-        ZipWriter { output, at: 0, directory: Spool::new(spill), entries: 0 }
+        ZipWriter { output: Buffered::new(output), whole: 0, directory: Spool::new(spill), entries: 0 }
     }
 
     fn list(&mut self, entry: &Entry) -> io::Result<()> {
+        self.directory.push(&entry.directory_line()?)?;
         self.entries += 1;
-        self.directory.push(&entry.directory_line()?)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.output.write_all(bytes)?;
-        self.at += bytes.len() as u64;
+        self.whole = self.output.len();
         Ok(())
     }
 
-    /// Writes a file that is ready.
+    /// Where the next entry begins.
+    pub(crate) fn end(&self) -> u64 {
+        self.whole
+    }
+
+    /// Writes what was written so far through to the medium.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.output.flush()?;
+        self.output.inner.sync()
+    }
+
+    /// Takes back what was written of an entry that did not become whole.
+    pub(crate) fn undo(&mut self) -> io::Result<()> {
+        self.output.cut(self.whole)
+    }
+
+    /// Writes a file that is ready, and gives it to the system, so that it stays when the program is killed.
     pub(crate) fn add(&mut self, packed: Packed) -> io::Result<()> {
         let Packed { name, method, crc, size, data } = packed;
         let packed_size = data.len() as u64;
         let large = size.max(packed_size) >= u64::from(IN_ZIP64);
-        let entry = Entry { name, method, crc, size, packed_size, offset: self.at, large };
+        let entry = Entry { name, method, crc, size, packed_size, offset: self.output.len(), large };
         let header = entry.local_header()?;
-        self.put(&header)?;
-        self.put(&data)?;
+        self.output.push(&header)?;
+        self.output.push(&data)?;
+        self.output.flush()?;
         self.list(&entry)
     }
 
     /// Begins a file that is compressed while it is written. `large` gives room for 4 GiB and more.
     pub(crate) fn stream(&mut self, name: String, stored: bool, large: bool) -> io::Result<Streaming<'_, W>> {
         let body = Body::new(stored);
-        let entry = Entry { name, method: body.method(), crc: 0, size: 0, packed_size: 0, offset: self.at, large };
+        // Until it is whole its header claims lengths that no archive can have, so that nobody takes it for whole.
+        let unknown = if large { u64::MAX } else { u64::from(IN_ZIP64) };
+        let (method, offset) = (body.method(), self.output.len());
+        let mut entry = Entry { name, method, crc: 0, size: unknown, packed_size: unknown, offset, large };
         let header = entry.local_header()?;
-        self.put(&header)?;
-        let data_start = self.at;
+        (entry.size, entry.packed_size) = (0, 0);
+        self.output.push(&header)?;
+        let data_start = self.output.len();
         Ok(Streaming { zip: self, entry, body, data_start })
     }
 
     /// Writes the directory and gives the output back.
     pub(crate) fn finish(mut self) -> io::Result<W> {
-        let start = self.at;
-        self.at += io::copy(&mut self.directory.read(0)?, &mut self.output)?;
-        let (end, size, count) = (self.at, self.at - start, self.entries);
+        let start = self.output.len();
+        let mut directory = self.directory.read(0)?;
+        loop {
+            let lines = directory.fill_buf()?;
+            if lines.is_empty() {
+                break;
+            }
+            self.output.push(lines)?;
+            let count = lines.len();
+            directory.consume(count);
+        }
+        drop(directory);
+        let (end, count) = (self.output.len(), self.entries);
+        let size = end - start;
         if count >= u64::from(u16::MAX) || start >= u64::from(IN_ZIP64) || size >= u64::from(IN_ZIP64) {
             let mut record = b"PK\x06\x06".to_vec();
             record.extend(44u64.to_le_bytes());
@@ -262,7 +406,7 @@ impl<W: Write + Seek> ZipWriter<W> {
             record.extend(b"PK\x06\x07\0\0\0\0");
             record.extend(end.to_le_bytes());
             record.extend(1u32.to_le_bytes());
-            self.put(&record)?;
+            self.output.push(&record)?;
         }
         let short_count = u16::try_from(count).unwrap_or(u16::MAX);
         let mut record = b"PK\x05\x06\0\0\0\0".to_vec();
@@ -271,9 +415,9 @@ impl<W: Write + Seek> ZipWriter<W> {
         record.extend(u32::try_from(size).unwrap_or(IN_ZIP64).to_le_bytes());
         record.extend(u32::try_from(start).unwrap_or(IN_ZIP64).to_le_bytes());
         record.extend([0; 2]);
-        self.put(&record)?;
+        self.output.push(&record)?;
         self.output.flush()?;
-        Ok(self.output)
+        Ok(self.output.inner)
     }
 }
 
@@ -285,34 +429,44 @@ pub(crate) struct Streaming<'a, W> {
     data_start: u64,
 }
 
-impl<W: Write + Seek> Streaming<'_, W> {
+impl<W: Output> Streaming<'_, W> {
     fn drain(&mut self) -> io::Result<()> {
         let mut out = std::mem::take(self.body.out());
-        self.zip.put(&out)?;
+        self.zip.output.push(&out)?;
         out.clear();
         *self.body.out() = out;
         Ok(())
     }
 
-    /// Ends the file and corrects its header.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
+    /// Ends the file, corrects its header and gives it to the system, so that it stays when the program is killed.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.end(true)
+    }
+
+    /// The same without giving it to the system at once.
+    pub(crate) fn finish_later(self) -> io::Result<()> {
+        self.end(false)
+    }
+
+    fn end(mut self, now: bool) -> io::Result<()> {
         self.body.end()?;
         self.drain()?;
         self.entry.crc = self.body.crc.sum();
         self.entry.size = self.body.size;
-        self.entry.packed_size = self.zip.at - self.data_start;
+        self.entry.packed_size = self.zip.output.len() - self.data_start;
         if !self.entry.large && self.entry.size.max(self.entry.packed_size) >= u64::from(IN_ZIP64) {
             return Err(io::Error::other("the file became longer than it was said to be"));
         }
         let header = self.entry.local_header()?;
-        self.zip.output.seek(SeekFrom::Start(self.entry.offset))?;
-        self.zip.output.write_all(&header)?;
-        self.zip.output.seek(SeekFrom::Start(self.zip.at))?;
+        self.zip.output.overwrite(self.entry.offset, &header)?;
+        if now {
+            self.zip.output.flush()?;
+        }
         self.zip.list(&self.entry)
     }
 }
 
-impl<W: Write + Seek> Write for Streaming<'_, W> {
+impl<W: Output> Write for Streaming<'_, W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.body.write(buffer)?;
         self.drain()?;

@@ -9,6 +9,7 @@
 //! Reference: Microsoft, *Windows API* pages of each function named.
 #![allow(unsafe_code)]
 
+mod console;
 mod drive;
 mod event_log;
 mod network;
@@ -19,6 +20,7 @@ mod session;
 mod shadow;
 mod token;
 
+pub(crate) use console::on_console_event;
 pub(crate) use drive::{Drive, DriveKind, drives};
 pub(crate) use event_log::export_log;
 pub(crate) use network::{Connection, connections, dns_cache};

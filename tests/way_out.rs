@@ -1,0 +1,356 @@
+//! Collections that do not come to their end: killed, told to end, on a full medium, on one that goes away; what they
+//! leave is recovered and gone on with.
+//!
+//! `COMTRAIL_KILLS=200` kills as often, and collects a source of 1 GiB instead of a small one.
+
+use crate::program::{comtrail, text};
+use collector::{BundleReader, Resume, Silent};
+use evidence::{Item, ItemId, ItemStatus, Locator};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+fn kills() -> Option<u32> {
+    std::env::var("COMTRAIL_KILLS").ok().map(|text| text.parse().unwrap())
+}
+
+/// A triage archive of logs: many short ones, one of `length` bytes that are mostly zeros, and one whose checksum is wrong,
+/// which stands for a file with unreadable sectors.
+fn archive(folder: &Path, length: u64) -> PathBuf {
+    let path = folder.join("triage.zip");
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    let stored = options.compression_method(zip::CompressionMethod::Stored);
+    let log = |name: &str| format!("C/Windows/System32/winevt/Logs/{name}.evtx");
+    let mut state = 1u32;
+    let mut noise = |length: usize| -> Vec<u8> {
+        let next = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        b"ElfFile\0".iter().copied().chain(next.take(length)).collect()
+    };
+    for number in 0..40 {
+        zip.start_file(log(&format!("Small{number:02}")), options).unwrap();
+        zip.write_all(&noise(3_000 * number)).unwrap();
+    }
+    // Bytes by which it can be found again.
+    let mut bad = noise(200_000);
+    bad[100_000..100_016].copy_from_slice(b"HERE IT IS WRONG");
+    zip.start_file(log("Small20bad"), stored).unwrap();
+    zip.write_all(&bad).unwrap();
+    zip.start_file(log("Large"), options).unwrap();
+    let part = noise(1 << 16);
+    for _ in 0..length >> 20 {
+        zip.write_all(&part).unwrap();
+        zip.write_all(&vec![0; (1 << 20) - part.len()]).unwrap();
+    }
+    zip.start_file(log("Zlast"), options).unwrap();
+    zip.write_all(&noise(9_000)).unwrap();
+    zip.finish().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(16).position(|window| window == b"HERE IT IS WRONG").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// The objects of a bundle by path, without their numbers, and the ranges that the problems of each name.
+type Objects = BTreeMap<String, (Item, Vec<Locator>, Vec<String>)>;
+
+fn objects(bundle: &Path) -> Objects {
+    let reader = BundleReader::open(bundle).unwrap();
+    let mut objects = Objects::new();
+    for item in reader.items().to_vec() {
+        let said: Vec<_> = reader.failures().iter().filter(|one| one.item == item.original_path).collect();
+        let ranges = said.iter().filter_map(|one| one.locator.clone()).collect();
+        let words = said.iter().map(|one| one.what.clone()).collect();
+        objects.insert(item.original_path.clone(), (Item { id: ItemId(0), ..item }, ranges, words));
+    }
+    objects
+}
+
+fn verifies(bundle: &Path) {
+    let report = collector::verify(bundle, 2, &AtomicBool::new(false), &Silent).unwrap();
+    assert!(report.is_right(), "{}: {:?}", bundle.display(), report.wrong);
+}
+
+fn collect(source: &Path, bundle: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_comtrail"))
+        .args(["collect", text(source), "-o", text(bundle), "--quiet"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Whether an object says that it is not known whether all of it was read.
+fn says_not_known(words: &[String]) -> bool {
+    words.iter().any(|what| what.contains("not known whether all of it was read"))
+}
+
+#[cfg(unix)]
+#[test]
+fn b2_what_a_kill_at_a_random_moment_leaves_is_recovered_and_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = archive(folder.path(), kills().map_or(96 << 20, |_| 1 << 30));
+    let began = Instant::now();
+    let whole = folder.path().join("whole.zip");
+    assert_eq!(collect(&source, &whole).wait().unwrap().code(), Some(2), "one log is damaged");
+    let took = began.elapsed();
+    let expected = objects(&whole);
+    assert_eq!(expected.len(), 43);
+    assert_eq!(expected[r"C:\Windows\System32\winevt\Logs\Small20bad.evtx"].0.status, ItemStatus::Partial);
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let (mut left_nothing, mut recovered_some) = (0, 0);
+    for number in 0..kills().unwrap_or(10) {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let after = took.mul_f64((state >> 40) as f64 / f64::from(1u32 << 24));
+        let bundle = folder.path().join(format!("{number}.zip"));
+        let partial = folder.path().join(format!("{number}.zip.partial"));
+        let mut child = collect(&source, &bundle);
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !partial.exists() {
+            left_nothing += 1;
+            continue;
+        }
+        let made = folder.path().join(format!("{number}-recovered.zip"));
+        let output = comtrail(&["recover", text(&partial), "-o", text(&made), "--quiet"]);
+        assert_eq!(output.status.code(), Some(2), "{after:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(partial.exists(), "the unfinished bundle stays");
+        verifies(&made);
+        let got = objects(&made);
+        for (path, (item, ranges, words)) in &got {
+            let (item_of_whole, ranges_of_whole, _) = &expected[path];
+            assert_eq!(item.times, item_of_whole.times, "{path}");
+            assert!(
+                says_not_known(words) || (item, ranges) == (item_of_whole, ranges_of_whole),
+                "{after:?}: {path}: {words:?}\n{item:?}\n{item_of_whole:?}"
+            );
+        }
+        recovered_some += u32::from(!got.is_empty());
+        goes_on(&source, &made, &got, &expected);
+        for path in [partial, made] {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    println!("{left_nothing} kills left nothing, {recovered_some} some objects");
+    assert!(recovered_some > 0);
+}
+
+/// Goes on with a recovered bundle: nothing that it holds whole is read again, and nothing is missing then.
+fn goes_on(source: &Path, first: &Path, got: &Objects, expected: &Objects) {
+    let output = comtrail(&["collect", text(source), "--resume", text(first), "--quiet"]);
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", String::from_utf8_lossy(&output.stderr));
+    let name = format!("{}-part2.zip", first.file_stem().unwrap().to_str().unwrap());
+    let second = first.with_file_name(name);
+    verifies(&second);
+    let more = objects(&second);
+    for (path, (item, ranges, _)) in expected {
+        let kept = got.get(path).filter(|(_, _, words)| !says_not_known(words));
+        assert_ne!(kept.is_some(), more.contains_key(path), "{path} is in one of the parts");
+        let (of_part, ranges_of_part, _) = kept.or_else(|| more.get(path)).unwrap();
+        assert_eq!((of_part, ranges_of_part), (item, ranges), "{path}");
+    }
+    let archive_sha256 = sha256(first);
+    let first_line = member(&second, "metadata/actions.jsonl").lines().next().unwrap().to_owned();
+    let action: serde_json::Value = serde_json::from_str(&first_line).unwrap();
+    assert_eq!(action["first_part_archive_sha256"], archive_sha256.as_str());
+    let info = member(first, "bag-info.txt");
+    let head = info.lines().find_map(|line| line.strip_prefix("Collector-Action-Log-SHA256: ")).unwrap();
+    assert_eq!(action["first_part_log_sha256"], head);
+    assert!(member(&second, "bag-info.txt").contains("Bag-Group-Identifier: "));
+    std::fs::remove_file(second).unwrap();
+}
+
+fn sha256(path: &Path) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn member(bundle: &Path, name: &str) -> String {
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
+    let is_it = |archive: &mut zip::ZipArchive<_>, index: &usize| {
+        archive.by_index(*index).unwrap().name().unwrap().ends_with(&format!("/{name}"))
+    };
+    let index = (0..archive.len()).find(|index| is_it(&mut archive, index)).unwrap();
+    std::io::read_to_string(archive.by_index(index).unwrap()).unwrap()
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Waits until the long log is being read.
+#[cfg(unix)]
+fn is_reading(partial: &Path, child: &mut Child) {
+    let journal = partial.with_extension("partial.log");
+    let begun = || std::fs::read_to_string(&journal).is_ok_and(|lines| lines.contains("{\"reading\":"));
+    while !begun() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn c3_every_signal_seals_and_says_so_and_a_second_one_says_what_it_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = archive(folder.path(), 1 << 30);
+    for name in ["-INT", "-TERM", "-HUP"] {
+        let bundle = folder.path().join(format!("b{name}.zip"));
+        let mut child = collect(&source, &bundle);
+        is_reading(&folder.path().join(format!("b{name}.zip.partial")), &mut child);
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains("interrupted: sealing what was collected; again to abandon"), "{name}: {said}");
+        verifies(&bundle);
+        assert!(member(&bundle, "bag-info.txt").contains("Collector-Status: interrupted"));
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!left.iter().any(|path| text(path).contains(".partial")), "{left:?}");
+    }
+    let bundle = folder.path().join("abandoned.zip");
+    let partial = folder.path().join("abandoned.zip.partial");
+    let mut child = collect(&source, &bundle);
+    is_reading(&partial, &mut child);
+    // Both come at once, so that the second one is there before the seal is done.
+    signal(&child, "-STOP");
+    signal(&child, "-TERM");
+    signal(&child, "-INT");
+    signal(&child, "-CONT");
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    if output.status.code() == Some(1) {
+        let command = collector::recover_command(&partial.canonicalize().unwrap());
+        assert!(said.contains("abandoned: ") && said.contains(command.split(" -o ").next().unwrap()), "{said}");
+        let made = folder.path().join("r.zip");
+        assert_eq!(comtrail(&["recover", text(&partial), "-o", text(&made), "--quiet"]).status.code(), Some(2));
+        verifies(&made);
+    } else {
+        panic!("it was not abandoned: {said}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_started_it_with_nohup_wants_it_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = archive(folder.path(), 64 << 20);
+    let bundle = folder.path().join("b.zip");
+    let mut child = Command::new("nohup")
+        .args([env!("CARGO_BIN_EXE_comtrail"), "collect", text(&source), "-o", text(&bundle), "--quiet"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    is_reading(&folder.path().join("b.zip.partial"), &mut child);
+    signal(&child, "-HUP");
+    child.wait().unwrap();
+    verifies(&bundle);
+    assert!(member(&bundle, "bag-info.txt").contains("Collector-Status: complete"));
+}
+
+/// A small file system in memory, gone with the value.
+#[cfg(target_os = "linux")]
+struct Small(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl Small {
+    /// `None`, after saying so, where this system lets nobody mount one.
+    fn new(kibibytes: u64) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={kibibytes}k");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs", text(folder.path())]).output();
+        if mount.is_ok_and(|output| output.status.success()) {
+            return Some(Small(folder));
+        }
+        println!("skipped: no file system can be mounted here");
+        None
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn b1_a_small_file_system_of_any_size_keeps_what_it_had_room_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = archive(folder.path(), 12 << 20);
+    let whole = folder.path().join("whole.zip");
+    collect(&source, &whole).wait().unwrap();
+    let expected = objects(&whole);
+    let needed = std::fs::metadata(&whole).unwrap().len() >> 10;
+    let mut seen = Vec::new();
+    for step in 0..20 {
+        let kibibytes = 64 + (needed + 700) * step / 19;
+        let Some(medium) = Small::new(kibibytes) else { return };
+        let bundle = medium.0.path().join("b.zip");
+        let output = collect(&source, &bundle).wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        if output.status.code() == Some(1) {
+            assert!(said.contains("there is not enough room") && said.contains("Nothing was read"), "{said}");
+            assert_eq!(std::fs::read_dir(medium.0.path()).unwrap().count(), 0);
+            seen.push(None);
+            continue;
+        }
+        assert_eq!(output.status.code(), Some(2), "{kibibytes}: {said}");
+        verifies(&bundle);
+        let got = objects(&bundle);
+        assert!(got.iter().all(|(path, (item, ..))| expected[path].0 == *item), "{kibibytes}");
+        let is_complete = member(&bundle, "bag-info.txt").contains("Collector-Status: complete");
+        assert_eq!(is_complete, got.len() == expected.len(), "{kibibytes}");
+        seen.push(Some(got.len()));
+    }
+    assert!(seen[0].is_none() && seen[19] == Some(expected.len()), "{seen:?}");
+    assert!(seen.is_sorted() && seen.iter().flatten().any(|count| (1..expected.len()).contains(count)), "{seen:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_destination_that_goes_away_loses_nothing_that_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = archive(folder.path(), 128 << 20);
+    let (here, gone) = (folder.path().join("here"), folder.path().join("gone"));
+    std::fs::create_dir(&here).unwrap();
+    let mut child = collect(&source, &here.join("b.zip"));
+    is_reading(&here.join("b.zip.partial"), &mut child);
+    std::fs::rename(&here, &gone).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let made = folder.path().join("r.zip");
+    let output = comtrail(&["recover", text(&gone.join("b.zip.partial")), "-o", text(&made), "--quiet"]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    verifies(&made);
+    let short = objects(&made).into_iter().filter(|(path, _)| path.contains("Small")).count();
+    assert!(said.contains("recover"), "{said}");
+    assert!(short == 41 || objects(&made).contains_key(r"C:\Windows\System32\winevt\Logs\Large.evtx"), "{short}");
+}
+
+#[test]
+fn only_an_interrupted_collection_of_the_same_source_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = archive(folder.path(), 1 << 20);
+    let bundle = folder.path().join("b.zip");
+    collect(&source, &bundle).wait().unwrap();
+    let output = comtrail(&["collect", text(&source), "--resume", text(&bundle), "--quiet"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("nothing is left to be collected"), "{said}");
+    assert!(!folder.path().join("b-part2.zip").exists());
+    assert!(Resume::open(&bundle, 1, &AtomicBool::new(false), &Silent).is_err());
+    let usage = comtrail(&["collect", text(&source), "--quiet"]);
+    assert_eq!(usage.status.code(), Some(64));
+}
