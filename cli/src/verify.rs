@@ -5,6 +5,7 @@ use crate::args::{CheckOptions, Common, ExpectedHashes};
 use crate::progress::{Progress, Style, printable};
 use crate::{Usage, check_case, collect};
 use collector::VerifyReport;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let cancel = crate::signals::cancel();
     let mut worst = Outcome::Complete;
-    let mut list = Vec::new();
+    let (mut list, mut done) = (Vec::new(), Vec::new());
     for bundle in bundles {
         if check_case::is_case(bundle) {
             if expected.archive.is_some() || expected.log.is_some() {
@@ -65,12 +66,26 @@ pub(crate) fn run(
             }
         };
         report.expect(expected.archive.as_deref(), expected.log.as_deref());
-        worst = worst.max(outcome(&report));
         if common.json {
             list.push(to_json(&report, bundle));
         } else if !common.quiet || !report.is_valid() {
             let in_full = bundles.len() == 1 || common.verbose;
             write(&report, bundle, in_full, out)?;
+        }
+        // What is wrong was said; of each bundle only what its parts need is kept.
+        report.wrong.truncate(1);
+        done.push((bundle.as_path(), report));
+    }
+    for (bundle, report) in &done {
+        let (outcome, said) = among_its_parts(report, &done);
+        worst = worst.max(outcome);
+        let Some(said) = said else { continue };
+        if common.json {
+            let shown = collector::shown(bundle);
+            let noted = list.iter_mut().find(|one| one["bundle"] == *shown).and_then(|one| one["notes"].as_array_mut());
+            noted.into_iter().for_each(|notes| notes.push(said.clone().into()));
+        } else if !common.quiet || outcome == Outcome::NotValid {
+            writeln!(out, "{}: {}", printable(&collector::shown(bundle)), printable(&said))?;
         }
     }
     match list.as_slice() {
@@ -90,6 +105,31 @@ fn outcome(report: &VerifyReport) -> Outcome {
     }
 }
 
+/// How it is with a bundle among the others that were given: a part needs those before it, and an interrupted one is made
+/// whole by the last.
+fn among_its_parts(report: &VerifyReport, all: &[(&Path, VerifyReport)]) -> (Outcome, Option<String>) {
+    let alone = outcome(report);
+    let parts: BTreeMap<u64, &VerifyReport> =
+        all.iter().filter(|(_, one)| one.part.of == report.part.of).map(|(_, one)| (one.part.number, one)).collect();
+    let last = parts.keys().next_back().copied().unwrap_or(1);
+    if alone == Outcome::NotValid || last == 1 {
+        return (alone, None);
+    }
+    let missing = (1..last).find(|number| !parts.contains_key(number));
+    if let Some(number) = missing.filter(|number| *number < report.part.number) {
+        let said = format!("part {number} of the collection {} is not among these bundles", report.part.of);
+        return (Outcome::WithProblems, Some(said));
+    }
+    let first = parts.get(&1).and_then(|first| first.archive_sha256.as_ref());
+    if let (Some(named), Some(first)) = (&report.part.first_sha256, first)
+        && named != first
+    {
+        return (Outcome::NotValid, Some("it goes on from another first part than the one that is given".to_owned()));
+    }
+    let is_whole = missing.is_none() && parts.get(&last).is_some_and(|last| last.is_complete());
+    (if is_whole { Outcome::Complete } else { alone }, None)
+}
+
 fn to_json(report: &VerifyReport, bundle: &Path) -> serde_json::Value {
     let wrong: Vec<_> = report
         .wrong
@@ -105,6 +145,8 @@ fn to_json(report: &VerifyReport, bundle: &Path) -> serde_json::Value {
         "signed": false,
         "archive_sha256": report.archive_sha256,
         "action_log_hash": report.log_head,
+        "part": report.part.number,
+        "part_of": report.part.of,
         "tag_manifest_sha256": report.tag_manifest_sha256,
         "files": report.files,
         "bytes": report.bytes,
@@ -159,5 +201,42 @@ fn in_words(status: &str) -> String {
         "recovered" => "recovered from a collection that came to no end, so it is not complete".to_owned(),
         "empty" => "it holds no object".to_owned(),
         other => format!("its status is {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use collector::Part;
+
+    fn part(number: u64, status: &str, first: Option<&str>) -> VerifyReport {
+        let mut report = VerifyReport::default();
+        report.status = Some(status.to_owned());
+        report.archive_sha256 = Some(format!("hash of {number}"));
+        report.part = Part { of: "bag".to_owned(), number, first_sha256: first.map(str::to_owned) };
+        report
+    }
+
+    fn ends(reports: &[VerifyReport]) -> Vec<Outcome> {
+        let all: Vec<_> = reports.iter().map(|report| (Path::new("x.zip"), report.clone())).collect();
+        reports.iter().map(|report| among_its_parts(report, &all).0).collect()
+    }
+
+    #[test]
+    fn parts_are_taken_together() {
+        use Outcome::{Complete, NotValid, WithProblems};
+        let (first, second) = (part(1, "interrupted", None), part(2, "interrupted", Some("hash of 1")));
+        let third = part(3, "complete", Some("hash of 1"));
+        assert_eq!(ends(&[part(1, "complete", None)]), [Complete]);
+        assert_eq!(ends(std::slice::from_ref(&first)), [WithProblems]);
+        assert_eq!(ends(&[first.clone(), second.clone()]), [WithProblems; 2]);
+        assert_eq!(ends(&[third.clone(), first.clone(), second.clone()]), [Complete; 3]);
+        assert_eq!(ends(&[first.clone(), third.clone()]), [WithProblems; 2]);
+        assert_eq!(ends(&[second.clone(), third.clone()]), [WithProblems; 2]);
+        let other = part(2, "complete", Some("another hash"));
+        assert_eq!(ends(&[first.clone(), other]), [Complete, NotValid]);
+        let mut elsewhere = second;
+        elsewhere.part.of = "another bag".to_owned();
+        assert_eq!(ends(&[first, elsewhere]), [WithProblems; 2]);
     }
 }

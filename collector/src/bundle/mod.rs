@@ -28,7 +28,7 @@ pub(crate) use seal::{About, BagInfo, Status, Sums, host, seal, tool};
 #[doc(hidden)]
 pub use verify::examine_bundle;
 pub(crate) use verify::verify_open;
-pub use verify::{VerifyReport, Wrong, WrongKind, verify};
+pub use verify::{Part, VerifyReport, Wrong, WrongKind, verify};
 pub use writer::refuse_destination;
 pub(crate) use writer::{Destination, Output, Writer};
 

@@ -2,8 +2,8 @@
 
 use super::manifests::digest;
 use super::rows::{Described, Row, Whole};
-use super::{BAG_INFO, Check, FAILURES, HOST, OBJECTS, TOOL, WrongKind, exact, log};
-use crate::bundle::{ACTION_LOG_HASH, failures};
+use super::{BAG_INFO, Check, FAILURES, HOST, OBJECTS, Part, TOOL, WrongKind, exact, log};
+use crate::bundle::{ACTION_LOG_HASH, failures, parts};
 use crate::digest::{hex, sha256};
 use crate::spill::Sorter;
 use evidence::{Item, ItemStatus};
@@ -214,6 +214,14 @@ impl Check<'_> {
     /// Compares what the metadata says with itself, the files and the action log.
     pub(super) fn metadata(&mut self, info: &BagInfo, said: Sorter) -> io::Result<()> {
         self.report.status = info.get(STATUS).map(str::to_owned);
+        self.report.part = Part {
+            of: info.get(parts::GROUP).unwrap_or(&self.root).to_owned(),
+            number: info.get(parts::COUNT).and_then(|count| count.split(' ').next()?.parse().ok()).unwrap_or(1),
+            first_sha256: info.get(parts::FIRST_PART).map(str::to_owned),
+        };
+        if info.get("Collector-Read-Back") == Some("skipped") {
+            self.report.notes.push("it was not read back when it was sealed, because the system was ending".to_owned());
+        }
         if self.text("bagit.txt").is_some_and(|text| text != "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
         {
             let what = "does not say that this is a bag of version 1.0 in UTF-8, and nothing else";

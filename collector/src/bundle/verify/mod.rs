@@ -20,7 +20,7 @@ mod report;
 mod rows;
 
 pub(super) use names::root_in;
-pub use report::{VerifyReport, Wrong, WrongKind};
+pub use report::{Part, VerifyReport, Wrong, WrongKind};
 
 use super::{ACTIONS, FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
 use crate::Error;

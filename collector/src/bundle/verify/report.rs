@@ -60,6 +60,17 @@ impl fmt::Display for Wrong {
     }
 }
 
+/// Which part of a collection a bundle is, where that was interrupted and gone on with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Name of the first bag.
+    pub of: String,
+    /// Its number, from 1 on.
+    pub number: u64,
+    /// SHA-256 of the archive of the first part, where this is a further one.
+    pub first_sha256: Option<String>,
+}
+
 /// Most wrong things that are listed, and most changed files that are named.
 const MOST: usize = 20_000;
 
@@ -88,6 +99,8 @@ pub struct VerifyReport {
     pub tag_manifest_sha256: Option<String>,
     /// `Collector-Status` of `bag-info.txt`: `complete`, `interrupted` or `recovered`.
     pub status: Option<String>,
+    /// Which part of which collection it is; the first one has the number 1 and its own name as the collection's.
+    pub part: Part,
     /// What is to be known of a bundle although it makes it no less valid.
     pub notes: Vec<String>,
     /// Files whose bytes are not those that were sealed, by their paths in the bag.
