@@ -75,6 +75,13 @@ Examples:
 
 The files are read, never loaded or run.";
 
+const CASE: &str = "The case";
+const TAKEN: &str = "What is taken and told";
+const LIMITS: &str = "Limits";
+const LIVE: &str = "A live host";
+const OUTPUT: &str = "Output";
+const EXPECTED: &str = "What was written down";
+
 /// Finds out what regsvcs.exe and regasm.exe did on a Windows host (MITRE ATT&CK T1218.009).
 ///
 /// Collects the traces from a disk image, a mounted volume or a triage archive into a hashed bundle, and
@@ -93,23 +100,23 @@ pub(crate) struct Cli {
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Common {
     /// Worker threads, at most 1024; 0 means one for each processor.
-    #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024), help_heading = LIMITS)]
     pub(crate) threads: u16,
 
     /// Most memory to use, such as 512M or 2G; at least 32M. What does not fit is spilled or left out with a problem.
-    #[arg(long, global = true, value_name = "SIZE", default_value = "128M", value_parser = parse_memory)]
+    #[arg(long, global = true, value_name = "SIZE", default_value = "128M", value_parser = parse_memory, help_heading = LIMITS)]
     pub(crate) memory: u64,
 
     /// Write machine-readable JSON: progress lines on standard error, results on standard output.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = OUTPUT)]
     pub(crate) json: bool,
 
     /// No progress and no summary; errors still show.
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = OUTPUT)]
     pub(crate) quiet: bool,
 
     /// Say more: every problem on the terminal, not only their number.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = OUTPUT)]
     pub(crate) verbose: bool,
 }
 
@@ -117,20 +124,20 @@ pub(crate) struct Common {
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct CaseWords {
     /// Case number, for the bundle.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = CASE)]
     pub(crate) case_id: Option<String>,
 
     /// Who collects, for the bundle.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = CASE)]
     pub(crate) examiner: Option<String>,
 
     /// Organisation, for the bundle.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = CASE)]
     pub(crate) organization: Option<String>,
 
     /// What a trusted clock shows at this moment, UTC, as 2026-03-04T14:12:33Z; how far this machine's clock is from it
     /// goes into the bundle.
-    #[arg(long, value_name = "TIME", value_parser = parse_utc)]
+    #[arg(long, value_name = "TIME", value_parser = parse_utc, help_heading = CASE)]
     pub(crate) reference_time: Option<evidence::Filetime>,
 }
 
@@ -138,7 +145,7 @@ pub(crate) struct CaseWords {
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct WhichHost {
     /// Only this host, where the source holds several; a name as `run` gives it to the host's folder.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = TAKEN)]
     pub(crate) host: Option<String>,
 }
 
@@ -146,42 +153,42 @@ pub(crate) struct WhichHost {
 #[derive(Args, Debug, Clone)]
 pub(crate) struct CollectLimits {
     /// Largest single object to collect, at least 1M; a larger one is a problem that names it.
-    #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = parse_max_object)]
+    #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = parse_max_object, help_heading = LIMITS)]
     pub(crate) max_object: u64,
 
     /// Most files that records name (leads) to collect; with 0 they are not looked for, and the report says so.
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 2000, help_heading = LIMITS)]
     pub(crate) max_leads: usize,
 
     /// Most of all processors to use, in percent. A live host is besides worked on with background priority.
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = LIMITS)]
     pub(crate) cpu: Option<u8>,
 
     /// Most bytes to read from a live host's volumes for each second.
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = LIVE)]
     pub(crate) io: Option<u64>,
 
     /// Read the shadow copies of a live host that are there already. Earlier event logs are analysed, everything else is
     /// kept for examination.
-    #[arg(long)]
+    #[arg(long, help_heading = LIVE)]
     pub(crate) shadow_copies: bool,
 
     /// Make a shadow copy of a live host's system volume and read the volume from it, so that nothing changes while it is
     /// read. That writes to the volume; the copy is removed before the bundle is sealed, and both are recorded.
-    #[arg(long)]
+    #[arg(long, help_heading = LIVE)]
     pub(crate) make_shadow_copy: bool,
 
     /// Read the whole image first and compare the digests (MD5, SHA-1, SHA-256) that it stores, as E01 and Ex01 do. The
     /// result goes into the bundle and the report; a difference is a problem.
-    #[arg(long)]
+    #[arg(long, help_heading = TAKEN)]
     pub(crate) check_image: bool,
 
     /// Compute SHA-512 beside SHA-256. Every file is hashed twice then.
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub(crate) sha512: bool,
 
     /// Longest time for collecting, such as 90s, 30m or 2h; at least 1s. What was collected then is sealed and says so.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = LIMITS)]
     pub(crate) time: Option<std::time::Duration>,
 }
 
@@ -189,7 +196,7 @@ pub(crate) struct CollectLimits {
 #[derive(Args, Debug, Clone)]
 pub(crate) struct TimelineScope {
     /// Describe every file of $MFT and every change journal record, not only those around the findings.
-    #[arg(long)]
+    #[arg(long, help_heading = TAKEN)]
     pub(crate) full_timeline: bool,
 }
 
@@ -197,11 +204,11 @@ pub(crate) struct TimelineScope {
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct ExpectedHashes {
     /// The SHA-256 that the archive has to have; for one bundle.
-    #[arg(long = "expect-archive", value_name = "SHA-256", value_parser = parse_sha256)]
+    #[arg(long = "expect-archive", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) archive: Option<String>,
 
     /// The last hash that the action log has to have; for one bundle.
-    #[arg(long = "expect-log", value_name = "SHA-256", value_parser = parse_sha256)]
+    #[arg(long = "expect-log", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) log: Option<String>,
 }
 
@@ -217,7 +224,7 @@ pub(crate) struct CheckOptions {
     pub(crate) its_bundle: Option<PathBuf>,
 
     /// Of the folder of an analysis: the hash that was printed when it was made. Another one is an error.
-    #[arg(long, value_name = "SHA-256", value_parser = parse_sha256)]
+    #[arg(long, value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) expect_manifest: Option<String>,
 }
 

@@ -238,7 +238,21 @@ fn flatten(part: &str, element: &str, value: &Json, out: &mut Vec<(String, Strin
 fn spelled_alike(theirs: &(String, String), ours: &(String, String)) -> bool {
     // A name that a template uses again: the library writes `Name_1`, we `Name[1]`.
     let (name, number) = theirs.0.rsplit_once('_').unwrap_or((&theirs.0, ""));
-    theirs == ours || (theirs.1 == ours.1 && ours.0 == format!("{name}[{number}]"))
+    let alike = theirs.1 == ours.1 || theirs.1.contains('\u{fffd}') && theirs.1 == without_half_pairs(&ours.1);
+    alike && (theirs.0 == ours.0 || ours.0 == format!("{name}[{number}]"))
+}
+
+/// Half a pair of UTF-16 units: the library writes U+FFFD for each, we the unit as `\uD940`, so that none becomes another.
+fn without_half_pairs(text: &str) -> String {
+    let mut parts = text.split("\\u");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..4).filter(|unit| unit.starts_with('D') && unit.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            Some(_) => result.extend(["\u{fffd}", &part[4..]]),
+            None => result.extend(["\\u", part]),
+        }
+    }
+    result
 }
 
 #[test]
