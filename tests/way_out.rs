@@ -3,6 +3,9 @@
 //!
 //! `COMTRAIL_KILLS=200` kills as often, and collects a source of 1 GiB instead of a small one.
 
+// Most of these tests need signals and file systems of Unix, and so does what they share.
+#![cfg_attr(windows, allow(dead_code, unused_imports))]
+
 use crate::program::{comtrail, text};
 use collector::{BundleReader, Resume, Silent};
 use evidence::{Item, ItemId, ItemStatus, Locator};
