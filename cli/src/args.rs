@@ -72,6 +72,8 @@ const INSPECT_EXAMPLES: &str = "\
 Examples:
   comtrail inspect suspicious.dll
   comtrail inspect --json *.dll
+  comtrail inspect folder/
+      Every program in a folder and below, links not followed.
 
 The files are read, never loaded or run.";
 
@@ -235,6 +237,30 @@ impl CheckOptions {
     }
 }
 
+impl Command {
+    /// The phases that it goes through, as they are shown.
+    pub(crate) fn stages(&self) -> &'static [&'static str] {
+        const ALL: [&str; 8] = [
+            "locating",
+            "collecting",
+            "following leads",
+            "sealing",
+            "verifying",
+            "parsing",
+            "parsing the file system",
+            "merging and correlating",
+        ];
+        match self {
+            Command::Run { .. } => &ALL,
+            Command::Collect { .. } => &ALL[..5],
+            Command::Recover { .. } => &ALL[4..5],
+            Command::Verify { .. } => &ALL[4..5],
+            Command::Analyze { .. } => &ALL[4..],
+            _ => &[],
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Collect, verify and analyze in one go.
@@ -327,8 +353,8 @@ pub(crate) enum Command {
     /// Say what an assembly is and whether the tools would run its code.
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect {
-        /// Files to read.
-        #[arg(required = true, value_hint = ValueHint::FilePath)]
+        /// Files to read; of a folder, the programs in it and below.
+        #[arg(required = true, value_hint = ValueHint::AnyPath)]
         files: Vec<PathBuf>,
     },
     /// List what is collected, from where, what it proves and what not.

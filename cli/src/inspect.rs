@@ -2,8 +2,10 @@
 
 mod text;
 
+use crate::args::Common;
 use crate::parse::parse;
 use crate::progress::printable;
+use anyhow::Context;
 use evidence::{Bytes, Focus, Input, Problem, Record, Value};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -15,16 +17,27 @@ use std::sync::{Mutex, PoisonError};
 const MAX_SIBLINGS: usize = 32;
 
 /// Describes the files. Returns whether all could be read without a problem.
-pub(crate) fn run(files: &[PathBuf], json: bool, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let json = common.json;
     let mut is_whole = true;
     let mut list = Vec::new();
+    let mut all = Vec::new();
     for path in files {
+        match path.is_dir() {
+            true => programs_below(path, &mut all)?,
+            false => all.push(path.clone()),
+        }
+    }
+    anyhow::ensure!(!all.is_empty(), "there is no program in the folder, nor below");
+    for path in &all {
         let shown = collector::shown(path);
         match describe(path) {
             Err(error) => {
                 is_whole = false;
                 if json {
                     list.push(serde_json::json!({"path": shown, "error": error.to_string()}));
+                } else if common.quiet {
+                    crate::complain(&format!("{shown}: cannot be read: {error}"));
                 } else {
                     writeln!(out, "{}\n  cannot be read: {error}\n", printable(&shown))?;
                 }
@@ -34,7 +47,7 @@ pub(crate) fn run(files: &[PathBuf], json: bool, out: &mut dyn Write) -> anyhow:
                 let fields = record.as_ref().map(|record| &record.fields);
                 if json {
                     list.push(serde_json::json!({"path": shown, "facts": fields, "problems": problems}));
-                } else {
+                } else if !common.quiet {
                     text::write(&shown, fields, &problems, out)?;
                 }
             }
@@ -45,6 +58,34 @@ pub(crate) fn run(files: &[PathBuf], json: bool, out: &mut dyn Write) -> anyhow:
         writeln!(out)?;
     }
     Ok(is_whole)
+}
+
+/// The files in a folder and below that begin as programs do, by path. Links are not followed.
+fn programs_below(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    let first = found.len();
+    while let Some(folder) = folders.pop() {
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", collector::shown(&folder)))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read {}", collector::shown(&folder)))?;
+            let kind = entry.file_type().with_context(|| format!("cannot read {}", collector::shown(entry.path())))?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                let mut start = [0; 2];
+                // What cannot be opened is not left out: it is told with its error.
+                let begins = File::open(entry.path()).and_then(|mut file| file.read_exact(&mut start));
+                match begins {
+                    Ok(()) if start == *b"MZ" => found.push(entry.path()),
+                    Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => found.push(entry.path()),
+                    _ => {}
+                }
+            }
+        }
+    }
+    found[first..].sort();
+    Ok(())
 }
 
 type Description = (Option<Record>, Vec<Problem>);
@@ -139,9 +180,30 @@ mod tests {
     }
 
     fn text(files: &[PathBuf], json: bool) -> (bool, String) {
+        said(files, &[if json { "--json" } else { "--verbose" }])
+    }
+
+    fn said(files: &[PathBuf], options: &[&str]) -> (bool, String) {
+        let words = ["comtrail", "inspect", "file"].iter().chain(options);
+        let common = <crate::args::Cli as clap::Parser>::parse_from(words).common;
         let mut out = Vec::new();
-        let is_whole = run(files, json, &mut out).unwrap();
+        let is_whole = run(files, &common, &mut out).unwrap();
         (is_whole, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_folder_gives_its_programs_and_quiet_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("b/c");
+        std::fs::create_dir_all(&below).unwrap();
+        std::fs::copy(fixture("com-hooks"), below.join("hooks.bin")).unwrap();
+        std::fs::copy(fixture("serviced"), folder.path().join("a.dll")).unwrap();
+        std::fs::write(folder.path().join("note.txt"), "text").unwrap();
+        std::fs::write(folder.path().join("empty"), "").unwrap();
+        let (_, text) = text(&[folder.path().to_owned()], false);
+        let places = ["a.dll", "hooks.bin"].map(|name| text.find(name).unwrap());
+        assert!(places[0] < places[1] && !text.contains("note.txt") && !text.contains("empty\n"), "{text}");
+        assert_eq!(said(&[folder.path().to_owned()], &["-q"]).1, "");
     }
 
     #[test]

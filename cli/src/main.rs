@@ -29,6 +29,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +62,13 @@ fn main() -> ExitCode {
         }
     };
     JSON.store(cli.common.json, Ordering::Relaxed);
+    let began = Instant::now();
+    progress::expect(cli.command.stages());
     parse::install_panic_hook();
     let outcome = std::panic::catch_unwind(|| run(&cli));
+    if matches!(outcome, Ok(Ok(_))) && !cli.common.quiet && !cli.common.json && !cli.command.stages().is_empty() {
+        let _ = writeln!(std::io::stdout(), "elapsed      {:.1} s", began.elapsed().as_secs_f64());
+    }
     match outcome {
         Ok(Ok(Outcome::Complete)) => ExitCode::SUCCESS,
         Ok(Ok(Outcome::WithProblems)) => ExitCode::from(2),
@@ -230,7 +236,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             say::analyzed(&analyzed, None, output, &cli.common, &mut out)
         }
         Command::Inspect { files } => {
-            let whole = inspect::run(files, cli.common.json, &mut out)?;
+            let whole = inspect::run(files, &cli.common, &mut out)?;
             Ok(if whole { Outcome::Complete } else { Outcome::WithProblems })
         }
     }

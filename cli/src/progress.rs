@@ -1,7 +1,7 @@
 //! Tells a person or a program how far the run is.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How progress is shown.
@@ -29,6 +29,33 @@ impl Style {
         } else {
             Style::Lines
         }
+    }
+}
+
+/// The phases that a command goes through, in order; some of them may not come.
+static STAGES: OnceLock<&'static [&'static str]> = OnceLock::new();
+
+/// Says once which phases there will be, so that each is shown with its number.
+pub(crate) fn expect(stages: &'static [&'static str]) {
+    let _ = STAGES.set(stages);
+}
+
+/// `[2/7] collecting`.
+fn numbered(phase: &str) -> String {
+    let stages = STAGES.get().copied().unwrap_or_default();
+    match stages.iter().position(|stage| *stage == phase) {
+        Some(place) => format!("[{}/{}] {phase}", place + 1, stages.len()),
+        None => phase.to_owned(),
+    }
+}
+
+/// The end of a path, which is what tells it from others.
+fn end_of(what: &str) -> String {
+    const MOST: usize = 40;
+    let what = printable(what);
+    match what.chars().count().checked_sub(MOST) {
+        Some(more @ 1..) => format!("…{}", what.chars().skip(more + 1).collect::<String>()),
+        _ => what,
     }
 }
 
@@ -69,19 +96,19 @@ impl Progress {
         match self.style {
             Style::Bar => {
                 let template = if total > 0 {
-                    "{msg:<32!} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"
+                    "{prefix} {wide_bar} {bytes} of {total_bytes}, {elapsed}, {eta} left\n  {msg}"
                 } else {
-                    "{msg:<40!} {bytes}, {bytes_per_sec}, {elapsed}"
+                    "{prefix} {bytes}, {elapsed}\n  {msg}"
                 };
                 let style = indicatif::ProgressStyle::with_template(template)
                     .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
                 let bar =
                     if total > 0 { indicatif::ProgressBar::new(total) } else { indicatif::ProgressBar::no_length() };
                 bar.set_style(style);
-                bar.set_message(phase);
+                bar.set_prefix(numbered(phase));
                 state.bar = Some(bar);
             }
-            Style::Lines => write_line(phase),
+            Style::Lines => write_line(&numbered(phase)),
             Style::Json => self.write_json(&state, ""),
             Style::Silent => {}
         }
@@ -99,7 +126,7 @@ impl Progress {
             Style::Bar => {
                 if let Some(bar) = &state.bar {
                     bar.set_position(state.done);
-                    bar.set_message(format!("{}: {}", state.phase, printable(what)));
+                    bar.set_message(end_of(what));
                 }
             }
             Style::Json => self.write_json(&state, what),
@@ -164,6 +191,14 @@ pub(crate) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_path_is_shown() {
+        assert_eq!(end_of(r"C:\Windows\System32\config\SYSTEM"), r"C:\Windows\System32\config\SYSTEM");
+        let long = end_of(r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx");
+        assert_eq!(long, "…rosoft-Windows-Sysmon%4Operational.evtx");
+        assert!(long.chars().count() <= 40, "{long}");
+    }
 
     #[test]
     fn hostile_names_are_shown_as_they_are() {
