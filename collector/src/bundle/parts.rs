@@ -1,6 +1,6 @@
 //! The parts of a collection that was interrupted and gone on with, read as one bundle.
 
-use super::items::{Builder, NOWHERE};
+use super::items::Builder;
 use super::reader::BundleReader;
 use crate::Error;
 use crate::digest::hex;
@@ -30,17 +30,35 @@ const PART: u32 = 48;
 /// More parts are not read together.
 const MOST_PARTS: usize = 1 << 12;
 
+/// In a place: that the payload is not there.
+const NOT_THERE: u64 = (1 << PART) - 1;
+
 impl BundleReader {
-    /// Which part of which collection it is; the first part of one is that of the name of its bag.
-    fn part(&self) -> Result<(String, usize), Error> {
+    /// Which part of which collection it is: the name of the first bag, and the number of the part from 1 on.
+    pub fn part(&self) -> Result<(String, usize), Error> {
         let info = self.text("bag-info.txt")?;
         let number = value(&info, COUNT).and_then(|count| count.split(' ').next()?.parse().ok());
         Ok((value(&info, GROUP).unwrap_or_else(|| self.bag()).to_owned(), number.unwrap_or(1)))
     }
 
     /// Reads the parts of one collection as one bundle: each object once, from the part that has the most of it. Gives the
-    /// numbers of the parts that are missing too. An error says that they are not of one collection.
+    /// numbers of the parts that are missing too. An error says that they are not of one collection; for that the archive
+    /// of the first part is hashed.
     pub fn join(parts: Vec<BundleReader>, spill: &Spill) -> Result<(BundleReader, Vec<usize>), Error> {
+        let mut first = None;
+        for part in &parts {
+            if part.part()?.1 == 1 {
+                first.get_or_insert(part);
+            }
+        }
+        if let Some(first) = first.filter(|_| parts.len() > 1) {
+            goes_on_with(first, &parts).map_err(|error| Error::write(&first.path, error))??;
+        }
+        BundleReader::join_verified(parts, spill)
+    }
+
+    /// The same, where the caller has compared the archive of the first part with the digest by which the others name it.
+    pub fn join_verified(parts: Vec<BundleReader>, spill: &Spill) -> Result<(BundleReader, Vec<usize>), Error> {
         let mut numbered = Vec::new();
         for part in parts {
             let (group, number) = part.part()?;
@@ -52,8 +70,8 @@ impl BundleReader {
             let before = index.checked_sub(1).map_or(0, |before| numbered[before].0);
             let why = match () {
                 () if *group != numbered[0].1 => "it is a part of another collection than the first one".to_owned(),
-                () if *number == before || *number == 0 => format!("part {number} is there twice"),
-                () if *number > MOST_PARTS => format!("part {number} is none that can be"),
+                () if *number == before && *number > 0 => format!("part {number} is there twice"),
+                () if *number > MOST_PARTS || *number == 0 => format!("part {number} is none that can be"),
                 () => {
                     missing.extend(before + 1..*number);
                     continue;
@@ -68,9 +86,6 @@ impl BundleReader {
             return only.map(|only| (only, missing)).ok_or_else(|| Error::write("", none()));
         }
         let failed = |error: io::Error| Error::write(&parts[0].path, error);
-        if missing.first() != Some(&1) {
-            goes_on_with_first(&parts).map_err(failed)??;
-        }
         let rows = joined_rows(&parts, spill).map_err(failed)?;
         let mut builder = Builder::new(spill);
         for row in rows {
@@ -86,20 +101,44 @@ impl BundleReader {
         Ok((first, missing))
     }
 
-    /// The part that a place is in, and the place there.
-    pub(super) fn located(&self, place: u64) -> (&BundleReader, u64) {
+    /// How many parts it is read from.
+    pub fn parts(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// One of the parts, in the order of their numbers.
+    pub fn each_part(&self) -> impl Iterator<Item = &BundleReader> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// From which of the parts an object is, in the order of their numbers, counted from 0.
+    pub fn part_of(&self, item: ItemId) -> usize {
+        self.items.place(item).map_or(0, |place| self.place_in_part(place).0)
+    }
+
+    fn place_in_part(&self, place: u64) -> (usize, u64) {
+        if self.others.is_empty() {
+            return (0, place);
+        }
         let part = usize::try_from(place >> PART).unwrap_or(usize::MAX);
+        (if part > self.others.len() { 0 } else { part }, place & NOT_THERE)
+    }
+
+    /// The part that an object is from, and the place of its payload there, where it has one.
+    pub(super) fn located(&self, item: ItemId) -> (&BundleReader, Option<u64>) {
+        let Some(place) = self.items.place(item) else { return (self, None) };
+        let (part, place) = self.place_in_part(place);
         let reader = part.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(self);
-        (reader, place & ((1 << PART) - 1))
+        (reader, Some(place).filter(|place| *place != NOT_THERE))
     }
 }
 
 /// Whether each further part names the first one by the digest of its archive.
-fn goes_on_with_first(parts: &[BundleReader]) -> io::Result<Result<(), Error>> {
+fn goes_on_with(first: &BundleReader, parts: &[BundleReader]) -> io::Result<Result<(), Error>> {
     let mut sha256 = Sha256::new();
     let (mut at, mut buffer) = (0, vec![0; 1 << 20]);
     loop {
-        let read = parts[0].bytes.read_full_at(at, &mut buffer)?;
+        let read = first.bytes.read_full_at(at, &mut buffer)?;
         sha256.update(&buffer[..read]);
         at += read as u64;
         if read < buffer.len() {
@@ -107,8 +146,10 @@ fn goes_on_with_first(parts: &[BundleReader]) -> io::Result<Result<(), Error>> {
         }
     }
     let sha256 = hex(&sha256.finalize());
-    for part in &parts[1..] {
+    for part in parts {
         match part.text("bag-info.txt") {
+            // It goes on with none.
+            Ok(info) if value(&info, COUNT).is_none() => {}
             Ok(info) if value(&info, FIRST_PART) == Some(&sha256) => {}
             Ok(_) => {
                 let why = "it goes on with another bundle than the first part that was given".to_owned();
@@ -151,7 +192,9 @@ fn joined_rows(parts: &[BundleReader], spill: &Spill) -> io::Result<impl Iterato
         let mut pushed = Ok(());
         part.items().each(&mut |item| {
             if pushed.is_ok() {
-                let place = part.items.place(item.id).map_or(NOWHERE, |place| place | (number as u64) << PART);
+                // Where the payload is not there, it is not there in that part.
+                let place = part.items.place(item.id).filter(|place| *place < NOT_THERE).unwrap_or(NOT_THERE);
+                let place = place | (number as u64) << PART;
                 // Of two parts that have as much of it, the later one comes last.
                 let mut key = identity(item);
                 key.push(0);

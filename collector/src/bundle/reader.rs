@@ -193,15 +193,16 @@ impl BundleReader {
     /// The objects as they are where their bytes are not those that were sealed: each such object has the SHA-256 and the
     /// length of what is there. Who asks for this has to say so of everything that rests on them. Objects that cannot be
     /// read, or with holes and of another length, stay as they are described and cannot be opened.
-    pub fn accept_changed(&self, is_changed: &dyn Fn(&str) -> bool) -> AcceptedItems<'_> {
+    pub fn accept_changed(&self, is_changed: &dyn Fn(&Item) -> bool) -> AcceptedItems<'_> {
         let mut changed = BTreeMap::new();
         self.items.each(&mut |item| {
-            let Some(file) = item.bundle_path.as_deref().filter(|file| is_changed(file)) else { return };
-            let Ok(entry) = self.entry(file, self.items.place(item.id)) else { return };
+            let Some(file) = item.bundle_path.as_deref().filter(|_| is_changed(item)) else { return };
+            let (part, place) = self.located(item.id);
+            let Ok(entry) = part.entry(file, place) else { return };
             if entry.size != item.stored_size && !item.stored_ranges.is_empty() {
                 return;
             }
-            let Ok(inner) = self.directory.open(&self.bytes, &entry) else { return };
+            let Ok(inner) = part.directory.open(&part.bytes, &entry) else { return };
             let mut hashing = Hashing { inner, sha256: Sha256::new() };
             if io::copy(&mut hashing, &mut io::sink()).is_ok() {
                 changed.insert(item.id, (hex(&hashing.sha256.finalize()), entry.size));
@@ -290,13 +291,18 @@ impl BundleReader {
     pub fn open_item(&self, item: &Item, temp_folder: &Path) -> Result<Box<dyn Bytes>, Error> {
         let file =
             item.bundle_path.as_deref().ok_or_else(|| self.damaged(&item.original_path, "nothing was collected"))?;
-        let place = self.items.place(item.id).ok_or_else(|| self.damaged(file, "it is missing"))?;
-        let (part, place) = self.located(place);
+        let (part, place) = self.located(item.id);
         part.open_at(item, file, place, temp_folder)
     }
 
-    fn open_at(&self, item: &Item, file: &str, place: u64, temp_folder: &Path) -> Result<Box<dyn Bytes>, Error> {
-        let entry = self.entry(file, Some(place))?;
+    fn open_at(
+        &self,
+        item: &Item,
+        file: &str,
+        place: Option<u64>,
+        temp_folder: &Path,
+    ) -> Result<Box<dyn Bytes>, Error> {
+        let entry = self.entry(file, place)?;
         if entry.size != item.stored_size {
             return Err(self.damaged(file, "it is not as long as objects.jsonl says"));
         }
