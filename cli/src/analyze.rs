@@ -9,6 +9,7 @@ use crate::focus;
 use crate::memory::{Ceiling, of_parsing, reads_hives};
 use crate::pace;
 use crate::parse::parse;
+use crate::parts::{Collection, Given};
 use crate::place::{self, hash_of, hex};
 use crate::progress::{Progress, Style};
 use crate::signals;
@@ -24,7 +25,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use timeline::{
     BundleName, CaseFacts, ChangedBundle, Correlator, Format, Host, Merger, Output, Report, TimelineSummary, ToolName,
@@ -39,12 +40,13 @@ pub(crate) struct Options {
 
 /// What is to be analysed, and where to.
 pub(crate) struct Request<'a> {
-    pub(crate) bundle: &'a Path,
+    /// One, or the parts of one collection.
+    pub(crate) bundles: &'a [PathBuf],
     pub(crate) folder: &'a Path,
     pub(crate) options: Options,
     /// Whether an analysis that is there gives way.
     pub(crate) replace: bool,
-    /// What reading the bundle back gave, where this program wrote it just now.
+    /// What reading the only bundle back gave, where this program wrote it just now.
     pub(crate) read_back: Option<&'a VerifyReport>,
     pub(crate) common: &'a Common,
 }
@@ -54,34 +56,47 @@ pub(crate) struct Analyzed {
     pub(crate) report: Report,
     /// SHA-256 of the list of all its files.
     pub(crate) manifest_sha256: String,
-    /// SHA-256 of the bundle's file.
-    pub(crate) bundle_sha256: Option<String>,
-    /// Last hash of the bundle's action log.
+    /// The bundles, the first part of a collection first.
+    pub(crate) bundles: Vec<Sealed>,
+}
+
+/// A bundle, by what is written down of it.
+pub(crate) struct Sealed {
+    /// Name of the bag.
+    pub(crate) bag: String,
+    /// SHA-256 of its file.
+    pub(crate) archive_sha256: Option<String>,
+    /// Last hash of its action log.
     pub(crate) log_head: Option<String>,
 }
 
-/// Analyses a bundle into a folder.
+/// Analyses a bundle, or the parts of one collection, into a folder.
 pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
-    let _analysing = signals::analysing(request.bundle, request.folder);
+    let _analysing = signals::analysing(request.bundles, request.folder);
     // A bundle that is not there, or is none, leaves no folder behind.
-    let opened = OpenBundle::open(request.bundle)?;
+    let mut opened = Vec::new();
+    for path in request.bundles {
+        opened.push((path, OpenBundle::open(path)?));
+    }
     place::folder(request.folder)?;
     place::refuse_bag(request.folder)?;
     place::refuse_analysis(request.folder, request.replace)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(request.common)).build()?;
     pool.install(|| {
-        let verified = match request.read_back {
-            Some(read_back) => read_back.clone(),
-            None => verify(&opened, request.common)?,
-        };
-        refuse_changed(&verified, request)?;
+        let mut given = Vec::new();
+        for (path, opened) in opened {
+            let part = match request.read_back {
+                Some(read_back) => Given { path: path.clone(), opened, verified: read_back.clone() },
+                None => Given::verify(path, opened, request.common)?,
+            };
+            refuse_changed(&part, request)?;
+            given.push(part);
+        }
         // Everything is made aside and gets its name when all is whole.
         let aside = place::temporary(request.folder)?;
-        let made = make(opened, &verified, aside.path(), request.options, request.common)?;
+        let analyzed = make(given, aside.path(), request.options, request.common)?;
         publish(aside.path(), request.folder, request.replace)?;
-        let Made { report, manifest_sha256 } = made;
-        let VerifyReport { archive_sha256: bundle_sha256, log_head, .. } = verified;
-        Ok(Analyzed { report, manifest_sha256, bundle_sha256, log_head })
+        Ok(analyzed)
     })
 }
 
@@ -96,8 +111,9 @@ pub(crate) fn verify(opened: &OpenBundle, common: &Common) -> anyhow::Result<Ver
 }
 
 /// Refuses a bundle that is not the one that was sealed, unless that was accepted.
-fn refuse_changed(verified: &VerifyReport, request: &Request<'_>) -> anyhow::Result<()> {
+fn refuse_changed(given: &Given, request: &Request<'_>) -> anyhow::Result<()> {
     const MOST: usize = 5;
+    let verified = &given.verified;
     if verified.is_valid() || request.options.accept_changed {
         return Ok(());
     }
@@ -109,7 +125,7 @@ fn refuse_changed(verified: &VerifyReport, request: &Request<'_>) -> anyhow::Res
     anyhow::bail!(
         "{} was changed after it was sealed, and nothing of it was analysed: {}. `comtrail verify` lists all that is \
          wrong with it; --accept-changed analyses it all the same and marks what rests on what was changed",
-        collector::shown(request.bundle),
+        collector::shown(&given.path),
         wrong.join("; ")
     )
 }
@@ -127,36 +143,30 @@ fn publish(aside: &Path, folder: &Path, replace: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was made aside.
-pub(crate) struct Made {
-    pub(crate) report: Report,
-    pub(crate) manifest_sha256: String,
-}
-
-/// Makes every file of an analysis in a folder: the same bytes for the same bundle, options and version.
-pub(crate) fn make(
-    opened: OpenBundle,
-    verified: &VerifyReport,
-    folder: &Path,
-    options: Options,
-    common: &Common,
-) -> anyhow::Result<Made> {
-    let reader = opened.read(&Spill::into_folder(folder))?;
-    let changed = (!verified.is_valid()).then(|| Changed::accept(verified, &reader));
+/// Makes every file of an analysis in a folder: the same bytes for the same bundles, options and version.
+pub(crate) fn make(given: Vec<Given>, folder: &Path, options: Options, common: &Common) -> anyhow::Result<Analyzed> {
+    let collection = Collection::read(given, options.accept_changed, &Spill::into_folder(folder))?;
+    let changed = (!collection.is_valid()).then(|| Changed::accept(&collection));
     let mut hashes = Hashes::default();
-    let work = Work { reader: &reader, verified, changed: changed.as_ref(), folder, options, common };
+    let work = Work { collection: &collection, changed: changed.as_ref(), folder, options, common };
     let report = work.report(&mut hashes)?;
-    hashes.write(folder, place::ANALYSIS, &about(&reader, &report, options)?)?;
+    hashes.write(folder, place::ANALYSIS, &about(&report, options)?)?;
     hashes.write(folder, "report.json", &report.to_json()?)?;
     hashes.write(folder, "report.html", report.to_html().as_bytes())?;
     let manifest = hashes.manifest();
     place::write(folder, place::MANIFEST, manifest.as_bytes())?;
-    Ok(Made { report, manifest_sha256: hash_of(manifest.as_bytes()) })
+    let sealed = |(part, verified): (&BundleReader, &VerifyReport)| Sealed {
+        bag: part.bag().to_owned(),
+        archive_sha256: verified.archive_sha256.clone(),
+        log_head: verified.log_head.clone(),
+    };
+    let bundles = collection.reader.each_part().zip(&collection.verified).map(sealed).collect();
+    Ok(Analyzed { report, manifest_sha256: hash_of(manifest.as_bytes()), bundles })
 }
 
 /// `analysis.json`: of which bundle, by which version and with which options. No time, path or name of the machine that
 /// analyses stands in it, so that the same bundle gives the same bytes.
-fn about(reader: &BundleReader, report: &Report, options: Options) -> anyhow::Result<Vec<u8>> {
+fn about(report: &Report, options: Options) -> anyhow::Result<Vec<u8>> {
     let mut about = serde_json::Map::new();
     if let Some(changed) = &report.changed {
         about.insert("changed_after_sealing".to_owned(), serde_json::to_value(changed)?);
@@ -166,11 +176,14 @@ fn about(reader: &BundleReader, report: &Report, options: Options) -> anyhow::Re
     about.insert(
         "bundle".to_owned(),
         serde_json::json!({
-            "bag": reader.bag(),
+            "bag": report.bundle.bag,
             "archive_sha256": report.bundle.archive_sha256,
             "tag_manifest_sha256": report.bundle.sha256,
         }),
     );
+    if !report.bundle.parts.is_empty() {
+        about.insert("parts".to_owned(), serde_json::to_value(&report.bundle.parts)?);
+    }
     let Options { full_timeline, accept_changed } = options;
     about.insert(
         "options".to_owned(),
@@ -193,21 +206,43 @@ struct Changed<'a> {
 
 impl<'a> Changed<'a> {
     /// Finds them, and lets them be read as they are.
-    fn accept(verified: &VerifyReport, reader: &'a BundleReader) -> Self {
-        let wrong: HashSet<&str> = verified.wrong.iter().map(|wrong| wrong.path.as_str()).collect();
-        // Where nothing vouches for what is said of the objects, all of them are in doubt.
-        let all = wrong.iter().any(|path| path.starts_with("tagmanifest-") || *path == "metadata/objects.jsonl");
-        let is_changed = |path: &str| all || wrong.contains(path) || verified.is_changed(path);
+    fn accept(collection: &'a Collection) -> Self {
+        let reader = &collection.reader;
+        let of_parts: Vec<ChangedPart<'_>> = collection.verified.iter().map(ChangedPart::of).collect();
+        // Two parts can have the same path for different objects.
+        let is_changed = |item: &Item| {
+            let path = item.bundle_path.as_deref();
+            path.zip(of_parts.get(reader.part_of(item.id))).is_some_and(|(path, part)| part.is_changed(path))
+        };
         let (mut paths, mut ids) = (BTreeSet::new(), BTreeSet::new());
         reader.items().each(&mut |item| {
-            if item.bundle_path.as_deref().is_some_and(is_changed) {
+            if is_changed(item) {
                 paths.insert(item.original_path.clone());
                 ids.insert(item.id);
             }
         });
-        let list = verified.wrong.iter().map(ToString::to_string).collect();
-        let said = ChangedBundle::new(list, ids.len() as u64, paths);
+        let said = ChangedBundle::new(collection.wrong(), ids.len() as u64, paths);
         Changed { said, ids, items: reader.accept_changed(&is_changed) }
+    }
+}
+
+/// What of one bundle is not what was sealed.
+struct ChangedPart<'a> {
+    verified: &'a VerifyReport,
+    wrong: HashSet<&'a str>,
+    /// Nothing vouches for what is said of the objects, so that all of them are in doubt.
+    all: bool,
+}
+
+impl<'a> ChangedPart<'a> {
+    fn of(verified: &'a VerifyReport) -> Self {
+        let wrong: HashSet<&str> = verified.wrong.iter().map(|wrong| wrong.path.as_str()).collect();
+        let all = wrong.iter().any(|path| path.starts_with("tagmanifest-") || *path == "metadata/objects.jsonl");
+        ChangedPart { verified, wrong, all }
+    }
+
+    fn is_changed(&self, path: &str) -> bool {
+        self.all || self.wrong.contains(path) || self.verified.is_changed(path)
     }
 }
 
@@ -247,8 +282,7 @@ impl Write for Hashed {
 
 /// What a report is made of.
 struct Work<'a> {
-    reader: &'a BundleReader,
-    verified: &'a VerifyReport,
+    collection: &'a Collection,
     changed: Option<&'a Changed<'a>>,
     /// Where the timeline's files and what does not fit into memory go.
     folder: &'a Path,
@@ -258,7 +292,8 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn report(&self, hashes: &mut Hashes) -> anyhow::Result<Report> {
-        let (reader, memory) = (self.reader, self.common.memory);
+        let (reader, memory) = (&self.collection.reader, self.common.memory);
+        let failures: Vec<Problem> = reader.failures().iter().chain(&self.collection.missing).cloned().collect();
         let items: &dyn Items = self.changed.map_or(reader.items() as &dyn Items, |changed| &changed.items);
         let analysis = Analysis {
             reader,
@@ -267,7 +302,7 @@ impl Work<'_> {
             beside: Beside::new(items),
             ceiling: Ceiling::new(memory / 2),
             progress: Progress::new(Style::choose(self.common.quiet, self.common.json)),
-            problems: Mutex::new(reader.failures().iter().cloned().collect()),
+            problems: Mutex::new(failures.iter().cloned().collect()),
             cannot: Mutex::new(None),
         };
         let host = analysis.host();
@@ -291,7 +326,7 @@ impl Work<'_> {
         };
         uninterrupted()?;
         analysis.progress.phase("merging and correlating", 0);
-        let mut correlator = Correlator::new(host.clone(), items).knowing(reader.failures());
+        let mut correlator = Correlator::new(host.clone(), items).knowing(&failures);
         let summary = self.timeline(merger, items, &mut correlator, hashes)?;
         if let Some(error) = reader.items().failure() {
             return Err(error).context("a temporary file could not be read back");
@@ -340,12 +375,12 @@ impl Work<'_> {
     }
 
     fn bundle(&self, events: u64) -> anyhow::Result<BundleName> {
-        let reader = self.reader;
+        let Collection { reader, verified, names, .. } = self.collection;
         let collecting = |name: &str| reader.tool().get(name).cloned().unwrap_or_default();
         Ok(BundleName {
             file: format!("{}.zip", reader.bag()),
             bag: reader.bag().to_owned(),
-            archive_sha256: self.verified.archive_sha256.clone(),
+            archive_sha256: verified.first().and_then(|first| first.archive_sha256.clone()),
             sha256: reader.tag_manifest_sha256()?,
             source: serde_json::from_value(collecting("source")).unwrap_or_default(),
             checks: image_checks(reader),
@@ -353,6 +388,7 @@ impl Work<'_> {
             objects: reader.items().count() as u64,
             events,
             full_timeline: self.options.full_timeline,
+            parts: names.clone(),
         })
     }
 }

@@ -63,10 +63,15 @@ const ANALYZE_EXAMPLES: &str = "\
 Examples:
   comtrail analyze WS-FIN-07.zip -o case/
   comtrail analyze WS-FIN-07.zip -o case/ --full-timeline
+  comtrail analyze WS-FIN-07.zip WS-FIN-07-part2.zip -o case/
+      The parts of one collection that was interrupted and gone on with (`collect --resume`), as one.
 
 Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body, analysis.json (of which bundle, by which
-version) and manifest-sha256.txt over all of them. The bundle is verified first; one that was changed after it was sealed is
-refused.";
+version) and manifest-sha256.txt over all of them. Each bundle is verified first; one that was changed after it was sealed is
+refused.
+
+Exit status: 0 everything was read, 1 nothing was analysed, 2 done, with problems that the report lists; among them that a
+part of the collection is missing.";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
@@ -221,9 +226,10 @@ pub(crate) struct CheckOptions {
     #[arg(long)]
     pub(crate) again: bool,
 
-    /// Of the folder of an analysis: where its bundle is, if it lies neither in the folder nor in the one above.
+    /// Of the folder of an analysis: where its bundle is, if it lies neither in the folder nor in the one above. Given once
+    /// for each part of a collection.
     #[arg(long = "bundle", value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath)]
-    pub(crate) its_bundle: Option<PathBuf>,
+    pub(crate) its_bundles: Vec<PathBuf>,
 
     /// Of the folder of an analysis: the hash that was printed when it was made. Another one is an error.
     #[arg(long, value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
@@ -233,7 +239,7 @@ pub(crate) struct CheckOptions {
 impl CheckOptions {
     /// Whether one of them is.
     pub(crate) fn are_given(&self) -> bool {
-        self.again || self.its_bundle.is_some() || self.expect_manifest.is_some()
+        self.again || !self.its_bundles.is_empty() || self.expect_manifest.is_some()
     }
 }
 
@@ -334,9 +340,9 @@ pub(crate) enum Command {
     /// Build the timeline and the report of a bundle.
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze {
-        /// The bundle.
-        #[arg(value_hint = ValueHint::FilePath)]
-        bundle: PathBuf,
+        /// The bundle; of a collection that was interrupted and gone on with, all its parts.
+        #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::FilePath)]
+        bundles: Vec<PathBuf>,
         /// Folder for the report; created if missing.
         #[arg(short, long, value_name = "CASE", value_hint = ValueHint::DirPath)]
         output: PathBuf,

@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::analyze::{self, Options};
 use crate::args::{CheckOptions, Common};
 use crate::collect::file_hash;
+use crate::parts::Given;
 use crate::place::{self, ANALYSIS, INDEX, MANIFEST};
 use crate::progress::printable;
 use collector::{Kept, OpenBundle, VerifyReport, shown};
@@ -19,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 /// Longest manifest or JSON file that is read. An overview of thousands of hosts is far shorter.
 const LONGEST: u64 = 16 << 20;
+
+/// More parts of one collection are not analysed together.
+const MOST_PARTS: usize = 1 << 12;
 
 /// What checking an analysis gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,7 +156,7 @@ fn one(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result
             return Ok(checked);
         }
     };
-    of_bundle(folder, &about, options, common, &mut checked)?;
+    of_bundles(folder, &about, options, common, &mut checked)?;
     Ok(checked)
 }
 
@@ -226,10 +230,18 @@ fn notes(folder: &Path, wanted: &BTreeSet<String>, checked: &mut Checked) {
 /// What `analysis.json` says.
 struct About {
     version: String,
+    /// The bundle, or the parts of the collection.
+    parts: Vec<PartOf>,
+    options: Options,
+}
+
+/// A bundle that was analysed.
+struct PartOf {
+    /// Its number, where it is a part of a collection.
+    number: Option<u64>,
     bag: String,
     archive_sha256: Option<String>,
     tag_manifest_sha256: String,
-    options: Options,
 }
 
 impl About {
@@ -243,75 +255,102 @@ impl About {
         if text("/schema")? != "comtrail-analysis/1" {
             return Err("is of a version that this program does not know".to_owned());
         }
+        let bundle = |place: &str| -> Result<PartOf, String> {
+            Ok(PartOf {
+                number: about.pointer(&format!("{place}/part")).and_then(Value::as_u64),
+                bag: text(&format!("{place}/bag"))?,
+                archive_sha256: text(&format!("{place}/archive_sha256")).ok(),
+                tag_manifest_sha256: text(&format!("{place}/tag_manifest_sha256"))?,
+            })
+        };
+        let parts = match about["parts"].as_array().map_or(0, Vec::len) {
+            0 => vec![bundle("/bundle")?],
+            count if count > MOST_PARTS => return Err(format!("names more than {MOST_PARTS} parts")),
+            count => (0..count).map(|number| bundle(&format!("/parts/{number}"))).collect::<Result<_, _>>()?,
+        };
         Ok(About {
             version: text("/tool/version")?,
-            bag: text("/bundle/bag")?,
-            archive_sha256: text("/bundle/archive_sha256").ok(),
-            tag_manifest_sha256: text("/bundle/tag_manifest_sha256")?,
+            parts,
             options: Options { full_timeline: option("full_timeline")?, accept_changed: option("accept_changed")? },
         })
     }
+}
+
+/// The bundles of an analysis: found by their hashes, verified, and analysed anew if that is wanted.
+fn of_bundles(
+    folder: &Path,
+    about: &About,
+    options: &CheckOptions,
+    common: &Common,
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
+    options.its_bundles.iter().try_for_each(|path| place::refuse_special(path))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(crate::collect::threads(common)).build()?;
+    pool.install(|| {
+        let mut found: Vec<Given> = Vec::new();
+        for part in &about.parts {
+            found.extend(part.find(folder, about, &found, options, common, checked)?);
+        }
+        let is_whole = found.len() == about.parts.len();
+        judge(&found, is_whole, checked);
+        if options.again && is_whole {
+            again(folder, about, found, common, checked)?;
+        }
+        Ok(())
+    })
+}
+
+impl PartOf {
+    /// Finds the bundle that was analysed; where there are bundles with its name and it is none of them, that is wrong.
+    /// Those that were found already are others.
+    fn find(
+        &self,
+        folder: &Path,
+        about: &About,
+        found: &[Given],
+        options: &CheckOptions,
+        common: &Common,
+        checked: &mut Checked,
+    ) -> anyhow::Result<Option<Given>> {
+        let mut candidates = match options.its_bundles.as_slice() {
+            [] => candidates(folder, &self.bag),
+            // The only one that was given for the only one that there is has to be it.
+            [only] if about.parts.len() == 1 => vec![only.clone()],
+            given => given.iter().filter(|path| self.has_bag_of(path)).cloned().collect(),
+        };
+        candidates.retain(|path| !found.iter().any(|one| one.path == *path));
+        if candidates.is_empty() {
+            let part = self.number.map(|number| format!("part {number}, ")).unwrap_or_default();
+            let place = match options.its_bundles.is_empty() {
+                true => "is neither in the folder nor in the one above",
+                false => "is not among those that were given",
+            };
+            checked.open.push(format!("{part}the bundle {} {place}, so it was not checked; give --bundle", self.bag));
+            return Ok(None);
+        }
+        let mut others = Vec::new();
+        for path in candidates {
+            match Given::verify(&path, OpenBundle::open(&path)?, common) {
+                Ok(given) if self.is(&given.verified) => return Ok(Some(given)),
+                Ok(_) => {
+                    others.push(format!("{} is not the bundle that was analysed: its hash is another", shown(&path)));
+                }
+                Err(error) => others.push(format!("{}: {error:#}", shown(&path))),
+            }
+        }
+        checked.wrong.extend(others);
+        Ok(None)
+    }
+
+    fn has_bag_of(&self, path: &Path) -> bool {
+        collector::kept(path) == Some(Kept::Bundle(self.bag.clone()))
+    }
 
     /// Whether a verified bundle is the one that was analysed.
-    fn is_of(&self, verified: &VerifyReport) -> bool {
+    fn is(&self, verified: &VerifyReport) -> bool {
         verified.archive_sha256 == self.archive_sha256
             && verified.tag_manifest_sha256.as_ref().is_none_or(|sha256| *sha256 == self.tag_manifest_sha256)
     }
-}
-
-/// The bundle of an analysis: found by its hash, verified, and analysed anew if that is wanted.
-fn of_bundle(
-    folder: &Path,
-    about: &About,
-    options: &CheckOptions,
-    common: &Common,
-    checked: &mut Checked,
-) -> anyhow::Result<()> {
-    let candidates = match &options.its_bundle {
-        Some(path) => {
-            place::refuse_special(path)?;
-            vec![path.clone()]
-        }
-        None => candidates(folder, &about.bag),
-    };
-    if candidates.is_empty() {
-        checked.open.push(format!(
-            "the bundle {} is neither in the folder nor in the one above, so it was not checked; give --bundle",
-            about.bag
-        ));
-        return Ok(());
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(crate::collect::threads(common)).build()?;
-    pool.install(|| first_of(&candidates, folder, about, options, common, checked))
-}
-
-/// Checks the bundle among these that was analysed; where it is none of them, that is wrong.
-fn first_of(
-    candidates: &[PathBuf],
-    folder: &Path,
-    about: &About,
-    options: &CheckOptions,
-    common: &Common,
-    checked: &mut Checked,
-) -> anyhow::Result<()> {
-    let mut others = Vec::new();
-    for path in candidates {
-        let opened = OpenBundle::open(path)?;
-        let verified = analyze::verify(&opened, common);
-        match verified {
-            Ok(verified) if about.is_of(&verified) => {
-                judge(path, &verified, checked);
-                if options.again {
-                    again(folder, about, opened, &verified, common, checked)?;
-                }
-                return Ok(());
-            }
-            Ok(_) => others.push(format!("{} is not the bundle that was analysed: its hash is another", shown(path))),
-            Err(error) => others.push(format!("{}: {error:#}", shown(path))),
-        }
-    }
-    checked.wrong.extend(others);
-    Ok(())
 }
 
 /// Bundles with this bag in the folder and in the one above.
@@ -327,27 +366,35 @@ fn candidates(folder: &Path, bag: &str) -> Vec<PathBuf> {
     found
 }
 
-/// What is wrong with the bundle of an analysis.
-fn judge(path: &Path, verified: &VerifyReport, checked: &mut Checked) {
-    let name = shown(path.file_name().unwrap_or_default());
-    checked.wrong.extend(verified.wrong.iter().map(|wrong| format!("{name}: {wrong}")));
-    if verified.more_wrong > 0 {
-        checked.wrong.push(format!("{name}: {} more things are wrong", verified.more_wrong));
-    }
-    if verified.is_valid() {
-        checked.right.push(format!("{name} is the bundle that was analysed, and valid"));
-        if !verified.is_complete() {
-            checked.open.push(format!("{name} does not hold all that was to be collected"));
+/// What is wrong with the bundles of an analysis. `is_whole` says that all of them were found.
+fn judge(found: &[Given], is_whole: bool, checked: &mut Checked) {
+    let last = found.iter().map(|given| given.verified.part.number).max();
+    // What an interrupted part lacks, the later ones have.
+    let is_gone_on_with = |number: u64| is_whole && Some(number) != last;
+    for given in found {
+        let (name, verified) = (given.name(), &given.verified);
+        checked.wrong.extend(verified.wrong.iter().map(|wrong| format!("{name}: {wrong}")));
+        if verified.more_wrong > 0 {
+            checked.wrong.push(format!("{name}: {} more things are wrong", verified.more_wrong));
         }
+        if verified.is_valid() {
+            checked.right.push(format!("{name} is the bundle that was analysed, and valid"));
+            if !verified.is_complete() && !is_gone_on_with(verified.part.number) {
+                checked.open.push(format!("{name} does not hold all that was to be collected"));
+            }
+        }
+    }
+    let numbers: BTreeSet<u64> = found.iter().map(|given| given.verified.part.number).collect();
+    if is_whole && numbers.iter().zip(1..).any(|(number, expected)| *number != expected) {
+        checked.open.push("a part of the collection was not there when it was analysed".to_owned());
     }
 }
 
-/// Analyses the bundle anew and compares every byte.
+/// Analyses the bundles anew and compares every byte.
 fn again(
     folder: &Path,
     about: &About,
-    opened: OpenBundle,
-    verified: &VerifyReport,
+    bundles: Vec<Given>,
     common: &Common,
     checked: &mut Checked,
 ) -> anyhow::Result<()> {
@@ -360,7 +407,7 @@ fn again(
         return Ok(());
     }
     let aside = place::temporary(folder)?;
-    analyze::make(opened, verified, aside.path(), about.options, common)?;
+    analyze::make(bundles, aside.path(), about.options, common)?;
     let before = checked.wrong.len();
     for name in place::hashed_files().into_iter().chain([MANIFEST]) {
         match same(&aside.path().join(name), &folder.join(name)) {

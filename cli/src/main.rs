@@ -12,6 +12,7 @@ mod inspect;
 mod memory;
 mod pace;
 mod parse;
+mod parts;
 mod place;
 mod progress;
 mod recover;
@@ -223,10 +224,10 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             }
             verify::run(bundles, expected, analysis, &cli.common, &mut out)
         }
-        Command::Analyze { bundle, output, scope, force, accept_changed } => {
-            place::refuse_special(bundle)?;
+        Command::Analyze { bundles, output, scope, force, accept_changed } => {
+            bundles.iter().try_for_each(|bundle| place::refuse_special(bundle))?;
             let analyzed = analyze::analyze(&analyze::Request {
-                bundle,
+                bundles,
                 folder: output,
                 options: analyze::Options { full_timeline: scope.full_timeline, accept_changed: *accept_changed },
                 replace: *force,

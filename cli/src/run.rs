@@ -57,7 +57,7 @@ fn one(
         collector::shown(&collected.path)
     );
     let analyzed = analyze::analyze(&analyze::Request {
-        bundle: &collected.path,
+        bundles: std::slice::from_ref(&collected.path),
         folder,
         options: analyze::Options { full_timeline: job.scope.full_timeline, accept_changed: false },
         replace: false,
@@ -128,7 +128,7 @@ fn host_of_several(job: &Job<'_>, host: Host) -> (IndexedHost, Outcome) {
     let done = own.and_then(|own| one(job, opened, &own, &mut bundle)).map(|(analyzed, collected)| {
         let report = analyzed.report;
         let outcome = say::outcome_of(&report, Some(&collected));
-        let sha256 = analyzed.bundle_sha256.unwrap_or_default();
+        let sha256 = analyzed.bundles.first().and_then(|bundle| bundle.archive_sha256.clone()).unwrap_or_default();
         let file = collector::shown(collected.path.file_name().unwrap_or_default());
         let problems = say::count_real(&report.problems);
         let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report, problems);

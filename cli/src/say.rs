@@ -122,6 +122,7 @@ pub(crate) fn analyzed(
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
     let report = &analyzed.report;
+    let first = analyzed.bundles.first();
     if common.json {
         let mut result = serde_json::Map::new();
         if let Some(changed) = &report.changed {
@@ -129,7 +130,8 @@ pub(crate) fn analyzed(
         }
         let facts = serde_json::json!({
             "bundle": collected.map(|collected| collector::shown(&collected.path)),
-            "archive_sha256": analyzed.bundle_sha256, "action_log_hash": analyzed.log_head,
+            "archive_sha256": first.and_then(|first| first.archive_sha256.as_ref()),
+            "action_log_hash": first.and_then(|first| first.log_head.as_ref()),
             "analysis_manifest_sha256": analyzed.manifest_sha256,
             "report": collector::shown(folder.join("report.html")),
             "executions": report.executions.len(), "attempts": report.attempts.len(),
@@ -137,6 +139,14 @@ pub(crate) fn analyzed(
             "problems": report.problems.len(),
         });
         result.extend(facts.as_object().cloned().unwrap_or_default());
+        if analyzed.bundles.len() > 1 {
+            let parts = analyzed.bundles.iter().map(|part| {
+                serde_json::json!({
+                    "bag": part.bag, "archive_sha256": part.archive_sha256, "action_log_hash": part.log_head,
+                })
+            });
+            result.insert("parts".to_owned(), parts.collect());
+        }
         writeln!(out, "{}", serde_json::Value::from(result))?;
     } else if !common.quiet {
         let page = Page::of_standard_output();
@@ -151,11 +161,16 @@ pub(crate) fn analyzed(
         writeln!(out, "timeline     {} events", report.bundle.events)?;
         list(&report.problems, common, out)?;
         writeln!(out, "\nTo be written down, elsewhere than with the files:")?;
-        if let Some(sha256) = &analyzed.bundle_sha256 {
-            writeln!(out, "bundle       {sha256}")?;
-        }
-        if let Some(head) = &analyzed.log_head {
-            writeln!(out, "action log   {head}")?;
+        for bundle in &analyzed.bundles {
+            if analyzed.bundles.len() > 1 {
+                writeln!(out, "of           {}", printable(&bundle.bag))?;
+            }
+            if let Some(sha256) = &bundle.archive_sha256 {
+                writeln!(out, "bundle       {sha256}")?;
+            }
+            if let Some(head) = &bundle.log_head {
+                writeln!(out, "action log   {head}")?;
+            }
         }
         writeln!(out, "analysis     {}", analyzed.manifest_sha256)?;
     } else if let Some(changed) = &report.changed {

@@ -22,8 +22,8 @@ static DOING: Mutex<Doing> = Mutex::new(Doing::Other);
 enum Doing {
     /// It collects into this bundle.
     Collecting(PathBuf),
-    /// It analyses this bundle into this folder.
-    Analysing(PathBuf, PathBuf),
+    /// It analyses these bundles into this folder.
+    Analysing(Vec<PathBuf>, PathBuf),
     /// It does something that leaves nothing behind.
     Other,
 }
@@ -48,10 +48,10 @@ pub(crate) fn collecting(destination: &Path) -> While {
     While
 }
 
-/// From now on until what it gives is dropped, the program analyses this bundle into this folder.
-pub(crate) fn analysing(bundle: &Path, folder: &Path) -> While {
+/// From now on until what it gives is dropped, the program analyses these bundles into this folder.
+pub(crate) fn analysing(bundles: &[PathBuf], folder: &Path) -> While {
     cancel();
-    *doing() = Doing::Analysing(bundle.to_owned(), folder.to_owned());
+    *doing() = Doing::Analysing(bundles.to_vec(), folder.to_owned());
     While
 }
 
@@ -167,11 +167,12 @@ fn abandoned(doing: &Doing) -> String {
             }
             "abandoned: nothing was written yet".to_owned()
         }
-        Doing::Analysing(bundle, folder) => {
-            let (bundle, folder) = (collector::shown(bundle), collector::shown(folder));
-            format!(
-                "abandoned: {bundle} stays as it is; `comtrail analyze {bundle} -o {folder}` begins the analysis anew"
-            )
+        Doing::Analysing(bundles, folder) => {
+            let (bundles, folder) =
+                (bundles.iter().map(collector::shown).collect::<Vec<_>>(), collector::shown(folder));
+            let stay = if bundles.len() == 1 { "stays as it is" } else { "stay as they are" };
+            let (bundle, all) = (bundles.join(" "), bundles.join(" and "));
+            format!("abandoned: {all} {stay}; `comtrail analyze {bundle} -o {folder}` begins the analysis anew")
         }
         Doing::Other => "abandoned: nothing was written".to_owned(),
     }

@@ -11,6 +11,8 @@ pub(super) struct Unread {
     looked_for: HashMap<String, Vec<(PathKey, bool)>>,
     /// Whether files that records name were left out, or not asked for.
     is_incomplete: bool,
+    /// Whether a part of the collection is missing, which may hold any of them.
+    lacks_part: bool,
 }
 
 /// Why a file may be there all the same.
@@ -20,6 +22,8 @@ pub(super) enum Because {
     Unreadable,
     /// It was not looked for, or left out.
     NotLookedFor,
+    /// A part of the collection is missing, and the file may be in it.
+    PartMissing,
 }
 
 impl Unread {
@@ -31,6 +35,7 @@ impl Unread {
             let is_of_acquiring = problem.stage == Stage::Acquire;
             let was_cut_off = matches!(problem.kind, ProblemKind::LimitReached | ProblemKind::Interrupted);
             let is_of_looking = is_of_acquiring || problem.stage == Stage::Locate;
+            unread.lacks_part |= problem.stage == Stage::Bundle && problem.kind == ProblemKind::Interrupted;
             unread.is_incomplete |= is_of_looking && was_cut_off && problem.item.is_empty()
                 || is_of_acquiring && is_failure && problem.what.starts_with(LEADS_UNREAD);
             let was_looked_for = problem.stage == Stage::Locate && problem.kind == ProblemKind::NotFound;
@@ -50,6 +55,7 @@ impl Unread {
             let known = self.looked_for.get(&key.rest).into_iter().flatten().filter(|(one, _)| one.same_file(&key));
             match known.map(|(_, was_read)| *was_read).min() {
                 Some(false) => return Some(Because::Unreadable),
+                None if self.lacks_part => because = Some(Because::PartMissing),
                 None if self.is_incomplete => because = Some(Because::NotLookedFor),
                 Some(true) | None => {}
             }
@@ -64,6 +70,9 @@ impl Because {
         match self {
             Because::Unreadable => "Whether the assembly is there could not be read",
             Because::NotLookedFor => "The assembly was not looked for, because the collection was cut off before",
+            Because::PartMissing => {
+                "Whether the assembly was collected is not known, because a part of the collection is missing"
+            }
         }
     }
 
@@ -74,6 +83,10 @@ impl Because {
             Because::NotLookedFor => {
                 "The assembly was deleted, and its content was not looked for, because the collection was cut off before"
             }
+            Because::PartMissing => {
+                "The assembly was deleted, and whether its content was recovered is not known, because a part of the \
+                 collection is missing"
+            }
         }
     }
 
@@ -82,6 +95,7 @@ impl Because {
         match self {
             Because::Unreadable => "; whether the file is there could not be read",
             Because::NotLookedFor => "; the file was not looked for",
+            Because::PartMissing => "; whether the file was collected is not known",
         }
     }
 }
@@ -116,6 +130,9 @@ mod tests {
             assert_eq!(of(&found, &[r"C:\a\x.dll"]), None, "it was looked for before");
             assert_eq!(of(&found, &[r"C:\a\x.dll", r"C:\a\z.dll"]), Some(Because::NotLookedFor));
         }
+        let lacking = [not_there, problem(Stage::Bundle, ProblemKind::Interrupted, "part 1 of the collection A", "")];
+        assert_eq!(of(&lacking, &[r"C:\a\x.dll"]), None, "a part that is there says that it was looked for");
+        assert_eq!(of(&lacking, &[r"C:\a\x.dll", r"C:\a\z.dll"]), Some(Because::PartMissing));
         let elsewhere = problem(Stage::Acquire, ProblemKind::LimitReached, r"C:\big.bin", "too large");
         assert_eq!(of(&[elsewhere], &[r"C:\a\z.dll"]), None);
     }

@@ -31,6 +31,8 @@ pub(super) struct Examined {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
     Source,
+    /// A part of the collection that was not given.
+    Part,
     Interrupted,
     /// Folders that could not be listed.
     Unlisted,
@@ -134,6 +136,7 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
         (Kind::UnsupportedVersion { found }, Stage::Source) if found == "fat" => Some(Gap::StartVolume),
         (Kind::NotUnderstood, Stage::Locate) => Some(Gap::Unlisted),
         (Kind::NotUnderstood, _) => Some(Gap::Source),
+        (Kind::Interrupted, Stage::Bundle) => Some(Gap::Part),
         (Kind::Interrupted, _) => Some(Gap::Interrupted),
         (Kind::LimitReached, Stage::Locate) if item.is_empty() => Some(Gap::Leads),
         (Kind::LimitReached, Stage::Acquire) => Some(Gap::LeftOut),
@@ -192,12 +195,13 @@ fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
     let items: BTreeSet<&str> =
         problems.iter().map(|problem| problem.item.as_str()).filter(|item| !item.is_empty()).collect();
     match gap {
-        Gap::Source | Gap::Unlisted | Gap::StartVolume => {
+        Gap::Source | Gap::Part | Gap::Unlisted | Gap::StartVolume => {
             let all: BTreeSet<String> = problems.iter().map(|problem| part_of_a_source(problem)).collect();
             let mut shown: Vec<String> = all.iter().take(MOST_NAMES).cloned().collect();
             if let Some(more @ 1..) = all.len().checked_sub(MOST_NAMES) {
                 shown.push(match gap {
                     Gap::Unlisted => plural(more, "more place", "more places"),
+                    Gap::Part => plural(more, "more part of the collection", "more parts of the collection"),
                     _ => plural(more, "more part of the source", "more parts of the source"),
                 });
             }
@@ -262,7 +266,7 @@ pub(super) fn examined(coverage: &[Coverage], problems: &[Problem], objects: u64
         let kind = group[0].0;
         let of_the_kind: Vec<&Problem> = group.iter().map(|(_, problem)| *problem).collect();
         let hides_runs = match kind {
-            Gap::Interrupted => true,
+            Gap::Part | Gap::Interrupted => true,
             Gap::Unreadable | Gap::LeftOut | Gap::CutShort => {
                 of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item))
             }

@@ -13,5 +13,7 @@ mod sample;
 mod tests;
 
 pub use index::{INDEX_SCHEMA, Index, IndexedHost};
-pub use model::{BundleName, CaseFacts, ChangedBundle, Report, SCHEMA, Statement, StatementKind, Summary, ToolName};
+pub use model::{
+    BundleName, CaseFacts, ChangedBundle, PartName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
+};
 pub use rows::{Format, Output, TimelineError, TimelineSummary, write_timeline, write_timeline_marking};

@@ -48,6 +48,24 @@ pub struct BundleName {
     pub events: u64,
     /// Whether the timeline describes every file of the volume, or only those around the findings.
     pub full_timeline: bool,
+    /// The parts that were analysed together, in the order of their numbers, the one that is named above among them. Empty
+    /// where the bundle is a whole collection, or the first part of one and alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartName>,
+}
+
+/// A part of a collection that was interrupted and gone on with: a bundle of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PartName {
+    /// Its number, from 1 on.
+    pub part: u64,
+    /// Name of its bag.
+    pub bag: String,
+    /// SHA-256 of its file; none of a bundle that was unpacked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_sha256: Option<String>,
+    /// SHA-256 of its `tagmanifest-sha256.txt`.
+    pub tag_manifest_sha256: String,
 }
 
 /// What was said about the case when the evidence was collected. Nothing of it is checked.

@@ -369,6 +369,7 @@ pub(super) fn names() -> (ToolName, BundleName) {
             objects: 184,
             events: 20_391,
             full_timeline: false,
+            parts: Vec::new(),
         },
     )
 }

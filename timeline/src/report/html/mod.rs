@@ -7,7 +7,7 @@ mod picture;
 mod runs;
 
 use super::answer::{capital, plural};
-use super::model::{CaseFacts, ChangedBundle, Report, StatementKind};
+use super::model::{CaseFacts, ChangedBundle, PartName, Report, StatementKind};
 use evidence::Problem;
 use page::Page;
 use std::collections::BTreeMap;
@@ -92,7 +92,11 @@ fn head(page: &mut Page, report: &Report) {
     page.raw("</h1><p class=\"soft\">A report on MITRE ATT&amp;CK T1218.009, drawn from collected evidence</p>");
     page.raw("<dl class=\"facts\">");
     case(page, &report.case);
-    page.fact("Evidence").code(&report.bundle.file).raw("<br><span class=\"small soft\">");
+    page.fact("Evidence").code(&report.bundle.file);
+    if let Some(first) = report.bundle.parts.first() {
+        page.raw(" (part ").show(first.part).raw(" of a collection)");
+    }
+    page.raw("<br><span class=\"small soft\">");
     page.show(report.bundle.objects).raw(" objects; SHA-256 of its tag manifest</span> <code class=\"small\">");
     page.text(&report.bundle.sha256).raw("</code>");
     if let Some(archive) = &report.bundle.archive_sha256 {
@@ -100,6 +104,16 @@ fn head(page: &mut Page, report: &Report) {
         page.text(archive).raw("</code>");
     }
     page.raw("</dd>");
+    for part in further_parts(report) {
+        page.fact("Part").show(part.part).raw(" of the collection: ").code(&part.bag);
+        page.raw("<br><span class=\"small soft\">SHA-256 of its tag manifest</span> <code class=\"small\">");
+        page.text(&part.tag_manifest_sha256).raw("</code>");
+        if let Some(archive) = &part.archive_sha256 {
+            page.raw("<br><span class=\"small soft\">SHA-256 of the bundle</span> <code class=\"small\">");
+            page.text(archive).raw("</code>");
+        }
+        page.raw("</dd>");
+    }
     for source in report.bundle.source.iter().take(20) {
         page.code_fact("Collected from", Some(source));
     }
@@ -127,6 +141,11 @@ fn head(page: &mut Page, report: &Report) {
     };
     page.raw("</dd>").fact("Made by").text(&report.tool.name).raw(" ").text(&report.tool.version);
     page.raw("</dd></dl><nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#attempts\">Attempts</a><a href=\"#runs\">Runs</a><a href=\"#assemblies\">Assemblies</a><a href=\"#registrations\">Registrations</a><a href=\"#coverage\">Coverage</a><a href=\"#problems\">Problems</a><a href=\"#host\">Host</a><a href=\"#check\">How to check</a><a href=\"#citations\">Citations</a><a href=\"#seal\">Hashes</a></nav></header>");
+}
+
+/// The parts beside the bundle that is named first.
+fn further_parts(report: &Report) -> impl Iterator<Item = &PartName> {
+    report.bundle.parts.iter().skip(1)
 }
 
 /// What was said about the case.
@@ -171,6 +190,12 @@ fn seal(page: &mut Page, report: &Report) {
         None => {
             page.raw("The bundle was analysed unpacked; <code>sha256sum tagmanifest-sha256.txt</code> in its folder has to give <code>");
             page.text(&report.bundle.sha256).raw("</code>. ");
+        }
+    }
+    for part in further_parts(report) {
+        if let Some(archive) = &part.archive_sha256 {
+            page.raw("That of part ").show(part.part).raw(", <code>").text(&part.bag);
+            page.raw("</code>, has to give <code>").text(archive).raw("</code>. ");
         }
     }
     page.raw("<code>comtrail verify</code> on the folder checks all of this and the bundle; with <code>--again</code> the same version analyses the bundle anew and compares every byte.</p></section>");

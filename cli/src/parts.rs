@@ -1,0 +1,174 @@
+//! The bundles of an analysis: one, or the parts of one collection that was interrupted and gone on with.
+
+use crate::analyze;
+use crate::args::Common;
+use collector::{BundleReader, OpenBundle, Spill, VerifyReport, shown};
+use evidence::{Problem, ProblemKind, Stage};
+use std::path::{Path, PathBuf};
+use timeline::PartName;
+
+/// Missing parts that are named one by one.
+const MOST_NAMED: usize = 20;
+
+/// A bundle that was opened and verified, in this order and through one handle.
+pub(crate) struct Given {
+    pub(crate) path: PathBuf,
+    pub(crate) opened: OpenBundle,
+    pub(crate) verified: VerifyReport,
+}
+
+impl Given {
+    /// Verifies an open bundle.
+    pub(crate) fn verify(path: &Path, opened: OpenBundle, common: &Common) -> anyhow::Result<Self> {
+        let verified = analyze::verify(&opened, common)?;
+        Ok(Given { path: path.to_owned(), opened, verified })
+    }
+
+    /// Its file name, for messages.
+    pub(crate) fn name(&self) -> String {
+        shown(self.path.file_name().unwrap_or(self.path.as_os_str()))
+    }
+}
+
+/// Bundles that are read as one.
+pub(crate) struct Collection {
+    pub(crate) reader: BundleReader,
+    /// What the verification of each part gave, in the order of their numbers.
+    pub(crate) verified: Vec<VerifyReport>,
+    /// What of them is known by name: none where one bundle is the whole collection, or its first part.
+    pub(crate) names: Vec<PartName>,
+    /// The parts that are missing, each as what was not examined.
+    pub(crate) missing: Vec<Problem>,
+}
+
+impl Collection {
+    /// Reads the bundles, of which each was verified. `accept_changed` says that those that were changed are read as well.
+    pub(crate) fn read(given: Vec<Given>, accept_changed: bool, spill: &Spill) -> anyhow::Result<Self> {
+        let mut parts = Vec::new();
+        for Given { path, opened, verified } in given {
+            let reader = opened.read(spill)?;
+            let (group, number) = reader.part()?;
+            parts.push((number, group, reader, verified, path));
+        }
+        // As the reader orders them.
+        parts.sort_by_key(|(number, ..)| *number);
+        let all: Vec<(usize, &VerifyReport, &Path)> =
+            parts.iter().map(|(number, _, _, verified, path)| (*number, verified, path.as_path())).collect();
+        refuse_other_first(&all, accept_changed)?;
+        let (mut readers, mut verified, mut names, mut collection) =
+            (Vec::new(), Vec::new(), Vec::new(), String::new());
+        for (number, group, reader, report, _) in parts {
+            names.push(PartName {
+                part: number as u64,
+                bag: reader.bag().to_owned(),
+                archive_sha256: report.archive_sha256.clone(),
+                tag_manifest_sha256: reader.tag_manifest_sha256()?,
+            });
+            readers.push(reader);
+            verified.push(report);
+            collection = group;
+        }
+        if let [PartName { part: 1, .. }] = names.as_slice() {
+            names.clear();
+        }
+        let (reader, missing) = BundleReader::join_verified(readers, spill)?;
+        Ok(Collection { reader, verified, names, missing: not_examined(&collection, &missing) })
+    }
+
+    /// Whether nothing is wrong with any part.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.verified.iter().all(VerifyReport::is_valid)
+    }
+
+    /// What is wrong, with the part that it is wrong with.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (index, report) in self.verified.iter().enumerate() {
+            let part = match self.names.get(index).filter(|_| self.verified.len() > 1) {
+                Some(name) => format!("part {}: ", name.part),
+                None => String::new(),
+            };
+            wrong.extend(report.wrong.iter().map(|one| format!("{part}{one}")));
+        }
+        wrong
+    }
+}
+
+/// Refuses further parts that name another first part than the one that is there. Where the first part was changed, and
+/// that was accepted, its hash is another one for this reason, which is said among what is wrong with it.
+fn refuse_other_first(parts: &[(usize, &VerifyReport, &Path)], accept_changed: bool) -> anyhow::Result<()> {
+    let Some(((1, first, first_path), further)) = parts.split_first() else { return Ok(()) };
+    if accept_changed && !first.is_valid() {
+        return Ok(());
+    }
+    for (_, part, path) in further {
+        // A bundle that goes on with none is a first part itself, and refused as such.
+        let Some(named) = &part.part.first_sha256 else { continue };
+        anyhow::ensure!(
+            first.archive_sha256.as_ref() == Some(named),
+            "{} goes on with another first part than {}: it names the SHA-256 {named}, and this one has {}",
+            shown(path),
+            shown(first_path),
+            first.archive_sha256.as_deref().unwrap_or("none that is known"),
+        );
+    }
+    Ok(())
+}
+
+/// That these parts of a collection were not examined.
+fn not_examined(collection: &str, missing: &[usize]) -> Vec<Problem> {
+    let effect = "what only this part holds was not examined";
+    let what = "it is not among the bundles that were given";
+    let problem =
+        |item: String, effect: &str| Problem::new(Stage::Bundle, ProblemKind::Interrupted, item, what, effect);
+    let named = missing.iter().take(MOST_NAMED);
+    let mut all: Vec<Problem> =
+        named.map(|number| problem(format!("part {number} of the collection {collection}"), effect)).collect();
+    if let Some(more @ 1..) = missing.len().checked_sub(MOST_NAMED) {
+        let item = format!("{more} further parts of the collection {collection}");
+        all.push(problem(item, "what only these parts hold was not examined"));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use collector::Part;
+
+    fn report(number: u64, archive: &str, first: Option<&str>) -> VerifyReport {
+        let mut report = VerifyReport::default();
+        report.archive_sha256 = Some(archive.to_owned());
+        report.part = Part { of: "A".to_owned(), number, first_sha256: first.map(str::to_owned) };
+        report
+    }
+
+    fn refused(parts: &[(usize, VerifyReport)], accept_changed: bool) -> bool {
+        let parts: Vec<_> = parts.iter().map(|(number, report)| (*number, report, Path::new("x.zip"))).collect();
+        refuse_other_first(&parts, accept_changed).is_err()
+    }
+
+    #[test]
+    fn a_part_belongs_to_the_first_one_that_it_names() {
+        let (first, second) = ((1, report(1, "a", None)), (2, report(2, "b", Some("a"))));
+        assert!(!refused(&[first.clone(), second.clone()], false));
+        let mut other = (1, report(1, "other", None));
+        assert!(refused(&[other.clone(), second.clone()], false));
+        assert!(refused(&[other.clone(), second.clone()], true), "it is another one, and nothing is wrong with it");
+        other.1.expect(Some("a"), None);
+        assert!(!other.1.is_valid());
+        assert!(refused(&[other.clone(), second.clone()], false));
+        assert!(!refused(&[other, second.clone()], true), "that it was changed was accepted");
+        assert!(!refused(&[second, (3, report(3, "c", Some("a")))], false), "the first one is not there");
+    }
+
+    #[test]
+    fn many_missing_parts_are_counted() {
+        let missing: Vec<usize> = (1..=22).collect();
+        let said = not_examined("A", &missing);
+        assert_eq!(said.len(), 21);
+        assert_eq!(said[1].item, "part 2 of the collection A");
+        assert_eq!(said[20].item, "2 further parts of the collection A");
+        assert!(not_examined("A", &[]).is_empty());
+    }
+}
