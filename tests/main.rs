@@ -25,6 +25,9 @@ mod memory;
 #[cfg(test)]
 mod parsers;
 #[cfg(test)]
+#[cfg(unix)]
+mod parts;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod tidy;
