@@ -11,6 +11,7 @@ mod parts;
 mod reader;
 mod reserve;
 mod seal;
+mod stored;
 mod verify;
 mod writer;
 

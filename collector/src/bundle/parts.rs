@@ -2,6 +2,7 @@
 
 use super::items::Builder;
 use super::reader::BundleReader;
+use super::stored::Stored;
 use crate::Error;
 use crate::digest::hex;
 use crate::spill::{Sorter, Spill};
@@ -135,10 +136,13 @@ impl BundleReader {
 
 /// Whether each further part names the first one by the digest of its archive.
 fn goes_on_with(first: &BundleReader, parts: &[BundleReader]) -> io::Result<Result<(), Error>> {
+    let Stored::Archive { bytes, .. } = &first.store else {
+        return Err(io::Error::other("it was unpacked, and the further parts name its archive"));
+    };
     let mut sha256 = Sha256::new();
     let (mut at, mut buffer) = (0, vec![0; 1 << 20]);
     loop {
-        let read = first.bytes.read_full_at(at, &mut buffer)?;
+        let read = bytes.read_full_at(at, &mut buffer)?;
         sha256.update(&buffer[..read]);
         at += read as u64;
         if read < buffer.len() {

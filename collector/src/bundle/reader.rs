@@ -2,14 +2,15 @@
 
 use super::VerifyReport;
 use super::items::{AcceptedItems, Builder, ItemTable, NOWHERE};
-use super::verify::{root_in, verify_open};
+use super::stored::{Hashing, Stored};
+use super::verify::{folder, root_in, verify_open};
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL, failures};
 use crate::Error;
 use crate::digest::hex;
 use crate::file_bytes::FileBytes;
 use crate::progress::Observer;
 use crate::spill::Spill;
-use crate::zip::reader::{Directory, Entry};
+use crate::zip::reader::Directory;
 use evidence::{Bytes, Item, Items, KeyIndex, Problem, StoredRange};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -30,8 +31,7 @@ const MAX_METADATA: usize = 1_000;
 /// What it keeps in memory for an object is a few bytes, so that a bundle can have millions of them.
 pub struct BundleReader {
     pub(super) path: PathBuf,
-    pub(super) bytes: FileBytes,
-    directory: Directory,
+    pub(super) store: Stored,
     root: String,
     /// Where the files beside the payload are listed, by path in the bag.
     metadata: HashMap<String, u64>,
@@ -43,32 +43,48 @@ pub struct BundleReader {
     pub(super) others: Vec<BundleReader>,
 }
 
-/// A bundle that was opened. Verification and reading use the same handle, so that nobody can put another file in its
-/// place between them.
+/// A bundle that was opened. Verification and reading of an archive use the same handle, so that nobody can put another
+/// file in its place between them. Of a folder see [`BundleReader::is_as_verified`].
 pub struct OpenBundle {
     path: PathBuf,
-    bytes: FileBytes,
+    opened: Opened,
+}
+
+enum Opened {
+    Archive(FileBytes),
+    /// Where the bag lies, and its name.
+    Folder(PathBuf, String),
 }
 
 impl OpenBundle {
-    /// Opens the file.
+    /// Opens the file, or the folder that a bundle was unpacked to.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if path.is_dir() {
-            let why = "it is a folder; `verify` checks an unpacked bundle, but it is analysed as the zip file only";
-            return Err(Error::NotABundle { path: path.to_owned(), why: why.to_owned() });
+            let (root, name) = folder::locate(path)?;
+            return Ok(OpenBundle { path: path.to_owned(), opened: Opened::Folder(root, name) });
         }
         let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
-        Ok(OpenBundle { path: path.to_owned(), bytes })
+        Ok(OpenBundle { path: path.to_owned(), opened: Opened::Archive(bytes) })
     }
 
     /// Verifies it, on the threads of the pool that this runs in. An error says that it cannot even be listed.
     pub fn verify(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
-        verify_open(&self.bytes, &self.path, cancel, observer)
+        match &self.opened {
+            Opened::Archive(bytes) => verify_open(bytes, &self.path, cancel, observer),
+            Opened::Folder(..) => folder::verify(&self.path, cancel, observer),
+        }
     }
 
     /// Reads what it says of itself, for the analysis. What does not fit into memory is put where `spill` says.
     pub fn read(self, spill: &Spill) -> Result<BundleReader, Error> {
-        BundleReader::of(self.bytes, &self.path, spill)
+        match self.opened {
+            Opened::Archive(bytes) => BundleReader::of(bytes, &self.path, spill),
+            Opened::Folder(root, name) => {
+                let store = Stored::of_folder(root, spill);
+                let store = store.map_err(|source| Error::OpenSource { path: self.path.clone(), source })?;
+                BundleReader::stored(store, &self.path, name, Listing::default(), spill)
+            }
+        }
     }
 }
 
@@ -147,12 +163,16 @@ impl BundleReader {
         let directory = directory.map_err(|error| not_a_bundle(error.to_string()))?;
         let name_at = |place| directory.entry(&bytes, place).ok()?.name.strip_prefix(&prefix).map(str::to_owned);
         listing.finish(&name_at).map_err(not_a_bundle)?;
+        BundleReader::stored(Stored::Archive { bytes, directory }, path, root, listing, spill)
+    }
+
+    /// Reads what a bundle says of itself.
+    fn stored(store: Stored, path: &Path, root: String, mut listing: Listing, spill: &Spill) -> Result<Self, Error> {
         let metadata = std::mem::take(&mut listing.metadata);
         let empty = Builder::new(spill).finish().map_err(|error| Error::write(path, error))?;
         let mut reader = BundleReader {
             path: path.to_owned(),
-            bytes,
-            directory,
+            store,
             root,
             metadata,
             items: empty,
@@ -176,15 +196,17 @@ impl BundleReader {
 
     fn read_items(&self, listing: &Listing, spill: &Spill) -> Result<ItemTable, Error> {
         let prefix = format!("{}/", self.root);
-        let name_at =
-            |place| self.directory.entry(&self.bytes, place).ok()?.name.strip_prefix(&prefix).map(str::to_owned);
+        let name_at = |place| self.store.name(place)?.strip_prefix(&prefix).map(str::to_owned);
+        let is_folder = matches!(self.store, Stored::Folder { .. });
+        // In a folder a file is found by its path, whatever the place.
+        let find = |file: &str| if is_folder { Some(0) } else { listing.find(file, &name_at) };
         let mut builder = Builder::new(spill);
         self.each_line(OBJECTS, &mut |line| {
             let item: Item = serde_json::from_str(line).map_err(|error| error.to_string())?;
             if item.id.0 as usize != builder.len() {
                 return Err(format!("the id {} is not the place of the object", item.id.0));
             }
-            let place = item.bundle_path.as_deref().and_then(|file| listing.find(file, &name_at)).unwrap_or(NOWHERE);
+            let place = item.bundle_path.as_deref().and_then(find).unwrap_or(NOWHERE);
             builder.push(line, place).map_err(|error| error.to_string())
         })?;
         builder.finish().map_err(|error| self.damaged(OBJECTS, error))
@@ -198,14 +220,13 @@ impl BundleReader {
         self.items.each(&mut |item| {
             let Some(file) = item.bundle_path.as_deref().filter(|_| is_changed(item)) else { return };
             let (part, place) = self.located(item.id);
-            let Ok(entry) = part.entry(file, place) else { return };
-            if entry.size != item.stored_size && !item.stored_ranges.is_empty() {
+            let Ok((size, inner)) = part.stored_at(file, place) else { return };
+            if size != item.stored_size && !item.stored_ranges.is_empty() {
                 return;
             }
-            let Ok(inner) = part.directory.open(&part.bytes, &entry) else { return };
             let mut hashing = Hashing { inner, sha256: Sha256::new() };
             if io::copy(&mut hashing, &mut io::sink()).is_ok() {
-                changed.insert(item.id, (hex(&hashing.sha256.finalize()), entry.size));
+                changed.insert(item.id, (hex(&hashing.sha256.finalize()), size));
             }
         });
         AcceptedItems::new(&self.items, changed)
@@ -248,14 +269,28 @@ impl BundleReader {
         Error::DamagedBundle { path: self.path.clone(), item: item.to_owned(), why: why.to_string() }
     }
 
-    fn entry(&self, file: &str, place: Option<u64>) -> Result<Entry, Error> {
-        let place = place.ok_or_else(|| self.damaged(file, "it is missing"))?;
-        self.directory.entry(&self.bytes, place).map_err(|error| self.damaged(file, error))
+    /// Length and content of a file that is listed at a place.
+    fn stored_at(&self, file: &str, place: Option<u64>) -> Result<(u64, Box<dyn Read + Send + '_>), Error> {
+        let missing = || self.damaged(file, "it is missing");
+        let place = place.ok_or_else(missing)?;
+        self.store.open(file, place).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => missing(),
+            _ => self.damaged(file, error),
+        })
     }
 
     fn read(&self, file: &str) -> Result<Box<dyn Read + Send + '_>, Error> {
-        let entry = self.entry(file, self.metadata.get(file).copied())?;
-        self.directory.open(&self.bytes, &entry).map_err(|error| self.damaged(file, error))
+        let place = match &self.store {
+            Stored::Archive { .. } => self.metadata.get(file).copied(),
+            Stored::Folder { described, .. } => described.get(file).map(|_| 0),
+        };
+        Ok(self.stored_at(file, place)?.1)
+    }
+
+    /// Whether what describes it is what this verification of it found valid. Of an archive that is so; the files of a folder
+    /// could have been changed after they were verified. Objects are compared with their digests when they are opened.
+    pub fn is_as_verified(&self, report: &VerifyReport) -> Result<bool, Error> {
+        self.store.is_as_verified(report).map_err(|error| self.damaged(TAG_MANIFEST, error))
     }
 
     /// A short file that describes the bag.
@@ -302,11 +337,10 @@ impl BundleReader {
         place: Option<u64>,
         temp_folder: &Path,
     ) -> Result<Box<dyn Bytes>, Error> {
-        let entry = self.entry(file, place)?;
-        if entry.size != item.stored_size {
+        let (size, inner) = self.stored_at(file, place)?;
+        if size != item.stored_size {
             return Err(self.damaged(file, "it is not as long as objects.jsonl says"));
         }
-        let inner = self.directory.open(&self.bytes, &entry).map_err(|error| self.damaged(file, error))?;
         let mut hashing = Hashing { inner, sha256: Sha256::new() };
         let bytes = Spill::into_folder(temp_folder).keep(&mut hashing, item.stored_size).map_err(|error| {
             match error.kind() {
@@ -329,19 +363,6 @@ impl BundleReader {
         let sparse = Sparse::new(bytes, item.stored_ranges.clone(), item.size)
             .ok_or_else(|| self.damaged(OBJECTS, format!("the stored ranges of {file} are impossible")))?;
         Ok(Box::new(sparse))
-    }
-}
-
-struct Hashing<R> {
-    inner: R,
-    sha256: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.sha256.update(&buffer[..read]);
-        Ok(read)
     }
 }
 

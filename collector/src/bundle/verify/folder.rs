@@ -11,19 +11,30 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// Verifies the bag in this folder, or in the only folder in it.
-pub(super) fn verify(path: &Path, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
+pub(in crate::bundle) fn verify(
+    path: &Path,
+    cancel: &AtomicBool,
+    observer: &dyn Observer,
+) -> Result<VerifyReport, Error> {
+    let failed = |source| Error::OpenSource { path: path.to_owned(), source };
+    let (root, name) = locate(path)?;
+    // Rows that do not fit into memory go beside the folder, never into it.
+    let spill = Spill::beside(&root);
+    let mut check = Check::new(Store::Folder(&root), spill, name);
+    check.report.notes.push("unpacked: what the archive itself held is not known".to_owned());
+    check.run(cancel, observer).map_err(failed)?;
+    Ok(check.into_report())
+}
+
+/// The bag in this folder, or in the only folder in it, and its name.
+pub(in crate::bundle) fn locate(path: &Path) -> Result<(PathBuf, String), Error> {
     let failed = |source| Error::OpenSource { path: path.to_owned(), source };
     let root = root_of(path).map_err(failed)?.ok_or_else(|| Error::NotABundle {
         path: path.to_owned(),
         why: "there is no bagit.txt in this folder or in the only folder in it".to_owned(),
     })?;
     let name = root.canonicalize().ok().and_then(|real| real.file_name().map(|name| crate::shown(Path::new(name))));
-    // Rows that do not fit into memory go beside the folder, never into it.
-    let spill = Spill::beside(&root);
-    let mut check = Check::new(Store::Folder(&root), spill, name.unwrap_or_default());
-    check.report.notes.push("unpacked: what the archive itself held is not known".to_owned());
-    check.run(cancel, observer).map_err(failed)?;
-    Ok(check.into_report())
+    Ok((root, name.unwrap_or_default()))
 }
 
 /// The folder that `bagit.txt` lies in.
@@ -42,7 +53,7 @@ fn root_of(path: &Path) -> io::Result<Option<PathBuf>> {
 }
 
 /// Opens a file of the bag, and nothing that is none.
-pub(super) fn open(root: &Path, path: &str) -> io::Result<Box<dyn Read + Send>> {
+pub(in crate::bundle) fn open(root: &Path, path: &str) -> io::Result<Box<dyn Read + Send>> {
     let path = path.split('/').fold(root.to_owned(), |folder, part| folder.join(part));
     if !path.symlink_metadata()?.is_file() {
         return Err(io::Error::other("it is not a file"));

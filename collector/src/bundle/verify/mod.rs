@@ -11,7 +11,7 @@
 mod archive;
 mod contents;
 mod exact;
-mod folder;
+pub(super) mod folder;
 mod log;
 mod manifests;
 mod metadata;

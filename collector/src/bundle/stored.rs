@@ -1,0 +1,160 @@
+//! Where the files of a bundle that is read lie: in its archive, or in the folder that it was unpacked to.
+
+use super::verify::VerifyReport;
+use super::verify::folder;
+use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
+use crate::digest::hex;
+use crate::file_bytes::FileBytes;
+use crate::spill::Spill;
+use crate::zip::reader::Directory;
+use evidence::Bytes;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The files of a folder that describe the bag and that are read.
+const DESCRIBING: [&str; 6] = ["bag-info.txt", OBJECTS, FAILURES, HOST, TOOL, TAG_MANIFEST];
+/// The manifest is looked through in memory.
+const LONGEST_MANIFEST: usize = 16 << 20;
+
+/// The files of a bundle.
+pub(super) enum Stored {
+    /// In an archive.
+    Archive {
+        /// The archive.
+        bytes: FileBytes,
+        /// What it lists.
+        directory: Directory,
+    },
+    /// In a folder.
+    Folder {
+        /// The one that `bagit.txt` lies in.
+        root: PathBuf,
+        /// What describes the bag, as it was when it was opened, with its SHA-256.
+        described: HashMap<&'static str, (Box<dyn Bytes>, String)>,
+    },
+}
+
+impl Stored {
+    /// Opens a folder. What describes the bag is copied, so that it is read as it was at this moment.
+    pub(super) fn of_folder(root: PathBuf, spill: &Spill) -> io::Result<Self> {
+        let mut described = HashMap::new();
+        for file in DESCRIBING {
+            let (size, reader) = match within(&root, file) {
+                Ok(found) => found,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let mut hashing = Hashing { inner: reader, sha256: Sha256::new() };
+            let bytes = spill.keep(&mut hashing, size)?;
+            described.insert(file, (bytes, hex(&hashing.sha256.finalize())));
+        }
+        Ok(Stored::Folder { root, described })
+    }
+
+    /// Length and content of a file, by its path in the bag and the place where the archive lists it.
+    pub(super) fn open(&self, file: &str, place: u64) -> io::Result<(u64, Box<dyn Read + Send + '_>)> {
+        match self {
+            Stored::Archive { bytes, directory } => {
+                let entry = directory.entry(bytes, place)?;
+                Ok((entry.size, directory.open(bytes, &entry)?))
+            }
+            Stored::Folder { root, described } => match described.get(file) {
+                Some((bytes, _)) => Ok((bytes.len(), Box::new(Section { bytes: &**bytes, at: 0 }))),
+                None => within(root, file),
+            },
+        }
+    }
+
+    /// The path in the archive of what is listed at a place.
+    pub(super) fn name(&self, place: u64) -> Option<String> {
+        match self {
+            Stored::Archive { bytes, directory } => Some(directory.entry(bytes, place).ok()?.name),
+            Stored::Folder { .. } => None,
+        }
+    }
+
+    /// Whether what describes the bag is what this verification of it found valid. An archive is read through the handle
+    /// through which it was verified; the files of a folder could have been changed since.
+    pub(super) fn is_as_verified(&self, report: &VerifyReport) -> io::Result<bool> {
+        let Stored::Folder { described, .. } = self else { return Ok(true) };
+        let Some((manifest, sha256)) = described.get(TAG_MANIFEST) else { return Ok(false) };
+        if report.tag_manifest_sha256.as_ref() != Some(sha256) {
+            return Ok(false);
+        }
+        let Some(manifest) = manifest.read_all(LONGEST_MANIFEST as u64)? else { return Ok(false) };
+        let manifest = String::from_utf8_lossy(&manifest);
+        let is_listed = |file: &str, sha256: &str| manifest.lines().any(|line| line == format!("{sha256}  {file}"));
+        Ok(described.iter().all(|(file, (_, sha256))| *file == TAG_MANIFEST || is_listed(file, sha256)))
+    }
+}
+
+/// A file of the bag: one below the folder, to which no link leads.
+fn within(root: &Path, file: &str) -> io::Result<(u64, Box<dyn Read + Send>)> {
+    let mut path = root.to_owned();
+    let mut folders = file.split('/').peekable();
+    while let Some(name) = folders.next() {
+        if matches!(name, "" | "." | "..") || name.contains(['\\', ':', '\0']) {
+            return Err(io::Error::other("its path is none that a bag has"));
+        }
+        path.push(name);
+        if folders.peek().is_some() && !path.symlink_metadata()?.is_dir() {
+            return Err(io::Error::other("a link leads to it"));
+        }
+    }
+    let size = path.symlink_metadata()?.len();
+    Ok((size, folder::open(root, file)?))
+}
+
+/// Hashes what is read through it.
+pub(super) struct Hashing<R> {
+    pub(super) inner: R,
+    pub(super) sha256: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.sha256.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+struct Section<'a> {
+    bytes: &'a dyn Bytes,
+    at: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read_at(self.at, buffer)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_outside_of_the_folder_is_read() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("bag");
+        std::fs::create_dir_all(root.join("data/raw")).unwrap();
+        std::fs::write(root.join("data/raw/a"), b"abc").unwrap();
+        std::fs::write(above.path().join("secret"), b"secret").unwrap();
+        let read = |file: &str| within(&root, file).and_then(|(_, reader)| io::read_to_string(reader));
+        assert_eq!(read("data/raw/a").unwrap(), "abc");
+        for file in ["../secret", "data/../../secret", "/etc/hostname", "", "data/raw", r"..\secret", "data//raw/a"] {
+            assert!(read(file).is_err(), "{file}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(above.path(), root.join("data/link")).unwrap();
+            std::os::unix::fs::symlink(above.path().join("secret"), root.join("data/raw/b")).unwrap();
+            assert!(read("data/link/secret").is_err() && read("data/raw/b").is_err());
+        }
+    }
+}
