@@ -110,6 +110,61 @@ fn change(bundle: &Path, to: &Path, bundle_path: &str) {
     assert_eq!(changed, 1, "{bundle_path}");
 }
 
+/// Unpacks a bundle; gives the folder of the bag.
+fn unpack(bundle: &Path, to: &Path) -> PathBuf {
+    zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap().extract(to).unwrap();
+    to.join(BundleReader::open(bundle).unwrap().bag())
+}
+
+#[test]
+fn c10_an_unpacked_bundle_is_analysed_like_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let bundle = place("b.zip");
+    comtrail(&["collect", text(&fixture_host()), "-o", text(&bundle), "--quiet"]);
+    let bag = unpack(&bundle, folder.path());
+    let status = comtrail(&["analyze", text(&bundle), "-o", text(&place("packed")), "--quiet"]).status.code();
+    ends(status.unwrap(), &["analyze", text(&bag), "-o", text(&place("unpacked")), "--quiet"]);
+    let [packed, unpacked] = ["packed", "unpacked"].map(|name| json(&place(name).join("report.json")));
+    assert!(!packed["executions"].as_array().unwrap().is_empty());
+    assert_eq!(unpacked["bundle"].get("archive_sha256"), None);
+    assert_eq!(unpacked["bundle"]["sha256"], packed["bundle"]["sha256"]);
+    assert_eq!(without_names(&place("packed")), without_names(&place("unpacked")));
+    for name in ["timeline.jsonl", "timeline.csv", "timeline.body"] {
+        let read = |case: &str| std::fs::read_to_string(place(case).join(name)).unwrap();
+        assert!(read("packed") == read("unpacked"), "{name}");
+    }
+    // Both forms lie beside the analysis; the one that was analysed is found.
+    assert!(ends(0, &["verify", text(&place("unpacked")), "--again"]).contains("the same bytes"));
+    ends(1, &["verify", text(&place("unpacked")), "--bundle", text(&bundle)]);
+
+    // The parent of the bag is taken for the bag where nothing else is in it; a changed one is refused, and marked.
+    let alone = place("alone");
+    let again = unpack(&bundle, &alone);
+    let reader = BundleReader::open(&again).unwrap();
+    let items = reader.items().to_vec();
+    let victim = items.iter().find(|item| item.original_path.ends_with("Security.evtx")).unwrap();
+    let file = again.join(victim.bundle_path.as_deref().unwrap());
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[4096] ^= 1;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    let out = place("changed");
+    let refused = ends(1, &["analyze", text(&alone), "-o", text(&out), "--quiet"]);
+    assert!(refused.contains("was changed after it was sealed"), "{refused}");
+    ends(2, &["analyze", text(&alone), "-o", text(&out), "--quiet", "--accept-changed"]);
+    assert_eq!(json(&out.join("report.json"))["changed_after_sealing"]["objects"], 1);
+    // A link leads nowhere, whatever was accepted.
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(again.parent().unwrap().join("../b.zip"), &file).unwrap();
+    let out = place("link");
+    ends(2, &["analyze", text(&alone), "-o", text(&out), "--quiet", "--accept-changed"]);
+    let problems = json(&out.join("report.json"))["problems"].to_string();
+    assert!(problems.contains("it is not a file"), "{problems}");
+    // A folder without a bag is none.
+    ends(1, &["analyze", text(&place("packed")), "-o", text(&place("none")), "--quiet"]);
+}
+
 #[test]
 fn the_parts_give_the_report_of_the_uninterrupted_collection() {
     let folder = tempfile::tempdir().unwrap();

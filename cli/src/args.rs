@@ -340,8 +340,9 @@ pub(crate) enum Command {
     /// Build the timeline and the report of a bundle.
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze {
-        /// The bundle; of a collection that was interrupted and gone on with, all its parts.
-        #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::FilePath)]
+        /// The bundle: a zip file, or the folder that it was unpacked to; of a collection that was interrupted and gone on
+        /// with, all its parts.
+        #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
         bundles: Vec<PathBuf>,
         /// Folder for the report; created if missing.
         #[arg(short, long, value_name = "CASE", value_hint = ValueHint::DirPath)]

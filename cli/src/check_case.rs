@@ -313,7 +313,7 @@ impl PartOf {
         checked: &mut Checked,
     ) -> anyhow::Result<Option<Given>> {
         let mut candidates = match options.its_bundles.as_slice() {
-            [] => candidates(folder, &self.bag),
+            [] => self.candidates(folder),
             // The only one that was given for the only one that there is has to be it.
             [only] if about.parts.len() == 1 => vec![only.clone()],
             given => given.iter().filter(|path| self.has_bag_of(path)).cloned().collect(),
@@ -342,8 +342,25 @@ impl PartOf {
         Ok(None)
     }
 
+    /// Bundles with this bag in the folder and in the one above.
+    fn candidates(&self, folder: &Path) -> Vec<PathBuf> {
+        let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
+        let mut found: Vec<PathBuf> = Vec::new();
+        for place in [Some(folder.to_owned()), above].into_iter().flatten() {
+            let mut paths: Vec<PathBuf> =
+                std::fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+            paths.sort();
+            found.extend(paths.into_iter().filter(|path| self.has_bag_of(path)));
+        }
+        found
+    }
+
+    /// Whether this is a bundle with its bag, in the form in which it was analysed.
     fn has_bag_of(&self, path: &Path) -> bool {
-        collector::kept(path) == Some(Kept::Bundle(self.bag.clone()))
+        match self.archive_sha256 {
+            Some(_) => collector::kept(path) == Some(Kept::Bundle(self.bag.clone())),
+            None => path.join("bagit.txt").is_file() && path.file_name().is_some_and(|name| shown(name) == self.bag),
+        }
     }
 
     /// Whether a verified bundle is the one that was analysed.
@@ -351,19 +368,6 @@ impl PartOf {
         verified.archive_sha256 == self.archive_sha256
             && verified.tag_manifest_sha256.as_ref().is_none_or(|sha256| *sha256 == self.tag_manifest_sha256)
     }
-}
-
-/// Bundles with this bag in the folder and in the one above.
-fn candidates(folder: &Path, bag: &str) -> Vec<PathBuf> {
-    let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
-    let mut found: Vec<PathBuf> = Vec::new();
-    for place in [Some(folder.to_owned()), above].into_iter().flatten() {
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        found.extend(paths.into_iter().filter(|path| collector::kept(path) == Some(Kept::Bundle(bag.to_owned()))));
-    }
-    found
 }
 
 /// What is wrong with the bundles of an analysis. `is_whole` says that all of them were found.

@@ -47,6 +47,10 @@ impl Collection {
         let mut parts = Vec::new();
         for Given { path, opened, verified } in given {
             let reader = opened.read(spill)?;
+            if verified.is_valid() {
+                let what = shown(&path);
+                anyhow::ensure!(reader.is_as_verified(&verified)?, "{what} was changed while it was being verified");
+            }
             let (group, number) = reader.part()?;
             parts.push((number, group, reader, verified, path));
         }
@@ -109,7 +113,7 @@ fn refuse_other_first(parts: &[(usize, &VerifyReport, &Path)], accept_changed: b
             "{} goes on with another first part than {}: it names the SHA-256 {named}, and this one has {}",
             shown(path),
             shown(first_path),
-            first.archive_sha256.as_deref().unwrap_or("none that is known"),
+            first.archive_sha256.as_deref().unwrap_or("none, since it was unpacked"),
         );
     }
     Ok(())
