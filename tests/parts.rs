@@ -57,11 +57,11 @@ fn archive(folder: &Path) -> PathBuf {
     path
 }
 
-/// Collects until the long log is being read, and goes on then: both parts.
-fn in_parts(source: &Path, folder: &Path) -> [PathBuf; 2] {
-    let [first, second] = ["x.zip", "x-part2.zip"].map(|name| folder.join(name));
+/// Collects until the long log is being read, is then ended by this signal, and goes on: both parts.
+fn in_parts(source: &Path, folder: &Path, signal: &str) -> [PathBuf; 2] {
+    let [begins, mut first, mut second] = ["x.zip", "x.zip", "x-part2.zip"].map(|name| folder.join(name));
     let mut child = Command::new(env!("CARGO_BIN_EXE_comtrail"))
-        .args(["collect", text(source), "-o", text(&first), "--quiet"])
+        .args(["collect", text(source), "-o", text(&begins), "--quiet"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -70,9 +70,14 @@ fn in_parts(source: &Path, folder: &Path) -> [PathBuf; 2] {
     while !begun() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    if signal == "-KILL" {
+        [first, second] = ["recovered.zip", "recovered-part2.zip"].map(|name| folder.join(name));
+        ends(2, &["recover", text(&folder.join("x.zip.partial")), "-o", text(&first), "--quiet"]);
+    } else {
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    }
     let resumed = comtrail(&["collect", text(source), "--resume", text(&first), "--quiet"]);
     assert!(matches!(resumed.status.code(), Some(0 | 2)), "{}", said(&resumed));
     [first, second]
@@ -172,7 +177,15 @@ fn the_parts_give_the_report_of_the_uninterrupted_collection() {
     let [whole, of_whole, of_parts] = ["whole.zip", "of-whole", "of-parts"].map(|name| folder.path().join(name));
     comtrail(&["collect", text(&source), "-o", text(&whole), "--quiet"]);
     comtrail(&["analyze", text(&whole), "-o", text(&of_whole), "--quiet"]);
-    let [first, second] = in_parts(&source, folder.path());
+    // Killed, nothing is sealed; what was recovered gives the same.
+    let killed = folder.path().join("killed");
+    std::fs::create_dir(&killed).unwrap();
+    let [first, second] = in_parts(&source, &killed, "-KILL");
+    let of_killed = folder.path().join("of-killed");
+    ends(2, &["analyze", text(&first), text(&second), "-o", text(&of_killed), "--quiet"]);
+    assert_eq!(without_names(&of_killed), without_names(&of_whole));
+
+    let [first, second] = in_parts(&source, folder.path(), "-TERM");
     let [held, more] = [paths(&first), paths(&second)];
     assert!(held.len() > 1 && more.len() > 1, "each part has its share: {held:?} {more:?}");
     // In any order.
@@ -220,7 +233,7 @@ fn the_parts_give_the_report_of_the_uninterrupted_collection() {
 #[test]
 fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let [first, second] = in_parts(&archive(folder.path()), folder.path());
+    let [first, second] = in_parts(&archive(folder.path()), folder.path(), "-TERM");
     let case = |name: &str| folder.path().join(name);
 
     // Without the first part.
