@@ -275,6 +275,15 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     let wrong = said["wrong"].as_array().unwrap();
     assert!(wrong.iter().all(|one| one.as_str().unwrap().starts_with("part 2: ")), "{wrong:?}");
     assert!(wrong.iter().any(|one| one.as_str().unwrap().contains(victim.bundle_path.as_deref().unwrap())));
+    // Without what says that it is a part, it is read as it is, and nothing is joined with it.
+    let nameless = unpack(&second, &case("nameless"));
+    std::fs::remove_file(nameless.join("bag-info.txt")).unwrap();
+    let out = case("accepted-nameless");
+    ends(2, &["analyze", text(&nameless), "-o", text(&out), "--quiet", "--accept-changed"]);
+    assert!(json(&out.join("report.json"))["changed_after_sealing"].to_string().contains("bag-info.txt"));
+    let out = case("joined-nameless");
+    let both = ["analyze", text(&first), text(&nameless), "-o", text(&out), "--quiet", "--accept-changed"];
+    assert!(ends(1, &both).contains("bag-info.txt"));
     // The first part changed: the second one names another, which is no reason to refuse what was accepted.
     let reader = BundleReader::open(&first).unwrap();
     let items = reader.items().to_vec();

@@ -45,13 +45,21 @@ impl Collection {
     /// Reads the bundles, of which each was verified. `accept_changed` says that those that were changed are read as well.
     pub(crate) fn read(given: Vec<Given>, accept_changed: bool, spill: &Spill) -> anyhow::Result<Self> {
         let mut parts = Vec::new();
+        let is_alone = given.len() == 1;
         for Given { path, opened, verified } in given {
             let reader = opened.read(spill)?;
             if verified.is_valid() {
                 let what = shown(&path);
                 anyhow::ensure!(reader.is_as_verified(&verified)?, "{what} was changed while it was being verified");
             }
-            let (group, number) = reader.part()?;
+            let (group, number) = match reader.part() {
+                // Where that was changed as well, and it was accepted, one bundle is read as it is.
+                Err(_) if is_alone && !verified.is_valid() => {
+                    let (names, missing) = (Vec::new(), Vec::new());
+                    return Ok(Collection { reader, verified: vec![verified], names, missing });
+                }
+                part => part?,
+            };
             parts.push((number, group, reader, verified, path));
         }
         // As the reader orders them.
