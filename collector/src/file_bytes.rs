@@ -5,7 +5,7 @@
 
 use evidence::Bytes;
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -89,6 +89,16 @@ impl FileBytes {
             Ok(())
         }
     }
+}
+
+/// Creates a file that is not there yet, never through a link, readable by its owner only: the hives of accounts are
+/// nobody's business but that of whoever collects them.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Files of a source that are open at once. An image can have thousands of segments, and a system allows a program about

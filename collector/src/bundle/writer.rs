@@ -6,10 +6,11 @@
 use super::journal::journal_of;
 use crate::Error;
 use crate::digest::{Digested, Digests, Which, hex};
+use crate::file_bytes::create_private;
 use crate::spill::{Spill, Spool};
 pub(crate) use crate::zip::writer::Output;
 use crate::zip::writer::{Packed, Packing, Streaming, ZipWriter};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -249,12 +250,7 @@ impl Destination {
 
 /// Creates a file that is not there yet.
 fn create_new(path: &Path) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    // The hives of accounts are nobody's business but that of whoever collects them.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| match error.kind() {
+    create_private(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Error::DestinationExists { path: path.to_owned() },
         _ => Error::write(path, error),
     })

@@ -375,6 +375,9 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What the log calls the state of a live host that was written down before there was a bundle.
+const EARLY: &str = "early copy of the volatile state";
+
 impl Run<'_> {
     pub(crate) fn interrupted(&self) -> bool {
         self.request.cancel.load(Ordering::Relaxed) || self.way_out.stopped.is_some()
@@ -498,7 +501,16 @@ impl Run<'_> {
         self.rounds = 1;
         self.acquire(&mut volatile.each(request.source)?, count, bytes, 0)?;
         self.sync()?;
-        self.act("sync", "volatile state", "ok", &[("objects", self.objects.len().into())])
+        self.act("sync", "volatile state", "ok", &[("objects", self.objects.len().into())])?;
+        let Some(early) = &request.source.early else { return Ok(()) };
+        let removed = early.remove();
+        self.act("remove", EARLY, if removed.is_ok() { "ok" } else { "failed" }, &[])?;
+        if let Err(error) = removed {
+            let what = format!("the {EARLY} in {} could not be removed: {error}", crate::shown(early.folder()));
+            let effect = "it stays beside the bundle, which has the same; it may be removed by hand";
+            self.note([Problem::new(Stage::Acquire, ProblemKind::AccessDenied, EARLY, what, effect)]);
+        }
+        Ok(())
     }
 
     fn tell(&self, step: Step, path: &str, done: u64, total: u64) {

@@ -389,11 +389,18 @@ fn volatile_state_is_on_the_medium_before_anything_else_is_read() {
     let mut source = source();
     let bytes: Arc<[u8]> = b"processes".to_vec().into();
     let file = |name| crate::source::live::memory_tree::MemoryFile { name, bytes: bytes.clone(), taken: None };
-    let live: OpenedVolume = crate::source::live::memory_tree::volume(vec![file("a.jsonl"), file("b.jsonl")]);
+    let files = vec![file("a.jsonl"), file("b.jsonl")];
+    let folder = tempfile::tempdir().unwrap();
+    let early = crate::source::Early::keep(&folder.path().join("bundle.zip"), &files).unwrap();
+    let place = early.folder().to_owned();
+    source.early = Some(early);
+    let live: OpenedVolume = crate::source::live::memory_tree::volume(files);
     source.volumes[1] = live;
     let medium = Medium::new(u64::MAX >> 1, Then::Full);
     let seen = Seen(&medium, Mutex::default());
+    assert!(place.join("a.jsonl").is_file());
     medium.collect_seen(&source, &seen).unwrap();
+    assert!(!place.exists(), "the bundle has what it held");
     let events = seen.1.into_inner().unwrap();
     let located = events.iter().position(|(what, _)| what.starts_with("Locate")).unwrap();
     let before: Vec<&str> = events[..located].iter().map(|(what, _)| what.as_str()).collect();
@@ -402,9 +409,13 @@ fn volatile_state_is_on_the_medium_before_anything_else_is_read() {
     let synced: Vec<&str> = medium.state.lock().unwrap().synced.iter().map(|(name, _)| *name).collect();
     assert_eq!(synced[..2], ["bundle", "journal"]);
     assert!(events[located].1 == 2, "{events:?}");
-    // Room for the volatile state is asked for before it is written.
+    // Room for the volatile state is asked for before it is written; what was written down before stays.
+    let early = crate::source::Early::keep(&folder.path().join("bundle.zip"), &[file("a.jsonl")]).unwrap();
+    let place = early.folder().to_owned();
+    source.early = Some(early);
     let short = Medium::new(RESERVED + 10, Then::Full);
     assert!(matches!(short.collect(&source), Err(None)));
+    assert!(place.join("a.jsonl").is_file());
 }
 
 /// Interrupts once so many bytes are through.

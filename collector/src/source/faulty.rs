@@ -166,6 +166,7 @@ impl FaultyTree {
             files: Vec::new(),
             is_older: false,
             made: None,
+            early: None,
             media: Vec::new(),
         }
     }

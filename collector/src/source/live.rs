@@ -6,6 +6,7 @@
 //! images, since the files that matter are locked; what cannot be read so is read through the file API, and is said to
 //! be. Drives of the network are named, not read.
 
+pub(crate) mod early;
 #[cfg(windows)]
 mod export;
 #[cfg(any(windows, test))]
@@ -89,6 +90,8 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     let elevated = sys::is_elevated();
     problems.extend(missing_rights(elevated, sys::enable_privilege));
     let files = snapshot::take(request, &mut problems);
+    // What was just taken is gone for good if the program ends now, and what follows takes a while.
+    let early = early::Early::keep(destination, &files).map_err(|source| Error::write(destination, source))?;
     let mut volumes = vec![memory_tree::volume(files)];
     volumes.extend(export::take(destination, &mut problems));
     let own = if request.make_shadow_copy { volumes::make_shadow_copy(&mut problems) } else { None };
@@ -103,7 +106,17 @@ pub fn open(request: &Request<'_>) -> Result<Source, Error> {
     let system = volumes.iter().filter(|(volume, _)| volume.is_system).filter_map(|(volume, _)| volume.letter);
     let files = system.map(|letter| std::path::PathBuf::from(format!("{letter}:\\"))).collect();
     let made = own.map(|own| Box::new(own) as Box<dyn super::Made>);
-    Ok(Source { kind: "live host", facts, volumes, problems, files, is_older: false, made, media: Vec::new() })
+    Ok(Source {
+        kind: "live host",
+        facts,
+        volumes,
+        problems,
+        files,
+        is_older: false,
+        made,
+        early: Some(early),
+        media: Vec::new(),
+    })
 }
 
 /// What this process may not do, and what that costs.

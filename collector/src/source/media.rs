@@ -237,6 +237,7 @@ mod tests {
             files: Vec::new(),
             is_older: false,
             made: None,
+            early: None,
             media: vec![Arc::new(Media::new("a.E01".to_owned(), &mut disk))],
         };
         let checked = source.check_image(&AtomicBool::new(false), &Silent);

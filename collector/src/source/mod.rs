@@ -12,6 +12,7 @@ pub mod volume;
 
 #[doc(hidden)]
 pub use container::examine as examine_container;
+pub use live::early::Early;
 pub use media::Media;
 pub use open::open;
 #[doc(hidden)]
@@ -288,6 +289,8 @@ pub struct Source {
     pub is_older: bool,
     /// What opening it made on the host, and what is taken away again before the bundle is sealed.
     pub made: Option<Box<dyn Made>>,
+    /// The volatile state of a live host, where it lies until it is in the bundle.
+    pub early: Option<Early>,
     /// The disks of images that it lies on, each as a whole. Hosts on one disk share them.
     pub media: Vec<Arc<Media>>,
 }
@@ -359,6 +362,7 @@ mod tests {
                 files: Vec::new(),
                 is_older: false,
                 made: None,
+                early: None,
                 media: Vec::new(),
             };
             source.mount(letters);

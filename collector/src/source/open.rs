@@ -220,6 +220,7 @@ impl<'a> Opening<'a> {
                 files: self.files_of(&kind.files),
                 is_older: host.is_older,
                 made: None,
+                early: None,
                 media: self.within.clone(),
             });
         }
@@ -433,6 +434,7 @@ impl<'a> Opening<'a> {
             files: files.clone(),
             is_older,
             made: None,
+            early: None,
             media: within.clone(),
         };
         let installed = installed_on(&opened);
@@ -484,6 +486,7 @@ impl<'a> Opening<'a> {
                 files: self.files_of(&[]),
                 is_older: false,
                 made: None,
+                early: None,
                 media: std::mem::take(&mut self.loose_media),
             });
         }
