@@ -254,7 +254,8 @@ fn a_second_run_is_refused_and_an_analysis_can_be_replaced() {
     // A bundle alone, finished or not, is in the way as well; what is none of ours is not.
     let other = folder.path().join("other");
     std::fs::create_dir(&other).unwrap();
-    std::fs::copy(&bundle, other.join("evidence")).unwrap();
+    // Its bytes alone: Windows does not remove a file that is read-only, as a copy of it would be.
+    std::fs::write(other.join("evidence"), std::fs::read(&bundle).unwrap()).unwrap();
     let refused = comtrail(&["run", text(&fixture_host()), "-o", text(&other), "-q"]);
     assert!(status(&refused) == 1 && said(&refused).contains("bundle of an earlier run"), "{}", said(&refused));
     std::fs::rename(other.join("evidence"), other.join("x.zip.partial")).unwrap();

@@ -193,10 +193,8 @@ fn head(path: &Path) -> String {
 fn bundle_in(folder: &Path) -> anyhow::Result<Option<(PathBuf, &'static str)>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        // What is in the way and no folder is said when the folder is made.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
+        // What is in the way and no folder is said when the folder is made. Systems differ in the error for it.
+        Err(_) if !folder.is_dir() => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot look into {}", shown(folder))),
     };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
