@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod live;
+mod objects;
 mod runs;
 mod unread;
 
