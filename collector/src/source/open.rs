@@ -731,23 +731,8 @@ impl Store for OnVolume {
 
     fn open(&self, file: &str) -> io::Result<Arc<dyn Bytes>> {
         let content = self.0.open(&self.found(file)?).map_err(|problem| io::Error::other(problem.what))?;
-        Ok(Arc::new(OfContent(content)))
-    }
-}
-
-struct OfContent(Box<dyn super::Content>);
-
-impl Bytes for OfContent {
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read_at(offset, buffer)
-    }
-
-    fn next_data(&self, offset: u64) -> u64 {
-        self.0.next_data(offset)
+        let content: Arc<dyn super::Content> = Arc::from(content);
+        Ok(content)
     }
 }
 
