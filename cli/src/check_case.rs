@@ -344,7 +344,7 @@ impl PartOf {
 
     /// Bundles with this bag in the folder and in the one above.
     fn candidates(&self, folder: &Path) -> Vec<PathBuf> {
-        let above = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
+        let above = collector::real_path(folder).ok().and_then(|folder| folder.parent().map(Path::to_owned));
         let mut found: Vec<PathBuf> = Vec::new();
         for place in [Some(folder.to_owned()), above].into_iter().flatten() {
             let mut paths: Vec<PathBuf> =

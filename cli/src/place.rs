@@ -130,7 +130,7 @@ pub(crate) fn refuse_analysis(folder: &Path, replace: bool) -> anyhow::Result<()
 
 /// Refuses to write into an unpacked bundle, which is evidence.
 pub(crate) fn refuse_bag(folder: &Path) -> anyhow::Result<()> {
-    let real = folder.canonicalize().with_context(|| format!("cannot look into {}", shown(folder)))?;
+    let real = collector::real_path(folder).with_context(|| format!("cannot look into {}", shown(folder)))?;
     let is_bag = |folder: &&Path| folder.join("bagit.txt").exists() && folder.join("metadata/objects.jsonl").exists();
     match real.ancestors().find(is_bag) {
         Some(bag) => {

@@ -91,6 +91,15 @@ impl FileBytes {
     }
 }
 
+/// The path of something that is there, without links and relative steps. Not every system resolves every path that it
+/// can use, such as long ones; then it is the path from the root as given.
+pub fn real_path(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if path.metadata().is_ok() => std::path::absolute(path).map_err(|_| error),
+        resolved => resolved,
+    }
+}
+
 /// Creates a file that is not there yet, never through a link, readable by its owner only: the hives of accounts are
 /// nobody's business but that of whoever collects them.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {

@@ -22,7 +22,7 @@ pub use bundle::{
     encoded_name, kept, refuse_destination, verify,
 };
 pub use error::{Error, recover_command};
-pub use file_bytes::special_file;
+pub use file_bytes::{real_path, special_file};
 pub use progress::{Observer, Progress, Silent, Step};
 pub use run::{
     AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, RecoverRequest, Recovered, Resume, collect,

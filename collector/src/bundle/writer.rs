@@ -6,7 +6,7 @@
 use super::journal::journal_of;
 use crate::Error;
 use crate::digest::{Digested, Digests, Which, hex};
-use crate::file_bytes::create_private;
+use crate::file_bytes::{create_private, real_path};
 use crate::spill::{Spill, Spool};
 pub(crate) use crate::zip::writer::Output;
 use crate::zip::writer::{Packed, Packing, Streaming, ZipWriter};
@@ -163,12 +163,12 @@ pub(crate) struct Destination {
 pub fn refuse_destination(path: &Path, evidence: &[PathBuf]) -> Result<(), Error> {
     let absolute = std::path::absolute(path).map_err(|error| Error::write(path, error))?;
     // What is there already may be a link to the evidence.
-    let there = absolute.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    let there = absolute.ancestors().find_map(|ancestor| Some((ancestor, real_path(ancestor).ok()?)));
     let real = match there {
         Some((ancestor, real)) => real.join(absolute.strip_prefix(ancestor).unwrap_or(Path::new(""))),
         None => absolute,
     };
-    for source in evidence.iter().filter_map(|source| source.canonicalize().ok()) {
+    for source in evidence.iter().filter_map(|source| real_path(source).ok()) {
         if real == source || source.is_dir() && real.starts_with(&source) {
             return Err(Error::DestinationOnEvidence { path: path.to_owned(), source_path: source });
         }
@@ -183,12 +183,7 @@ impl Destination {
             .file_name()
             .ok_or_else(|| Error::write(path, io::Error::new(io::ErrorKind::InvalidInput, "it has no file name")))?;
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Not every system resolves every path that it can write to, such as long ones.
-        let real_folder = match folder.canonicalize() {
-            Err(error) if folder.is_dir() => std::path::absolute(folder).map_err(|_| error),
-            resolved => resolved,
-        };
-        let real_folder = real_folder.map_err(|error| Error::write(folder, error))?;
+        let real_folder = real_path(folder).map_err(|error| Error::write(folder, error))?;
         let real = real_folder.join(name);
         refuse_destination(&real, evidence)?;
         let mut partial = real.clone().into_os_string();

@@ -4,7 +4,7 @@ use super::container::{self, Candidate, Disk, HEAD, Integrity, Opened, Refusal};
 use super::tree::{self, Folder, Installation, LooseFiles, Single, Store, Unknown};
 use super::volume::{self, kind, partitions};
 use super::{Found, Media, OpenedVolume, Source, Tree, Volume, VolumeKind};
-use crate::file_bytes::{BLOCK_DEVICE, FileBytes, Slice};
+use crate::file_bytes::{BLOCK_DEVICE, FileBytes, Slice, real_path};
 use crate::{Error, Spill};
 use evidence::{Bytes, FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ pub fn open(path: &Path, spill: &Spill) -> Result<Vec<Source>, Error> {
 
 /// The name of a folder that was given, also when it was given as `.`.
 fn own_name(path: &Path) -> String {
-    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let absolute = real_path(path).unwrap_or_else(|_| path.to_owned());
     absolute.file_name().map(tree::kept).unwrap_or_default()
 }
 

@@ -3,6 +3,7 @@
 use super::rows::Row;
 use super::{Check, Member, Store, VerifyReport, WrongKind};
 use crate::Error;
+use crate::file_bytes::real_path;
 use crate::progress::Observer;
 use crate::spill::{Sorter, Spill};
 use std::fs::{File, Metadata};
@@ -33,7 +34,7 @@ pub(in crate::bundle) fn locate(path: &Path) -> Result<(PathBuf, String), Error>
         path: path.to_owned(),
         why: "there is no bagit.txt in this folder or in the only folder in it".to_owned(),
     })?;
-    let name = root.canonicalize().ok().and_then(|real| real.file_name().map(|name| crate::shown(Path::new(name))));
+    let name = real_path(&root).ok().and_then(|real| real.file_name().map(|name| crate::shown(Path::new(name))));
     Ok((root, name.unwrap_or_default()))
 }
 
