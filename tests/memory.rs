@@ -120,17 +120,18 @@ fn eight_hives_on_eight_threads_stay_below_the_ceiling() {
     assert!(peak <= ceiling_kib(LOW_MIB), "{peak} KiB");
 }
 
+/// 200,000, or as many as `COMTRAIL_WANTED` says; 2,000,000 take some minutes.
 #[test]
-fn two_hundred_thousand_files_that_are_wanted_stay_below_the_ceiling() {
-    const COUNT: usize = 200_000;
+fn any_number_of_files_that_are_wanted_stays_below_the_ceiling() {
+    let count: usize = std::env::var("COMTRAIL_WANTED").map_or(200_000, |count| count.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let (software, source) = (folder.path().join("SOFTWARE"), folder.path().join("a.zip"));
     hive(&software, 1, 10);
-    let logs = (0..COUNT).map(|number| format!("C/Windows/System32/winevt/Logs/x{number}.evtx"));
+    let logs = (0..count).map(|number| format!("C/Windows/System32/winevt/Logs/x{number}.evtx"));
     archive(&source, logs, ("C/Windows/System32/config/SOFTWARE", &software));
     let case = folder.path().join("case");
     let (peak, objects) = run_into(&source, &case, LOW);
-    assert_eq!(objects.len(), COUNT + 1);
+    assert_eq!(objects.len(), count + 1);
     assert!(peak <= ceiling_kib(LOW_MIB), "{peak} KiB");
     // Each is told of: those that have no line of their own in the coverage are counted.
     let report: serde_json::Value =
@@ -139,7 +140,7 @@ fn two_hundred_thousand_files_that_are_wanted_stay_below_the_ceiling() {
     let own = coverage.iter().filter(|row| row["source"].as_str().unwrap().starts_with('x')).count();
     let more = coverage.iter().find(|row| row["source"] == "further event logs").unwrap();
     let meaning = more["meaning"].as_str().unwrap();
-    assert!(meaning.starts_with(&format!("{} more logs are empty", COUNT - own)), "{meaning}");
+    assert!(meaning.starts_with(&format!("{} more logs are empty", count - own)), "{meaning}");
     let html = std::fs::read_to_string(case.join("report.html")).unwrap();
     assert!(html.len() < 1 << 20, "{}", html.len());
 }

@@ -10,7 +10,10 @@ use crate::progress::{Progress, Style};
 use crate::{pace, place, signals};
 use anyhow::Context;
 use collector::source::{PartitionId, Source, VolumeKind, live};
-use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Resume, Step, ToolFacts};
+use collector::{
+    AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, Observer, Resume, Step, ToolFacts,
+    first_located,
+};
 use evidence::{Artifact, Fields, Filetime, Focus, Hive, Input, Location, ProblemKind};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -113,16 +116,20 @@ fn by_place(source: &Source, path: &Path, several: bool) -> String {
 /// The host's own words about itself, by name.
 type Facts = Vec<(String, String)>;
 
+/// Hives of one kind that are asked for them.
+const MOST_HIVES: usize = 16;
+
 /// Facts of the system volume's hives that describe the bundle, and the drive letters of the partitions. The analysis
 /// reads them again, with citations.
 fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
     let (mut facts, mut letters) = (Vec::new(), Vec::new());
     let Some(artifact) = artifacts::by_id("host") else { return (facts, letters) };
+    let is_present =
+        |one: &Located| !matches!(source.volumes[one.volume].0.kind, VolumeKind::ShadowCopy | VolumeKind::OtherCopy);
     for hive in [Hive::System, Hive::Software] {
-        for located in collector::locate(source, &Location::Key { hive, key: "" }).0 {
+        for located in first_located(source, &Location::Key { hive, key: "" }, MOST_HIVES, &is_present).0 {
             let (volume, tree) = &source.volumes[located.volume];
-            let earlier = matches!(volume.kind, VolumeKind::ShadowCopy | VolumeKind::OtherCopy);
-            let Some(Ok(content)) = tree.as_ref().filter(|_| !earlier).map(|tree| tree.open(&located.found)) else {
+            let Some(Ok(content)) = tree.as_ref().map(|tree| tree.open(&located.found)) else {
                 continue;
             };
             let path = located.original_path(volume);

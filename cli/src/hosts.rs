@@ -4,6 +4,7 @@ use crate::args::{CollectLimits, Common, WhichHost};
 use crate::collect::{self, Opened};
 use crate::parse::parse;
 use collector::source::Source;
+use collector::{Located, first_located};
 use evidence::{Bytes, Focus, Input};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -100,10 +101,10 @@ pub(crate) fn named_by_records(source: &Source) -> Option<String> {
     const LENGTH: u64 = 4096 + 2 * 65_536;
     let artifact = artifacts::by_id("event-log")?;
     let mut votes: BTreeMap<String, usize> = BTreeMap::new();
-    let located = artifact.locations.iter().flat_map(|location| collector::locate(source, location).0);
     // What other computers forwarded does not name this one.
-    let own = located.filter(|one| !one.found.is_folder && !one.found.path.ends_with("ForwardedEvents.evtx"));
-    for one in own.take(MOST_LOGS) {
+    let is_own = |one: &Located| !one.found.is_folder && !one.found.path.ends_with("ForwardedEvents.evtx");
+    let located = artifact.locations.iter().flat_map(|location| first_located(source, location, MOST_LOGS, &is_own).0);
+    for one in located.take(MOST_LOGS) {
         let Some(tree) = source.volumes.get(one.volume).and_then(|(_, tree)| tree.as_deref()) else { continue };
         let Ok(content) = tree.open(&one.found) else { continue };
         let head = Head { whole: &*content, length: LENGTH };

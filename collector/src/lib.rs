@@ -8,6 +8,7 @@ mod bundle;
 mod digest;
 mod error;
 mod file_bytes;
+mod key_set;
 mod progress;
 mod run;
 mod shown;
@@ -26,7 +27,7 @@ pub use file_bytes::{real_path, special_file};
 pub use progress::{Observer, Progress, Silent, Step};
 pub use run::{
     AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, RecoverRequest, Recovered, Resume, collect,
-    hive_logs, locate, recover,
+    first_located, hive_logs, recover,
 };
 pub use shown::shown;
 pub use spill::Spill;

@@ -17,10 +17,14 @@ pub(super) const NOWHERE: u64 = u64::MAX;
 /// What is at the front of each description: its length, and the place of its payload.
 const HEAD: usize = 12;
 
+/// Rows of a group.
+const GROUP: usize = 16;
+
 /// The objects while they are being read.
 pub(super) struct Builder {
     rows: Spool,
-    starts: Vec<u64>,
+    count: usize,
+    groups: Vec<u64>,
 }
 
 /// The objects of a bundle.
@@ -33,22 +37,33 @@ pub struct ItemTable {
 }
 
 enum Kept {
-    Held { items: Vec<Item>, places: Vec<u64> },
-    Spilled { rows: Box<dyn Bytes>, starts: Vec<u64> },
+    Held {
+        items: Vec<Item>,
+        places: Vec<u64>,
+    },
+    /// Where each group of rows begins; the others are found by the lengths of those before them.
+    Spilled {
+        rows: Box<dyn Bytes>,
+        count: usize,
+        groups: Vec<u64>,
+    },
 }
 
 impl Builder {
     pub(super) fn new(spill: &Spill) -> Self {
-        Builder { rows: Spool::new(spill), starts: Vec::new() }
+        Builder { rows: Spool::new(spill), count: 0, groups: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.starts.len()
+        self.count
     }
 
     /// Takes the next object, as it is described, and the place of its payload.
     pub(super) fn push(&mut self, line: &str, place: u64) -> io::Result<()> {
-        self.starts.push(self.rows.len());
+        if self.count.is_multiple_of(GROUP) {
+            self.groups.push(self.rows.len());
+        }
+        self.count += 1;
         let length = u32::try_from(line.len()).map_err(io::Error::other)?;
         self.rows.push(&length.to_le_bytes())?;
         self.rows.push(&place.to_le_bytes())?;
@@ -70,9 +85,8 @@ impl Builder {
             }
         })?;
         by_path.sort();
-        let mut starts = self.starts;
-        starts.shrink_to_fit();
-        let kept = if few { Kept::Held { items, places } } else { Kept::Spilled { rows, starts } };
+        let Builder { count, groups, .. } = self;
+        let kept = if few { Kept::Held { items, places } } else { Kept::Spilled { rows, count, groups } };
         Ok(ItemTable { kept, by_path, failure: Mutex::new(None) })
     }
 }
@@ -138,18 +152,23 @@ impl ItemTable {
     }
 
     fn row(&self, id: ItemId) -> Option<(Vec<u8>, u64)> {
-        let Kept::Spilled { rows, starts } = &self.kept else { return None };
-        let start = *starts.get(id.0 as usize)?;
-        let read = || -> io::Result<(Vec<u8>, u64)> {
+        let Kept::Spilled { rows, count, groups } = &self.kept else { return None };
+        let number = Some(id.0 as usize).filter(|number| number < count)?;
+        let mut at = *groups.get(number / GROUP)?;
+        let exact = |at: u64, buffer: &mut [u8]| match rows.read_full_at(at, buffer)? == buffer.len() {
+            true => Ok(()),
+            false => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+        };
+        let mut read = || -> io::Result<(Vec<u8>, u64)> {
             let mut head = [0; HEAD];
-            let whole = |read: usize, wanted: usize| match read == wanted {
-                true => Ok(()),
-                false => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-            };
-            whole(rows.read_full_at(start, &mut head)?, HEAD)?;
+            for _ in 0..number % GROUP {
+                exact(at, &mut head)?;
+                at += (HEAD + read_head(head).0) as u64;
+            }
+            exact(at, &mut head)?;
             let (length, place) = read_head(head);
             let mut line = vec![0; length];
-            whole(rows.read_full_at(start + HEAD as u64, &mut line)?, length)?;
+            exact(at + HEAD as u64, &mut line)?;
             Ok((line, place))
         };
         read().map_err(|error| self.failed(error)).ok()
@@ -160,7 +179,7 @@ impl Items for ItemTable {
     fn count(&self) -> usize {
         match &self.kept {
             Kept::Held { items, .. } => items.len(),
-            Kept::Spilled { starts, .. } => starts.len(),
+            Kept::Spilled { count, .. } => *count,
         }
     }
 

@@ -5,7 +5,7 @@
 //! nothing is ambiguous. It is not `%XX`: BagIt demands that a percent sign in a file name be encoded once more in
 //! the manifests, the Python library `bagit` does not undo that, and a bag that only some programs accept is of no use.
 
-use std::collections::HashSet;
+use crate::key_set::KeySet;
 
 /// File systems keep names up to 255 bytes.
 const MAX_COMPONENT: usize = 200;
@@ -65,8 +65,8 @@ pub fn encoded_name(name: &str) -> String {
 /// Gives out names, each once, also on systems that ignore case and where a file cannot have the name of a folder.
 #[derive(Default)]
 pub(crate) struct Names {
-    files: HashSet<u64>,
-    folders: HashSet<u64>,
+    files: KeySet,
+    folders: KeySet,
 }
 
 /// A name without regard to case, as a number. Should two names ever share one, the second gets a suffix that it
@@ -90,7 +90,7 @@ impl Names {
             let mut candidate = wanted.clone();
             for number in 2u32.. {
                 let key = key(&candidate);
-                let taken = self.files.contains(&key) || is_file && self.folders.contains(&key);
+                let taken = self.files.contains(key) || is_file && self.folders.contains(key);
                 if !taken {
                     break;
                 }
@@ -113,6 +113,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     fn one(path: &str) -> String {
         Names::default().allocate("C", path)

@@ -126,8 +126,16 @@ fn follow(source: &Source, volume: usize, folder: &str, problems: &mut Vec<Probl
     }
 }
 
-/// The folders that a component with a wildcard, or a plain path, stands for.
-fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Problem>) -> Vec<Place> {
+/// Gives the folders that a component with a wildcard, or a plain path, stands for. A folder that was gone through already
+/// by another name is passed over.
+fn each_folder(
+    source: &Source,
+    volume: usize,
+    pattern: &str,
+    seen: &mut BTreeSet<Place>,
+    problems: &mut Vec<Problem>,
+    take: &mut dyn FnMut(Place, &mut Vec<Problem>),
+) {
     let (parent, is_plain) = match pattern.strip_suffix(r"\*") {
         None => (pattern, true),
         Some(parent) => (parent, false),
@@ -135,8 +143,8 @@ fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Pro
     // Windows' own link for programs from before Vista leads to where is looked anyway.
     let mut unsaid = Vec::new();
     let said = if parent.ends_with(LEGACY_PROFILES) { &mut unsaid } else { &mut *problems };
-    let Some((volume, path)) = follow(source, volume, parent, said) else { return Vec::new() };
-    let Some(tree) = source.volumes[volume].1.as_deref() else { return Vec::new() };
+    let Some((volume, path)) = follow(source, volume, parent, said) else { return };
+    let Some(tree) = source.volumes[volume].1.as_deref() else { return };
     let found = match tree.lookup(&path) {
         Ok(found) => found.filter(|found| found.is_folder),
         Err(problem) => {
@@ -144,18 +152,16 @@ fn folders(source: &Source, volume: usize, pattern: &str, problems: &mut Vec<Pro
             None
         }
     };
-    let Some(found) = found else { return Vec::new() };
+    let Some(found) = found.filter(|found| seen.insert((volume, found.path.clone()))) else { return };
     if is_plain {
-        return vec![(volume, found.path)];
+        return take((volume, found.path), problems);
     }
-    let mut folders = Vec::new();
     let listed = tree.each(&found, &mut |child| {
         if child.is_folder && child.stream.is_none() {
-            folders.push((volume, child.path));
+            take((volume, child.path), problems);
         }
     });
     problems.extend(listed.err().map(|problem| on_volume(problem, &source.volumes[volume].0)));
-    folders
 }
 
 /// Gets what is located, as it is found.
@@ -185,11 +191,13 @@ fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Probl
         let beside = volume.beside_windows();
         let patterns = PROFILES_BESIDE.map(|pattern| format!("{beside}{pattern}"));
         let places = PROFILES_BELOW.map(|pattern| format!("{windows}{pattern}"));
-        let mut profiles = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for pattern in patterns.iter().chain(&places) {
-            profiles.extend(folders(source, index, pattern, problems));
+            each_folder(source, index, pattern, &mut seen, problems, &mut |profile, problems| {
+                below(source, &profile, rest, problems, take);
+            });
         }
-        return profiles.iter().for_each(|profile| below(source, profile, rest, problems, take));
+        return;
     }
     below(source, &(index, String::new()), pattern, problems, take);
 }
@@ -251,19 +259,34 @@ fn is_for(location: &Location, format: Format) -> bool {
     }
 }
 
-/// What is at a declared location, in a stable order, and what went wrong while looking. For a key it is the
-/// hive files; their logs are found with [`hive_logs`].
-pub fn locate(source: &Source, location: &Location) -> (Vec<Located>, Vec<Problem>) {
-    let mut located: Vec<(usize, Located)> = Vec::new();
-    let problems = each_located(source, location, &mut |pattern, one| located.push((pattern, one)));
-    let order =
-        |(pattern, one): &(usize, Located)| (*pattern, one.volume, one.found.path.clone(), one.found.stream.clone());
-    located.sort_by_cached_key(order);
-    located.dedup_by(|a, b| order(a) == order(b));
-    (located.into_iter().map(|(_, one)| one).collect(), problems)
+/// The first so many that are wanted of what is at a declared location, in a stable order, and what went wrong while
+/// looking. For a key it is the hive files; their logs are found with [`hive_logs`].
+pub fn first_located(
+    source: &Source,
+    location: &Location,
+    most: usize,
+    is_wanted: &dyn Fn(&Located) -> bool,
+) -> (Vec<Located>, Vec<Problem>) {
+    let mut first = BTreeMap::new();
+    let problems = each_located(source, location, &mut |pattern, one| {
+        if is_wanted(&one) {
+            first.insert((pattern, one.volume, one.found.path.clone(), one.found.stream.clone()), one);
+        }
+        // There can be millions of them.
+        if first.len() > most {
+            first.pop_last();
+        }
+    });
+    (first.into_values().collect(), problems)
 }
 
-/// The same, as it is found: with the number of the pattern that it was found by, and some of it several times.
+#[cfg(test)]
+pub(crate) fn locate(source: &Source, location: &Location) -> (Vec<Located>, Vec<Problem>) {
+    first_located(source, location, usize::MAX, &|_| true)
+}
+
+/// What is at a declared location, as it is found: with the number of the pattern that it was found by, and some of it
+/// several times.
 fn each_located(source: &Source, location: &Location, take: &mut dyn FnMut(usize, Located)) -> Vec<Problem> {
     let (patterns, on) = patterns(location);
     let mut problems = Vec::new();

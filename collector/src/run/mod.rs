@@ -12,7 +12,9 @@ mod store;
 mod way_out;
 
 pub use lead_path::LeadPath;
-pub use locate::{Located, hive_logs, locate};
+#[cfg(test)]
+pub(crate) use locate::locate;
+pub use locate::{Located, first_located, hive_logs};
 pub use recover::{RecoverRequest, Recovered, recover};
 pub use resume::Resume;
 

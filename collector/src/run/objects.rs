@@ -3,12 +3,13 @@
 use super::leads::add_named_by;
 use super::locate::Key;
 use crate::bundle::Sums;
+use crate::key_set::KeySet;
 use crate::source::Found;
 use crate::spill::{Sorter, Spill, Spool};
 use evidence::{Item, ItemId, ItemStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::io::{self, BufRead};
 
@@ -42,7 +43,7 @@ pub(crate) struct Objects {
     count: usize,
     /// Which were tried. A number for each is enough to know one again; nobody can choose names whose numbers agree,
     /// since the numbers are made anew for each run.
-    known: HashSet<u64>,
+    known: KeySet,
     hasher: RandomState,
     later: BTreeMap<Key, Later>,
 }
@@ -59,7 +60,7 @@ impl Objects {
         Objects {
             lines: Spool::new(spill),
             count: 0,
-            known: HashSet::new(),
+            known: KeySet::default(),
             hasher: RandomState::new(),
             later: BTreeMap::new(),
         }
@@ -71,7 +72,7 @@ impl Objects {
 
     /// Whether this object was tried.
     pub(crate) fn has(&self, key: &Key) -> bool {
-        self.known.contains(&self.hasher.hash_one(key))
+        self.known.contains(self.hasher.hash_one(key))
     }
 
     /// Where the next one will be.

@@ -73,9 +73,6 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// Gets a child, and what takes a match.
-type Other<'a> = &'a mut dyn FnMut(Found, &mut dyn FnMut(Found));
-
 struct Walk<'a, 'b> {
     tree: &'b dyn Tree,
     pattern: &'b Pattern<'a>,
@@ -95,33 +92,34 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The folders below a folder whose names are such; every other child goes to `other`.
-    fn folders(&mut self, folder: &str, is_wanted: &dyn Fn(&str) -> bool, other: Other<'_>) -> Vec<String> {
-        let mut folders = Vec::new();
-        let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return folders };
-        let before = self.names;
-        let (names, take) = (&mut self.names, &mut *self.take);
+    /// Goes through a folder. Its children are never kept, since there can be millions.
+    fn each_child(&mut self, folder: &str, take: &mut dyn FnMut(&mut Self, Found)) {
+        let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return };
         let listed = self.tree.each(&folder, &mut |child| {
-            *names = names.saturating_add(1);
-            if *names > MAX_NAMES {
-                return;
+            self.names = self.names.saturating_add(1);
+            if self.names == MAX_NAMES + 1 {
+                self.problems.push(Problem::new(
+                    Stage::Locate,
+                    ProblemKind::LimitReached,
+                    self.pattern.components.join("\\"),
+                    format!("more than {MAX_NAMES} names would have to be looked at"),
+                    "files that this pattern stands for may be missing",
+                ));
             }
-            if child.is_folder && child.stream.is_none() && is_wanted(last(&child.path)) {
-                folders.push(child.path.clone());
+            if self.names <= MAX_NAMES {
+                take(self, child);
             }
-            other(child, take);
         });
         self.problems.extend(listed.err());
-        if self.names > MAX_NAMES && before <= MAX_NAMES {
-            self.problems.push(Problem::new(
-                Stage::Locate,
-                ProblemKind::LimitReached,
-                self.pattern.components.join("\\"),
-                format!("more than {MAX_NAMES} names would have to be looked at"),
-                "files that this pattern stands for may be missing",
-            ));
-        }
-        folders
+    }
+
+    /// The same, with the folders in it alone.
+    fn each_folder(&mut self, folder: &str, take: &mut dyn FnMut(&mut Self, &str)) {
+        self.each_child(folder, &mut |walk, child| {
+            if child.is_folder && child.stream.is_none() {
+                take(walk, &child.path);
+            }
+        });
     }
 
     fn descend(&mut self, folder: &str, rest: &[&str], depth: usize) {
@@ -138,23 +136,23 @@ impl Walk<'_, '_> {
         }
         if *component == "**" {
             self.descend(folder, further, depth + 1);
-            for child in self.folders(folder, &|_| true, &mut |_, _| ()) {
-                self.descend(&child, rest, depth + 1);
-            }
+            self.each_folder(folder, &mut |walk, child| walk.descend(child, rest, depth + 1));
         } else if !further.is_empty() && has_wildcard(component) {
-            for child in self.folders(folder, &|name| matches(component, name), &mut |_, _| ()) {
-                self.descend(&child, further, depth + 1);
-            }
+            self.each_folder(folder, &mut |walk, child| {
+                if matches(component, last(child)) {
+                    walk.descend(child, further, depth + 1);
+                }
+            });
         } else if has_wildcard(component) || further.is_empty() && self.pattern.stream.is_some_and(has_wildcard) {
             let wanted = self.pattern.stream;
-            self.folders(folder, &|_| false, &mut |child, take| {
+            self.each_child(folder, &mut |walk, child| {
                 let is_wanted = match (wanted, &child.stream) {
                     (None, None) => !child.is_folder,
                     (Some(pattern), Some(stream)) => matches(pattern, stream),
                     _ => false,
                 };
                 if is_wanted && matches(component, last(&child.path)) {
-                    take(child);
+                    (walk.take)(child);
                 }
             });
         } else if further.is_empty() {

@@ -43,7 +43,7 @@ fn refusal(path: &Path) -> String {
 
 /// The files of a source at a location, by original path.
 fn at(source: &Source, location: &Location) -> Vec<String> {
-    let (located, problems) = crate::locate(source, location);
+    let (located, problems) = crate::run::locate(source, location);
     assert!(problems.is_empty(), "{problems:?}");
     located.iter().map(|located| located.original_path(&source.volumes[located.volume].0)).collect()
 }
@@ -135,7 +135,7 @@ fn a_path_that_is_too_low_gives_the_same_paths() {
     let config = &opened(&folder.path().join("C/Windows/System32/config"))[0];
     let hive = Location::Key { hive: evidence::Hive::System, key: "" };
     assert_eq!(at(config, &hive), [r"{files}\SYSTEM"]);
-    let (located, _) = crate::locate(config, &hive);
+    let (located, _) = crate::run::locate(config, &hive);
     let its_logs: Vec<String> =
         crate::hive_logs(config, &located[0]).iter().map(|log| log.found.path.clone()).collect();
     assert_eq!(its_logs, [r"\SYSTEM.LOG1"]);
@@ -553,7 +553,7 @@ fn links_are_followed_inside_of_a_tree_and_named_where_they_lead_out() {
         let link = tree.join("Windows/Prefetch");
         symlink(target, &link).unwrap();
         let found = opened(folder.path());
-        let (located, problems) = crate::locate(&found[0], &Location::File(r"%SystemRoot%\Prefetch\*.pf"));
+        let (located, problems) = crate::run::locate(&found[0], &Location::File(r"%SystemRoot%\Prefetch\*.pf"));
         assert!(located.is_empty() && problems.len() == 1, "{target}: {problems:?}");
         assert_eq!(problems[0].kind, ProblemKind::AccessDenied);
         assert!(
@@ -567,7 +567,7 @@ fn links_are_followed_inside_of_a_tree_and_named_where_they_lead_out() {
     // One that only a wildcard comes by is named too.
     symlink("/outside", tree.join("Users/eve")).unwrap();
     let found = opened(folder.path());
-    let _ = crate::locate(&found[0], &users);
+    let _ = crate::run::locate(&found[0], &users);
     let problems = found[0].volumes[0].1.as_ref().unwrap().take_problems();
     assert!(problems.len() == 1 && problems[0].item == r"\Users\eve", "{problems:?}");
     assert!(problems[0].what.contains("/outside"), "{problems:?}");
@@ -587,7 +587,8 @@ fn links_in_archives_are_followed_and_named_too() {
     };
     assert_eq!(logs(&opened(packed("/EvtLogs").path())[0]), [r"C:\EvtLogs\Security.evtx"]);
     let found = opened(packed("../../../../elsewhere").path());
-    let (located, problems) = crate::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
+    let (located, problems) =
+        crate::run::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
     assert!(located.is_empty() && problems.len() == 1, "{problems:?}");
     assert!(problems[0].what.contains("../../../../elsewhere"), "{problems:?}");
 }

@@ -96,7 +96,7 @@ fn of_two_copies_the_readable_one_is_used_however_long_the_other_is() {
     );
     assert!(effect.contains("signature") && effect.contains("checksums"), "{effect}");
     // A log is used with the hive that it lies beside, though the other one is longer.
-    let log = crate::locate(&found[0], &Location::Key { hive: evidence::Hive::System, key: "" }).0;
+    let log = crate::run::locate(&found[0], &Location::Key { hive: evidence::Hive::System, key: "" }).0;
     let logs = crate::run::hive_logs(&found[0], &log[0]);
     let logs: Vec<String> = logs.iter().map(|log| log.original_path(&found[0].volumes[log.volume].0)).collect();
     assert_eq!(logs, [format!("{SYSTEM}.LOG1")]);
@@ -257,7 +257,7 @@ fn a_link_to_another_drive_of_the_collection_is_followed() {
     }
     symlink(r"E:\Logs", &link).unwrap();
     let found = opened(folder.path());
-    let said = crate::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")).1;
+    let said = crate::run::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")).1;
     assert!(said.len() == 1 && said[0].what.contains(r"E:\Logs"), "{said:?}");
 }
 
