@@ -23,8 +23,8 @@
 //! # Limits
 //! Method bodies are not followed, and signatures are not verified. A base class in another assembly is read where that
 //! assembly was collected from the same folder; where it was not, what depends on it is unknown, never no. A link time of
-//! a reproducible build is a hash. Of files above 256 MiB only the headers are described; above 16 GiB, which holes can
-//! make of any file, they are not hashed as a whole either.
+//! a reproducible build is a hash. A file is read where it is, header by header and row by row, so that its length costs
+//! no memory; above 16 GiB, which holes can make of any file, it is not hashed as a whole.
 //!
 //! # References
 //! See the references of [`ARTIFACT`].
@@ -35,15 +35,20 @@ mod library;
 mod managed;
 mod module;
 mod outlook;
+mod pass;
 mod types;
 
+use crate::formats::note::Note;
+use crate::formats::pages::{KEPT, Pages};
 use crate::formats::pe::{Directory, NotPe, Pe};
+pub use library::{SIBLING_HELD, SIBLINGS_MEMORY};
+
 use evidence::{
-    Artifact, Bytes, Claim, Fields, Format, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase,
-    ProblemKind, Record, Sink, Timestamp, Value,
+    Artifact, Claim, Fields, Format, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase, ProblemKind,
+    Record, Sink, Timestamp, Value,
 };
+use pass::Pass;
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 
 /// Suspicious assemblies.
 pub(crate) static ARTIFACT: Artifact = Artifact {
@@ -79,10 +84,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 
 const FILE: &str = "windows:pe:file";
 const STREAM: &str = "windows:ntfs:stream";
-/// Largest file that is described in full, bytes.
-const MAX_FILE: u64 = 256 << 20;
-/// How much of a larger one is looked at, bytes.
-const HEAD: usize = 4 << 20;
+/// Most memory that reading a program file takes in bytes, whatever its length: what is held of it ([`KEPT`]), what is
+/// known of its types and attributes (`module`), and what is listed of them.
+pub const PROGRAM_MEMORY: u64 = 24 << 20;
 /// Largest file that is hashed as a whole, bytes. No program is a tenth of it, and a hole can make a file longer than
 /// hashing could ever end.
 const MAX_HASHED: u64 = 16 << 30;
@@ -94,6 +98,10 @@ const MAX_LEADS: usize = 64;
 const UNKNOWN: &str = "whether the tools would run code of it is not known";
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
+    parse_holding(KEPT, input, sink);
+}
+
+fn parse_holding(kept: u64, input: &Input<'_>, sink: &mut Sink<'_>) {
     let stream = stream_name(input.original_path);
     let length = input.bytes.len();
     // A program hidden in a stream is a program; anything small that stands in one is a note about the file.
@@ -105,7 +113,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         }
         _ => {
             let mut moments = Vec::new();
-            (FILE, describe_file(input, stream, &mut moments, sink), moments)
+            (FILE, describe_file(kept, input, stream, &mut moments, sink), moments)
         }
     };
     let Some(fields) = fields else { return };
@@ -197,86 +205,24 @@ fn map(members: Vec<(&str, Value)>) -> Value {
     Value::Map(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// SHA-256, SHA-1 and MD5, taken in one go.
-#[derive(Default)]
-struct Hashes {
-    sha256: Sha256,
-    sha1: sha1::Sha1,
-    md5: md5::Md5,
-}
-
-impl Hashes {
-    fn take(&mut self, data: &[u8]) {
-        // In pieces that stay in the cache for all three.
-        for piece in data.chunks(64 << 10) {
-            self.sha256.update(piece);
-            self.sha1.update(piece);
-            self.md5.update(piece);
-        }
-    }
-
-    /// Takes all of something that is too large for memory.
-    fn take_all(&mut self, bytes: &dyn Bytes) -> std::io::Result<()> {
-        let mut buffer = vec![0; 1 << 20];
-        let mut offset = 0;
-        loop {
-            let read = bytes.read_full_at(offset, &mut buffer)?;
-            if read == 0 {
-                return Ok(());
-            }
-            self.take(&buffer[..read]);
-            offset += read as u64;
-        }
-    }
-
-    fn push_to(self, fields: &mut Fields) {
-        fields.push("Sha256", hex(&self.sha256.finalize()));
-        fields.push("Sha1", hex(&self.sha1.finalize()));
-        fields.push("Md5", hex(&self.md5.finalize()));
-    }
-}
-
 fn describe_file(
+    kept: u64,
     input: &Input<'_>,
     stream: Option<&str>,
     moments: &mut Vec<Moment>,
     sink: &mut Sink<'_>,
 ) -> Option<Fields> {
-    let length = input.bytes.len();
-    let (is_whole, is_hashed) = (length <= MAX_FILE, length <= MAX_HASHED);
-    let mut hashes = Hashes::default();
-    let mut read = || -> std::io::Result<Cow<'_, [u8]>> {
-        let data = match (is_whole, input.bytes.as_slice()) {
-            (true, Some(data)) => Cow::Borrowed(data),
-            (true, None) => Cow::Owned(input.bytes.read_all(MAX_FILE)?.unwrap_or_default()),
-            (false, _) => {
-                let mut head = vec![0; HEAD];
-                let read = input.bytes.read_full_at(0, &mut head)?;
-                head.truncate(read);
-                Cow::Owned(head)
-            }
-        };
-        match (is_whole, is_hashed) {
-            (true, _) => hashes.take(&data),
-            (false, true) => hashes.take_all(input.bytes)?,
-            (false, false) => {}
+    let file = Pages::program(input.bytes, kept);
+    let parsed = Pe::parse(&file);
+    if file.failed() > 0 {
+        // What its headers say decides what the file is.
+        for note in file.take_failures() {
+            Note { effect: UNKNOWN, ..note }.report(sink);
         }
-        Ok(data)
-    };
-    let data = match read() {
-        Ok(data) => data,
-        Err(error) => {
-            read_failed(sink, &error, UNKNOWN);
-            return None;
-        }
-    };
-    if !is_whole {
-        let unhashed = if is_hashed { "" } else { ", and it is not hashed as a whole" };
-        let what = format!("the file has {length} bytes; only its headers are described{unhashed}");
-        sink.problem(ProblemKind::LimitReached, None, what, UNKNOWN);
+        return None;
     }
+    let pass = pass(&file, parsed.as_ref().ok(), sink);
     let mut fields = Fields::new();
-    let parsed = Pe::parse(&data, length);
     let cli_header = parsed.as_ref().ok().and_then(Pe::cli_header);
     let kind = match (&parsed, cli_header) {
         (Err(_), _) => "not_pe",
@@ -285,21 +231,16 @@ fn describe_file(
     };
     fields.push("Kind", kind);
     fields.push_some("Stream", stream);
-    if is_hashed {
-        hashes.push_to(&mut fields);
+    if let Some(pass) = &pass {
+        pass.push_hashes(&mut fields);
     }
+    fields.push("Size", file.len());
     match parsed {
         Ok(mut pe) => {
-            let image = is_whole.then(|| pe.image_digest::<Sha256>()).flatten();
-            fields.push_some("ImageSha256", image.map(|hash| hex(&hash)));
-            fields.push("Size", length);
-            describe_pe(&pe, is_whole, &mut fields, moments);
+            describe_pe(&pe, pass.as_ref(), &mut fields, moments);
             let mut malformed = std::mem::take(&mut pe.malformed);
             if let Some(cli_header) = cli_header {
-                let found = match is_whole {
-                    true => managed::describe(&pe, &data, cli_header, input, &mut malformed, sink),
-                    false => managed::unreadable("the file is too large to be described"),
-                };
+                let found = managed::describe(&pe, cli_header, input, &mut malformed, sink);
                 found.into_iter().for_each(|(name, value)| fields.push(name, value));
             }
             if !malformed.is_empty() {
@@ -315,20 +256,35 @@ fn describe_file(
             }
             fields.push("Malformed", malformed);
         }
-        Err(why) => {
-            fields.push("Size", length);
-            describe_other(&data, input.original_path, why, &mut fields, sink);
-        }
+        Err(why) => describe_other(&file, input.original_path, why, &mut fields, sink),
     }
+    file.take_failures().into_iter().for_each(|note| note.report(sink));
     Some(fields)
 }
 
+/// What takes every byte of the file; `None` where the file is too long or cannot be read to its end.
+fn pass(file: &Pages<'_>, pe: Option<&Pe<'_>>, sink: &mut Sink<'_>) -> Option<Pass> {
+    let effect = "it has no hashes by which it could be recognised";
+    if file.len() > MAX_HASHED {
+        let what = format!("the file has {} bytes; it is not hashed as a whole", file.len());
+        sink.problem(ProblemKind::LimitReached, None, what, effect);
+        return None;
+    }
+    match Pass::over(file, pe) {
+        Ok(pass) => Some(pass),
+        Err(error) => {
+            read_failed(sink, &error, effect);
+            None
+        }
+    }
+}
+
 /// A file that is no program: its first bytes, and the text of a configuration file.
-fn describe_other(data: &[u8], path: &str, why: NotPe, fields: &mut Fields, sink: &mut Sink<'_>) {
-    fields.push("FirstBytes", hex(&data[..data.len().min(16)]));
+fn describe_other(file: &Pages<'_>, path: &str, why: NotPe, fields: &mut Fields, sink: &mut Sink<'_>) {
+    fields.push("FirstBytes", hex(&file.prefix(0, 16)));
     if path.to_lowercase().ends_with(".config") {
-        fields.push_some("Text", as_text(&data[..data.len().min(MAX_TEXT)]));
-        if data.len() > MAX_TEXT {
+        fields.push_some("Text", as_text(&file.prefix(0, MAX_TEXT as u64)));
+        if file.len() > MAX_TEXT as u64 {
             sink.problem(
                 ProblemKind::LimitReached,
                 None,
@@ -340,15 +296,14 @@ fn describe_other(data: &[u8], path: &str, why: NotPe, fields: &mut Fields, sink
     let (kind, what) = match why {
         NotPe::NoDosHeader => return,
         NotPe::NoPeHeader { offset } => {
-            let found = usize::try_from(offset).ok().and_then(|at| data.get(at..at.checked_add(4)?)).unwrap_or(&[]);
-            let actual = found.escape_ascii().to_string();
+            let actual = file.prefix(offset, 4).escape_ascii().to_string();
             (
                 ProblemKind::BadSignature { offset, expected: r"PE\0\0".into(), actual },
                 "it begins like a program and has no PE header: a program for DOS or 16-bit Windows, or damaged",
             )
         }
         NotPe::CutOff { offset } => (
-            ProblemKind::Truncated { offset, expected: 1, actual: (data.len() as u64).saturating_sub(offset) },
+            ProblemKind::Truncated { offset, expected: 1, actual: file.len().saturating_sub(offset) },
             "it begins like a program and ends within its headers",
         ),
         NotPe::UnknownOptionalHeader { magic, .. } => (
@@ -359,7 +314,7 @@ fn describe_other(data: &[u8], path: &str, why: NotPe, fields: &mut Fields, sink
     sink.problem(kind, None, what, "as it is, no tool can load it; what it may have been is not known");
 }
 
-fn describe_pe(pe: &Pe<'_>, is_whole: bool, fields: &mut Fields, moments: &mut Vec<Moment>) {
+fn describe_pe(pe: &Pe<'_>, pass: Option<&Pass>, fields: &mut Fields, moments: &mut Vec<Moment>) {
     fields.push("Machine", machine(pe.machine));
     fields.push("Library", pe.characteristics & 0x2000 != 0);
     fields.push("EntryPoint", pe.entry_point);
@@ -374,9 +329,7 @@ fn describe_pe(pe: &Pe<'_>, is_whole: bool, fields: &mut Fields, moments: &mut V
             ("Size", section.size.into()),
             ("Flags", format!("{:#010x}", section.flags).into()),
         ];
-        if is_whole {
-            members.push(("Entropy", entropy(pe.section_bytes(section)).into()));
-        }
+        members.extend(pass.map(|pass| ("Entropy", pass.entropy(pe.section_range(section)).into())));
         map(members)
     });
     fields.push("Sections", Value::List(sections.collect()));
@@ -422,27 +375,6 @@ fn machine(code: u16) -> String {
     }
 }
 
-/// Shannon entropy in bits for each byte, two decimals: 0.00 for one value only, 8.00 for noise.
-fn entropy(data: &[u8]) -> String {
-    let mut counts = [[0u64; 256]; 4];
-    // Four tables, so that runs of one value do not wait for each other.
-    let mut quads = data.chunks_exact(4);
-    for quad in &mut quads {
-        for (table, byte) in counts.iter_mut().zip(quad) {
-            table[usize::from(*byte)] += 1;
-        }
-    }
-    quads.remainder().iter().for_each(|byte| counts[0][usize::from(*byte)] += 1);
-    let total = data.len() as f64;
-    let bits: f64 = (0..256)
-        .map(|value| counts.iter().map(|table| table[value]).sum::<u64>())
-        .filter(|count| *count > 0)
-        .map(|count| count as f64 / total)
-        .map(|share| -share * share.log2())
-        .sum();
-    format!("{:.2}", bits.abs())
-}
-
 /// How the link time is to be read. A build that is reproducible by its own word, or whose stamp has the high bit, which
 /// no time before 2038 has, stores a hash. Nothing was linked for Windows NT before 1993, and no assembly before 2002.
 fn timestamp(pe: &Pe<'_>, is_reproducible: bool, fields: &mut Fields, moments: &mut Vec<Moment>) {
@@ -470,18 +402,26 @@ fn timestamp(pe: &Pe<'_>, is_reproducible: bool, fields: &mut Fields, moments: &
 mod tests {
     use super::*;
     use crate::formats::cli::{Metadata, Table};
-    use evidence::Focus;
+    use crate::formats::pages::PAGE;
+    use evidence::{Bytes, Focus};
+    use std::ops::Range;
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
     const HOOKS: &[u8] = include_bytes!("../../fixtures/assembly/com-hooks/input");
     const SERVICED: &[u8] = include_bytes!("../../fixtures/assembly/serviced/input");
 
     fn parse_at(path: &str, bytes: &dyn Bytes) -> (Vec<Record>, usize) {
+        let (records, problems) = parse_holding_at(KEPT, path, bytes);
+        (records, problems.len())
+    }
+
+    fn parse_holding_at(kept: u64, path: &str, bytes: &dyn Bytes) -> (Vec<Record>, Vec<evidence::Problem>) {
         let mut records = Vec::new();
         let mut on_record = |record| records.push(record);
         let mut sink = Sink::new(path, &mut on_record);
         let focus = Focus::default();
-        parse(&Input { original_path: path, bytes, companions: Vec::new(), focus: &focus }, &mut sink);
-        let problems = sink.finish().len();
+        parse_holding(kept, &Input { original_path: path, bytes, companions: Vec::new(), focus: &focus }, &mut sink);
+        let problems = sink.finish();
         (records, problems)
     }
 
@@ -494,17 +434,22 @@ mod tests {
         (part("State").to_owned(), part("Because").to_owned())
     }
 
+    /// What the headers and metadata of the fixture say.
+    fn of<T>(data: &[u8], ask: impl Fn(&Pe<'_>, &Metadata<'_>) -> T) -> T {
+        let bytes = data.to_vec();
+        let file = Pages::program(&bytes, KEPT);
+        let pe = Pe::parse(&file).unwrap();
+        ask(&pe, &Metadata::parse(&pe, pe.cli_header().unwrap()).unwrap())
+    }
+
     /// File offset of a row of the fixture.
     fn row(data: &[u8], table: Table, row: u32) -> usize {
-        let pe = Pe::parse(data, data.len() as u64).unwrap();
-        let metadata = Metadata::parse(&pe, data, pe.cli_header().unwrap()).unwrap();
-        metadata.row_offset(table, row).unwrap() as usize
+        of(data, |_, metadata| metadata.row_offset(table, row).unwrap() as usize)
     }
 
     /// File offset of a field of the CLI header.
     fn cli_header(data: &[u8], field: usize) -> usize {
-        let pe = Pe::parse(data, data.len() as u64).unwrap();
-        pe.offset_of(pe.cli_header().unwrap()).unwrap() + field
+        of(data, |pe, _| pe.offset_of(pe.cli_header().unwrap()).unwrap() as usize + field)
     }
 
     #[test]
@@ -559,16 +504,12 @@ mod tests {
         let mut data = SERVICED.to_vec();
         // The attributes are unhooked, then more of them are claimed than there are bytes for.
         let at = row(&data, Table::CustomAttribute, 1);
-        let count = {
-            let pe = Pe::parse(&data, data.len() as u64).unwrap();
-            let metadata = Metadata::parse(&pe, &data, pe.cli_header().unwrap()).unwrap();
-            metadata.rows(Table::CustomAttribute)
-        };
+        let count = of(&data, |_, metadata| metadata.rows(Table::CustomAttribute));
         data[at..at + 6 * count as usize].fill(0);
         assert_eq!(outlook(&fields(&data), "ExecutesOnRegister").0, "no");
         // The counts stand behind the header of the tables, one for each table that is there.
         let find = |what: &[u8]| data.windows(what.len()).position(|window| window == what).unwrap();
-        let word = |at: usize| crate::formats::pe::u32_at(&data, at).unwrap();
+        let word = |at: usize| u32::from_le_bytes(*data[at..].first_chunk().unwrap());
         let tables = find(b"BSJB") + word(find(b"#~\0\0") - 8) as usize;
         let before = (word(tables + 8) & ((1 << (Table::CustomAttribute as u32)) - 1)).count_ones();
         let claimed = tables + 24 + before as usize * 4;
@@ -602,8 +543,7 @@ mod tests {
         data[flags] &= !1;
         let (state, because) = outlook(&fields(&data), "ExecutesOnLoad");
         assert_eq!((state.as_str(), because.as_str()), ("no", "its entry point only jumps into the runtime"));
-        let pe = Pe::parse(&data, data.len() as u64).unwrap();
-        let entry = pe.offset_of(pe.entry_point).unwrap();
+        let entry = of(&data, |pe, _| pe.offset_of(pe.entry_point).unwrap() as usize);
         data[entry] = 0x90;
         assert_eq!(outlook(&fields(&data), "ExecutesOnLoad").0, "yes");
     }
@@ -612,7 +552,7 @@ mod tests {
     fn link_times() {
         let reading = |stamp: u32| {
             let mut data = HOOKS.to_vec();
-            let at = Pe::parse(&data, data.len() as u64).unwrap().timestamp_at as usize;
+            let at = of(&data, |pe, _| pe.timestamp_at as usize);
             data[at..at + 4].copy_from_slice(&stamp.to_le_bytes());
             let (records, _) = parse_at(r"C:\x.dll", &data);
             let stamp = records[0].fields.get("Timestamp").unwrap();
@@ -634,36 +574,155 @@ mod tests {
         assert_eq!(leads(&parse_at(r"C:\a.dll", &HOOKS.to_vec()).0[0]), []);
     }
 
-    /// A file of this length of which only the beginning is not zero.
-    struct Huge(u64);
+    /// A file of which only the beginning and the places given are not zero. It remembers what is asked of it.
+    #[derive(Default)]
+    struct Huge {
+        length: u64,
+        pieces: Vec<(u64, Vec<u8>)>,
+        /// Ranges that cannot be read.
+        bad: Vec<Range<u64>>,
+        longest: AtomicUsize,
+        asked: AtomicU64,
+    }
+
+    impl Huge {
+        fn new(length: u64) -> Self {
+            Huge { length, pieces: vec![(0, HOOKS.to_vec())], ..Huge::default() }
+        }
+
+        /// An assembly whose metadata lie behind so many bytes of a resource: its sections but the first lie there.
+        fn padded(padding: u64) -> Self {
+            let pe_at = u32::from_le_bytes(*HOOKS[0x3C..].first_chunk().unwrap()) as usize;
+            let word = |at: usize| u32::from_le_bytes(*HOOKS[at..].first_chunk().unwrap());
+            let table = pe_at + 24 + usize::from(u16::from_le_bytes(*HOOKS[pe_at + 20..].first_chunk().unwrap()));
+            let count = usize::from(HOOKS[pe_at + 6]);
+            let first = (0..count).map(|one| word(table + one * 40 + 20)).min().unwrap() as usize;
+            let mut head = HOOKS[..first].to_vec();
+            for one in 0..count {
+                let at = table + one * 40 + 20;
+                head[at..at + 4].copy_from_slice(&(word(at) + padding as u32).to_le_bytes());
+            }
+            let pieces = vec![(0, head), (first as u64 + padding, HOOKS[first..].to_vec())];
+            Huge { length: HOOKS.len() as u64 + padding, pieces, ..Huge::default() }
+        }
+    }
 
     impl Bytes for Huge {
         fn len(&self) -> u64 {
-            self.0
+            self.length
         }
 
         fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let count = buffer.len().min(usize::try_from(self.len().saturating_sub(offset)).unwrap());
+            let count = self.length.saturating_sub(offset).min(buffer.len() as u64) as usize;
+            self.longest.fetch_max(buffer.len(), Ordering::Relaxed);
+            self.asked.fetch_add(count as u64, Ordering::Relaxed);
+            let end = offset + count as u64;
+            if self.bad.iter().any(|bad| bad.start < end && offset < bad.end) {
+                return Err(std::io::Error::other("bad sector"));
+            }
             buffer[..count].fill(0);
-            let from = usize::try_from(offset).unwrap().min(HOOKS.len());
-            let head = &HOOKS[from..HOOKS.len().min(from + count)];
-            buffer[..head.len()].copy_from_slice(head);
+            for (start, piece) in &self.pieces {
+                let (from, to) = (offset.max(*start), end.min(start + piece.len() as u64));
+                if from < to {
+                    let part = &piece[(from - start) as usize..(to - start) as usize];
+                    buffer[(from - offset) as usize..(to - offset) as usize].copy_from_slice(part);
+                }
+            }
             Ok(count)
         }
     }
 
     #[test]
-    fn very_large_files_are_hashed_and_their_headers_described() {
-        let (records, problems) = parse_at(r"C:\x.dll", &Huge(300 << 20));
+    fn very_large_files_are_described_as_any_other() {
+        let (records, problems) = parse_at(r"C:\x.dll", &Huge::new(300 << 20));
         let fields = &records[0].fields;
-        assert_eq!((fields.text("Kind"), fields.number("Size"), problems), (Some("managed"), Some(300 << 20), 1));
+        assert_eq!((fields.text("Kind"), fields.number("Size"), problems), (Some("managed"), Some(300 << 20), 0));
         // head -c 4096 com-hooks/input, then zeros to 300 MiB, through sha256sum.
         assert_eq!(fields.text("Sha256"), Some("50abe6dbb564fb98709886ed6bfc67670eb18c400f1df41f4f049f4f32006ba9"));
-        assert_eq!(outlook(fields, "ExecutesOnRegister").0, "unknown");
-        assert_eq!(fields.get("ImageSha256"), None);
-        let (records, problems) = parse_at(r"C:\x.dll", &Huge(1 << 60));
+        assert_eq!(outlook(fields, "ExecutesOnRegister").0, "yes");
+        let (records, problems) = parse_at(r"C:\x.dll", &Huge::new(1 << 60));
         let fields = &records[0].fields;
         assert_eq!((fields.text("Kind"), fields.number("Size"), problems), (Some("managed"), Some(1 << 60), 1));
-        assert_eq!(fields.get("Sha256"), None, "nobody waits for it");
+        assert_eq!((fields.get("Sha256"), fields.get("ImageSha256")), (None, None), "nobody waits for it");
+        assert_eq!(outlook(fields, "ExecutesOnRegister").0, "yes");
+    }
+
+    #[test]
+    fn a_large_assembly_is_read_in_small_parts() {
+        let padded = Huge::padded(1 << 30);
+        let file = Pages::program(&padded, KEPT);
+        let pe = Pe::parse(&file).unwrap();
+        let metadata = Metadata::parse(&pe, pe.cli_header().unwrap()).unwrap();
+        let types = (1..=metadata.rows(Table::TypeDef)).map(|row| metadata.name(Table::TypeDef, row, 1));
+        let expected = of(HOOKS, |_, short| {
+            (1..=short.rows(Table::TypeDef)).map(|row| short.name(Table::TypeDef, row, 1)).collect::<Vec<_>>()
+        });
+        assert_eq!(types.collect::<Vec<_>>(), expected);
+        assert!(padded.longest.load(Ordering::Relaxed) <= PAGE);
+        assert!(padded.asked.load(Ordering::Relaxed) <= 4 * PAGE as u64, "{:?}", padded.asked);
+        // With its hashes, once more, and never much of it at a time.
+        let padded = Huge::padded(64 << 20);
+        let (records, problems) = parse_at(r"C:\x.dll", &padded);
+        assert_eq!((records.len(), problems), (1, 0));
+        assert!(padded.longest.load(Ordering::Relaxed) <= 1 << 20);
+        assert!(padded.asked.load(Ordering::Relaxed) <= padded.length + (1 << 20));
+        let short = fields(HOOKS);
+        for name in ["ExecutesOnRegister", "ExecutesOnUnregister", "ExecutesForRegsvcs", "ExecutesOnLoad"] {
+            assert_eq!(outlook(&records[0].fields, name), outlook(&short, name));
+        }
+    }
+
+    #[test]
+    fn damaged_assemblies_are_the_same_held_and_in_pages() {
+        let mut seed = 1u32;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 4) as usize % below
+        };
+        for _ in 0..400 {
+            // Where the sections begin at any offset, their structures lie across the ends of pages.
+            let padded = Huge::padded(random(2 * PAGE) as u64);
+            let mut data = padded.read_all(u64::MAX).unwrap().unwrap();
+            for _ in 0..random(8) {
+                let (start, piece) = &padded.pieces[random(2)];
+                data[*start as usize + random(piece.len())] = random(256) as u8;
+            }
+            data.truncate(data.len() - random(data.len() / 8));
+            let read = |kept| format!("{:?}", parse_holding_at(kept, r"C:\x.dll", &data));
+            assert_eq!(read(KEPT), read(0));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown_and_never_no() {
+        let at = row(SERVICED, Table::CustomAttribute, 1) as u64;
+        let length = 16 << 20;
+        let pieces = vec![(0, SERVICED.to_vec())];
+        let bad = |bad: Range<u64>| Huge { length, pieces: pieces.clone(), bad: vec![bad], ..Huge::default() };
+        // The attributes of the methods.
+        let (records, problems) = parse_at(r"C:\x.dll", &bad(at..at + 1));
+        let fields = &records[0].fields;
+        assert_eq!(fields.get("Sha256"), None);
+        let (state, because) = outlook(fields, "ExecutesOnRegister");
+        assert_eq!((state.as_str(), because.contains("could not be read")), ("unknown", true), "{because}");
+        assert_eq!(problems, 2, "it has no hashes, and a part is missing");
+        // Wherever it is, a yes never becomes a no.
+        let (mut open, sectors) = (0, SERVICED.len() as u64 / 512);
+        for sector in 0..sectors {
+            let (records, problems) = parse_at(r"C:\x.dll", &bad(sector * 512..sector * 512 + 512));
+            assert!(problems > 0);
+            for record in records.iter().filter(|record| record.fields.text("Kind") == Some("managed")) {
+                let state = outlook(&record.fields, "ExecutesOnRegister").0;
+                assert!(state == "yes" || state == "unknown", "{sector}: {state}");
+                open += u64::from(state == "unknown");
+            }
+        }
+        assert!(open > 2, "{open} of {sectors}");
+        // Nothing that is asked for.
+        let (records, problems) = parse_at(r"C:\x.dll", &bad(length - 1..length));
+        assert_eq!((outlook(&records[0].fields, "ExecutesOnRegister").0.as_str(), problems), ("yes", 1));
+        // The headers, which say what it is.
+        let (records, problems) = parse_at(r"C:\x.dll", &bad(0..1));
+        assert_eq!((records.len(), problems), (0, 1));
     }
 }

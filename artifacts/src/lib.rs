@@ -18,6 +18,8 @@ mod usn_journal;
 mod volatile;
 mod wanted;
 
+pub use assembly::{PROGRAM_MEMORY, SIBLING_HELD, SIBLINGS_MEMORY};
+
 /// Every artifact that comtrail knows, in the order in which people see them.
 pub static ALL: &[&Artifact] = &[
     &host::ARTIFACT,

@@ -38,6 +38,7 @@
 //! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*, *Windows Time service tools and settings*; RFC 4022 for the states of a connection; libyal, winreg-kb,
 //! *Task scheduler*.
 
+use crate::formats::pages::{KEPT, PAGE, Pages, What};
 use crate::formats::signature::{Algorithm, signer};
 use crate::formats::task_cache::{Action, actions, dynamic_info};
 use evidence::{
@@ -87,8 +88,9 @@ const SERVICE: &str = "windows:live:service";
 const TASK: &str = "windows:live:task";
 const IMAGE: &str = "windows:live:image";
 
-/// Longest file that is read; a host with ten thousand processes writes a few megabytes.
-const LONGEST: u64 = 256 << 20;
+/// Longest line that is read, bytes; the collector writes no longer ones.
+const LONGEST_LINE: u64 = 2 << 20;
+const STATE: What = What { name: "the file", cost: "what stands there is missing from what is known of this state" };
 
 /// What the lines of a file are, and what their members are called in records.
 struct Kind {
@@ -219,24 +221,27 @@ static KINDS: [Kind; 8] = [
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let lower = input.original_path.to_lowercase();
     let kind = KINDS.iter().find(|kind| lower.ends_with(kind.file)).unwrap_or(&KINDS[0]);
-    let bytes = match input.bytes.read_all(LONGEST) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => {
-            let what = format!("the file is longer than {LONGEST} bytes");
-            return sink.problem(ProblemKind::LimitReached, None, what, "none of this state is known");
-        }
-        Err(error) => {
-            let what = format!("reading failed: {error}");
-            return sink.problem(ProblemKind::ReadFailed, None, what, "none of this state is known");
-        }
-    };
+    let file = Pages::holding(STATE, input.bytes, KEPT);
     let mut at = 0;
     let mut head: Option<Map<String, Json>> = None;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let locator = Locator::ByteRange { offset: at, length: line.len() as u64 };
+    while at < file.len() {
+        let line = file.until(b'\n', at, LONGEST_LINE);
+        let start = at;
         at += line.len() as u64;
-        let Ok(Json::Object(members)) = serde_json::from_slice::<Json>(line) else {
-            let kind = ProblemKind::OutOfRange { raw: line[..line.len().min(32)].escape_ascii().to_string() };
+        let is_whole = at == file.len() || file.array(at) == Some(*b"\n");
+        if !is_whole && !pass_over(&file, &mut at) {
+            break;
+        }
+        at = (at + 1).min(file.len());
+        let locator = Locator::ByteRange { offset: start, length: at - start };
+        if !is_whole {
+            let what = format!("a line is longer than {LONGEST_LINE} bytes");
+            sink.problem(ProblemKind::LimitReached, Some(locator), what, "what it said is not known");
+            continue;
+        }
+        let Ok(Json::Object(members)) = serde_json::from_slice::<Json>(&line) else {
+            let raw = file.prefix(start, (at - start).min(32)).escape_ascii().to_string();
+            let kind = ProblemKind::OutOfRange { raw };
             sink.problem(kind, Some(locator), "a line is no JSON object", "what it said is not known");
             continue;
         };
@@ -244,6 +249,10 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
             None => head = Some(members),
             Some(head) => sink.record(record(kind, head, &members, locator)),
         }
+    }
+    let failures = file.take_failures();
+    if !failures.is_empty() {
+        return failures.into_iter().for_each(|note| note.report(sink));
     }
     let Some(head) = head else {
         let kind = ProblemKind::Truncated { offset: 0, expected: 1, actual: 0 };
@@ -254,6 +263,18 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         let kind = ProblemKind::Inconsistent { a: "the state was asked for".into(), b: answer };
         sink.problem(kind, None, "the system did not answer", "none of this state is known");
     }
+}
+
+/// Goes on to where a line ends that is too long to be read, or the file; false where the bytes in between cannot be read.
+fn pass_over(file: &Pages<'_>, at: &mut u64) -> bool {
+    while *at < file.len() && file.array(*at) != Some(*b"\n") {
+        let more = file.until(b'\n', *at, PAGE as u64).len() as u64;
+        if more == 0 {
+            return false;
+        }
+        *at += more;
+    }
+    true
 }
 
 fn time(members: &Map<String, Json>, name: &str) -> Option<u64> {
@@ -482,6 +503,21 @@ mod tests {
             matches!(&found[..], [Lead::CommandLine { .. }, Lead::Path(path)] if path == r"C:\t\a.dll"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn long_files_are_read_line_by_line() {
+        let line = r#"{"pid":7,"name":"a.exe"}"#;
+        // Longer than what is held, with one line that no collector writes.
+        let text = format!("{HEAD}\n{}\n{}{line}", "x".repeat(3 << 20), format!("{line}\n").repeat(100_000));
+        let (records, problems) = read(r"{live}\processes.jsonl", &text);
+        assert_eq!(records.len(), 100_001);
+        let offset = HEAD.len() as u64 + 1;
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(problem.kind, ProblemKind::LimitReached);
+        assert_eq!(problem.locator, Some(Locator::ByteRange { offset, length: (3 << 20) + 1 }));
+        let last = Locator::ByteRange { offset: (text.len() - line.len()) as u64, length: line.len() as u64 };
+        assert_eq!(records[100_000].locator, last);
     }
 
     #[test]

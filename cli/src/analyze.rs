@@ -14,6 +14,7 @@ use crate::place::{self, hash_of, hex};
 use crate::progress::{Progress, Style};
 use crate::signals;
 use anyhow::Context;
+use artifacts::SIBLING_HELD;
 use collector::{AcceptedItems, BundleReader, OpenBundle, Spill, VerifyReport};
 use evidence::{
     Artifact, Bytes, Focus, Input, Item, ItemId, Items, KeyIndex, Location, Phase, Problem, ProblemKind, Problems,
@@ -537,16 +538,22 @@ impl Analysis<'_> {
         finish(&mut work);
     }
 
-    fn memory_for(&self, artifact: &Artifact, item: &Item) -> u64 {
-        let logs = item.companions.iter().filter_map(|path| self.items.by_path(path));
-        of_parsing(artifact, item.stored_size, logs.map(|log| log.stored_size).fold(0, u64::saturating_add))
+    fn memory_for(&self, artifact: &Artifact, item: &Item, siblings: &[Cow<'_, Item>]) -> u64 {
+        let logs = item.companions.iter().filter_map(|path| self.items.by_path(path)).map(|log| log.stored_size);
+        let companions = logs.chain(siblings.iter().map(|sibling| sibling.size)).fold(0, u64::saturating_add);
+        of_parsing(artifact, item.stored_size, companions)
     }
 
     fn parse_item(&self, artifact: &Artifact, item: &Item, focus: &Focus, on_record: &mut dyn FnMut(Record)) {
         if item.bundle_path.is_none() || self.is_stopped() {
             return;
         }
-        let _room = self.ceiling.enter(self.memory_for(artifact, item));
+        // A base class of an assembly can lie in another file beside it.
+        let siblings = match artifact.locations.contains(&Location::Lead) {
+            true => self.beside.of(self.items, item),
+            false => Vec::new(),
+        };
+        let _room = self.ceiling.enter(self.memory_for(artifact, item, &siblings));
         let Some(bytes) = self.open(item) else { return };
         let mut companions: Vec<(String, Box<dyn Bytes>)> = Vec::new();
         for path in &item.companions {
@@ -554,11 +561,9 @@ impl Analysis<'_> {
                 companions.extend(self.open(&companion).map(|bytes| (companion.original_path.clone(), bytes)));
             }
         }
-        // A base class of an assembly can lie in another file beside it.
-        if artifact.locations.contains(&Location::Lead) {
-            for sibling in self.beside.of(self.items, item) {
-                companions.extend(self.open(&sibling).map(|bytes| (sibling.original_path.clone(), bytes)));
-            }
+        for sibling in &siblings {
+            let bytes = self.open_from(sibling, &Spill::into_folder(self.temp).holding(SIBLING_HELD));
+            companions.extend(bytes.map(|bytes| (sibling.original_path.clone(), bytes)));
         }
         // A change journal names parents by record number only; the file records of its volume have their paths.
         if artifact.phase == Phase::Focused && !item.original_path.ends_with("$MFT") {
@@ -576,7 +581,11 @@ impl Analysis<'_> {
     }
 
     fn open(&self, item: &Item) -> Option<Box<dyn Bytes>> {
-        match self.reader.open_item(item, self.temp) {
+        self.open_from(item, &Spill::into_folder(self.temp))
+    }
+
+    fn open_from(&self, item: &Item, spill: &Spill) -> Option<Box<dyn Bytes>> {
+        match self.reader.open_item_with(item, spill) {
             Ok(bytes) => Some(bytes),
             Err(error @ collector::Error::Write { .. }) => {
                 lock(&self.cannot).get_or_insert(error);

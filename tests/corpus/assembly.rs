@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use artifacts::formats::cli::{Metadata, Table};
+use artifacts::formats::pages::{KEPT, Pages};
 use artifacts::formats::pe::Pe;
-use evidence::{Focus, Input, Problem, Record, Sink, Value, ValueRef};
+use evidence::{Bytes, Focus, Input, Problem, Record, Sink, Value, ValueRef};
 use serde_json::Value as Json;
 
 /// Files of which another program reads something else, by SHA-256, with the reason.
@@ -58,6 +59,19 @@ fn parse(artifact: &str, path: &str, bytes: &[u8]) -> (Vec<Record>, Vec<Problem>
     (records, problems)
 }
 
+/// The same bytes where they lie in no memory, so that they are read in pages.
+struct InPages<'a>(&'a [u8]);
+
+impl Bytes for InPages<'_> {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read_at(offset, buffer)
+    }
+}
+
 /// What dnfile reads in the files, or `None` after saying that it is not there.
 fn dnfile(files: &[PathBuf]) -> Option<Vec<Json>> {
     let is_there = Command::new("python3").args(["-c", "import dnfile"]).output().is_ok_and(|run| run.status.success());
@@ -90,7 +104,7 @@ fn every_assembly_as_dnfile_reads_it() {
     let Some(corpus) = super::folder() else { return };
     let managed: Vec<(PathBuf, Vec<u8>)> = programs(&corpus)
         .into_iter()
-        .filter(|(_, data)| Pe::parse(data, data.len() as u64).is_ok_and(|pe| pe.cli_header().is_some()))
+        .filter(|(_, data)| Pe::parse(&Pages::program(data, KEPT)).is_ok_and(|pe| pe.cli_header().is_some()))
         .collect();
     assert!(!managed.is_empty(), "no .NET file in the corpus");
     let paths: Vec<PathBuf> = managed.iter().map(|(path, _)| path.clone()).collect();
@@ -100,8 +114,11 @@ fn every_assembly_as_dnfile_reads_it() {
     let mut types = 0;
     for ((path, data), theirs) in managed.iter().zip(&answers) {
         let name = path.display();
-        let pe = Pe::parse(data, data.len() as u64).unwrap();
-        let metadata = Metadata::parse(&pe, data, pe.cli_header().unwrap());
+        // None of it is held, so that all is read in pages.
+        let bytes = InPages(data);
+        let file = Pages::program(&bytes, 0);
+        let pe = Pe::parse(&file).unwrap();
+        let metadata = Metadata::parse(&pe, pe.cli_header().unwrap());
         if let Some(error) = theirs.get("error") {
             differences.push(format!("{name}: dnfile: {error}; we: {:?}", metadata.map(|one| one.malformed)));
             continue;
@@ -168,12 +185,13 @@ fn image_hashes_are_those_that_were_signed() {
     let Some(corpus) = super::folder() else { return };
     let (mut compared, mut wrong) = (0, Vec::new());
     for (path, data) in programs(&corpus) {
-        let Ok(pe) = Pe::parse(&data, data.len() as u64) else { continue };
+        let file = Pages::program(&data, KEPT);
+        let Ok(pe) = Pe::parse(&file) else { continue };
         let Some(range) = pe.security() else { continue };
-        let certificates = &data[range];
+        let certificates = &data[range.start as usize..range.end as usize];
         let ours = [
-            (SHA256_INFO, pe.image_digest::<sha2::Sha256>().unwrap()),
-            (SHA1_INFO, pe.image_digest::<sha1::Sha1>().unwrap()),
+            (SHA256_INFO, super::image_digest::<sha2::Sha256>(&pe, &data)),
+            (SHA1_INFO, super::image_digest::<sha1::Sha1>(&pe, &data)),
         ];
         for (info, ours) in ours {
             let Some(at) = find(certificates, info) else { continue };

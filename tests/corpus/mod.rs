@@ -11,6 +11,8 @@ mod registry;
 mod signature;
 mod volumes;
 
+use artifacts::formats::pe::Pe;
+use sha2::Digest;
 use std::path::{Path, PathBuf};
 
 /// The corpus folder, or `None` after saying that the test is skipped.
@@ -23,6 +25,15 @@ pub(crate) fn folder() -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// The digest of a program's image as Authenticode takes it.
+pub(crate) fn image_digest<D: Digest>(pe: &Pe<'_>, bytes: &[u8]) -> Vec<u8> {
+    let mut digest = D::new();
+    for range in pe.image_ranges().unwrap() {
+        digest.update(&bytes[range.start as usize..range.end as usize]);
+    }
+    digest.finalize().to_vec()
 }
 
 /// Every line of every ground truth file of this name, wherever it lies below `ground_truth/`.

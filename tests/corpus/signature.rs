@@ -1,5 +1,6 @@
 //! Signers of real program files against what osslsigncode says of them.
 
+use artifacts::formats::pages::{KEPT, Pages};
 use artifacts::formats::pe::Pe;
 use evidence::{Focus, Input, Record, Sink};
 use serde_json::json;
@@ -14,7 +15,8 @@ fn signed_files(folder: &Path, found: &mut Vec<PathBuf>) {
             signed_files(&path, found);
         } else if entry.metadata().is_ok_and(|facts| facts.len() < 16 << 20) {
             let bytes = std::fs::read(&path).unwrap();
-            if bytes.starts_with(b"MZ") && Pe::parse(&bytes, bytes.len() as u64).is_ok_and(|pe| pe.security().is_some())
+            if bytes.starts_with(b"MZ")
+                && Pe::parse(&Pages::program(&bytes, KEPT)).is_ok_and(|pe| pe.security().is_some())
             {
                 found.push(path);
             }
@@ -26,11 +28,20 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The certificates in a file, and the digests of the image that they may hold.
+fn signed(bytes: &[u8]) -> (&[u8], [String; 2]) {
+    let data = bytes.to_vec();
+    let file = Pages::program(&data, KEPT);
+    let pe = Pe::parse(&file).unwrap();
+    let range = pe.security().unwrap();
+    let digests = [super::image_digest::<sha2::Sha256>(&pe, bytes), super::image_digest::<sha1::Sha1>(&pe, bytes)];
+    (&bytes[range.start as usize..range.end as usize], digests.map(|digest| hex(&digest)))
+}
+
 /// What our reader says of the certificates in a file.
 fn ours(bytes: &[u8]) -> Record {
-    let pe = Pe::parse(bytes, bytes.len() as u64).unwrap();
-    let digests = [pe.image_digest::<sha2::Sha256>().unwrap(), pe.image_digest::<sha1::Sha1>().unwrap()];
-    read(&bytes[pe.security().unwrap()], digests.map(|digest| hex(&digest)))
+    let (certificates, digests) = signed(bytes);
+    read(certificates, digests)
 }
 
 fn read(certificates: &[u8], [sha256, sha1]: [String; 2]) -> Record {
@@ -67,7 +78,7 @@ fn signers_agree_with_osslsigncode() {
         let bytes = std::fs::read(path).unwrap();
         let record = ours(&bytes);
         // Whatever is cut off or changed in them is read to an end.
-        let certificates = &bytes[Pe::parse(&bytes, bytes.len() as u64).unwrap().security().unwrap()];
+        let (certificates, _) = signed(&bytes);
         for at in (0..certificates.len()).step_by(53) {
             read(&certificates[..at], Default::default());
             let mut changed = certificates.to_vec();

@@ -2,34 +2,32 @@
 
 use super::module::{AssemblyName, Base, Module, Origin, TypeName};
 use crate::formats::cli::Metadata;
+use crate::formats::pages::Pages;
 use crate::formats::pe::Pe;
 use evidence::Input;
 
-/// Most assemblies beside the one in question that are read, and their largest size together, bytes.
+/// Most assemblies beside the one in question that are read.
 const MAX_SIBLINGS: usize = 32;
-const MAX_SIBLING_BYTES: u64 = 128 << 20;
+/// Most that is held of the file of one of them, bytes.
+pub const SIBLING_HELD: u64 = 128 << 10;
+/// Most that is kept of what is read in all of them, bytes.
+const MAX_SIBLING_BYTES: usize = 4 << 20;
+/// Most memory that the assemblies beside the one in question take in bytes, whatever their length: what is held and read
+/// of them, and what is known of the attributes of one while it is read.
+pub const SIBLINGS_MEMORY: u64 = 16 << 20;
 /// Longest chain of base classes that is followed.
 const MAX_CHAIN: usize = 64;
 
-/// The bytes of the assemblies that lie in the same folder.
-pub(super) fn read_siblings(input: &Input<'_>) -> Vec<Vec<u8>> {
+/// The assemblies that lie in the same folder, to be read where they are.
+pub(super) fn siblings<'a>(input: &Input<'a>) -> Vec<Pages<'a>> {
     let folder = |path: &str| path.rsplit_once('\\').map(|(folder, _)| folder.to_uppercase());
     let own = folder(input.original_path);
-    let mut left = MAX_SIBLING_BYTES;
-    let mut siblings = Vec::new();
-    for (path, bytes) in &input.companions {
+    let is_one = |path: &str| {
         let name = path.to_ascii_lowercase();
-        if siblings.len() >= MAX_SIBLINGS || folder(path) != own || !(name.ends_with(".dll") || name.ends_with(".exe"))
-        {
-            continue;
-        }
-        // What cannot be read is as good as not there: what depends on it becomes unknown.
-        if let Ok(Some(data)) = bytes.read_all(left) {
-            left -= data.len() as u64;
-            siblings.push(data);
-        }
-    }
-    siblings
+        folder(path) == own && (name.ends_with(".dll") || name.ends_with(".exe"))
+    };
+    let beside = input.companions.iter().filter(|(path, _)| is_one(path)).take(MAX_SIBLINGS);
+    beside.map(|(_, bytes)| Pages::program(*bytes, SIBLING_HELD)).collect()
 }
 
 /// The assembly in question first, then its siblings.
@@ -56,15 +54,28 @@ pub(super) enum End {
 }
 
 impl<'a> Library<'a> {
-    pub(super) fn new(main: Metadata<'a>, siblings: &'a [Vec<u8>]) -> Self {
+    pub(super) fn new(main: Metadata<'a>, siblings: &'a [Pages<'a>]) -> Self {
         let mut modules = vec![Module::new(main)];
-        for data in siblings {
-            let metadata = Pe::parse(data, data.len() as u64)
+        let mut left = MAX_SIBLING_BYTES;
+        for file in siblings {
+            let metadata = Pe::parse(file)
                 .ok()
-                .and_then(|pe| pe.cli_header().and_then(|address| Metadata::parse(&pe, data, address).ok()));
-            modules.extend(metadata.map(Module::new).filter(|module| module.assembly.is_some()));
+                .and_then(|pe| pe.cli_header().and_then(|address| Metadata::parse(&pe, address).ok()));
+            let Some(mut module) = metadata.map(Module::new) else { continue };
+            module.forget_attributes();
+            // What cannot be read is as good as not there: what depends on it becomes unknown.
+            let is_read = module.assembly.is_some() && module.limits.is_empty() && !module.metadata.is_unread();
+            if let Some(rest) = left.checked_sub(module.kept()).filter(|_| is_read) {
+                left = rest;
+                modules.push(module);
+            }
         }
         Library { modules }
+    }
+
+    /// Whether something of the files was asked for and could not be read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.modules.iter().any(|module| module.metadata.is_unread())
     }
 
     pub(super) fn main(&self) -> &Module<'a> {

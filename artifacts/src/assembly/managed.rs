@@ -1,6 +1,6 @@
 //! The part of the record that only a .NET assembly has.
 
-use super::library::{Library, read_siblings};
+use super::library::{Library, siblings};
 use super::module::{AssemblyName, Attribute, Module};
 use super::outlook::{self, Outlook, Outlooks};
 use super::types::{ClassId, Hook, Known, Type, Types, imported};
@@ -11,10 +11,14 @@ use evidence::{Input, ProblemKind, Sink, Value};
 
 /// Most types that are listed; what is asked of them is answered for all.
 const MAX_LISTED: usize = 500;
+/// Most bytes of names in a list of types or of native functions.
+const MAX_LISTED_NAMES: usize = 2 << 20;
 /// Most native functions that are listed.
 const MAX_NATIVE: u32 = 4096;
 /// Longest argument of an attribute that is shown, characters.
 const MAX_ARGUMENT: usize = 512;
+
+const UNREAD: &str = "parts of the file or of one beside it could not be read";
 
 type Named = Vec<(&'static str, Value)>;
 
@@ -30,13 +34,12 @@ pub(super) fn unreadable(why: &str) -> Named {
 /// What the assembly declares and what of it would run.
 pub(super) fn describe(
     pe: &Pe<'_>,
-    data: &[u8],
     cli_header: u32,
     input: &Input<'_>,
     malformed: &mut Vec<String>,
     sink: &mut Sink<'_>,
 ) -> Named {
-    let metadata = match Metadata::parse(pe, data, cli_header) {
+    let metadata = match Metadata::parse(pe, cli_header) {
         Ok(metadata) => metadata,
         Err(why) => {
             malformed.push(why.clone());
@@ -50,17 +53,17 @@ pub(super) fn describe(
         }
     };
     malformed.extend(metadata.malformed.iter().cloned());
-    let siblings = read_siblings(input);
+    let siblings = siblings(input);
     let library = Library::new(metadata, &siblings);
     let module = library.main();
     malformed.extend(module.impostors.iter().cloned());
-    let doubts = doubts(module);
+    let mut doubts = doubts(module);
     for limit in &module.limits {
         sink.problem(ProblemKind::LimitReached, None, *limit, "types or methods may have been missed");
     }
     let types = Types::new(&library);
     let mut outlooks = Outlooks::default();
-    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    let (mut first, mut rest) = (Listed::default(), Listed::default());
     let (mut registrable, mut hooked) = (0u64, 0u64);
     // The first row stands for the module and is no type.
     for row in 2..=module.type_count() {
@@ -74,12 +77,10 @@ pub(super) fn describe(
             malformed.push(format!("the Guid of {} is no id: {text}", one.name));
         }
         let list = if one.has_hook() { &mut first } else { &mut rest };
-        if list.len() < MAX_LISTED {
-            list.push((row, type_value(&one)));
-        }
+        list.take(row, &one);
     }
     // Types with a method that would run come first where there is no room for all.
-    let mut listed: Vec<(u32, Value)> = first.into_iter().chain(rest).take(MAX_LISTED).collect();
+    let mut listed: Vec<(u32, Value)> = first.types.into_iter().chain(rest.types).take(MAX_LISTED).collect();
     listed.sort_by_key(|(row, _)| *row);
     let (visible, type_library) = (types.is_com_visible(), types.type_library());
     let mut members = assembly(module);
@@ -94,8 +95,28 @@ pub(super) fn describe(
     members.push(("HookedCount", hooked.into()));
     members.push(("Types", Value::List(listed.into_iter().map(|(_, value)| value).collect())));
     let mut named = vec![("Cli", map(members))];
-    named.extend(answers(outlooks.answers(pe, module, &doubts)));
+    // Only what was asked for is read, so what could not be is known last.
+    let is_unread = library.is_unread();
+    doubts.extend(is_unread.then(|| UNREAD.to_owned()));
+    let found = outlooks.answers(pe, module, &doubts);
+    named.extend(answers(found.map(|(name, outlook)| (name, outlook.unless(is_unread, UNREAD)))));
     named
+}
+
+/// Types that are listed, by row.
+#[derive(Default)]
+struct Listed {
+    types: Vec<(u32, Value)>,
+    names: usize,
+}
+
+impl Listed {
+    fn take(&mut self, row: u32, one: &Type) {
+        if self.types.len() < MAX_LISTED && self.names < MAX_LISTED_NAMES {
+            self.names += one.name.len() + one.attributes.iter().map(String::len).sum::<usize>();
+            self.types.push((row, type_value(one)));
+        }
+    }
 }
 
 /// What could hide a method of the tools from us.
@@ -150,7 +171,13 @@ fn assembly(module: &Module<'_>) -> Named {
 }
 
 fn native_functions(module: &Module<'_>) -> Vec<String> {
-    (1..=module.metadata.rows(Table::ImplMap).min(MAX_NATIVE)).map(|row| imported(module, row)).collect()
+    let mut names = 0;
+    let all = (1..=module.metadata.rows(Table::ImplMap).min(MAX_NATIVE)).map(|row| imported(module, row));
+    all.take_while(|name| {
+        names += name.len();
+        names <= MAX_LISTED_NAMES
+    })
+    .collect()
 }
 
 fn attribute_value(attribute: &Attribute<'_>) -> Value {

@@ -5,7 +5,7 @@
 
 use super::module::Module;
 use super::types::{Hook, Known, Type};
-use crate::formats::pe::{Directory, Pe, u16_at};
+use crate::formats::pe::{Directory, Pe};
 use evidence::Value;
 
 /// Most reasons that are listed in one answer.
@@ -24,6 +24,15 @@ pub(super) struct Outlook {
 impl Outlook {
     fn new(state: &'static str, because: impl Into<String>) -> Self {
         Outlook { state, because: vec![because.into()] }
+    }
+
+    /// A yes is no more than open where something is missing that might say no.
+    pub(super) fn unless(mut self, is_missing: bool, what: &str) -> Self {
+        if is_missing && self.state == "yes" {
+            self.state = "unknown";
+            self.because.push(what.to_owned());
+        }
+        self
     }
 
     pub(super) fn as_value(&self) -> Value {
@@ -232,6 +241,9 @@ fn on_load(pe: &Pe<'_>, module: &Module<'_>, open: &[String]) -> Outlook {
     if !callbacks && is_runtime_stub(pe) {
         return Outlook::new("no", "its entry point only jumps into the runtime");
     }
+    if !callbacks && pe.file.failed() > 0 {
+        return Outlook::new("unknown", "it has native code, and where loading it enters could not be read");
+    }
     let which =
         if callbacks { "thread local storage callbacks and its entry point run" } else { "its entry point runs" };
     Outlook::new("yes", format!("it has native code: {which} when it is loaded (entry point {:#x})", pe.entry_point))
@@ -240,7 +252,7 @@ fn on_load(pe: &Pe<'_>, module: &Module<'_>, open: &[String]) -> Outlook {
 /// Whether the entry point is the jump to mscoree that compilers write for managed code: `jmp [address]`, and nothing
 /// but mscoree is imported.
 fn is_runtime_stub(pe: &Pe<'_>) -> bool {
-    let is_jump = pe.at(pe.entry_point).and_then(|code| u16_at(code, 0)) == Some(0x25FF);
+    let is_jump = pe.u16_at(pe.entry_point) == Some(0x25FF);
     let imports = pe.imports();
     is_jump && matches!(&imports.libraries[..], [(library, _)] if library.eq_ignore_ascii_case("mscoree.dll"))
 }

@@ -232,7 +232,7 @@ fn read_hook(module: &Module<'_>, owner: u32, (method, is_certain): (u32, bool))
     if flags & 0x10 == 0 {
         wrong.push("it is not static");
     }
-    match metadata.blob_of(Table::MethodDef, method, 4).and_then(method_shape) {
+    match metadata.blob_of(Table::MethodDef, method, 4).as_deref().and_then(method_shape) {
         None => wrong.push("its signature cannot be read"),
         Some(shape) => {
             let is_accepted = match shape.first {

@@ -4,6 +4,8 @@ pub mod cli;
 pub mod evtx;
 pub mod hive;
 pub mod mam;
+pub(crate) mod note;
+pub mod pages;
 pub mod pe;
 pub mod scca;
 pub(crate) mod signature;

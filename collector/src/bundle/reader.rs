@@ -324,32 +324,31 @@ impl BundleReader {
     /// file in `temp_folder` that vanishes with them. An error when the SHA-256 is not the one that `objects.jsonl`
     /// states, so nothing is ever analyzed that is not what was collected.
     pub fn open_item(&self, item: &Item, temp_folder: &Path) -> Result<Box<dyn Bytes>, Error> {
+        self.open_item_with(item, &Spill::into_folder(temp_folder))
+    }
+
+    /// The same, where the spill says how long what stays in memory may be.
+    pub fn open_item_with(&self, item: &Item, spill: &Spill) -> Result<Box<dyn Bytes>, Error> {
         let file =
             item.bundle_path.as_deref().ok_or_else(|| self.damaged(&item.original_path, "nothing was collected"))?;
         let (part, place) = self.located(item.id);
-        part.open_at(item, file, place, temp_folder)
+        part.open_at(item, file, place, spill)
     }
 
-    fn open_at(
-        &self,
-        item: &Item,
-        file: &str,
-        place: Option<u64>,
-        temp_folder: &Path,
-    ) -> Result<Box<dyn Bytes>, Error> {
+    fn open_at(&self, item: &Item, file: &str, place: Option<u64>, spill: &Spill) -> Result<Box<dyn Bytes>, Error> {
         let (size, inner) = self.stored_at(file, place)?;
         if size != item.stored_size {
             return Err(self.damaged(file, "it is not as long as objects.jsonl says"));
         }
         let mut hashing = Hashing { inner, sha256: Sha256::new() };
-        let bytes = Spill::into_folder(temp_folder).keep(&mut hashing, item.stored_size).map_err(|error| {
+        let bytes = spill.keep(&mut hashing, item.stored_size).map_err(|error| {
             match error.kind() {
                 // No fault of the bundle: there is no room for what does not fit into memory.
                 io::ErrorKind::StorageFull
                 | io::ErrorKind::QuotaExceeded
                 | io::ErrorKind::PermissionDenied
                 | io::ErrorKind::ReadOnlyFilesystem
-                | io::ErrorKind::NotFound => Error::write(temp_folder, error),
+                | io::ErrorKind::NotFound => Error::write(spill.folder(), error),
                 _ => self.damaged(file, error),
             }
         })?;

@@ -11,13 +11,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What is at most so long stays in memory.
+/// What is at most so long stays in memory, where nothing else is said.
 const IN_MEMORY: u64 = 8 << 20;
 
 /// A folder for temporary files.
 #[derive(Clone, Debug)]
 pub struct Spill {
     folder: PathBuf,
+    in_memory: u64,
 }
 
 impl Spill {
@@ -25,12 +26,22 @@ impl Spill {
     pub fn beside(destination: &Path) -> Self {
         let absolute = std::path::absolute(destination).unwrap_or_else(|_| destination.to_owned());
         let folder = absolute.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
-        Spill { folder: folder.to_owned() }
+        Spill { folder: folder.to_owned(), in_memory: IN_MEMORY }
     }
 
     /// In this folder.
     pub fn into_folder(folder: &Path) -> Self {
-        Spill { folder: folder.to_owned() }
+        Spill { folder: folder.to_owned(), in_memory: IN_MEMORY }
+    }
+
+    /// The same, where only what has at most so many bytes stays in memory.
+    pub fn holding(self, in_memory: u64) -> Self {
+        Spill { in_memory, ..self }
+    }
+
+    /// Where the files go.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A new empty file without a name. The error says where there is no room.
@@ -44,7 +55,7 @@ impl Spill {
     /// is what the archive says; the reader gives an error when it has more or less.
     pub(crate) fn keep(&self, reader: &mut dyn Read, size: u64) -> io::Result<Box<dyn Bytes>> {
         let mut limited = reader.take(size.saturating_add(1));
-        if size <= IN_MEMORY {
+        if size <= self.in_memory {
             let mut bytes = Vec::new();
             limited.read_to_end(&mut bytes)?;
             return Ok(Box::new(bytes));

@@ -3,7 +3,8 @@
 use super::long_hive::{LongHive, class_id};
 use super::writer::{KeySpec, delete_key, delete_value, dirty, entry, hive, new_log, old_log, utf16};
 use super::*;
-use evidence::{Focus, Input, Record};
+use crate::formats::pages::{KEPT, PAGE};
+use evidence::{Focus, Input, Record, Sink};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -195,8 +196,8 @@ fn a_hive_of_more_than_a_gibibyte_is_read_in_place() {
     assert_eq!((reader.take_notes(), notes), (vec![], vec![]));
     // What is held is the pages, and no more of the hive than one page is asked for at a time.
     assert!(hive.before.memory().is_none());
-    assert!(hive.before.held() <= pages::KEPT, "{}", hive.before.held());
-    assert!(counted.longest.load(Ordering::Relaxed) <= pages::PAGE);
+    assert!(hive.before.held() <= KEPT as usize, "{}", hive.before.held());
+    assert!(counted.longest.load(Ordering::Relaxed) <= PAGE);
 }
 
 #[test]
@@ -275,8 +276,8 @@ fn logs_are_laid_over_a_long_hive_without_being_copied() {
         assert_eq!(code_base(&before, index), "file:///C:/Users/Public/long.dll");
     }
     assert_eq!(code_base(&hive.reader(), 5), "file:///C:/Users/Public/long.dll");
-    assert!(hive.before.held() + hive.state().held() <= 2 * pages::KEPT);
-    assert!(counted.longest.load(Ordering::Relaxed).max(log.longest.load(Ordering::Relaxed)) <= pages::PAGE);
+    assert!(hive.before.held() + hive.state().held() <= 2 * KEPT as usize);
+    assert!(counted.longest.load(Ordering::Relaxed).max(log.longest.load(Ordering::Relaxed)) <= PAGE);
 
     let (records, problems) = registrations(&counted, &[("SOFTWARE.LOG1", &log)]);
     assert!(matches!(problems.as_slice(), [evidence::Problem { kind: ProblemKind::Dirty, .. }]), "{problems:?}");

@@ -16,10 +16,11 @@
 
 use super::base_block::{BASE_BLOCK_LENGTH, BaseBlock, CHECKED_LENGTH, FileType};
 use super::overlay::{MOST_PLACES, Overlay, Piece};
-use super::pages::{PAGE, Pages};
 use super::{Note, marvin32};
+use crate::formats::pages::{KEPT, PAGE, Pages, What};
 use evidence::{Bytes, ProblemKind};
 
+const LOG: What = What { name: "a transaction log", cost: super::HIVE.cost };
 /// Length of the fields of an entry before the references to its pages.
 const ENTRY_HEADER: u64 = 40;
 const BASE: u64 = BASE_BLOCK_LENGTH as u64;
@@ -80,7 +81,7 @@ pub(super) fn plan(
     let trusted = base.filter(|base| base.checksum_valid);
     let mut sound = Vec::new();
     for (index, bytes) in logs.iter().enumerate() {
-        let pages = Pages::new("a transaction log", *bytes, bytes.len());
+        let pages = Pages::new(LOG, *bytes, bytes.len(), KEPT);
         let head = pages.prefix(0, CHECKED_LENGTH as u64);
         if pages.failed() > 0 {
             notes.extend(pages.take_failures());
@@ -130,7 +131,7 @@ fn is_old_log_of(log: &Log<'_>, hive: &Pages<'_>, base: Option<&BaseBlock>) -> b
 fn old_log(hive: &Pages<'_>, log: &Log<'_>, notes: &mut Vec<Note>) -> Option<Plan> {
     const LENGTH: u64 = 512;
     let signature = log.pages.prefix(CHECKED_LENGTH as u64, 4);
-    if signature != b"DIRT" {
+    if *signature != *b"DIRT" {
         notes.push(Note::new(
             ProblemKind::BadSignature {
                 offset: CHECKED_LENGTH as u64,
@@ -296,7 +297,7 @@ impl Chain<'_, '_> {
 fn chain<'l, 'a>(log: &'l Log<'a>, notes: &mut Vec<Note>) -> Option<Chain<'l, 'a>> {
     let mut chain: Option<Chain<'l, 'a>> = None;
     let mut at = CHECKED_LENGTH as u64;
-    while at + ENTRY_HEADER <= log.pages.len() && log.pages.prefix(at, 4) == b"HvLE" {
+    while at + ENTRY_HEADER <= log.pages.len() && *log.pages.prefix(at, 4) == *b"HvLE" {
         let Some(sequence) = log.pages.u32_at(at + 12) else { break };
         let successor = match &chain {
             Some(chain) => chain.last().checked_add(1) == Some(sequence),

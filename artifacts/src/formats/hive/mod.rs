@@ -27,7 +27,6 @@ mod logs;
 mod long_hive;
 mod marvin32;
 mod overlay;
-mod pages;
 mod reader;
 mod state;
 #[cfg(test)]
@@ -36,17 +35,18 @@ mod value;
 #[cfg(test)]
 pub(crate) mod writer;
 
+pub use super::note::Note;
 pub use base_block::{BaseBlock, FileType};
 pub use cells::Name;
 pub use deleted::{DeletedKey, DeletedValue, Recovered};
 pub use reader::{Key, Reader, Subkeys, Values};
 pub use value::{Data, MAX_DATA, Value};
 
+use super::pages::{KEPT, Pages, What};
 use base_block::{BASE_BLOCK_LENGTH, CHECKED_LENGTH};
 use cells::Cells;
-use evidence::{Bytes, Locator, ProblemKind, Sink};
-use overlay::MOST_PLACES;
-use pages::Pages;
+use evidence::{Bytes, ProblemKind};
+use overlay::{MOST_PLACES, Overlaid};
 use state::{Block, State};
 
 /// Longest hive that is held in memory and read by the strict reader.
@@ -54,43 +54,14 @@ pub const SMALL_HIVE: u64 = 8 << 20;
 /// Most memory that an opened hive takes in bytes, whatever its length: both its states in pages or, where it is small,
 /// as a whole; the places of its logs' pages; and the places of deleted keys and values while a vector of them grows.
 pub const MEMORY: u64 = {
-    let state = if pages::KEPT as u64 > SMALL_HIVE { pages::KEPT as u64 } else { SMALL_HIVE };
+    let state = if KEPT > SMALL_HIVE { KEPT } else { SMALL_HIVE };
     2 * state + 32 * MOST_PLACES as u64 + deleted::MEMORY
 };
 /// Where the format ends: the offset of a cell has 32 bits.
 const MAX_HIVE: u64 = (1 << 32) + BASE_BLOCK_LENGTH as u64;
+const HIVE: What = What { name: "the hive", cost: "what stands there is missing from what is read of the hive" };
 /// Longest log that is read.
 const MAX_LOG: u64 = u32::MAX as u64;
-
-/// Something about a hive that a reader of the report should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// What kind of problem.
-    pub kind: ProblemKind,
-    /// Byte offset in the hive file, where there is one.
-    pub offset: Option<u64>,
-    /// What is wrong, in a sentence.
-    pub what: String,
-    /// What it costs, in a sentence.
-    pub effect: &'static str,
-}
-
-impl Note {
-    fn new(kind: ProblemKind, what: impl Into<String>, effect: &'static str) -> Self {
-        Note { kind, offset: None, what: what.into(), effect }
-    }
-
-    fn at(mut self, offset: u64) -> Self {
-        self.offset = Some(offset);
-        self
-    }
-
-    /// Hands it over as a problem of the item being parsed.
-    pub fn report(self, sink: &mut Sink<'_>) {
-        let locator = self.offset.map(|offset| Locator::ByteRange { offset, length: 4 });
-        sink.problem(self.kind, locator, self.what, self.effect);
-    }
-}
 
 /// A hive file with what its logs would change.
 pub struct HiveFile<'a> {
@@ -127,8 +98,8 @@ impl<'a> HiveFile<'a> {
                 "no cell can lie behind; what stands there was not looked at",
             ));
         }
-        let pages = Pages::new("the hive", hive, hive.len().min(MAX_HIVE));
-        let block = pages.prefix(0, BASE_BLOCK_LENGTH as u64);
+        let pages = Pages::new(HIVE, hive, hive.len().min(MAX_HIVE), KEPT);
+        let block = pages.prefix(0, BASE_BLOCK_LENGTH as u64).into_owned();
         if pages.failed() > 0 {
             let failures = pages.take_failures();
             notes.extend(failures.into_iter().map(|note| Note { effect: "nothing was read from it", ..note }));
@@ -174,7 +145,9 @@ impl<'a> HiveFile<'a> {
         if let Some(length) = plan.bins_length.and_then(|length| u32::try_from(length).ok()) {
             block.bytes[40..44].copy_from_slice(&length.to_le_bytes());
         }
-        let pages = Pages::with_logs("the hive", self.hive, plan.length, std::mem::take(&mut self.logs), plan.overlay);
+        let logs = std::mem::take(&mut self.logs);
+        let later = Overlaid { file: self.hive, length: plan.length, logs, overlay: plan.overlay };
+        let pages = Pages::owning(HIVE, Box::new(later), KEPT);
         self.after = Some(State::new(pages, &block, self.small, notes));
     }
 

@@ -1,6 +1,9 @@
 //! Which bytes of a hive stand in its transaction logs instead: where they are, never the bytes themselves.
 
+use super::base_block::BASE_BLOCK_LENGTH;
+use evidence::Bytes;
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 
 /// Most places that are kept. With the pages of 512 bytes that Windows writes, alternately dirty and clean, they stand
@@ -69,10 +72,6 @@ impl Overlay {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
-    }
-
     /// Where the first byte of a piece is, from this offset on.
     pub(super) fn next(&self, from: u32) -> Option<u32> {
         self.within(from..u32::MAX).next().map(|(start, _)| start)
@@ -87,6 +86,56 @@ impl Overlay {
             let length = end.checked_sub(begin).filter(|length| *length > 0)?;
             Some((begin, Piece { from: piece.from + (begin - start), length, ..*piece }))
         })
+    }
+}
+
+/// A hive with what its logs put in the place of some of its bytes.
+pub(super) struct Overlaid<'a> {
+    pub(super) file: &'a dyn Bytes,
+    /// Length of the hive; more than the file has where the logs grow it. What lies behind the file and in no log is zero.
+    pub(super) length: u64,
+    pub(super) logs: Vec<&'a dyn Bytes>,
+    pub(super) overlay: Overlay,
+}
+
+const BASE: u64 = BASE_BLOCK_LENGTH as u64;
+
+fn from_base(offset: u64) -> u32 {
+    u32::try_from(offset.saturating_sub(BASE)).unwrap_or(u32::MAX)
+}
+
+fn read_exact(bytes: &dyn Bytes, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    match bytes.read_full_at(offset, buffer)? {
+        read if read == buffer.len() => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the bytes end there")),
+    }
+}
+
+impl Bytes for Overlaid<'_> {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.length.saturating_sub(offset).min(buffer.len() as u64) as usize;
+        let in_file = self.file.len().saturating_sub(offset).min(count as u64) as usize;
+        let (stored, behind) = buffer[..count].split_at_mut(in_file);
+        behind.fill(0);
+        read_exact(self.file, offset, stored)?;
+        for (to, piece) in self.overlay.within(from_base(offset)..from_base(offset + count as u64)) {
+            let at = (u64::from(to) + BASE - offset) as usize;
+            let target = buffer.get_mut(at..at + piece.length as usize);
+            // The log says what stands there, so bytes of the file are not left in the place of its own.
+            if let (Some(log), Some(target)) = (self.logs.get(usize::from(piece.log)), target) {
+                read_exact(*log, u64::from(piece.from), target)?;
+            }
+        }
+        Ok(count)
+    }
+
+    fn next_data(&self, offset: u64) -> u64 {
+        let of_logs = self.overlay.next(from_base(offset)).map_or(u64::MAX, |to| (u64::from(to) + BASE).max(offset));
+        self.file.next_data(offset).min(of_logs)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::base_block::{self, BASE_BLOCK_LENGTH, BaseBlock};
 use super::cells::{Cells, KeyNode};
-use super::pages::{Page, Pages};
 use super::{Note, deleted};
+use crate::formats::pages::{PAGE, Page, Pages};
 use evidence::{ProblemKind, guarded};
 use std::borrow::Cow;
 use std::ops::{Deref, Range};
@@ -11,9 +11,8 @@ use std::rc::Rc;
 
 /// One state of a hive, to be read in any order.
 pub(super) struct State<'a> {
+    /// All of a small hive is held, with the base block of a cleanly closed one, so that the strict reader can read it.
     pages: Pages<'a>,
-    /// All of a small hive, with the base block of a cleanly closed one, so that the strict reader can read it.
-    memory: Option<Cow<'a, [u8]>>,
     /// Offset of the root key's cell from the end of the base block.
     pub(super) root_cell: u32,
     /// Where the hive bins end in the file.
@@ -57,13 +56,7 @@ impl<'a> State<'a> {
         let Block { bytes: block, minor_version, has_base } = block;
         let (minor_version, has_base) = (*minor_version, *has_base);
         let stored = BaseBlock::fields(block);
-        let mut state = State {
-            memory: None,
-            root_cell: stored.root_cell,
-            bins_end: BASE_BLOCK_LENGTH as u64,
-            minor_version,
-            pages,
-        };
+        let mut state = State { root_cell: stored.root_cell, bins_end: BASE_BLOCK_LENGTH as u64, minor_version, pages };
         state.bins_end += base_block::bins_length(stored.bins_length, state.len());
         if state.bins_end == BASE_BLOCK_LENGTH as u64 {
             state.bins_end = state.len();
@@ -73,7 +66,7 @@ impl<'a> State<'a> {
         }
         state.find_root(notes);
         let root = state.root_cell;
-        if let Some(bytes) = &mut state.memory {
+        if let Some(bytes) = state.pages.memory_mut() {
             let strictly_clean = has_base
                 && root == stored.root_cell
                 && guarded(|| nt_hive::Hive::new(&**bytes).is_ok()).unwrap_or(false);
@@ -85,17 +78,8 @@ impl<'a> State<'a> {
     }
 
     fn hold(&mut self, block: &[u8]) {
-        self.memory = match self.pages.as_slice() {
-            Some(bytes) => Some(Cow::Borrowed(bytes)),
-            None => {
-                let bytes = self.pages.prefix(0, self.pages.len());
-                (bytes.len() as u64 == self.pages.len()).then_some(Cow::Owned(bytes))
-            }
-        };
-        if self.memory.is_some() {
-            self.pages.release();
-        }
-        if let Some(bytes) = &mut self.memory
+        self.pages.hold();
+        if let Some(bytes) = self.pages.memory_mut()
             && bytes.get(..block.len()).is_some_and(|stored| stored != block)
         {
             bytes.to_mut()[..block.len()].copy_from_slice(block);
@@ -139,7 +123,7 @@ impl<'a> State<'a> {
 
     /// The whole, where it lies in memory.
     pub(super) fn memory(&self) -> Option<&[u8]> {
-        self.memory.as_deref()
+        self.pages.memory()
     }
 
     /// How many bytes of pages are held.
@@ -160,21 +144,11 @@ impl<'a> State<'a> {
 
     /// As many bytes from this offset on, at most `length`, as are there.
     pub(super) fn prefix(&self, offset: u64, length: u64) -> Cow<'_, [u8]> {
-        match &self.memory {
-            Some(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                let end = usize::try_from(offset.saturating_add(length)).unwrap_or(usize::MAX).min(bytes.len());
-                Cow::Borrowed(&bytes[start..end])
-            }
-            None => Cow::Owned(self.pages.prefix(offset, length)),
-        }
+        self.pages.prefix(offset, length)
     }
 
     pub(super) fn array<const N: usize>(&self, offset: u64) -> Option<[u8; N]> {
-        match &self.memory {
-            Some(bytes) => bytes.get(usize::try_from(offset).ok()?..)?.first_chunk().copied(),
-            None => self.pages.array(offset),
-        }
+        self.pages.array(offset)
     }
 
     pub(super) fn u16_at(&self, offset: u64) -> Option<u16> {
@@ -187,17 +161,17 @@ impl<'a> State<'a> {
 
     /// Where the next byte is, from this offset on, that need not be zero.
     pub(super) fn next_data(&self, offset: u64) -> u64 {
-        if self.memory.is_some() { offset } else { self.pages.next_data(offset) }
+        self.pages.next_data(offset)
     }
 
     /// Bytes from `offset` on, at most up to `end`, as far as they lie together, and where to go on after them. What
     /// cannot be read and long stretches of zeros are passed over.
     pub(super) fn window(&self, offset: u64, end: u64) -> (u64, Window<'_>, u64) {
-        if let Some(bytes) = &self.memory {
+        if let Some(bytes) = self.pages.memory() {
             let range = offset as usize..(end as usize).min(bytes.len());
             return (offset, Window::Borrowed(bytes.get(range).unwrap_or_default()), end);
         }
-        let page = super::pages::PAGE as u64;
+        let page = PAGE as u64;
         // Only whole pages are passed over, so that places keep their distance of eight bytes.
         let data = self.pages.next_data(offset).min(end) / page * page;
         let offset = if data > offset { data + offset % 8 } else { offset };

@@ -22,24 +22,27 @@ pub struct Version {
     pub strings: Vec<(String, String)>,
 }
 
-/// Reads the first version resource below a resource directory.
-pub(super) fn read(pe: &Pe<'_>, root: &[u8]) -> Option<Version> {
+/// Longest resource that is read: its length has 16 bits.
+const MAX_VERSION: u64 = u16::MAX as u64;
+
+/// Reads the first version resource below the resource directory at this offset.
+pub(super) fn read(pe: &Pe<'_>, root: u64) -> Option<Version> {
+    let file = pe.file;
     // Three levels: type, then the first name, then the first language.
-    let entry = |table: usize, wanted: Option<u32>| -> Option<u32> {
-        let count = usize::from(u16_at(root, table + 12)?) + usize::from(u16_at(root, table + 14)?);
-        (0..count.min(MAX_ENTRIES)).find_map(|index| {
-            let id = u32_at(root, table + 16 + index * 8)?;
-            let place = u32_at(root, table + 20 + index * 8)?;
-            wanted.is_none_or(|wanted| id == wanted).then_some(place & 0x7FFF_FFFF)
+    let entry = |table: u64, wanted: Option<u32>| -> Option<u64> {
+        let count = usize::from(file.u16_at(table + 12)?) + usize::from(file.u16_at(table + 14)?);
+        (table + 16..).step_by(8).take(count.min(MAX_ENTRIES)).find_map(|at| {
+            let (id, place) = (file.u32_at(at)?, file.u32_at(at + 4)?);
+            wanted.is_none_or(|wanted| id == wanted).then_some(root + u64::from(place & 0x7FFF_FFFF))
         })
     };
-    let names = entry(0, Some(VERSION))?;
-    let languages = entry(names as usize, None)?;
-    let leaf = entry(languages as usize, None)? as usize;
-    let size = u32_at(root, leaf + 4)? as usize;
-    let data = pe.at(u32_at(root, leaf)?)?;
+    let names = entry(root, Some(VERSION))?;
+    let languages = entry(names, None)?;
+    let leaf = entry(languages, None)?;
+    let size = u64::from(file.u32_at(leaf + 4)?).min(MAX_VERSION);
+    let data = file.prefix(pe.offset_of(file.u32_at(leaf)?)?, size);
     let mut version = Version::default();
-    for block in blocks(&data[..size.min(data.len())]).take(1) {
+    for block in blocks(&data).take(1) {
         let dotted = |high: usize| {
             let (high, low) = (u32_at(block.value, high)?, u32_at(block.value, high + 4)?);
             Some(format!("{}.{}.{}.{}", high >> 16, high & 0xFFFF, low >> 16, low & 0xFFFF))
