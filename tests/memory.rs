@@ -77,6 +77,28 @@ fn archive(path: &Path, empty: impl Iterator<Item = String>, stored: (&str, &Pat
     zip.finish().unwrap();
 }
 
+/// Writes the assembly of a fixture with so many MiB between its headers and its sections, which lie behind.
+fn padded_assembly(path: &Path, mib: u32) {
+    let bytes = include_bytes!("../fixtures/assembly/com-hooks/input");
+    let word = |at: usize| u32::from_le_bytes(*bytes[at..].first_chunk().unwrap());
+    let half = |at: usize| usize::from(u16::from_le_bytes(*bytes[at..].first_chunk().unwrap()));
+    let pe = word(0x3C) as usize;
+    let offsets = (0..half(pe + 6)).map(|section| pe + 24 + half(pe + 20) + section * 40 + 20);
+    let first = offsets.clone().map(word).min().unwrap() as usize;
+    let mut head = bytes[..first].to_vec();
+    for at in offsets {
+        head[at..at + 4].copy_from_slice(&(word(at) + (mib << 20)).to_le_bytes());
+    }
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = BufWriter::new(std::fs::File::create(path).unwrap());
+    file.write_all(&head).unwrap();
+    // No hole: what it is in memory is what it is on the disk.
+    let padding: Vec<u8> = (0..1u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8 | 1).collect();
+    (0..mib).for_each(|_| file.write_all(&padding).unwrap());
+    file.write_all(&bytes[first..]).unwrap();
+    file.flush().unwrap();
+}
+
 #[test]
 fn a_million_files_that_nobody_wants_stay_below_the_ceiling() {
     let folder = tempfile::tempdir().unwrap();
@@ -158,4 +180,25 @@ fn a_software_hive_of_150_mib_is_analysed_at_the_default() {
     let classes = std::fs::read_to_string(case.join("timeline.jsonl")).unwrap();
     let classes = classes.lines().filter(|line| line.contains("\"windows:registry:com_class\"")).count();
     assert_eq!(classes, 3_000);
+}
+
+#[test]
+fn an_assembly_of_250_mib_is_answered_below_the_ceiling() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = folder.path().join("host");
+    // Its classes name the assembly as their code base.
+    hive(&host.join("C/Windows/System32/config/SOFTWARE"), 1, 10);
+    let assembly = host.join("C/Users/Public/long.dll");
+    padded_assembly(&assembly, 250);
+    let case = folder.path().join("case");
+    let (peak, objects) = run_into(&host, &case, LOW);
+    let length = std::fs::metadata(&assembly).unwrap().len();
+    assert!(objects.contains(&(r"C:\Users\Public\long.dll".to_owned(), length)), "{objects:?}");
+    let records = std::fs::read_to_string(case.join("timeline.jsonl")).unwrap();
+    let described = records.lines().find(|line| line.contains("\"windows:pe:file\"")).unwrap();
+    let described: serde_json::Value = serde_json::from_str(described).unwrap();
+    assert_eq!(described["Kind"], "managed");
+    let answer = described["ExecutesOnRegister"].as_str().unwrap();
+    assert!(answer.starts_with(r#"{"State":"yes","Because":"Demo.Case.Hook.Reg "#), "{answer}");
+    assert!(peak <= ceiling_kib(LOW_MIB), "{peak} KiB");
 }
