@@ -6,7 +6,7 @@
 use evidence::Bytes;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
@@ -88,6 +88,31 @@ impl FileBytes {
             }
             Ok(())
         }
+    }
+}
+
+/// Reads a range of some bytes from front to back.
+pub(crate) struct Section<'a> {
+    bytes: &'a dyn Bytes,
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Section<'a> {
+    pub(crate) fn new(bytes: &'a dyn Bytes, start: u64, length: u64) -> Self {
+        let end = start.saturating_add(length).min(bytes.len());
+        Section { bytes, at: start, end }
+    }
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match within(self.end, self.at, buffer) {
+            [] => 0,
+            buffer => self.bytes.read_at(self.at, buffer)?,
+        };
+        self.at += read as u64;
+        Ok(read)
     }
 }
 

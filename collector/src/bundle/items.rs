@@ -1,5 +1,6 @@
 //! The objects of a bundle that is read: in memory while they are few, else in a file, a few bytes of memory for each.
 
+use crate::file_bytes::Section;
 use crate::spill::{Spill, Spool};
 use evidence::{Bytes, Item, ItemId, Items, KeyIndex};
 use std::borrow::Cow;
@@ -92,7 +93,7 @@ impl Builder {
 }
 
 fn walk(rows: &dyn Bytes, take: &mut dyn FnMut(Item, u64)) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(1 << 16, Section { rows, at: 0 });
+    let mut reader = BufReader::with_capacity(1 << 16, Section::new(rows, 0, rows.len()));
     let mut head = [0; HEAD];
     let mut line = Vec::new();
     let mut at = 0;
@@ -110,19 +111,6 @@ fn walk(rows: &dyn Bytes, take: &mut dyn FnMut(Item, u64)) -> io::Result<()> {
 fn read_head(head: [u8; HEAD]) -> (usize, u64) {
     let [a, b, c, d, place @ ..] = head;
     (u32::from_le_bytes([a, b, c, d]) as usize, u64::from_le_bytes(place))
-}
-
-struct Section<'a> {
-    rows: &'a dyn Bytes,
-    at: u64,
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.rows.read_at(self.at, buffer)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }
 
 impl ItemTable {

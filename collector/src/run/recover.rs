@@ -115,7 +115,7 @@ fn root_of(partial: &Path, bytes: &FileBytes, journal: Option<&FileBytes>) -> io
     let (mut root, mut sha512) = (None, false);
     if let Some(journal) = journal {
         // Only the first line is looked at.
-        let first = crate::zip::central::Section::new(journal, 0, journal.len().min(FIRST_LINE));
+        let first = crate::file_bytes::Section::new(journal, 0, journal.len().min(FIRST_LINE));
         journal::each(first, &mut |line| {
             if let Line::About(about) = line {
                 sha512 = about.sha512;
@@ -230,7 +230,7 @@ impl<'a> Salvage<'a> {
     }
 
     fn by_journal(&mut self, journal: &FileBytes) -> io::Result<()> {
-        let reader = crate::zip::central::Section::new(journal, 0, journal.len());
+        let reader = crate::file_bytes::Section::new(journal, 0, journal.len());
         let read = journal::each(reader, &mut |line| {
             match line {
                 Line::About(about) if self.about.is_none() && about.root == self.root => self.about = Some(about),

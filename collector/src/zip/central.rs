@@ -3,7 +3,7 @@
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
 use super::names::{self, Unflagged};
-use crate::file_bytes::within;
+use crate::file_bytes::Section;
 use evidence::{Bytes, Filetime, Macb};
 use std::io::{self, BufReader, Read};
 
@@ -70,31 +70,6 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 pub(super) fn damaged(what: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.into())
-}
-
-/// Reads a range of some bytes from front to back.
-pub(crate) struct Section<'a> {
-    bytes: &'a dyn Bytes,
-    at: u64,
-    end: u64,
-}
-
-impl<'a> Section<'a> {
-    pub(crate) fn new(bytes: &'a dyn Bytes, start: u64, length: u64) -> Self {
-        let end = start.saturating_add(length).min(bytes.len());
-        Section { bytes, at: start, end }
-    }
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match within(self.end, self.at, buffer) {
-            [] => 0,
-            buffer => self.bytes.read_at(self.at, buffer)?,
-        };
-        self.at += read as u64;
-        Ok(read)
-    }
 }
 
 /// The unsigned extra fields `(id, content)` of an entry.

@@ -7,8 +7,9 @@
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
 pub(crate) use super::central::Entry;
-use super::central::{End, LOCAL_HEADER, Section, damaged, u16_at, u32_at};
+use super::central::{End, LOCAL_HEADER, damaged, u16_at, u32_at};
 use super::names::Unflagged;
+use crate::file_bytes::Section;
 use evidence::Bytes;
 use std::io::{self, BufReader, Read};
 

@@ -1,6 +1,7 @@
 //! Single entries of an archive that never got its directory, from their local headers alone.
 
-use super::central::{LOCAL_HEADER, Section, extra_fields, u16_at, u32_at, u64_at};
+use super::central::{LOCAL_HEADER, extra_fields, u16_at, u32_at, u64_at};
+use crate::file_bytes::Section;
 use evidence::Bytes;
 use std::io::{self, BufReader, Read};
 

@@ -3,31 +3,34 @@
 //!
 //! Reference: Velociraptor, `actions/proto/vql.proto`, message `Index` with its `Range`s, written as JSON.
 
-use crate::file_bytes::within;
+use crate::file_bytes::{Section, within};
 use crate::source::Content;
 use evidence::Bytes;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// The end of the name of such a file.
 pub(super) const ENDING: &str = ".idx";
-/// Longest such file that is read, in bytes: a million ranges.
-pub(super) const LONGEST: u64 = 96 << 20;
+/// Most ranges of such a file: 24 MiB of memory.
+const MOST_RANGES: usize = 1 << 20;
+
+/// Reads JSON from front to back.
+fn reader(json: &dyn Bytes) -> impl io::Read + '_ {
+    io::BufReader::new(Section::new(json, 0, json.len()))
+}
 
 /// Whether this is such a file by its form, be it right or wrong: an object with a list of ranges.
-pub(super) fn is_index(json: &[u8]) -> bool {
+pub(super) fn is_index(json: &dyn Bytes) -> bool {
     #[derive(serde::Deserialize)]
     struct Any {
         #[serde(rename = "ranges")]
-        _ranges: Vec<serde::de::IgnoredAny>,
+        _ranges: Vec<IgnoredAny>,
     }
-    serde_json::from_slice::<Any>(json).is_ok()
-}
-
-#[derive(serde::Deserialize)]
-struct Stored {
-    ranges: Vec<StoredRange>,
+    serde_json::from_reader::<_, Any>(reader(json)).is_ok()
 }
 
 /// Members that are zero are left out by the program.
@@ -60,43 +63,90 @@ pub(super) struct Index {
     parts: Vec<Part>,
 }
 
-impl Index {
-    /// Reads one for an upload of this length; the error says what is wrong with it.
-    pub(super) fn parse(json: &[u8], uploaded: u64) -> Result<Index, String> {
-        let stored: Stored = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let mut index = Index { size: 0, parts: Vec::new() };
-        let mut used = 0;
-        for range in stored.ranges {
-            let end = range.original_offset.checked_add(range.length).ok_or("a range ends beyond every file")?;
-            if range.original_offset < index.size {
-                let offset = range.original_offset;
-                return Err(format!("the range at offset {offset} overlaps the one before it, or is not in its order"));
+/// Takes the ranges one by one, since there can be more of them in the text than fit into memory.
+struct Builder {
+    index: Index,
+    /// Length of the upload, and how much of it belongs to the ranges so far.
+    uploaded: u64,
+    used: u64,
+}
+
+impl Builder {
+    fn add(&mut self, range: &StoredRange) -> Result<(), String> {
+        let index = &mut self.index;
+        let end = range.original_offset.checked_add(range.length).ok_or("a range ends beyond every file")?;
+        if range.original_offset < index.size {
+            let offset = range.original_offset;
+            return Err(format!("the range at offset {offset} overlaps the one before it, or is not in its order"));
+        }
+        index.size = end;
+        let length = range.file_length.min(range.length);
+        match range.file_offset.checked_add(length) {
+            _ if length == 0 => Ok(()),
+            Some(_) if range.file_offset < self.used => {
+                Err(format!("two ranges have the same bytes of the upload at offset {}", range.file_offset))
             }
-            index.size = end;
-            let length = range.file_length.min(range.length);
-            match range.file_offset.checked_add(length) {
-                _ if length == 0 => {}
-                Some(_) if range.file_offset < used => {
-                    return Err(format!(
-                        "two ranges have the same bytes of the upload at offset {}",
-                        range.file_offset
-                    ));
-                }
-                Some(end) if end <= uploaded => {
-                    used = end;
-                    index.parts.push(Part { original: range.original_offset, uploaded: range.file_offset, length });
-                }
-                _ => {
-                    return Err(format!(
-                        "a range of {length} bytes at offset {} is not in the {uploaded} bytes of the upload",
-                        range.file_offset
-                    ));
-                }
+            Some(_) if index.parts.len() >= MOST_RANGES => Err(format!("it has more than {MOST_RANGES} ranges")),
+            Some(end) if end <= self.uploaded => {
+                self.used = end;
+                index.parts.push(Part { original: range.original_offset, uploaded: range.file_offset, length });
+                Ok(())
+            }
+            _ => Err(format!(
+                "a range of {length} bytes at offset {} is not in the {} bytes of the upload",
+                range.file_offset, self.uploaded
+            )),
+        }
+    }
+}
+
+/// The object in the file.
+impl<'de> Visitor<'de> for &mut Builder {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object with a list of ranges")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut is_there = false;
+        while let Some(name) = members.next_key::<String>()? {
+            if name == "ranges" {
+                is_there = true;
+                members.next_value_seed(&mut *self)?;
+            } else {
+                members.next_value::<IgnoredAny>()?;
             }
         }
-        match index.parts.is_empty() && uploaded > 0 {
+        if is_there { Ok(()) } else { Err(Error::missing_field("ranges")) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut ranges: A) -> Result<(), A::Error> {
+        while let Some(range) = ranges.next_element()? {
+            self.add(&range).map_err(Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+/// The list in it.
+impl<'de> DeserializeSeed<'de> for &mut Builder {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, ranges: D) -> Result<(), D::Error> {
+        ranges.deserialize_seq(self)
+    }
+}
+
+impl Index {
+    /// Reads one for an upload of this length; the error says what is wrong with it.
+    pub(super) fn parse(json: &dyn Bytes, uploaded: u64) -> Result<Index, String> {
+        let mut builder = Builder { index: Index { size: 0, parts: Vec::new() }, uploaded, used: 0 };
+        let mut json = serde_json::Deserializer::from_reader(reader(json));
+        json.deserialize_map(&mut builder).and_then(|()| json.end()).map_err(|error| error.to_string())?;
+        match builder.index.parts.is_empty() && uploaded > 0 {
             true => Err("it has no range with data".to_owned()),
-            false => Ok(index),
+            false => Ok(builder.index),
         }
     }
 
@@ -181,7 +231,7 @@ mod tests {
     }
 
     fn index(ranges: &[String], uploaded: u64) -> Result<Index, String> {
-        Index::parse(format!(r#"{{"ranges":[{}]}}"#, ranges.join(",")).as_bytes(), uploaded)
+        Index::parse(&format!(r#"{{"ranges":[{}]}}"#, ranges.join(",")).into_bytes(), uploaded)
     }
 
     #[test]
@@ -193,8 +243,8 @@ mod tests {
         assert_eq!(restored.missing(), [3..7, 9..11]);
         assert_eq!([0, 4, 8, 9].map(|offset| restored.next_data(offset)), [0, 7, 8, 11]);
         // As the program writes it: zeros are left out.
-        let short = br#"{"ranges":[{"file_length":5,"length":5}]}"#;
-        assert_eq!(Index::parse(short, 5).unwrap().size, 5);
+        let short = br#"{"ranges":[{"file_length":5,"length":5}],"more":{}}"#.to_vec();
+        assert_eq!(Index::parse(&short, 5).unwrap().size, 5);
     }
 
     #[test]
@@ -211,7 +261,10 @@ mod tests {
         ] {
             assert!(index(&ranges, 5).is_err(), "{ranges:?}");
         }
-        assert!(Index::parse(b"not JSON", 5).is_err());
-        assert!(is_index(br#"{"ranges":[{"file_length":"x"}]}"#) && !is_index(b"{}") && !is_index(b"[1]"));
+        for json in ["not JSON", "{}", r#"{"ranges":[{"file_length":5,"length":5}]} more"#] {
+            assert!(Index::parse(&json.as_bytes().to_vec(), 5).is_err(), "{json}");
+        }
+        let is_index = |json: &str| is_index(&json.as_bytes().to_vec());
+        assert!(is_index(r#"{"ranges":[{"file_length":"x"}]}"#) && !is_index("{}") && !is_index("[1]"));
     }
 }

@@ -154,13 +154,12 @@ impl Shared {
             if owner.is_folder || owner.is_link {
                 continue;
             }
-            let json = self.store.open(&child.key).and_then(|bytes| bytes.read_all(idx::LONGEST));
+            let json = self.store.open(&child.key);
             // Other programs have files of this name too. The name alone makes no claim, but beside percent-encoded names it
             // is Velociraptor's, and so is what has the form of such a file.
-            let is_claim = self.roots[root].encoded || matches!(&json, Ok(Some(json)) if idx::is_index(json));
+            let is_claim = self.roots[root].encoded || matches!(&json, Ok(json) if idx::is_index(&**json));
             let index = match json {
-                Ok(Some(json)) => Index::parse(&json, owner.size),
-                Ok(None) => Err(format!("it is longer than {} bytes", idx::LONGEST)),
+                Ok(json) => Index::parse(&*json, owner.size),
                 Err(error) => Err(format!("it cannot be read: {error}")),
             };
             match index {
