@@ -60,7 +60,18 @@ fn the_fixture_host_gives_what_its_story_says() {
         &std::fs::read_to_string(fixture_host().with_file_name("ws-fin-07.expected.json")).unwrap(),
     )
     .unwrap();
-    let (report, _folder) = run(&fixture_host(), &[]);
+    let (report, folder) = run(&fixture_host(), &[]);
+
+    // Its only peculiarity is a dirty hive with its logs, as every running Windows has one.
+    let problems: Vec<(&str, &Value)> =
+        list(&report, "problems").iter().map(|one| (one["kind"].as_str().unwrap(), &one["note"])).collect();
+    assert!(problems.iter().all(|(_, note)| **note == true), "{problems:?}");
+    assert_eq!(problems.iter().filter(|(kind, _)| *kind == "dirty").count(), 1);
+    let again = folder.path().join("again");
+    let output = comtrail(&["analyze", text(&bundle_of(folder.path())), "-o", text(&again)]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("\nproblems     none, and "), "{said}");
 
     let executions = list(&report, "executions");
     let wanted = expected["executions"].as_array().unwrap();

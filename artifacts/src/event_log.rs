@@ -257,13 +257,13 @@ impl<'l, 's> Log<'l, 's> {
         self.sink.problem(ProblemKind::ReadFailed, Some(place), what, "the records of this chunk are missing");
     }
 
-    /// Says once how many recovered records have lost the names of their values.
+    /// Says once how many recovered records have lost the names of their values, as what lies in free space often has.
     fn nameless(&mut self) {
         if self.nameless == 0 {
             return;
         }
         let a = format!("{} recovered records refer to definitions of their fields", self.nameless);
-        self.sink.problem(
+        self.sink.note(
             ProblemKind::Inconsistent { a, b: "other data stands there by now".into() },
             None,
             "recovered records have lost the names of their values",
@@ -485,7 +485,12 @@ impl<'l, 's> Log<'l, 's> {
                 (ProblemKind::LimitReached, "the record holds more than any that Windows writes; the rest is left out")
             }
         };
-        self.sink.problem(kind, Some(stored.locator()), "a record could not be decoded", effect);
+        if stored.raw.is_stale {
+            // In free space, so later data may have been written over a part of it.
+            self.sink.note(kind, Some(stored.locator()), "a record in free space could not be decoded", effect);
+        } else {
+            self.sink.problem(kind, Some(stored.locator()), "a record could not be decoded", effect);
+        }
     }
 }
 

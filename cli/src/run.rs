@@ -130,8 +130,7 @@ fn host_of_several(job: &Job<'_>, host: Host) -> (IndexedHost, Outcome) {
         let outcome = say::outcome_of(&report, Some(&collected));
         let sha256 = analyzed.bundles.first().and_then(|bundle| bundle.archive_sha256.clone()).unwrap_or_default();
         let file = collector::shown(collected.path.file_name().unwrap_or_default());
-        let problems = say::count_real(&report.problems);
-        let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report, problems);
+        let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report);
         host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
         (host, outcome)
     });

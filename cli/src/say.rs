@@ -6,28 +6,23 @@ use crate::args::Common;
 use crate::progress::printable;
 use crate::summary::Page;
 use collector::{Collected, Recovered};
-use evidence::{Problem, ProblemKind};
+use evidence::Problem;
 use std::io::Write;
 use std::path::Path;
 use timeline::{Index, Report};
 
-/// Problems that change the exit status. Something that is simply not on the host is listed, but is no failure.
-pub(crate) fn count_real(problems: &[Problem]) -> usize {
-    problems.iter().filter(|problem| problem.kind != ProblemKind::NotFound).count()
-}
-
 fn outcome(problems: &[Problem]) -> Outcome {
-    if count_real(problems) == 0 { Outcome::Complete } else { Outcome::WithProblems }
+    if problems.iter().all(|problem| problem.is_note) { Outcome::Complete } else { Outcome::WithProblems }
 }
 
 fn list(problems: &[Problem], common: &Common, out: &mut dyn Write) -> std::io::Result<()> {
-    let real = count_real(problems);
-    let absent = problems.len() - real;
+    let notes = problems.iter().filter(|problem| problem.is_note).count();
     if common.verbose {
         for problem in problems {
             writeln!(
                 out,
-                "  {}: {}: {}. {}",
+                "  {}{}: {}: {}. {}",
+                if problem.is_note { "note: " } else { "" },
                 problem.kind.name(),
                 printable(&problem.item),
                 printable(&problem.what),
@@ -35,7 +30,12 @@ fn list(problems: &[Problem], common: &Common, out: &mut dyn Write) -> std::io::
             )?;
         }
     }
-    writeln!(out, "problems     {real}, and {absent} locations where nothing was")
+    let count = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+    let notes = match problems.len() - notes {
+        0 => format!("none, and {}", count(notes, "note")),
+        real => format!("{real}, and {}", count(notes, "note")),
+    };
+    writeln!(out, "problems     {notes} of what costs the answer nothing")
 }
 
 /// After a collection.
@@ -136,7 +136,7 @@ pub(crate) fn analyzed(
             "report": collector::shown(folder.join("report.html")),
             "executions": report.executions.len(), "attempts": report.attempts.len(),
             "registrations": report.registrations.len(), "events": report.bundle.events, "summary": report.summary,
-            "problems": report.problems.len(),
+            "problems": report.problems_and_notes().0, "notes": report.problems_and_notes().1,
         });
         result.extend(facts.as_object().cloned().unwrap_or_default());
         if analyzed.bundles.len() > 1 {

@@ -145,6 +145,7 @@ pub struct Sink<'a> {
     on_record: &'a mut dyn FnMut(Record),
     problems: Vec<Problem>,
     problems_left_out: u64,
+    notes_left_out: u64,
 }
 
 /// Most problems kept of one item; damaged files could otherwise produce one per byte.
@@ -160,6 +161,7 @@ impl<'a> Sink<'a> {
             on_record,
             problems: Vec::new(),
             problems_left_out: 0,
+            notes_left_out: 0,
         }
     }
 
@@ -177,13 +179,31 @@ impl<'a> Sink<'a> {
         what: impl Into<String>,
         effect: impl Into<String>,
     ) {
-        if self.problems.len() >= MAX_PROBLEMS_PER_ITEM {
-            self.problems_left_out += 1;
-            return;
+        let problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
+        self.push(Problem { locator, ..problem });
+    }
+
+    /// Hands over a note: everything that was meant to be read was read all the same.
+    pub fn note(
+        &mut self,
+        kind: ProblemKind,
+        locator: Option<Locator>,
+        what: impl Into<String>,
+        effect: impl Into<String>,
+    ) {
+        let note = Problem::new(self.stage, kind, self.item.clone(), what, effect).as_note();
+        self.push(Problem { locator, ..note });
+    }
+
+    fn push(&mut self, problem: Problem) {
+        // Notes have room of their own, so that they leave out no problem.
+        let left_out = if problem.is_note { &mut self.notes_left_out } else { &mut self.problems_left_out };
+        let alike = self.problems.iter().filter(|one| one.is_note == problem.is_note);
+        if *left_out > 0 || alike.count() >= MAX_PROBLEMS_PER_ITEM {
+            *left_out += 1;
+        } else {
+            self.problems.push(problem);
         }
-        let mut problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
-        problem.locator = locator;
-        self.problems.push(problem);
     }
 
     /// How many records were handed over.
@@ -197,10 +217,15 @@ impl<'a> Sink<'a> {
             self.problems.push(Problem::new(
                 self.stage,
                 ProblemKind::LimitReached,
-                self.item,
+                self.item.clone(),
                 format!("{} more problems of this item are not listed", self.problems_left_out),
                 "the item is damaged in more places than are shown",
             ));
+        }
+        if self.notes_left_out > 0 {
+            let what = format!("{} more notes of this item are not listed", self.notes_left_out);
+            let effect = "everything that was meant to be read was read all the same";
+            self.problems.push(Problem::new(self.stage, ProblemKind::LimitReached, self.item, what, effect).as_note());
         }
         self.problems
     }

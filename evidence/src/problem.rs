@@ -26,7 +26,7 @@ pub enum Stage {
 /// What kind of problem it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProblemKind {
-    /// Nothing at an optional place. This kind alone leaves the exit status as it is.
+    /// Nothing at an optional place, which is always a note.
     NotFound,
     /// The source, or a part of it, was not understood, so nothing in it was examined.
     NotUnderstood,
@@ -144,6 +144,9 @@ pub struct Problem {
     pub what: String,
     /// What it costs the conclusion, in a sentence for people.
     pub effect: String,
+    /// Whether it is a note: what Windows always leaves, or an optional place with nothing in it, where everything that was
+    /// meant to be read was read. Who makes the problem declares it; notes are listed and change no exit status.
+    pub is_note: bool,
 }
 
 impl Problem {
@@ -155,7 +158,15 @@ impl Problem {
         what: impl Into<String>,
         effect: impl Into<String>,
     ) -> Self {
-        Problem { stage, kind, item: item.into(), locator: None, what: what.into(), effect: effect.into() }
+        let is_note = kind == ProblemKind::NotFound;
+        Problem { stage, kind, item: item.into(), locator: None, what: what.into(), effect: effect.into(), is_note }
+    }
+
+    /// The same as a note: everything that was meant to be read was read all the same.
+    #[must_use]
+    pub fn as_note(mut self) -> Self {
+        self.is_note = true;
+        self
     }
 
     /// The same with a place inside the item.
@@ -181,7 +192,7 @@ impl Stage {
     }
 }
 
-/// `{stage, kind, item, locator?, what, particulars?, effect}`.
+/// `{stage, kind, item, locator?, what, particulars?, effect, note?}`.
 impl serde::Serialize for Problem {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
@@ -198,6 +209,9 @@ impl serde::Serialize for Problem {
             map.serialize_entry("particulars", &particulars)?;
         }
         map.serialize_entry("effect", &self.effect)?;
+        if self.is_note {
+            map.serialize_entry("note", &true)?;
+        }
         map.end()
     }
 }

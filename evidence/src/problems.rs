@@ -15,6 +15,7 @@ struct Wording {
     kind: ProblemKind,
     what: String,
     effect: String,
+    is_note: bool,
 }
 
 /// The first problems of one wording, in their order, and how many more there are.
@@ -39,10 +40,10 @@ impl Equal {
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     by_wording: BTreeMap<Wording, Equal>,
-    /// How many wordings a step has of a kind.
-    wordings: BTreeMap<(Stage, &'static str), usize>,
+    /// How many wordings a step has of a kind; notes have room of their own.
+    wordings: BTreeMap<(Stage, &'static str, bool), usize>,
     /// Problems of wordings that there was no room for.
-    unlisted: BTreeMap<(Stage, &'static str), (ProblemKind, u64)>,
+    unlisted: BTreeMap<(Stage, &'static str, bool), (ProblemKind, u64)>,
 }
 
 impl Problems {
@@ -53,12 +54,13 @@ impl Problems {
             kind: problem.kind.clone(),
             what: problem.what.clone(),
             effect: problem.effect.clone(),
+            is_note: problem.is_note,
         };
         if let Some(equal) = self.by_wording.get_mut(&wording) {
             equal.add(problem);
             return;
         }
-        let step = (problem.stage, problem.kind.name());
+        let step = (problem.stage, problem.kind.name(), problem.is_note);
         let wordings = self.wordings.entry(step).or_default();
         if *wordings >= WORDINGS {
             self.unlisted.entry(step).or_insert((problem.kind, 0)).1 += 1;
@@ -75,12 +77,17 @@ impl Problems {
             all.extend(equal.listed);
             if equal.more > 0 {
                 let what = format!("{}; the same was met {} more times", wording.what, equal.more);
-                all.push(Problem::new(wording.stage, wording.kind, "", what, wording.effect));
+                let more = Problem::new(wording.stage, wording.kind, "", what, wording.effect);
+                all.push(Problem { is_note: wording.is_note, ..more });
             }
         }
-        for ((stage, _), (kind, count)) in self.unlisted {
-            let what = format!("{count} more problems of this kind were met, which are not listed");
-            all.push(Problem::new(stage, kind, "", what, "what they cost is not said one by one"));
+        for ((stage, _, is_note), (kind, count)) in self.unlisted {
+            let (what, effect) = match is_note {
+                true => ("notes", "everything that was meant to be read was read all the same"),
+                false => ("problems", "what they cost is not said one by one"),
+            };
+            let what = format!("{count} more {what} of this kind were met, which are not listed");
+            all.push(Problem { is_note, ..Problem::new(stage, kind, "", what, effect) });
         }
         all.sort();
         all
@@ -138,6 +145,16 @@ mod tests {
         assert_eq!(listed, backward.into_vec());
         assert_eq!(listed[0].what, "it is empty; the same was met 999950 more times");
         assert_eq!((listed[1].item.as_str(), listed[LISTED].item.as_str()), ("0000000", "0000049"));
+    }
+
+    #[test]
+    fn many_notes_hide_no_problem() {
+        let notes = (0..10_000).map(|item| problem(item, &format!("offset {item}")).as_note());
+        let all: Problems = notes.chain([problem(0, "offset 0"), problem(1, "another")]).collect();
+        let (notes, problems): (Vec<_>, Vec<_>) = all.into_vec().into_iter().partition(|one| one.is_note);
+        assert_eq!((notes.len(), problems.len()), (WORDINGS + 1, 2));
+        assert!(notes.iter().any(|one| one.what.starts_with("8000 more notes of this kind")));
+        assert_eq!(["another", "offset 0"], [1, 0].map(|at: usize| problems[at].what.as_str()));
     }
 
     #[test]

@@ -34,16 +34,13 @@ pub(super) struct Registrations<'r> {
 
 /// That some registrations could not be compared.
 pub(super) fn full_note() -> Note {
-    Note {
-        kind: ProblemKind::LimitReached,
-        offset: None,
-        what: format!(
-            "the hive has more than {MOST_FOUND_AGAIN} registrations of managed classes, or more than \
-             {MOST_OF_ONE_NAME} of one name"
-        ),
-        effect: "those beyond were not compared with other copies of them, with deleted ones and with those before the \
-                 transaction logs; what only those before the logs had is left out",
-    }
+    let what = format!(
+        "the hive has more than {MOST_FOUND_AGAIN} registrations of managed classes, or more than {MOST_OF_ONE_NAME} of \
+         one name"
+    );
+    let effect = "those beyond were not compared with other copies of them, with deleted ones and with those before the \
+                  transaction logs; what only those before the logs had is left out";
+    Note::new(ProblemKind::LimitReached, what, effect)
 }
 
 impl<'r> Registrations<'r> {

@@ -259,6 +259,22 @@ fn what_was_decoded_before_an_error_is_kept() {
 }
 
 #[test]
+fn damage_in_free_space_is_a_note_and_in_the_log_a_problem() {
+    let broken = |number| {
+        let level = element("Level", vec![Xml::Hole(0)]);
+        let values = vec![Val::Bytes(0x21, vec![number; 12])];
+        event(SECURITY, 4688, Val::Fragment(Instance { id: 5, root: level, values }))
+    };
+    let mut writer = ChunkWriter::new();
+    writer.record(1, &broken(1));
+    let free = writer.record(2, &broken(2));
+    let (_, problems) = parsed(file(&[writer.finish_with(free)], 1, false));
+    let said: Vec<(bool, &str)> = problems.iter().map(|one| (one.is_note, one.what.as_str())).collect();
+    let expected = [(false, "a record could not be decoded"), (true, "a record in free space could not be decoded")];
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn the_second_reader_says_the_same() {
     let mut writer = ChunkWriter::new();
     writer.record(1, &start(r"C:\a.exe"));

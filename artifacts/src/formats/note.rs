@@ -13,11 +13,13 @@ pub struct Note {
     pub what: String,
     /// What it costs, in a sentence.
     pub effect: &'static str,
+    /// Whether everything that was meant to be read was read all the same.
+    pub costs_nothing: bool,
 }
 
 impl Note {
     pub(crate) fn new(kind: ProblemKind, what: impl Into<String>, effect: &'static str) -> Self {
-        Note { kind, offset: None, what: what.into(), effect }
+        Note { kind, offset: None, what: what.into(), effect, costs_nothing: false }
     }
 
     pub(crate) fn at(mut self, offset: u64) -> Self {
@@ -28,6 +30,10 @@ impl Note {
     /// Hands it over as a problem of the item being parsed.
     pub fn report(self, sink: &mut Sink<'_>) {
         let locator = self.offset.map(|offset| Locator::ByteRange { offset, length: 4 });
-        sink.problem(self.kind, locator, self.what, self.effect);
+        if self.costs_nothing {
+            sink.note(self.kind, locator, self.what, self.effect);
+        } else {
+            sink.problem(self.kind, locator, self.what, self.effect);
+        }
     }
 }

@@ -6,6 +6,10 @@ use serde_json::{Map, Value, json};
 /// One problem as JSON: its published form, and under `details` the numbers of its kind.
 pub(crate) fn to_json(problem: &Problem) -> Value {
     let mut value = serde_json::to_value(problem).unwrap_or(Value::Null);
+    // Here the kind alone says what is a note, as in bundles of before; that of an absent place is the only one.
+    if let Value::Object(members) = &mut value {
+        members.remove("note");
+    }
     let details = match &problem.kind {
         ProblemKind::Truncated { offset, expected, actual } => {
             json!({"offset": offset, "expected": expected, "actual": actual})
@@ -81,14 +85,9 @@ pub(crate) fn from_json(value: &Value) -> Option<Problem> {
         "interrupted" => ProblemKind::Interrupted,
         _ => return None,
     };
-    Some(Problem {
-        stage,
-        kind,
-        item: text(members, "item"),
-        locator: members.get("locator").and_then(locator),
-        what: text(members, "what"),
-        effect: text(members, "effect"),
-    })
+    let [item, what, effect] = ["item", "what", "effect"].map(|name| text(members, name));
+    let locator = members.get("locator").and_then(locator);
+    Some(Problem { locator, ..Problem::new(stage, kind, item, what, effect) })
 }
 
 #[cfg(test)]

@@ -165,10 +165,10 @@ pub(super) fn summarize(report: &Report) -> Summary {
         );
         statements.push(statement(StatementKind::Unknown, None, text, &[]));
     }
-    if !report.problems.is_empty() {
+    if let (problems @ 1.., _) = report.problems_and_notes() {
         let text = format!(
             "{} while the evidence was read; what each costs stands under Problems.",
-            plural(report.problems.len(), "problem arose", "problems arose")
+            plural(problems, "problem arose", "problems arose")
         );
         statements.push(statement(StatementKind::Unknown, None, capital(&text), &[]));
     }

@@ -97,14 +97,14 @@ fn is_above(item: &str, source: &str) -> bool {
 /// Whether a place was looked for and could not be, so that nothing is known of what is there.
 fn is_unlisted(problem: &Problem) -> bool {
     problem.stage == Stage::Locate
-        && is_failure(&problem.kind)
+        && is_failure(problem)
         && problem.kind != ProblemKind::LimitReached
         && !problem.item.is_empty()
 }
 
-/// Whether the kind means that bytes which should be there were not read.
-fn is_failure(kind: &ProblemKind) -> bool {
-    !matches!(kind, ProblemKind::NotFound | ProblemKind::Dirty | ProblemKind::Inconsistent { .. })
+/// Whether it means that bytes which should be there were not read.
+fn is_failure(problem: &Problem) -> bool {
+    !problem.is_note && !matches!(problem.kind, ProblemKind::Dirty | ProblemKind::Inconsistent { .. })
 }
 
 /// The channel of a log by the name of its file; XP and Server 2003 have names of their own.
@@ -132,7 +132,7 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
     use ProblemKind as Kind;
     let item = problem.item.as_str();
     match (&problem.kind, problem.stage) {
-        (Kind::NotFound, _) => None,
+        _ if problem.is_note => None,
         (Kind::UnsupportedVersion { found }, Stage::Source) if found == "fat" => Some(Gap::StartVolume),
         (Kind::NotUnderstood, Stage::Locate) => Some(Gap::Unlisted),
         (Kind::NotUnderstood, _) => Some(Gap::Source),
@@ -144,10 +144,10 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
         (Kind::LimitReached, _) => Some(Gap::CutShort),
         (Kind::BadChecksum { .. }, Stage::Source) => None,
         _ if is_unlisted(problem) => Some(Gap::Unlisted),
-        (kind, Stage::Source) if is_failure(kind) => Some(Gap::Source),
+        (_, Stage::Source) if is_failure(problem) => Some(Gap::Source),
         // Beyond some number, problems of one wording are counted in one without an item.
-        (kind, Stage::Acquire | Stage::Bundle)
-            if is_failure(kind) && (is_witness(item) || is_hive(item) || item.is_empty()) =>
+        (_, Stage::Acquire | Stage::Bundle)
+            if is_failure(problem) && (is_witness(item) || is_hive(item) || item.is_empty()) =>
         {
             Some(Gap::Unreadable)
         }
@@ -159,7 +159,7 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
             | Kind::ParserPanicked,
             Stage::Parse,
         ) if is_hive(item) => Some(Gap::Unreadable),
-        (kind, Stage::Parse) if is_failure(kind) && is_witness(item) && !was_read(item, coverage) => {
+        (_, Stage::Parse) if is_failure(problem) && is_witness(item) && !was_read(item, coverage) => {
             Some(Gap::Unreadable)
         }
         _ => None,
@@ -230,14 +230,14 @@ fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem], objects: u6
     };
     // A log without a record, which was read without a fault, was examined as well: it may have been cleared.
     let read = |one: &Coverage| {
-        let faulty = || problems.iter().any(|problem| Some(&problem.item) == one.item.as_ref());
+        let faulty = || problems.iter().any(|problem| !problem.is_note && Some(&problem.item) == one.item.as_ref());
         one.records > 0 || one.item.is_some() && !faulty()
     };
     if coverage.iter().filter(shows_processes).any(read) {
         return None;
     }
     let failed =
-        problems.iter().any(|problem| is_failure(&problem.kind) && is_witness(&problem.item) && !is_outside(problem));
+        problems.iter().any(|problem| is_failure(problem) && is_witness(&problem.item) && !is_outside(problem));
     let unlisted = || problems.iter().any(|problem| is_unlisted(problem) && may_hold_runs(problem));
     let why = match failed {
         true => "none could be read",
@@ -290,7 +290,7 @@ pub(super) fn unread(source: &str, problems: &[Problem]) -> bool {
             "prefetch" => ends_with(&problem.item, ".pf"),
             _ => is_witness(&problem.item) && channel(&problem.item).eq_ignore_ascii_case(source),
         };
-        of_it && is_failure(&problem.kind) && !is_outside(problem)
+        of_it && is_failure(problem) && !is_outside(problem)
     })
 }
 

@@ -56,7 +56,7 @@ pub struct Index {
 
 impl IndexedHost {
     /// A host with its report, `bundle` being the name and the SHA-256 of its bundle file.
-    pub fn new(name: String, folder: String, bundle: (String, String), report: &Report, problems: usize) -> Self {
+    pub fn new(name: String, folder: String, bundle: (String, String), report: &Report) -> Self {
         IndexedHost {
             name,
             report: Some(format!("{folder}/report.html")),
@@ -68,7 +68,7 @@ impl IndexedHost {
             partly_examined: !report.summary.not_examined.is_empty(),
             executions: report.executions.len(),
             attempts: report.attempts.len(),
-            problems,
+            problems: report.problems_and_notes().0,
             runs_would_show: report.summary.runs_would_show,
         }
     }
@@ -170,7 +170,7 @@ mod tests {
 
     fn host(name: &str, report: &Report) -> IndexedHost {
         let bundle = (format!("{name}.zip"), "00".repeat(32));
-        IndexedHost::new(name.to_owned(), name.to_owned(), bundle, report, 2)
+        IndexedHost::new(name.to_owned(), name.to_owned(), bundle, report)
     }
 
     /// A report of a host on which nothing ran, and one of a host of which nothing was read.

@@ -197,11 +197,17 @@ pub struct Report {
     pub assemblies: Vec<AssemblyFile>,
     /// How far every source reaches.
     pub coverage: Vec<Coverage>,
-    /// Everything that went wrong, with what it costs.
+    /// Everything that went wrong, with what it costs, and the notes, which cost nothing.
     pub problems: Vec<Problem>,
 }
 
 impl Report {
+    /// How many problems there are that count for the exit status, and how many notes.
+    pub fn problems_and_notes(&self) -> (usize, usize) {
+        let notes = self.problems.iter().filter(|problem| problem.is_note).count();
+        (self.problems.len() - notes, notes)
+    }
+
     /// Puts the report together. `problems` are those of collecting, reading and parsing; those of `correlation`
     /// are added, and all are ordered and stand once, so that the same findings give the same report.
     pub fn new(

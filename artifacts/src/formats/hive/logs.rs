@@ -38,6 +38,8 @@ pub(super) struct Plan {
     pub(super) base_block_from: Option<usize>,
     /// How many entries (or, of the old generation, logs) are applied.
     pub(super) entries: usize,
+    /// Whether the logs are of the generation that is kept in two files, of which one goes on where the other ends.
+    pub(super) is_of_two: bool,
 }
 
 impl Plan {
@@ -331,7 +333,7 @@ fn chain<'l, 'a>(log: &'l Log<'a>, notes: &mut Vec<Note>) -> Option<Chain<'l, 'a
 
 fn new_logs(hive: &Pages<'_>, trusted: Option<&BaseBlock>, logs: &[Log<'_>], notes: &mut Vec<Note>) -> Option<Plan> {
     let first_wanted = trusted.map_or(0, |base| base.secondary_sequence);
-    let mut plan = Plan { length: hive.len(), ..Plan::default() };
+    let mut plan = Plan { length: hive.len(), is_of_two: true, ..Plan::default() };
     let mut chains: Vec<Chain<'_, '_>> = logs.iter().filter_map(|log| chain(log, notes)).collect();
     chains.sort_by_key(|chain| chain.first);
     if let (None, [older, newer, ..]) = (trusted, chains.as_slice())

@@ -107,10 +107,13 @@ impl<'a> HiveFile<'a> {
         }
         let base = base_block(&block, notes)?;
         let logs: Vec<&'a dyn Bytes> = logs.iter().copied().filter(|log| is_short_enough(*log, notes)).collect();
+        let before = notes.len();
         let plan = logs::plan(&pages, base.as_ref(), &logs, notes);
+        // Whatever is said of a log means that changes may be missing.
+        let all_applied = notes.len() == before;
         if let Some(base) = &base {
             if base.is_dirty() {
-                dirty_note(base, plan.as_ref(), logs.is_empty(), notes);
+                notes.push(dirty_note(base, plan.as_ref(), logs.len(), all_applied));
             }
             cut_note(base, pages.len(), plan.as_ref(), notes);
         }
@@ -254,18 +257,29 @@ fn cut_note(base: &BaseBlock, length: u64, plan: Option<&logs::Plan>, notes: &mu
     }
 }
 
-fn dirty_note(base: &BaseBlock, plan: Option<&logs::Plan>, no_logs: bool, notes: &mut Vec<Note>) {
+/// A hive that was not cleanly closed, as those of a running Windows are. It costs nothing where every log that Windows
+/// keeps of it is there and was applied to its end.
+fn dirty_note(base: &BaseBlock, plan: Option<&logs::Plan>, logs: usize, all_applied: bool) -> Note {
     let how = if base.checksum_valid {
         format!("sequence numbers {} and {} differ", base.primary_sequence, base.secondary_sequence)
     } else {
         "the checksum of its base block is wrong".to_owned()
     };
+    let applied = |plan: &logs::Plan| {
+        format!("the hive was not cleanly closed ({how}); {} log entries were applied", plan.entries)
+    };
     let (what, effect) = match plan {
-        Some(plan) => (
-            format!("the hive was not cleanly closed ({how}); {} log entries were applied", plan.entries),
-            "records say whether they are in the hive as stored, only in its logs, or both",
+        // Entries of the new generation go on in the other file.
+        Some(plan) if plan.is_of_two && logs < 2 => (
+            format!("{}, and the other of its two logs is not there", applied(plan)),
+            "the newest changes may be missing",
         ),
-        None if no_logs => (
+        Some(plan) => {
+            let effect = "records say whether they are in the hive as stored, only in its logs, or both";
+            let note = Note::new(ProblemKind::Dirty, applied(plan), effect);
+            return Note { costs_nothing: all_applied, ..note };
+        }
+        None if logs == 0 => (
             format!("the hive was not cleanly closed ({how}) and its transaction logs are not there"),
             "the newest changes may be missing",
         ),
@@ -274,5 +288,5 @@ fn dirty_note(base: &BaseBlock, plan: Option<&logs::Plan>, no_logs: bool, notes:
             "the newest changes may be missing",
         ),
     };
-    notes.push(Note::new(ProblemKind::Dirty, what, effect));
+    Note::new(ProblemKind::Dirty, what, effect)
 }

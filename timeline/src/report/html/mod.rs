@@ -271,27 +271,40 @@ fn more(page: &mut Page, all: usize, shown: usize) {
 
 fn problems(page: &mut Page, report: &Report) {
     page.raw("<section id=\"problems\"><h2>Problems</h2>");
-    if report.problems.is_empty() {
-        page.raw("<p>No problem arose while the evidence was collected and read.</p></section>");
-        return;
+    let (notes, problems): (Vec<&Problem>, Vec<&Problem>) = report.problems.iter().partition(|one| one.is_note);
+    if problems.is_empty() {
+        page.raw("<p>No problem arose while the evidence was collected and read.</p>");
+    } else {
+        let costs = "Each says what it costs the conclusions; everything else was read.";
+        listed(page, &problems, ("problem", "problems"), costs);
     }
+    if !notes.is_empty() {
+        page.raw("<h3>Notes</h3>");
+        let costs = "They tell of what was looked for and is not there, and of what Windows always leaves; everything that was \
+                     meant to be read was read.";
+        listed(page, &notes, ("note", "notes"), costs);
+    }
+    page.raw("</section>");
+}
+
+/// Problems by what they cost.
+fn listed(page: &mut Page, problems: &[&Problem], (one, many): (&str, &str), costs: &str) {
     let mut groups: BTreeMap<(&str, &str, &str), Vec<&Problem>> = BTreeMap::new();
-    for problem in &report.problems {
+    for problem in problems.iter().copied() {
         groups.entry((problem.effect.as_str(), problem.kind.name(), problem.stage.name())).or_default().push(problem);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     // Those of which there are few are the ones that a long list would hide.
     groups.sort_by_key(|(_, problems)| problems.len());
-    page.raw("<p>").text(&capital(&plural(report.problems.len(), "problem", "problems"))).raw(" of ");
-    page.text(&plural(groups.len(), "kind", "kinds"));
-    page.raw(". Each says what it costs the conclusions; everything else was read.</p><ul class=\"cards\">");
+    page.raw("<p>").text(&capital(&plural(problems.len(), one, many))).raw(" of ");
+    page.text(&plural(groups.len(), "kind", "kinds")).raw(". ").text(costs).raw("</p><ul class=\"cards\">");
     for ((effect, kind, stage), problems) in groups.iter().take(Limits::PROBLEM_GROUPS) {
         page.raw("<li><strong>")
             .text(effect)
             .raw("</strong> <span class=\"soft small\">(")
             .text(&kind.replace('_', " "));
         page.raw(", step ").text(stage).raw(", ");
-        page.text(&plural(problems.len(), "problem", "problems")).raw(")</span>");
+        page.text(&plural(problems.len(), one, many)).raw(")</span>");
         let few = problems.len() <= 3;
         if !few {
             page.raw("<details><summary>The objects</summary>");
@@ -321,7 +334,6 @@ fn problems(page: &mut Page, report: &Report) {
     }
     page.raw("</ul>");
     more(page, groups.len(), Limits::PROBLEM_GROUPS);
-    page.raw("</section>");
 }
 
 fn host(page: &mut Page, report: &Report) {
