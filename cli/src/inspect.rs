@@ -5,8 +5,11 @@ mod text;
 use crate::args::Common;
 use crate::parse::parse;
 use crate::progress::printable;
+use crate::summary::Page;
+use crate::table::{Cell, Column, Table, grouped};
 use anyhow::Context;
-use evidence::{Bytes, Focus, Input, Problem, Record, Value};
+use console::Style;
+use evidence::{Bytes, Fields, Focus, Input, Problem, Record, Value};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -29,6 +32,9 @@ pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> an
         }
     }
     anyhow::ensure!(!all.is_empty(), "there is no program in the folder, nor below");
+    // Of several files each is a line; what one is in full, it says alone.
+    let in_full = all.len() == 1 || common.verbose;
+    let mut lines = Vec::new();
     for path in &all {
         let shown = collector::shown(path);
         match describe(path) {
@@ -38,17 +44,26 @@ pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> an
                     list.push(serde_json::json!({"path": shown, "error": error.to_string()}));
                 } else if common.quiet {
                     crate::complain(&format!("{shown}: cannot be read: {error}"));
-                } else {
+                } else if in_full {
                     writeln!(out, "{}\n  cannot be read: {error}\n", printable(&shown))?;
+                } else {
+                    lines.push(Line {
+                        path: shown,
+                        verdict: Verdict::Unread(error.to_string()),
+                        kind: "",
+                        facts: None,
+                    });
                 }
             }
             Ok((record, problems)) => {
-                is_whole &= problems.is_empty() && record.is_some();
+                is_whole &= problems.iter().all(|problem| problem.is_note) && record.is_some();
                 let fields = record.as_ref().map(|record| &record.fields);
                 if json {
                     list.push(serde_json::json!({"path": shown, "facts": fields, "problems": problems}));
-                } else if !common.quiet {
+                } else if in_full && !common.quiet {
                     text::write(&shown, fields, &problems, out)?;
+                } else {
+                    lines.push(Line::new(shown, fields, &problems));
                 }
             }
         }
@@ -56,8 +71,92 @@ pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> an
     if json {
         serde_json::to_writer_pretty(&mut *out, &list)?;
         writeln!(out)?;
+    } else if !common.quiet && !in_full {
+        table(lines, &Page::of_standard_output(), out)?;
     }
     Ok(is_whole)
+}
+
+/// Whether the tools run code of a file, the worst first.
+enum Verdict {
+    /// By these commands.
+    Yes(String),
+    /// By these commands that is not known.
+    Unknown(String),
+    /// The file could not be read, and why.
+    Unread(String),
+    No,
+}
+
+/// One line of the table of many.
+struct Line {
+    path: String,
+    verdict: Verdict,
+    kind: &'static str,
+    /// Bytes and SHA-256.
+    facts: Option<(u64, String)>,
+}
+
+impl Line {
+    fn new(path: String, fields: Option<&Fields>, problems: &[Problem]) -> Self {
+        let Some(fields) = fields else {
+            let why = problems.first().map_or_else(|| "nothing is known of it".to_owned(), |one| one.what.clone());
+            return Line { path, verdict: Verdict::Unread(why), kind: "", facts: None };
+        };
+        let by = |wanted: &str| {
+            let state = |name| fields.get(name).and_then(|outlook| outlook.get("State")?.as_text());
+            let commands = text::COMMANDS.iter().filter(|(.., name)| state(name) == Some(wanted));
+            commands.map(|(_, short, _)| *short).collect::<Vec<_>>().join(", ")
+        };
+        let verdict = match (by("yes"), by("unknown")) {
+            (yes, unknown) if !yes.is_empty() && !unknown.is_empty() => {
+                Verdict::Yes(format!("{yes}; perhaps {unknown}"))
+            }
+            (yes, _) if !yes.is_empty() => Verdict::Yes(yes),
+            (_, unknown) if !unknown.is_empty() => Verdict::Unknown(unknown),
+            _ => Verdict::No,
+        };
+        let kind = match fields.text("Kind") {
+            Some("managed") => ".NET",
+            Some("native") => "native",
+            None | Some("") => "stream",
+            Some(_) => "no program",
+        };
+        let facts = (fields.number("Size").unwrap_or(0), fields.text("Sha256").unwrap_or_default().to_owned());
+        Line { path, verdict, kind, facts: Some(facts) }
+    }
+}
+
+/// The files, those whose code runs first.
+fn table(mut lines: Vec<Line>, page: &Page, out: &mut dyn Write) -> io::Result<()> {
+    lines.sort_by(|one, other| (rank(&one.verdict), &one.path).cmp(&(rank(&other.verdict), &other.path)));
+    let mut table = Table::new([
+        Column::text("file", Some(16), 9),
+        Column::text("kind", None, 3),
+        Column::number("bytes", 2),
+        Column::text("code would run by", Some(24), 8),
+        Column::sha256(1),
+    ]);
+    for line in lines {
+        let verdict = match line.verdict {
+            Verdict::Yes(by) => Cell::styled(format!("YES: {by}"), Style::new().red().bold()),
+            Verdict::Unknown(by) => Cell::styled(format!("not known: {by}"), Style::new().yellow()),
+            Verdict::Unread(why) => Cell::styled(format!("cannot be read: {why}"), Style::new().yellow()),
+            Verdict::No => Cell::styled("no", Style::new().green()),
+        };
+        let (bytes, sha256) = line.facts.map_or_else(Default::default, |(bytes, sha256)| (grouped(bytes), sha256));
+        table.push([Cell::new(line.path), Cell::new(line.kind), Cell::new(bytes), verdict, Cell::new(sha256)]);
+    }
+    table.write(page, out)
+}
+
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Yes(_) => 0,
+        Verdict::Unknown(_) => 1,
+        Verdict::Unread(_) => 2,
+        Verdict::No => 3,
+    }
 }
 
 /// The files in a folder and below that begin as programs do, by path. Links are not followed.
@@ -204,6 +303,29 @@ mod tests {
         let places = ["a.dll", "hooks.bin"].map(|name| text.find(name).unwrap());
         assert!(places[0] < places[1] && !text.contains("note.txt") && !text.contains("empty\n"), "{text}");
         assert_eq!(said(&[folder.path().to_owned()], &["-q"]).1, "");
+    }
+
+    #[test]
+    fn several_files_are_a_line_each_the_worst_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = [("a-none.dll", "lookalike"), ("b-serviced.dll", "serviced"), ("c-hooks.dll", "com-hooks")];
+        for (name, case) in named {
+            std::fs::copy(fixture(case), folder.path().join(name)).unwrap();
+        }
+        let files = [folder.path().to_owned(), folder.path().join("missing.dll")];
+        let (is_whole, text) = said(&files, &[]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(!is_whole && lines.len() >= 6, "{text}");
+        let table = lines.iter().position(|line| line.starts_with("file ")).unwrap();
+        let firsts = lines[table + 1..].iter().map(|line| line.split(' ').next().unwrap());
+        assert_eq!(
+            firsts.collect::<Vec<_>>(),
+            ["b-serviced.dll", "c-hooks.dll", "missing.dll", "a-none.dll"],
+            "{text}"
+        );
+        assert!(lines[table + 2].contains("YES: regasm") && lines[table + 3].contains("cannot be read: "), "{text}");
+        assert!(lines[table..].iter().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(said(&files, &["-q"]).1, "");
     }
 
     #[test]

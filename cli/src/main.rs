@@ -20,6 +20,7 @@ mod run;
 mod say;
 mod signals;
 mod summary;
+mod table;
 mod verify;
 
 use anyhow::Context;

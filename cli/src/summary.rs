@@ -250,7 +250,7 @@ fn few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
 }
 
 /// A text of at most so many characters: its end is kept too, since that of a command line names the file.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         return text.to_owned();

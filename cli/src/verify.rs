@@ -3,6 +3,8 @@
 use crate::Outcome;
 use crate::args::{CheckOptions, Common, ExpectedHashes};
 use crate::progress::{Progress, Style, printable};
+use crate::summary::Page;
+use crate::table::{Cell, Column, Table, grouped};
 use crate::{Usage, check_case, collect};
 use collector::VerifyReport;
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let cancel = crate::signals::cancel();
     let mut worst = Outcome::Complete;
-    let (mut list, mut done) = (Vec::new(), Vec::new());
+    let (mut list, mut done, mut lines) = (Vec::new(), Vec::new(), Vec::new());
     for bundle in bundles {
         if check_case::is_case(bundle) {
             if expected.archive.is_some() || expected.log.is_some() {
@@ -35,10 +37,12 @@ pub(crate) fn run(
             }
             let checked = check_case::check(bundle, analysis, common)?;
             worst = worst.max(checked.outcome());
-            match common.json {
-                true => list.push(checked.to_json(bundle)),
-                false => checked.write(bundle, common.quiet, out)?,
+            if common.json {
+                list.push(checked.to_json(bundle));
+            } else if bundles.len() == 1 || common.verbose || checked.outcome() != Outcome::Complete {
+                checked.write(bundle, common.quiet, out)?;
             }
+            lines.push(Line::of_case(bundle, &checked));
             continue;
         }
         if analysis.are_given() {
@@ -62,16 +66,17 @@ pub(crate) fn run(
                 } else {
                     writeln!(out, "{}: NOT verified: {}", printable(&collector::shown(bundle)), printable(&error))?;
                 }
+                lines.push(Line::without_bundle(bundle, "not verified"));
                 continue;
             }
         };
         report.expect(expected.archive.as_deref(), expected.log.as_deref());
         if common.json {
             list.push(to_json(&report, bundle));
-        } else if !common.quiet || !report.is_valid() {
-            let in_full = bundles.len() == 1 || common.verbose;
-            write(&report, bundle, in_full, out)?;
+        } else if !report.is_valid() || !common.quiet && (bundles.len() == 1 || common.verbose) {
+            write(&report, bundle, bundles.len() == 1 || common.verbose, out)?;
         }
+        lines.push(Line::of_bundle(bundle, &report));
         // What is wrong was said; of each bundle only what its parts need is kept.
         report.wrong.truncate(1);
         done.push((bundle.as_path(), report));
@@ -79,6 +84,12 @@ pub(crate) fn run(
     for (bundle, report) in &done {
         let (outcome, said) = among_its_parts(report, &done);
         worst = worst.max(outcome);
+        if outcome == Outcome::NotValid {
+            lines
+                .iter_mut()
+                .filter(|line| line.path == *bundle)
+                .for_each(|line| (line.state, line.outcome) = (NOT_VALID, outcome));
+        }
         let Some(said) = said else { continue };
         if common.json {
             let shown = collector::shown(bundle);
@@ -89,11 +100,81 @@ pub(crate) fn run(
         }
     }
     match list.as_slice() {
-        _ if !common.json => {}
+        _ if !common.json && (common.quiet || lines.len() < 2) => {}
+        _ if !common.json => table(lines).write(&Page::of_standard_output(), out)?,
         [only] if bundles.len() == 1 => writeln!(out, "{only}")?,
         all => writeln!(out, "{}", serde_json::Value::from(all.to_vec()))?,
     }
     Ok(worst)
+}
+
+/// What stands in the table for a bundle of which something is wrong.
+const NOT_VALID: &str = "NOT VALID";
+
+/// One line of the table of many.
+struct Line {
+    path: PathBuf,
+    state: &'static str,
+    outcome: Outcome,
+    /// Payload files and their bytes, of a bundle.
+    holds: Option<(u64, u64)>,
+    /// SHA-256 of the archive, or of the manifest of an analysis.
+    sha256: Option<String>,
+}
+
+impl Line {
+    fn of_bundle(path: &Path, report: &VerifyReport) -> Self {
+        let state = match report.status.as_deref() {
+            _ if !report.is_valid() => NOT_VALID,
+            Some("interrupted") => "interrupted",
+            Some("recovered") => "recovered",
+            Some("empty") => "empty",
+            _ if report.is_complete() => "complete",
+            _ => "valid",
+        };
+        let (holds, sha256) = (Some((report.files, report.bytes)), report.archive_sha256.clone());
+        Line { path: path.to_owned(), state, outcome: outcome(report), holds, sha256 }
+    }
+
+    fn of_case(path: &Path, checked: &check_case::Checked) -> Self {
+        let outcome = checked.outcome();
+        let state = match outcome {
+            Outcome::Complete => "unchanged",
+            Outcome::WithProblems => "not all seen",
+            Outcome::NotValid => "CHANGED",
+        };
+        Line { path: path.to_owned(), state, outcome, holds: None, sha256: checked.manifest_sha256.clone() }
+    }
+
+    fn without_bundle(path: &Path, state: &'static str) -> Self {
+        Line { path: path.to_owned(), state, outcome: Outcome::NotValid, holds: None, sha256: None }
+    }
+}
+
+fn table(lines: Vec<Line>) -> Table<5> {
+    let mut table = Table::new([
+        Column::text("bundle", Some(16), 9),
+        Column::text("state", None, 8),
+        Column::number("objects", 2),
+        Column::number("bytes", 1),
+        Column::sha256(5),
+    ]);
+    for line in lines {
+        let style = match line.outcome {
+            Outcome::Complete => console::Style::new().green(),
+            Outcome::WithProblems => console::Style::new().yellow(),
+            Outcome::NotValid => console::Style::new().red().bold(),
+        };
+        let number = |number: Option<u64>| Cell::new(number.map_or_else(String::new, grouped));
+        table.push([
+            Cell::new(collector::shown(&line.path)),
+            Cell::styled(line.state, style),
+            number(line.holds.map(|(files, _)| files)),
+            number(line.holds.map(|(_, bytes)| bytes)),
+            Cell::new(line.sha256.unwrap_or_default()),
+        ]);
+    }
+    table
 }
 
 /// 0, 2 or 1: valid and complete, valid and not all of what was wanted, not valid.

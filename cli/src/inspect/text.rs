@@ -13,6 +13,15 @@ const WIDE_INDENT: usize = 23;
 /// Most entries of a list that are shown; `--json` shows all.
 const MOST: usize = 25;
 
+/// What may run code of an assembly, the same in a list, and the fact that says whether it does.
+pub(super) const COMMANDS: [(&str, &str, &str); 5] = [
+    ("regasm", "regasm", "ExecutesOnRegister"),
+    ("regasm /u", "/u", "ExecutesOnUnregister"),
+    ("regsvcs", "regsvcs", "ExecutesForRegsvcs"),
+    ("its rollback", "rollback", "ExecutesForRegsvcsRollback"),
+    ("loading it", "load", "ExecutesOnLoad"),
+];
+
 /// Writes the description of one file.
 pub(super) fn write(path: &str, fields: Option<&Fields>, problems: &[Problem], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", printable(path))?;
@@ -99,13 +108,7 @@ impl Page<'_> {
             return self.line("no", &format!("it is {what}; regasm and regsvcs load .NET assemblies only"));
         }
         let mut may_run = false;
-        for (label, name) in [
-            ("regasm", "ExecutesOnRegister"),
-            ("regasm /u", "ExecutesOnUnregister"),
-            ("regsvcs", "ExecutesForRegsvcs"),
-            ("its rollback", "ExecutesForRegsvcsRollback"),
-            ("loading it", "ExecutesOnLoad"),
-        ] {
+        for (label, _, name) in COMMANDS {
             if let Some(outlook) = fields.get(name) {
                 let state = part(outlook, "State");
                 may_run |= state != "no";
