@@ -72,14 +72,10 @@ impl Bytes for InPages<'_> {
     }
 }
 
-/// What dnfile reads in the files, or `None` after saying that it is not there.
-fn dnfile(files: &[PathBuf]) -> Option<Vec<Json>> {
+/// What dnfile reads in the files.
+fn dnfile(files: &[PathBuf]) -> Vec<Json> {
     let is_there = Command::new("python3").args(["-c", "import dnfile"]).output().is_ok_and(|run| run.status.success());
-    if !is_there {
-        assert!(std::env::var_os("COMTRAIL_CORPUS_REQUIRED").is_none(), "python3 has no dnfile (pip install dnfile)");
-        println!("skipped: python3 has no dnfile");
-        return None;
-    }
+    assert!(is_there, "python3 has no dnfile (pip install dnfile)");
     let mut child = Command::new("python3")
         .args(["-c", include_str!("assembly.py")])
         .stdin(Stdio::piped())
@@ -91,7 +87,7 @@ fn dnfile(files: &[PathBuf]) -> Option<Vec<Json>> {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The text of a member, empty where there is none.
@@ -100,15 +96,16 @@ fn text<'a>(value: impl Into<ValueRef<'a>>, name: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(not(all(corpus, foreign)), ignore = "needs COMTRAIL_CORPUS and dnfile: COMTRAIL_FOREIGN_REQUIRED=1")]
 fn every_assembly_as_dnfile_reads_it() {
-    let Some(corpus) = super::folder() else { return };
+    let corpus = super::folder();
     let managed: Vec<(PathBuf, Vec<u8>)> = programs(&corpus)
         .into_iter()
         .filter(|(_, data)| Pe::parse(&Pages::program(data, KEPT)).is_ok_and(|pe| pe.cli_header().is_some()))
         .collect();
     assert!(!managed.is_empty(), "no .NET file in the corpus");
     let paths: Vec<PathBuf> = managed.iter().map(|(path, _)| path.clone()).collect();
-    let Some(answers) = dnfile(&paths) else { return };
+    let answers = dnfile(&paths);
     assert_eq!(answers.len(), managed.len());
     let mut differences = Vec::new();
     let mut types = 0;
@@ -181,8 +178,9 @@ const SHA256_INFO: &[u8] =
 const SHA1_INFO: &[u8] = &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14];
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn image_hashes_are_those_that_were_signed() {
-    let Some(corpus) = super::folder() else { return };
+    let corpus = super::folder();
     let (mut compared, mut wrong) = (0, Vec::new());
     for (path, data) in programs(&corpus) {
         let file = Pages::program(&data, KEPT);
@@ -211,8 +209,9 @@ fn image_hashes_are_those_that_were_signed() {
 }
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn every_program_is_described() {
-    let Some(corpus) = super::folder() else { return };
+    let corpus = super::folder();
     let (mut kinds, mut outlooks) = (BTreeMap::<String, u32>::new(), Vec::new());
     for (path, data) in programs(&corpus) {
         let (records, _) = parse("assembly", &path.to_string_lossy().replace('/', r"\"), &data);
@@ -229,8 +228,9 @@ fn every_program_is_described() {
 }
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn ids_are_those_that_windows_registered() {
-    let Some(corpus) = super::folder() else { return };
+    let corpus = super::folder();
     // Full names of types and their ids, by name and key token of their assembly.
     let mut known: BTreeMap<(String, String), BTreeMap<String, String>> = BTreeMap::new();
     for (path, data) in programs(&corpus) {

@@ -27,8 +27,9 @@ fn names_a_tool(name: &str) -> bool {
 /// The oracle counts records that it can read: `segments` those with an intact `FILE` signature, `named` those of
 /// them that bear a name. Where it gave up (`error`) it had counted the records before the first torn one.
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn mft_records_agree_with_the_oracle() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     let lines = ground_truth(&corpus, "mft.jsonl");
     assert!(!lines.is_empty(), "no mft.jsonl in the corpus");
     let mut differences = Vec::new();
@@ -95,8 +96,9 @@ fn is_time(theirs: &serde_json::Value, ours: Option<Filetime>) -> bool {
 }
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn journal_records_agree_with_the_oracle() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     let lines = ground_truth(&corpus, "usn.jsonl");
     assert!(!lines.is_empty(), "no usn.jsonl in the corpus");
     for line in &lines {
@@ -267,8 +269,9 @@ fn our_walk(tree: &NtfsTree, wanted: &Walked) -> Walked {
 }
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn volumes_hold_the_same_files_as_to_the_oracle() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     let volumes = volumes(&corpus);
     assert!(!volumes.is_empty(), "no NTFS volume in the corpus");
     for (path, offset, bytes) in volumes {
@@ -303,8 +306,9 @@ fn volumes_hold_the_same_files_as_to_the_oracle() {
 }
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn damaged_volumes_are_read_as_far_as_they_go() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     let mut random = 0x9E37_79B9u32;
     for (path, _, bytes) in volumes(&corpus) {
         let mut survived = 0;

@@ -73,8 +73,9 @@ fn parse(artifact: &str, bytes: &[u8], logs: &[(String, Vec<u8>)]) -> (Vec<Recor
 }
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn hives_hold_what_another_reader_counts() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     let lines = ground_truth(&corpus, "hives.jsonl");
     assert!(!lines.is_empty());
     let mut wrong = Vec::new();
@@ -133,8 +134,9 @@ fn hives_hold_what_another_reader_counts() {
 
 /// Hives of the corpus as the crate nt-hive reads them in memory and as they are read in place.
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn both_readers_find_the_same() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     for line in ground_truth(&corpus, "hives.jsonl") {
         let path = hive_path(&corpus, &line);
         let (bytes, logs) = (std::fs::read(&path).unwrap(), logs_of(&path));
@@ -177,8 +179,9 @@ fn hive_by_sha256(corpus: &Path, sha256: &str) -> Option<PathBuf> {
 /// Totals that another implementation (libregf, over the whole tree) gave for this hive of Windows 7: 602 classes
 /// with a server that is the runtime's loader or with values for it, 538 of them with `Assembly`, 3 with `CodeBase`.
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn managed_classes_of_a_real_machine() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     let sha256 = "c2e1a391d6be9740e79da7944e012ad9ac878902db38ec7fc225a2a68d262a1b";
     let Some(path) = hive_by_sha256(&corpus, sha256) else { return };
     let (records, problems) = parse("com-registration", &std::fs::read(path).unwrap(), &[]);
@@ -197,8 +200,9 @@ fn managed_classes_of_a_real_machine() {
 
 /// SYSTEM hives name the tools in a value of the shim cache, and that is no registration.
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn no_registration_outside_classes() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     for line in ground_truth(&corpus, "hives.jsonl") {
         let path = hive_path(&corpus, &line);
         let bytes = std::fs::read(&path).unwrap();
@@ -245,8 +249,9 @@ const REPLAYED: &[(&str, u64, u64, u64, u64)] = &[
 ];
 
 #[test]
+#[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn replayed_hives_hold_what_another_implementation_finds() {
-    let Some(corpus) = folder() else { return };
+    let corpus = folder();
     for (sha256, keys, values, written, data) in REPLAYED {
         let Some(path) = hive_by_sha256(&corpus, sha256) else { continue };
         let bytes = std::fs::read(&path).unwrap();
