@@ -121,6 +121,13 @@ fn link(path: &str, what: &str) -> Problem {
     )
 }
 
+/// A pipe, device or socket.
+fn special(path: &str, what: &str) -> Problem {
+    let effect = "what it holds or gives out is not examined";
+    let what = format!("it is {what}, which is not opened");
+    Problem::new(Stage::Source, ProblemKind::AccessDenied, name::shown(path), what, effect)
+}
+
 /// The folders of a path above the last one.
 fn parent(path: &str) -> &str {
     path.rsplit_once('\\').map_or("", |(parent, _)| parent)
@@ -296,7 +303,7 @@ impl Survey {
     fn link(&mut self, store: &Arc<dyn Store>, child: &Child, path: &str) {
         let what = store.what(&child.key).filter(|what| *what != "a link");
         let problem = match what {
-            Some(what) => link(path, what),
+            Some(what) => special(path, what),
             None => {
                 let whole = || {
                     FileTree::apart(store.clone(), Root { key: String::new(), encoded: false, place: String::new() })
