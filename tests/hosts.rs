@@ -327,3 +327,31 @@ fn paths_need_not_be_text() {
     assert!(report["bundle"]["source"][0].as_str().unwrap().ends_with(r"collected\xFF"), "{}", report["bundle"]);
     assert_eq!(report["host"]["name"], "WS-FIN-07");
 }
+
+#[test]
+fn c6_bundles_of_several_hosts_are_analysed_each_on_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, broken] = ["a/b.zip", "c/b.zip", "broken.zip"].map(|name| folder.path().join(name));
+    for bundle in [&first, &second] {
+        std::fs::create_dir(bundle.parent().unwrap()).unwrap();
+        let output = comtrail(&["collect", text(&fixture_host()), "-o", text(bundle), "--quiet"]);
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    }
+    std::fs::write(&broken, "no bundle").unwrap();
+    let case = folder.path().join("case");
+    let output = comtrail(&["analyze", text(&first), text(&second), text(&broken), "-o", text(&case)]);
+    assert_eq!(output.status.code(), Some(1), "{}", error(&output));
+    let terminal = String::from_utf8(output.stdout).unwrap();
+    let of = |name: &str| terminal.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
+    assert_eq!((of("WS-FIN-07 ").len(), of("WS-FIN-07-2 ").len()), (1, 1), "{terminal}");
+    assert!(of("WS-FIN-07 ")[0].contains("  all was examined") && of("WS-FIN-07 ")[0].contains("  5  "), "{terminal}");
+    assert!(of("broken ").iter().any(|line| line.contains("NOT EXAMINED")), "{terminal}");
+    assert!(terminal.contains("is not a bundle"), "{terminal}");
+    let index = json(&case.join("index.json"));
+    let hosts = index["hosts"].as_array().unwrap();
+    assert_eq!(hosts.iter().map(|host| host["executions"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 5, 0]);
+    assert!(hosts[0]["bundle"].is_null() && hosts[0]["bundle_sha256"].as_str().unwrap().len() == 64, "{index}");
+    assert_ne!(hosts[0]["bundle_sha256"], hosts[1]["bundle_sha256"]);
+    let broken_only = comtrail(&["analyze", text(&first), text(&broken), "-o", text(&case), "--quiet"]);
+    assert_eq!(broken_only.status.code(), Some(1), "an overview is never replaced: {}", error(&broken_only));
+}

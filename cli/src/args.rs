@@ -65,6 +65,8 @@ Examples:
   comtrail analyze WS-FIN-07.zip -o case/ --full-timeline
   comtrail analyze WS-FIN-07.zip WS-FIN-07-part2.zip -o case/
       The parts of one collection that was interrupted and gone on with (`collect --resume`), as one.
+  comtrail analyze bundles/*.zip -o case/
+      Several hosts: case/<host>/ each, and case/index.html over all.
 
 Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body, analysis.json (of which bundle, by which
 version) and manifest-sha256.txt over all of them. Each bundle is verified first; one that was changed after it was sealed is
@@ -341,7 +343,7 @@ pub(crate) enum Command {
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze {
         /// The bundle: a zip file, or the folder that it was unpacked to; of a collection that was interrupted and gone on
-        /// with, all its parts.
+        /// with, all its parts. Of several hosts each gets a folder in CASE, and index.html and index.json list them.
         #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
         bundles: Vec<PathBuf>,
         /// Folder for the report; created if missing.

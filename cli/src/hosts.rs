@@ -51,7 +51,7 @@ pub(crate) fn listed(hosts: &[Host]) -> String {
 
 /// A folder name for each host, by name and whether a newer installation replaced it. No two are equal, also where case
 /// does not count.
-fn folders(hosts: &[(&str, bool)]) -> Vec<String> {
+pub(crate) fn folders(hosts: &[(&str, bool)]) -> Vec<String> {
     let mut taken: BTreeSet<String> = TAKEN.map(str::to_owned).into();
     let mut one = |name: &str, is_older: bool| {
         let name = collector::encoded_name(name);

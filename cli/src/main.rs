@@ -2,6 +2,7 @@
 
 mod analyze;
 mod args;
+mod bundles;
 mod catalogue;
 mod check_case;
 mod collect;
@@ -227,15 +228,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Analyze { bundles, output, scope, force, accept_changed } => {
             bundles.iter().try_for_each(|bundle| place::refuse_special(bundle))?;
-            let analyzed = analyze::analyze(&analyze::Request {
-                bundles,
-                folder: output,
-                options: analyze::Options { full_timeline: scope.full_timeline, accept_changed: *accept_changed },
-                replace: *force,
-                read_back: None,
-                common: &cli.common,
-            })?;
-            say::analyzed(&analyzed, None, output, &cli.common, &mut out)
+            let options = analyze::Options { full_timeline: scope.full_timeline, accept_changed: *accept_changed };
+            let (folder, replace, common) = (output, *force, &cli.common);
+            bundles::analyze(&bundles::Request { bundles, folder, options, replace, common }, &mut out)
         }
         Command::Inspect { files } => {
             let whole = inspect::run(files, &cli.common, &mut out)?;

@@ -70,30 +70,47 @@ fn one(
 
 /// Several hosts, one after the other, and the overview of all. What goes wrong with one does not stop the others.
 fn several(job: &Job<'_>, hosts: Vec<Host>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    for name in place::INDEX {
-        let path = job.output.join(name);
-        let there = path.symlink_metadata().is_ok();
-        anyhow::ensure!(!there, "{} is there already; choose another folder", collector::shown(&path));
-    }
     for host in &hosts {
         place::refuse_second_run(&job.output.join(&host.folder))?;
     }
-    place::folder(job.output)?;
+    let hosts = hosts.into_iter().map(|Host { opened, folder }| (opened, folder));
+    let source = collector::shown(job.source);
+    overview(job.output, &source, job.common, hosts, out, |(opened, folder)| host_of_several(job, opened, folder))
+}
+
+/// A host of several, and how it was done.
+pub(crate) type Done = (IndexedHost, Outcome);
+
+/// Does each of the hosts, which have a folder each, and writes the overview of all.
+pub(crate) fn overview<T>(
+    case: &Path,
+    source: &str,
+    common: &Common,
+    hosts: impl ExactSizeIterator<Item = (T, String)>,
+    out: &mut dyn Write,
+    mut done: impl FnMut((T, String)) -> Done,
+) -> anyhow::Result<Outcome> {
+    for name in place::INDEX {
+        let path = case.join(name);
+        let there = path.symlink_metadata().is_ok();
+        anyhow::ensure!(!there, "{} is there already; choose another folder", collector::shown(&path));
+    }
+    place::folder(case)?;
     let mut worst = Outcome::Complete;
     let mut indexed = Vec::new();
     let total = hosts.len();
-    for (index, host) in hosts.into_iter().enumerate() {
-        if !job.common.quiet && !job.common.json {
-            crate::complain(&format!("host {} ({} of {total})", host.folder, index + 1));
+    for (index, host) in hosts.enumerate() {
+        if !common.quiet && !common.json {
+            crate::complain(&format!("host {} ({} of {total})", host.1, index + 1));
         }
-        let (host, outcome) = host_of_several(job, host);
+        let (host, outcome) = done(host);
         worst = worst.max(outcome);
         indexed.push(host);
     }
     let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
-    let index = Index::new(tool, collector::shown(job.source), indexed);
-    let manifest_sha256 = write_overview(job.output, &index)?;
-    say::overview(&index, &manifest_sha256, job.output, job.common, out)?;
+    let index = Index::new(tool, source.to_owned(), indexed);
+    let manifest_sha256 = write_overview(case, &index)?;
+    say::overview(&index, &manifest_sha256, case, common, out)?;
     Ok(worst)
 }
 
@@ -116,8 +133,7 @@ fn write_overview(case: &Path, index: &Index) -> anyhow::Result<String> {
     Ok(place::hash_of(manifest.as_bytes()))
 }
 
-fn host_of_several(job: &Job<'_>, host: Host) -> (IndexedHost, Outcome) {
-    let Host { opened, folder } = host;
+fn host_of_several(job: &Job<'_>, opened: Opened, folder: String) -> Done {
     let name = opened.name.clone();
     if signals::is_interrupted() {
         let why = "the run was interrupted, or its time was over, before this host was begun";

@@ -5,11 +5,18 @@ use crate::analyze::Analyzed;
 use crate::args::Common;
 use crate::progress::printable;
 use crate::summary::Page;
+use crate::table::{Cell, Column, Table};
 use collector::{Collected, Recovered};
+use console::Style;
 use evidence::Problem;
 use std::io::Write;
 use std::path::Path;
 use timeline::{Index, Report};
+
+/// `1 note`, `2 notes`.
+fn count(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
 
 fn outcome(problems: &[Problem]) -> Outcome {
     if problems.iter().all(|problem| problem.is_note) { Outcome::Complete } else { Outcome::WithProblems }
@@ -30,12 +37,11 @@ fn list(problems: &[Problem], common: &Common, out: &mut dyn Write) -> std::io::
             )?;
         }
     }
-    let count = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
-    let notes = match problems.len() - notes {
-        0 => format!("none, and {}", count(notes, "note")),
-        real => format!("{real}, and {}", count(notes, "note")),
+    let real = match problems.len() - notes {
+        0 => "none".to_owned(),
+        real => real.to_string(),
     };
-    writeln!(out, "problems     {notes} of what costs the answer nothing")
+    writeln!(out, "problems     {real}, and {}", count(notes as u64, "note"))
 }
 
 /// After a collection.
@@ -52,12 +58,14 @@ pub(crate) fn collected(collected: &Collected, common: &Common, out: &mut dyn Wr
         writeln!(out, "{result}")?;
     } else if !common.quiet {
         writeln!(out, "bundle       {}", plain(&collected.path))?;
-        writeln!(out, "collected    {objects} objects, {bytes} bytes, in {} rounds", collected.rounds)?;
+        let (objects, rounds) = (count(objects, "object"), count(collected.rounds.into(), "round"));
+        writeln!(out, "collected    {objects}, {bytes} bytes, in {rounds}")?;
         writeln!(
             out,
             "verified     {}",
             match (collected.read_back, collected.verified.is_right()) {
                 (false, _) => "not read back, the system was ending; run `comtrail verify`",
+                (true, true) if collected.interrupted => "valid",
                 (true, true) => "complete and valid",
                 (true, false) => "NOT VALID",
             }
@@ -205,18 +213,30 @@ pub(crate) fn overview(
     }
     let page = Page::of_standard_output();
     page.wrapped(out, "", "", &index.headline)?;
+    writeln!(out)?;
+    let mut table = Table::new([
+        Column::text("host", Some(12), 9),
+        Column::number("runs", 7),
+        Column::number("asked for", 3),
+        Column::number("problems", 5),
+        Column::text("what is known", None, 8),
+        Column::sha256(1),
+    ]);
     for host in &index.hosts {
-        let plural = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
-        writeln!(
-            out,
-            "\n{}   {}, {}",
-            printable(&host.folder),
-            plural(host.executions, "run"),
-            plural(host.problems, "problem")
-        )?;
-        page.wrapped(out, "  ", "  ", &host.headline)?;
-        if let Some(report) = &host.report {
-            writeln!(out, "  {}", collector::shown(folder.join(report)))?;
+        let known = match (&host.report, host.partly_examined) {
+            (None, _) => Cell::styled("NOT EXAMINED", Style::new().red().bold()),
+            (Some(_), true) => Cell::styled("not all examined", Style::new().yellow()),
+            (Some(_), false) => Cell::styled("all was examined", Style::new().green()),
+        };
+        let number = |number: usize| Cell::new(host.report.as_ref().map_or_else(String::new, |_| number.to_string()));
+        let [runs, asked, problems] = [host.executions, host.attempts, host.problems].map(number);
+        let sha256 = Cell::new(host.bundle_sha256.as_deref().unwrap_or_default());
+        table.push([Cell::new(&host.folder), runs, asked, problems, known, sha256]);
+    }
+    table.write(&page, out)?;
+    for host in &index.hosts {
+        if common.verbose || host.report.is_none() {
+            page.wrapped(out, &format!("\n{}  ", printable(&host.folder)), "  ", &host.headline)?;
         }
     }
     writeln!(out, "\noverview     {}", collector::shown(folder.join("index.html")))?;

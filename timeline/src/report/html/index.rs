@@ -25,9 +25,13 @@ impl Index {
         }
         page.raw("</tbody></table></div></section><section><h2>Hashes</h2><p>The bundles, and of each analysis the list of its files. Check them in this folder with <code>sha256sum -c manifest-sha256.txt</code>, and the same in the folder of each host; <code>comtrail verify</code> on this folder does all of it.</p><div class=\"scroll\"><table class=\"stack\"><thead><tr><th>File</th><th>SHA-256</th></tr></thead><tbody>");
         for host in &self.hosts {
-            let Some(bundle) = &host.bundle else { continue };
-            page.raw("<tr><td>").code(&format!("{}/{bundle}", host.folder)).raw("</td><td>");
-            page.code(host.bundle_sha256.as_deref().unwrap_or_default()).raw("</td></tr>");
+            let Some(sha256) = &host.bundle_sha256 else { continue };
+            page.raw("<tr><td>");
+            match &host.bundle {
+                Some(bundle) => page.code(&format!("{}/{bundle}", host.folder)),
+                None => page.text("the bundle of ").code(&host.folder),
+            };
+            page.raw("</td><td>").code(sha256).raw("</td></tr>");
             if let Some(sha256) = &host.analysis_manifest_sha256 {
                 page.raw("<tr><td>").code(&format!("{}/manifest-sha256.txt", host.folder)).raw("</td><td>");
                 page.code(sha256).raw("</td></tr>");

@@ -1,0 +1,113 @@
+//! `comtrail analyze` of several bundles: parts of one collection are read as one; of several collections each is answered
+//! in a folder of its own, and the overview tells of all.
+
+use crate::args::Common;
+use crate::run::{Done, overview};
+use crate::{Outcome, analyze, hosts, in_words, place, say, signals};
+use collector::{BundleReader, Spill};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use timeline::IndexedHost;
+
+/// A collection, and its bundles.
+struct Collection {
+    /// What its parts have in common; a bundle that cannot be read is one of its own.
+    group: String,
+    /// Name of the host.
+    name: String,
+    bundles: Vec<PathBuf>,
+    /// What identifies its first part, where that is there.
+    first: Option<String>,
+}
+
+/// What of the analysis was asked for.
+pub(crate) struct Request<'a> {
+    pub(crate) bundles: &'a [PathBuf],
+    pub(crate) folder: &'a Path,
+    pub(crate) options: analyze::Options,
+    pub(crate) replace: bool,
+    pub(crate) common: &'a Common,
+}
+
+impl Request<'_> {
+    fn of<'r>(&'r self, bundles: &'r [PathBuf], folder: &'r Path) -> analyze::Request<'r> {
+        let (options, replace, common) = (self.options, self.replace, self.common);
+        analyze::Request { bundles, folder, options, replace, read_back: None, common }
+    }
+}
+
+/// Analyses the bundles.
+pub(crate) fn analyze(request: &Request<'_>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let collections = match request.bundles {
+        [_, _, ..] => collections(request.bundles, &Spill::beside(request.folder)),
+        _ => Vec::new(),
+    };
+    // Parts without their first one may belong to what is given beside them; who reads them as one says why they do not.
+    if collections.len() < 2 || collections.iter().any(|collection| collection.first.is_none()) {
+        let analyzed = analyze::analyze(&request.of(request.bundles, request.folder))?;
+        return say::analyzed(&analyzed, None, request.folder, request.common, out);
+    }
+    let names: Vec<(&str, bool)> = collections.iter().map(|one| (one.name.as_str(), false)).collect();
+    let folders = hosts::folders(&names);
+    for folder in &folders {
+        place::refuse_analysis(&request.folder.join(folder), request.replace)?;
+    }
+    let source = format!("{} bundles", request.bundles.len());
+    overview(
+        request.folder,
+        &source,
+        request.common,
+        collections.into_iter().zip(folders),
+        out,
+        |(collection, folder)| {
+            let name = collection.name.clone();
+            if signals::is_interrupted() {
+                let why = "the analysis was interrupted before this bundle was begun";
+                return (IndexedHost::without_report(name, folder, None, why), Outcome::WithProblems);
+            }
+            one(request, &collection, &folder).unwrap_or_else(|error| {
+                let why = in_words(&error);
+                crate::complain(&format!("{folder}: {why}"));
+                (IndexedHost::without_report(name, folder, None, &why), Outcome::NotValid)
+            })
+        },
+    )
+}
+
+fn one(request: &Request<'_>, collection: &Collection, folder: &str) -> anyhow::Result<Done> {
+    let own = place::folder_of_host(request.folder, folder)?;
+    let analyzed = analyze::analyze(&request.of(&collection.bundles, &own))?;
+    let outcome = say::outcome_of(&analyzed.report, None);
+    let sha256 = analyzed.bundles.first().and_then(|first| first.archive_sha256.clone()).unwrap_or_default();
+    let mut host =
+        IndexedHost::new(collection.name.clone(), folder.to_owned(), (String::new(), sha256), &analyzed.report);
+    // It does not lie in that folder, so only its hash is told.
+    host.bundle = None;
+    host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
+    Ok((host, outcome))
+}
+
+/// The collections that the bundles are of, in the order in which they are given.
+fn collections(bundles: &[PathBuf], spill: &Spill) -> Vec<Collection> {
+    let mut all: Vec<Collection> = Vec::new();
+    for path in bundles {
+        let stem = || collector::shown(path.file_stem().unwrap_or(path.as_os_str()));
+        let read = BundleReader::open_with(path, spill).and_then(|reader| {
+            let (group, number) = reader.part()?;
+            let first = (number == 1).then(|| reader.tag_manifest_sha256()).transpose()?;
+            Ok((group, first, reader.host()["name"].as_str().map_or_else(stem, str::to_owned)))
+        });
+        let (group, first, name) = read.unwrap_or_else(|_| (collector::shown(path), Some(String::new()), stem()));
+        // Two first parts of one name are of two collections, unless one bundle was given twice.
+        let is_same =
+            |one: &Collection| one.group == group && (one.first == first || one.first.is_none() || first.is_none());
+        match all.iter_mut().find(|one| is_same(one)) {
+            Some(one) => {
+                one.bundles.push(path.clone());
+                one.first = one.first.take().or(first);
+            }
+            None => all.push(Collection { group, name, bundles: vec![path.clone()], first }),
+        }
+    }
+    all
+}
