@@ -4,12 +4,12 @@
 //! are about, then one pass over the merged events.
 
 use crate::args::Common;
-use crate::collect::{Shown, threads, wanting};
+use crate::collect::{threads, wanting};
 use crate::focus;
 use crate::memory::{Ceiling, of_parsing, reads_hives};
 use crate::pace;
 use crate::parse::parse;
-use crate::parts::{Collection, Given};
+use crate::parts::{Collection, Given, refuse_changed};
 use crate::place::{self, hash_of, hex};
 use crate::progress::{Progress, Style};
 use crate::signals;
@@ -28,6 +28,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use timeline::{
     BundleName, CaseFacts, ChangedBundle, Correlator, Format, Host, Merger, Output, Report, TimelineSummary, ToolName,
 };
@@ -86,11 +87,16 @@ pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
     pool.install(|| {
         let mut given = Vec::new();
         for (path, opened) in opened {
+            let accepts = request.options.accept_changed;
             let part = match request.read_back {
-                Some(read_back) => Given { path: path.clone(), opened, verified: read_back.clone() },
-                None => Given::verify(path, opened, request.common)?,
+                Some(read_back) => Given::verified(path, opened, read_back.clone()),
+                // What was changed has to be known before anything rests on it.
+                None if accepts => Given::verify(path, opened, request.common)?,
+                None => Given::begin(path, opened, request.common)?,
             };
-            refuse_changed(&part, request)?;
+            if !accepts {
+                refuse_changed(path, &part.verified)?;
+            }
             given.push(part);
         }
         // Everything is made aside and gets its name when all is whole.
@@ -99,36 +105,6 @@ pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
         publish(aside.path(), request.folder, request.replace)?;
         Ok(analyzed)
     })
-}
-
-/// Verifies an open bundle and shows how far that is.
-pub(crate) fn verify(opened: &OpenBundle, common: &Common) -> anyhow::Result<VerifyReport> {
-    let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
-    let verified = opened.verify(signals::cancel(), &shown);
-    shown.progress.finish();
-    let verified = verified?;
-    anyhow::ensure!(!verified.interrupted, "interrupted before the bundle was verified; nothing was analysed");
-    Ok(verified)
-}
-
-/// Refuses a bundle that is not the one that was sealed, unless that was accepted.
-fn refuse_changed(given: &Given, request: &Request<'_>) -> anyhow::Result<()> {
-    const MOST: usize = 5;
-    let verified = &given.verified;
-    if verified.is_valid() || request.options.accept_changed {
-        return Ok(());
-    }
-    let mut wrong: Vec<String> = verified.wrong.iter().take(MOST).map(ToString::to_string).collect();
-    let more = verified.wrong.len().saturating_sub(MOST) as u64 + verified.more_wrong;
-    if more > 0 {
-        wrong.push(format!("and {more} more"));
-    }
-    anyhow::bail!(
-        "{} was changed after it was sealed, and nothing of it was analysed: {}. `comtrail verify` lists all that is \
-         wrong with it; --accept-changed analyses it all the same and marks what rests on what was changed",
-        collector::shown(&given.path),
-        wrong.join("; ")
-    )
 }
 
 /// Gives the files of an analysis their names. The manifest comes last, so that without it an analysis is never taken for
@@ -305,6 +281,7 @@ impl Work<'_> {
             progress: Progress::new(Style::choose(self.common.quiet, self.common.json)),
             problems: Mutex::new(failures.iter().cloned().collect()),
             cannot: Mutex::new(None),
+            is_ended: AtomicBool::new(false),
         };
         let host = analysis.host();
         let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
@@ -322,18 +299,24 @@ impl Work<'_> {
         analysis.run(Phase::Focused, phase, &focus, &|_, item, record| merger.add(item.id, &record));
 
         let uninterrupted = || {
-            anyhow::ensure!(!analysis.is_stopped(), signals::STOPPED);
+            anyhow::ensure!(!signals::is_stopped(), signals::STOPPED);
             Ok(())
         };
         uninterrupted()?;
+        analysis.progress.finish();
+        match lock(&analysis.cannot).take() {
+            Some(error @ collector::Error::Write { .. }) => return Err(error.into()),
+            other => {
+                // Says all that is wrong with a bundle of which an object is not what was sealed.
+                self.collection.end_verifying(self.common)?;
+                other.map_or(Ok(()), Err)?;
+            }
+        }
         analysis.progress.phase("merging and correlating", 0);
         let mut correlator = Correlator::new(host.clone(), items).knowing(&failures);
         let summary = self.timeline(merger, items, &mut correlator, hashes)?;
         if let Some(error) = reader.items().failure() {
             return Err(error).context("a temporary file could not be read back");
-        }
-        if let Some(error) = lock(&analysis.cannot).take() {
-            return Err(error.into());
         }
         uninterrupted()?;
         let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -478,14 +461,21 @@ struct Analysis<'a> {
     ceiling: Ceiling,
     progress: Progress,
     problems: Mutex<Problems>,
-    /// Why the machine that analyses cannot go on, which is nothing about the evidence.
+    /// Why the analysis cannot go on: the machine that analyses has no room, or the bundle was changed.
     cannot: Mutex<Option<collector::Error>>,
+    /// Whether there is such a reason, so that the rest need not be read.
+    is_ended: AtomicBool,
 }
 
 impl Analysis<'_> {
     /// Whether somebody ended it: what is read from now on is of no use.
     fn is_stopped(&self) -> bool {
-        signals::is_stopped()
+        signals::is_stopped() || self.is_ended.load(Ordering::Relaxed)
+    }
+
+    fn end(&self, why: collector::Error) {
+        lock(&self.cannot).get_or_insert(why);
+        self.is_ended.store(true, Ordering::Relaxed);
     }
 
     /// The host as its own hives describe it.
@@ -588,7 +578,11 @@ impl Analysis<'_> {
         match self.reader.open_item_with(item, spill) {
             Ok(bytes) => Some(bytes),
             Err(error @ collector::Error::Write { .. }) => {
-                lock(&self.cannot).get_or_insert(error);
+                self.end(error);
+                None
+            }
+            Err(error) if self.reader.is_verifying() => {
+                self.end(error);
                 None
             }
             Err(error) => {

@@ -1,8 +1,10 @@
 //! The bundles of an analysis: one, or the parts of one collection that was interrupted and gone on with.
 
-use crate::analyze;
 use crate::args::Common;
-use collector::{BundleReader, OpenBundle, Spill, VerifyReport, shown};
+use crate::collect::Shown;
+use crate::progress::{Progress, Style};
+use crate::signals;
+use collector::{BundleReader, OpenBundle, Spill, Structure, VerifyReport, shown};
 use evidence::{Problem, ProblemKind, Stage};
 use std::path::{Path, PathBuf};
 use timeline::PartName;
@@ -14,20 +16,75 @@ const MOST_NAMED: usize = 20;
 pub(crate) struct Given {
     pub(crate) path: PathBuf,
     pub(crate) opened: OpenBundle,
+    /// What the verification gave: of all, or of all but the objects where these are `still_to_read`.
     pub(crate) verified: VerifyReport,
+    still_to_read: Option<Structure>,
 }
 
 impl Given {
+    /// A bundle of which all is known.
+    pub(crate) fn verified(path: &Path, opened: OpenBundle, verified: VerifyReport) -> Self {
+        Given { path: path.to_owned(), opened, verified, still_to_read: None }
+    }
+
     /// Verifies an open bundle.
     pub(crate) fn verify(path: &Path, opened: OpenBundle, common: &Common) -> anyhow::Result<Self> {
-        let verified = analyze::verify(&opened, common)?;
-        Ok(Given { path: path.to_owned(), opened, verified })
+        let verified = shown_verifying(common, |shown| opened.verify(signals::cancel(), shown))?;
+        Ok(Given::verified(path, opened, verified))
+    }
+
+    /// Verifies all of it but the objects, which are verified when they are read. Where something is wrong already, the
+    /// objects are read as well, so that all that is wrong is known.
+    pub(crate) fn begin(path: &Path, opened: OpenBundle, common: &Common) -> anyhow::Result<Self> {
+        let mut structure = None;
+        let verified = shown_verifying(common, |shown| {
+            let begun = opened.structure(signals::cancel(), shown)?;
+            if !begun.so_far().wrong.is_empty() {
+                return opened.contents(begun, signals::cancel(), shown);
+            }
+            let so_far = begun.so_far().clone();
+            structure = Some(begun);
+            Ok(so_far)
+        })?;
+        Ok(Given { path: path.to_owned(), opened, verified, still_to_read: structure })
     }
 
     /// Its file name, for messages.
     pub(crate) fn name(&self) -> String {
         shown(self.path.file_name().unwrap_or(self.path.as_os_str()))
     }
+}
+
+/// Verifies and shows how far that is. An interruption is an error.
+fn shown_verifying(
+    common: &Common,
+    verify: impl FnOnce(&Shown) -> Result<VerifyReport, collector::Error>,
+) -> anyhow::Result<VerifyReport> {
+    let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
+    let verified = verify(&shown);
+    shown.progress.finish();
+    let verified = verified?;
+    anyhow::ensure!(!verified.interrupted, "interrupted before the bundle was verified; nothing was analysed");
+    Ok(verified)
+}
+
+/// Refuses a bundle that is not the one that was sealed.
+pub(crate) fn refuse_changed(path: &Path, verified: &VerifyReport) -> anyhow::Result<()> {
+    const MOST: usize = 5;
+    if verified.is_valid() {
+        return Ok(());
+    }
+    let mut wrong: Vec<String> = verified.wrong.iter().take(MOST).map(ToString::to_string).collect();
+    let more = verified.wrong.len().saturating_sub(MOST) as u64 + verified.more_wrong;
+    if more > 0 {
+        wrong.push(format!("and {more} more"));
+    }
+    anyhow::bail!(
+        "{} was changed after it was sealed, and nothing of it was analysed: {}. `comtrail verify` lists all that is \
+         wrong with it; --accept-changed analyses it all the same and marks what rests on what was changed",
+        shown(path),
+        wrong.join("; ")
+    )
 }
 
 /// Bundles that are read as one.
@@ -46,8 +103,11 @@ impl Collection {
     pub(crate) fn read(given: Vec<Given>, accept_changed: bool, spill: &Spill) -> anyhow::Result<Self> {
         let mut parts = Vec::new();
         let is_alone = given.len() == 1;
-        for Given { path, opened, verified } in given {
-            let reader = opened.read(spill)?;
+        for Given { path, opened, verified, still_to_read } in given {
+            let reader = match still_to_read {
+                Some(structure) => opened.read_verifying(structure, spill, signals::cancel())?,
+                None => opened.read(spill)?,
+            };
             if verified.is_valid() {
                 let what = shown(&path);
                 anyhow::ensure!(reader.is_as_verified(&verified)?, "{what} was changed while it was being verified");
@@ -85,6 +145,16 @@ impl Collection {
         }
         let (reader, missing) = BundleReader::join_verified(readers, spill)?;
         Ok(Collection { reader, verified, names, missing: not_examined(&collection, &missing) })
+    }
+
+    /// Verifies the objects that no parser read, where the others were verified while they were read, and refuses what
+    /// was changed.
+    pub(crate) fn end_verifying(&self, common: &Common) -> anyhow::Result<()> {
+        for part in self.reader.each_part().filter(|part| part.is_verifying()) {
+            let verified = shown_verifying(common, |shown| part.end_verifying(signals::cancel(), shown))?;
+            refuse_changed(part.path(), &verified)?;
+        }
+        Ok(())
     }
 
     /// Whether nothing is wrong with any part.

@@ -19,8 +19,8 @@ mod zip;
 #[doc(hidden)]
 pub use bundle::examine_bundle;
 pub use bundle::{
-    AcceptedItems, BundleReader, ItemTable, Kept, OpenBundle, Part, ToolFacts, VerifyReport, Wrong, WrongKind,
-    encoded_name, kept, refuse_destination, verify,
+    AcceptedItems, BundleReader, ItemTable, Kept, OpenBundle, Part, Structure, ToolFacts, VerifyReport, Wrong,
+    WrongKind, encoded_name, kept, refuse_destination, verify,
 };
 pub use error::{Error, recover_command};
 pub use file_bytes::{real_path, special_file};

@@ -3,6 +3,8 @@
 use super::*;
 use std::io::{Cursor, Read, Write};
 
+const LOG: &str = "data/raw/C/Windows/System32/winevt/Logs/Security.evtx";
+
 type Files = Vec<(String, Vec<u8>)>;
 
 fn unpacked(bundle: &Path) -> Files {
@@ -161,5 +163,104 @@ fn an_object_that_was_changed_is_never_analyzed() {
     for item in reader.items().to_vec() {
         let opened = reader.open_item(&item, _folder.path());
         assert_eq!(opened.is_err(), item.original_path.ends_with("Security.evtx"));
+    }
+}
+
+#[test]
+fn a_change_of_what_no_parser_reads_is_refused() {
+    use crate::program::{comtrail, text};
+    let (folder, bundle) = bundle();
+    let reader = BundleReader::open(&bundle).unwrap();
+    // The artifact is the test's own, so that the program has no parser for it.
+    let unread = reader.items().to_vec().into_iter().find(|item| item.wanted_by == ["registry"]).unwrap();
+    let files = unpacked(&bundle);
+    let case = folder.path().join("case");
+    let path = folder.path().join("b.zip");
+    let analyze = |files: &Files, more: &[&str]| {
+        std::fs::write(&path, packed(files)).unwrap();
+        let output = comtrail(&[&["analyze", text(&path), "-o", text(&case), "--quiet"], more].concat());
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for changed in [unread.bundle_path.as_deref().unwrap(), LOG] {
+        let mut files = files.clone();
+        files.iter_mut().find(|(name, _)| name.ends_with(changed)).unwrap().1[0] ^= 1;
+        let (status, refused) = analyze(&files, &[]);
+        assert_eq!(status, 1, "{changed}: {refused}");
+        assert_eq!(std::fs::read_dir(&case).unwrap().count(), 0, "{changed} left something");
+        let verified = said(&packed(&files));
+        assert!(verified.len() == 1 && verified[0].starts_with(changed), "{verified:?}");
+        let words = format!("was changed after it was sealed, and nothing of it was analysed: {}. ", verified[0]);
+        assert!(refused.contains(&words), "{refused}");
+    }
+    let (status, said) = analyze(&files, &[]);
+    assert!(matches!(status, 0 | 2) && case.join("report.json").is_file(), "{said}");
+}
+
+/// The bundle is begun to be verified, something happens to the file, and it is read: what that gives.
+fn meanwhile(bundle: &Path, happens: &dyn Fn()) -> Result<(Vec<Item>, collector::VerifyReport), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = collector::OpenBundle::open(bundle).unwrap();
+    let structure = opened.structure(&NEVER, &Silent).unwrap();
+    assert!(structure.so_far().is_valid());
+    happens();
+    let spill = collector::Spill::into_folder(folder.path());
+    let reader = opened.read_verifying(structure, &spill, &NEVER).map_err(|error| error.to_string())?;
+    let items = reader.items().to_vec();
+    for item in items.iter().filter(|item| item.bundle_path.is_some()) {
+        reader.open_item(item, folder.path()).map_err(|error| error.to_string())?;
+    }
+    let report = reader.end_verifying(&NEVER, &Silent).map_err(|error| error.to_string())?;
+    match report.is_valid() && reader.is_as_verified(&report).unwrap() {
+        true => Ok((items, report)),
+        false => Err(format!("{:?}", report.wrong)),
+    }
+}
+
+#[test]
+fn what_is_put_in_the_place_of_a_bundle_meanwhile_is_never_accepted() {
+    let (folder, bundle) = bundle();
+    let whole = std::fs::read(&bundle).unwrap();
+    let (items, report) = meanwhile(&bundle, &|| ()).unwrap();
+    // A bundle of its own, valid as well: of another host, and as long as the first one where that can be.
+    let evidence = folder.path().join("other");
+    host(&evidence, &[("Windows/System32/config/SYSTEM", b"system HIVE"), HOST[3]]);
+    let other = folder.path().join("other.zip");
+    Collection::default().run(&evidence, &other, &nothing_named).unwrap();
+    let other = std::fs::read(&other).unwrap();
+    let mut changed = unpacked(&bundle);
+    changed.iter_mut().find(|(name, _)| name.ends_with("Security.evtx")).unwrap().1[0] ^= 1;
+    let changed = packed(&changed);
+    for replacement in [&other, &changed, &whole[..whole.len() / 2].to_vec(), &Vec::new()] {
+        let aside = folder.path().join("aside.zip");
+        // Another file with its name: on unix the one that is open stays, and it alone is read.
+        #[cfg(unix)]
+        {
+            std::fs::write(&aside, replacement).unwrap();
+            let got = meanwhile(&bundle, &|| std::fs::rename(&aside, &bundle).unwrap());
+            assert_eq!(got, Ok((items.clone(), report.clone())));
+            std::fs::remove_file(&bundle).unwrap();
+            std::fs::write(&bundle, &whole).unwrap();
+        }
+        // Other bytes in the same file.
+        std::fs::write(&aside, &whole).unwrap();
+        let got = meanwhile(&aside, &|| std::fs::write(&aside, replacement).unwrap());
+        assert!(got.is_err(), "{got:?}");
+    }
+    // The same of a folder: what describes the bag, or an object, is replaced.
+    let bag = folder.path().join("bag");
+    for (name, content) in unpacked(&bundle) {
+        let path = bag.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    assert_eq!(meanwhile(&bag, &|| ()).unwrap().0, items);
+    let bag = std::fs::read_dir(&bag).unwrap().next().unwrap().unwrap().path();
+    for file in ["metadata/objects.jsonl", "metadata/host.json", "bag-info.txt", LOG] {
+        let before = std::fs::read(bag.join(file)).unwrap();
+        let mut after = before.clone();
+        after[before.len() / 2] ^= 1;
+        let got = meanwhile(&bag, &|| std::fs::write(bag.join(file), &after).unwrap());
+        assert!(got.is_err(), "{file}: {got:?}");
+        std::fs::write(bag.join(file), before).unwrap();
     }
 }

@@ -13,6 +13,7 @@ mod reserve;
 mod seal;
 mod stored;
 mod verify;
+mod verifying;
 mod writer;
 
 pub(crate) use actions::ActionLog;
@@ -28,8 +29,8 @@ pub use seal::ToolFacts;
 pub(crate) use seal::{About, BagInfo, Status, Sums, host, seal, tool};
 #[doc(hidden)]
 pub use verify::examine_bundle;
-pub(crate) use verify::verify_open;
-pub use verify::{Part, VerifyReport, Wrong, WrongKind, verify};
+pub(crate) use verify::verify_bytes;
+pub use verify::{Part, Structure, VerifyReport, Wrong, WrongKind, verify};
 pub use writer::refuse_destination;
 pub(crate) use writer::{Destination, Output, Writer};
 

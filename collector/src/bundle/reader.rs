@@ -2,8 +2,9 @@
 
 use super::VerifyReport;
 use super::items::{AcceptedItems, Builder, ItemTable, NOWHERE};
-use super::stored::{Hashing, Stored};
-use super::verify::{folder, root_in, verify_open};
+use super::stored::{Stored, sha256_of};
+use super::verify::{Comparing, Expected, Store, Structure, folder, root_in};
+use super::verifying::Verifying;
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL, failures};
 use crate::Error;
 use crate::digest::hex;
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// Longest line of metadata.
 const MAX_LINE: u64 = 16 << 20;
@@ -39,52 +40,115 @@ pub struct BundleReader {
     pub(super) failures: Vec<Problem>,
     host: serde_json::Value,
     tool: serde_json::Value,
+    /// SHA-256 of the files that describe the bag, as they were read.
+    described: BTreeMap<&'static str, [u8; 32]>,
+    /// Of a bundle whose objects are verified while they are read: how far that is.
+    verifying: Option<Verifying>,
     /// The further parts of the collection, where there are any.
     pub(super) others: Vec<BundleReader>,
 }
 
 /// A bundle that was opened. Verification and reading of an archive use the same handle, so that nobody can put another
-/// file in its place between them. Of a folder see [`BundleReader::is_as_verified`].
+/// file in its place between them. The files of a folder are compared with their digests whenever they are read.
 pub struct OpenBundle {
     path: PathBuf,
+    /// Name of the bag.
+    root: String,
     opened: Opened,
 }
 
 enum Opened {
-    Archive(FileBytes),
-    /// Where the bag lies, and its name.
-    Folder(PathBuf, String),
+    Archive(Box<dyn Bytes>, Directory),
+    /// Where the bag lies.
+    Folder(PathBuf),
 }
 
 impl OpenBundle {
     /// Opens the file, or the folder that a bundle was unpacked to.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if path.is_dir() {
-            let (root, name) = folder::locate(path)?;
-            return Ok(OpenBundle { path: path.to_owned(), opened: Opened::Folder(root, name) });
+            let (place, root) = folder::locate(path)?;
+            return Ok(OpenBundle { path: path.to_owned(), root, opened: Opened::Folder(place) });
         }
         let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
-        Ok(OpenBundle { path: path.to_owned(), opened: Opened::Archive(bytes) })
+        OpenBundle::of(Box::new(bytes), path)
     }
 
-    /// Verifies it, on the threads of the pool that this runs in. An error says that it cannot even be listed.
-    pub fn verify(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
+    /// The bundle in these bytes.
+    pub(super) fn of(bytes: Box<dyn Bytes>, path: &Path) -> Result<Self, Error> {
+        let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
+        let mut root = None;
+        let directory = Directory::look(&*bytes, &mut |_, entry| {
+            root = root.take().or_else(|| root_in(&entry.name).map(str::to_owned));
+            Ok(())
+        });
+        let directory = directory.map_err(|error| not_a_bundle(error.to_string()))?;
+        let root =
+            root.ok_or_else(|| not_a_bundle("there is no bagit.txt in a folder at the top of the archive".to_owned()))?;
+        Ok(OpenBundle { path: path.to_owned(), root, opened: Opened::Archive(bytes, directory) })
+    }
+
+    fn store(&self) -> Store<'_> {
         match &self.opened {
-            Opened::Archive(bytes) => verify_open(bytes, &self.path, cancel, observer),
-            Opened::Folder(..) => folder::verify(&self.path, cancel, observer),
+            Opened::Archive(bytes, directory) => Store::Archive { bytes: &**bytes, directory },
+            Opened::Folder(root) => Store::Folder(root),
         }
+    }
+
+    fn failed(&self) -> impl Fn(io::Error) -> Error + use<> {
+        let path = self.path.clone();
+        move |source| Error::OpenSource { path: path.clone(), source }
+    }
+
+    /// Verifies everything but the objects, on the threads of the pool that this runs in.
+    pub fn structure(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<Structure, Error> {
+        let spill = match &self.opened {
+            Opened::Archive(..) => Spill::beside(&self.path),
+            // Rows that do not fit into memory go beside the folder, never into it.
+            Opened::Folder(root) => Spill::beside(root),
+        };
+        Structure::of(self.store(), spill, self.root.clone(), cancel, observer).map_err(self.failed())
+    }
+
+    /// Verifies the objects, where nobody else reads them.
+    pub fn contents(
+        &self,
+        structure: Structure,
+        cancel: &AtomicBool,
+        observer: &dyn Observer,
+    ) -> Result<VerifyReport, Error> {
+        structure.contents(self.store(), &|_| false, cancel, observer).map_err(self.failed())
+    }
+
+    /// Verifies all of it. An error says that it cannot even be listed.
+    pub fn verify(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
+        self.contents(self.structure(cancel, observer)?, cancel, observer)
     }
 
     /// Reads what it says of itself, for the analysis. What does not fit into memory is put where `spill` says.
     pub fn read(self, spill: &Spill) -> Result<BundleReader, Error> {
-        match self.opened {
-            Opened::Archive(bytes) => BundleReader::of(bytes, &self.path, spill),
-            Opened::Folder(root, name) => {
-                let store = Stored::of_folder(root, spill);
-                let store = store.map_err(|source| Error::OpenSource { path: self.path.clone(), source })?;
-                BundleReader::stored(store, &self.path, name, Listing::default(), spill)
+        let failed = self.failed();
+        let OpenBundle { path, root, opened } = self;
+        match opened {
+            Opened::Archive(bytes, directory) => BundleReader::of(bytes, directory, &path, root, spill),
+            Opened::Folder(place) => {
+                let store = Stored::of_folder(place, spill).map_err(failed)?;
+                BundleReader::stored(store, &path, root, Listing::default(), spill)
             }
         }
+    }
+
+    /// The same for a bundle of which only the structure was verified: every object is verified when it is opened for the
+    /// first time, and [`BundleReader::verified`] reads what nobody opened. Whoever sets `cancel` ends it.
+    pub fn read_verifying(
+        self,
+        structure: Structure,
+        spill: &Spill,
+        cancel: &'static AtomicBool,
+    ) -> Result<BundleReader, Error> {
+        let mut reader = self.read(spill)?;
+        reader.verifying = Some(Verifying::new(structure, &reader.store, reader.items.count(), cancel));
+        Ok(reader)
     }
 }
 
@@ -144,24 +208,22 @@ impl BundleReader {
     }
 
     /// Reads a bundle that is open.
-    fn of(bytes: FileBytes, path: &Path, spill: &Spill) -> Result<Self, Error> {
+    fn of(
+        bytes: Box<dyn Bytes>,
+        directory: Directory,
+        path: &Path,
+        root: String,
+        spill: &Spill,
+    ) -> Result<Self, Error> {
         let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
-        let mut root = None;
-        let found = Directory::look(&bytes, &mut |_, entry| {
-            root = root.take().or_else(|| root_in(&entry.name).map(str::to_owned));
-            Ok(())
-        });
-        found.map_err(|error| not_a_bundle(error.to_string()))?;
-        let root =
-            root.ok_or_else(|| not_a_bundle("there is no bagit.txt in a folder at the top of the archive".to_owned()))?;
         let prefix = format!("{root}/");
         let mut listing = Listing::default();
-        let directory = Directory::look(&bytes, &mut |place, entry| match entry.name.strip_prefix(&prefix) {
+        let listed = Directory::look(&*bytes, &mut |place, entry| match entry.name.strip_prefix(&prefix) {
             Some(file) => listing.add(file, place).map_err(io::Error::other),
             None => Ok(()),
         });
-        let directory = directory.map_err(|error| not_a_bundle(error.to_string()))?;
-        let name_at = |place| directory.entry(&bytes, place).ok()?.name.strip_prefix(&prefix).map(str::to_owned);
+        listed.map_err(|error| not_a_bundle(error.to_string()))?;
+        let name_at = |place| directory.entry(&*bytes, place).ok()?.name.strip_prefix(&prefix).map(str::to_owned);
         listing.finish(&name_at).map_err(not_a_bundle)?;
         BundleReader::stored(Stored::Archive { bytes, directory }, path, root, listing, spill)
     }
@@ -179,37 +241,42 @@ impl BundleReader {
             failures: Vec::new(),
             host: serde_json::Value::Null,
             tool: serde_json::Value::Null,
+            described: BTreeMap::new(),
+            verifying: None,
             others: Vec::new(),
         };
-        reader.items = reader.read_items(&listing, spill)?;
+        let (items, of_objects) = reader.read_items(&listing, spill)?;
         let mut problems = Vec::new();
-        reader.each_line(FAILURES, &mut |line| {
+        let of_failures = reader.each_line(FAILURES, &mut |line| {
             let value = serde_json::from_str(line).map_err(|error| error.to_string())?;
             problems.push(failures::from_json(&value).ok_or("it describes no problem")?);
             Ok(())
         })?;
-        reader.host = reader.document(HOST)?;
-        reader.tool = reader.document(TOOL)?;
-        reader.failures = problems;
+        let (host, of_host) = reader.document(HOST)?;
+        let (tool, of_tool) = reader.document(TOOL)?;
+        let read = [(OBJECTS, of_objects), (FAILURES, of_failures), (HOST, of_host), (TOOL, of_tool)];
+        reader.described = read.into();
+        (reader.items, reader.failures, reader.host, reader.tool) = (items, problems, host, tool);
         Ok(reader)
     }
 
-    fn read_items(&self, listing: &Listing, spill: &Spill) -> Result<ItemTable, Error> {
+    fn read_items(&self, listing: &Listing, spill: &Spill) -> Result<(ItemTable, [u8; 32]), Error> {
         let prefix = format!("{}/", self.root);
         let name_at = |place| self.store.name(place)?.strip_prefix(&prefix).map(str::to_owned);
         let is_folder = matches!(self.store, Stored::Folder { .. });
-        // In a folder a file is found by its path, whatever the place.
-        let find = |file: &str| if is_folder { Some(0) } else { listing.find(file, &name_at) };
+        // In a folder a file is found by its path; its place is the number of the object.
+        let find = |file: &str, number| if is_folder { Some(number) } else { listing.find(file, &name_at) };
         let mut builder = Builder::new(spill);
-        self.each_line(OBJECTS, &mut |line| {
+        let sha256 = self.each_line(OBJECTS, &mut |line| {
             let item: Item = serde_json::from_str(line).map_err(|error| error.to_string())?;
             if item.id.0 as usize != builder.len() {
                 return Err(format!("the id {} is not the place of the object", item.id.0));
             }
-            let place = item.bundle_path.as_deref().and_then(find).unwrap_or(NOWHERE);
+            let number = u64::from(item.id.0);
+            let place = item.bundle_path.as_deref().and_then(|file| find(file, number)).unwrap_or(NOWHERE);
             builder.push(line, place).map_err(|error| error.to_string())
         })?;
-        builder.finish().map_err(|error| self.damaged(OBJECTS, error))
+        Ok((builder.finish().map_err(|error| self.damaged(OBJECTS, error))?, sha256))
     }
 
     /// The objects as they are where their bytes are not those that were sealed: each such object has the SHA-256 and the
@@ -224,9 +291,8 @@ impl BundleReader {
             if size != item.stored_size && !item.stored_ranges.is_empty() {
                 return;
             }
-            let mut hashing = Hashing { inner, sha256: Sha256::new() };
-            if io::copy(&mut hashing, &mut io::sink()).is_ok() {
-                changed.insert(item.id, (hex(&hashing.sha256.finalize()), size));
+            if let Ok(sha256) = sha256_of(inner) {
+                changed.insert(item.id, (hex(&sha256), size));
             }
         });
         AcceptedItems::new(&self.items, changed)
@@ -287,10 +353,34 @@ impl BundleReader {
         Ok(self.stored_at(file, place)?.1)
     }
 
-    /// Whether what describes it is what this verification of it found valid. Of an archive that is so; the files of a folder
-    /// could have been changed after they were verified. Objects are compared with their digests when they are opened.
+    /// Whether what describes it is what this verification of it found valid.
     pub fn is_as_verified(&self, report: &VerifyReport) -> Result<bool, Error> {
-        self.store.is_as_verified(report).map_err(|error| self.damaged(TAG_MANIFEST, error))
+        let mut read = self.described.clone();
+        for file in ["bag-info.txt", TAG_MANIFEST] {
+            // Those that are missing are not in the report either.
+            if let Ok(reader) = self.read(file) {
+                read.insert(file, sha256_of(reader).map_err(|error| self.damaged(file, error))?);
+            }
+        }
+        Ok(read.iter().all(|(file, sha256)| report.tags.get(file) == Some(sha256)))
+    }
+
+    /// Where the bundle lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether objects are verified when they are opened. An error of opening one then says that it is not what was sealed.
+    pub fn is_verifying(&self) -> bool {
+        self.verifying.is_some()
+    }
+
+    /// Verifies the objects that nobody opened, and ends the verification. One whose bytes were wrong when it was opened is
+    /// read again, so that the report says what is wrong with it. An error also where it was verified before.
+    pub fn end_verifying(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
+        let begun = self.verifying.as_ref().ok_or_else(|| io::Error::other("it was verified before"));
+        let report = begun.and_then(|verifying| verifying.end(self.store.as_store(), cancel, observer));
+        report.map_err(|source| Error::OpenSource { path: self.path.clone(), source })
     }
 
     /// A short file that describes the bag.
@@ -301,23 +391,29 @@ impl BundleReader {
         Ok(text)
     }
 
-    fn each_line(&self, file: &str, take: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<(), Error> {
+    /// Calls for each line; gives the SHA-256 of all of them.
+    fn each_line(&self, file: &str, take: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<[u8; 32], Error> {
         let mut reader = BufReader::new(self.read(file)?);
-        let mut line = Vec::new();
+        let (mut line, mut sha256) = (Vec::new(), Sha256::new());
         for number in 1u64.. {
             line.clear();
             let read = (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line);
             if read.map_err(|error| self.damaged(file, error))? == 0 {
                 break;
             }
+            sha256.update(&line);
             let text = std::str::from_utf8(&line).map_err(|error| self.damaged(file, error))?;
             take(text).map_err(|why| self.damaged(file, format!("line {number}: {why}")))?;
         }
-        Ok(())
+        Ok(sha256.finalize().into())
     }
 
-    fn document(&self, file: &str) -> Result<serde_json::Value, Error> {
-        serde_json::from_reader(self.read(file)?.take(MAX_DOCUMENT)).map_err(|error| self.damaged(file, error))
+    /// A JSON file and its SHA-256.
+    fn document(&self, file: &str) -> Result<(serde_json::Value, [u8; 32]), Error> {
+        let mut bytes = Vec::new();
+        self.read(file)?.take(MAX_DOCUMENT).read_to_end(&mut bytes).map_err(|error| self.damaged(file, error))?;
+        let document = serde_json::from_slice(&bytes).map_err(|error| self.damaged(file, error))?;
+        Ok((document, Sha256::digest(&bytes).into()))
     }
 
     /// The bytes of an object at their original offsets, holes as zeros. Short ones are in memory, long ones in a
@@ -340,7 +436,17 @@ impl BundleReader {
         if size != item.stored_size {
             return Err(self.damaged(file, "it is not as long as objects.jsonl says"));
         }
-        let mut hashing = Hashing { inner, sha256: Sha256::new() };
+        let verifying = self.verifying.as_ref().zip(place).filter(|(verifying, place)| !verifying.is_done(*place));
+        let expected = match verifying {
+            Some((verifying, _)) => verifying.expected(item),
+            None => Expected { sha512: None, whole: None, ..Expected::of(item) },
+        };
+        if expected.sha256.is_none() {
+            return Err(self.damaged(file, "objects.jsonl has no SHA-256 of it"));
+        }
+        let (zeros, cancel) =
+            verifying.map_or((&NO_ZEROS, &NEVER), |(verifying, _)| (&verifying.zeros, verifying.cancel));
+        let mut hashing = Hashing { inner, comparing: Comparing::new(&expected, zeros), cancel };
         let bytes = spill.keep(&mut hashing, item.stored_size).map_err(|error| {
             match error.kind() {
                 // No fault of the bundle: there is no room for what does not fit into memory.
@@ -352,9 +458,15 @@ impl BundleReader {
                 _ => self.damaged(file, error),
             }
         })?;
-        let sha256 = hex(&hashing.sha256.finalize());
-        if sha256 != item.sha256 {
-            return Err(self.damaged(file, format!("its SHA-256 is {sha256}, objects.jsonl says {}", item.sha256)));
+        let checked = hashing.comparing.finish("objects.jsonl", cancel);
+        if let Some(wrong) = checked.wrong.first() {
+            return Err(self.damaged(file, wrong));
+        }
+        if !checked.is_done() {
+            return Err(self.damaged(file, "it was not read to its end"));
+        }
+        if let Some((verifying, place)) = verifying {
+            verifying.done(place);
         }
         if item.stored_ranges.is_empty() {
             return Ok(bytes);
@@ -362,6 +474,27 @@ impl BundleReader {
         let sparse = Sparse::new(bytes, item.stored_ranges.clone(), item.size)
             .ok_or_else(|| self.damaged(OBJECTS, format!("the stored ranges of {file} are impossible")))?;
         Ok(Box::new(sparse))
+    }
+}
+
+/// Of an object that was verified before, holes are not hashed again.
+static NO_ZEROS: AtomicU64 = AtomicU64::new(0);
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// Compares what is read through it.
+struct Hashing<'a, R> {
+    inner: R,
+    comparing: Comparing<'a>,
+    cancel: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Hashing<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        // Longer blocks are hashed on two threads, and a worker that waits for the other one begins with another object: it
+        // could then wait for the memory that this one holds.
+        buffer[..read].chunks(1 << 16).for_each(|block| self.comparing.update(block, self.cancel));
+        Ok(read)
     }
 }
 

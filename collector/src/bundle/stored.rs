@@ -1,10 +1,7 @@
 //! Where the files of a bundle that is read lie: in its archive, or in the folder that it was unpacked to.
 
-use super::verify::VerifyReport;
-use super::verify::folder;
+use super::verify::{Store, folder};
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
-use crate::digest::hex;
-use crate::file_bytes::FileBytes;
 use crate::spill::Spill;
 use crate::zip::reader::Directory;
 use evidence::Bytes;
@@ -15,15 +12,13 @@ use std::path::{Path, PathBuf};
 
 /// The files of a folder that describe the bag and that are read.
 const DESCRIBING: [&str; 6] = ["bag-info.txt", OBJECTS, FAILURES, HOST, TOOL, TAG_MANIFEST];
-/// The manifest is looked through in memory.
-const LONGEST_MANIFEST: usize = 16 << 20;
 
 /// The files of a bundle.
 pub(super) enum Stored {
     /// In an archive.
     Archive {
         /// The archive.
-        bytes: FileBytes,
+        bytes: Box<dyn Bytes>,
         /// What it lists.
         directory: Directory,
     },
@@ -31,8 +26,8 @@ pub(super) enum Stored {
     Folder {
         /// The one that `bagit.txt` lies in.
         root: PathBuf,
-        /// What describes the bag, as it was when it was opened, with its SHA-256.
-        described: HashMap<&'static str, (Box<dyn Bytes>, String)>,
+        /// What describes the bag, as it was when it was opened.
+        described: HashMap<&'static str, Box<dyn Bytes>>,
     },
 }
 
@@ -41,14 +36,12 @@ impl Stored {
     pub(super) fn of_folder(root: PathBuf, spill: &Spill) -> io::Result<Self> {
         let mut described = HashMap::new();
         for file in DESCRIBING {
-            let (size, reader) = match within(&root, file) {
+            let (size, mut reader) = match within(&root, file) {
                 Ok(found) => found,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            let mut hashing = Hashing { inner: reader, sha256: Sha256::new() };
-            let bytes = spill.keep(&mut hashing, size)?;
-            described.insert(file, (bytes, hex(&hashing.sha256.finalize())));
+            described.insert(file, spill.keep(&mut reader, size)?);
         }
         Ok(Stored::Folder { root, described })
     }
@@ -57,11 +50,11 @@ impl Stored {
     pub(super) fn open(&self, file: &str, place: u64) -> io::Result<(u64, Box<dyn Read + Send + '_>)> {
         match self {
             Stored::Archive { bytes, directory } => {
-                let entry = directory.entry(bytes, place)?;
-                Ok((entry.size, directory.open(bytes, &entry)?))
+                let entry = directory.entry(&**bytes, place)?;
+                Ok((entry.size, directory.open(&**bytes, &entry)?))
             }
             Stored::Folder { root, described } => match described.get(file) {
-                Some((bytes, _)) => Ok((bytes.len(), Box::new(Section { bytes: &**bytes, at: 0 }))),
+                Some(bytes) => Ok((bytes.len(), Box::new(Section { bytes: &**bytes, at: 0 }))),
                 None => within(root, file),
             },
         }
@@ -70,23 +63,17 @@ impl Stored {
     /// The path in the archive of what is listed at a place.
     pub(super) fn name(&self, place: u64) -> Option<String> {
         match self {
-            Stored::Archive { bytes, directory } => Some(directory.entry(bytes, place).ok()?.name),
+            Stored::Archive { bytes, directory } => Some(directory.entry(&**bytes, place).ok()?.name),
             Stored::Folder { .. } => None,
         }
     }
 
-    /// Whether what describes the bag is what this verification of it found valid. An archive is read through the handle
-    /// through which it was verified; the files of a folder could have been changed since.
-    pub(super) fn is_as_verified(&self, report: &VerifyReport) -> io::Result<bool> {
-        let Stored::Folder { described, .. } = self else { return Ok(true) };
-        let Some((manifest, sha256)) = described.get(TAG_MANIFEST) else { return Ok(false) };
-        if report.tag_manifest_sha256.as_ref() != Some(sha256) {
-            return Ok(false);
+    /// The same, for the verification.
+    pub(super) fn as_store(&self) -> Store<'_> {
+        match self {
+            Stored::Archive { bytes, directory } => Store::Archive { bytes: &**bytes, directory },
+            Stored::Folder { root, .. } => Store::Folder(root),
         }
-        let Some(manifest) = manifest.read_all(LONGEST_MANIFEST as u64)? else { return Ok(false) };
-        let manifest = String::from_utf8_lossy(&manifest);
-        let is_listed = |file: &str, sha256: &str| manifest.lines().any(|line| line == format!("{sha256}  {file}"));
-        Ok(described.iter().all(|(file, (_, sha256))| *file == TAG_MANIFEST || is_listed(file, sha256)))
     }
 }
 
@@ -107,17 +94,17 @@ fn within(root: &Path, file: &str) -> io::Result<(u64, Box<dyn Read + Send>)> {
     Ok((size, folder::open(root, file)?))
 }
 
-/// Hashes what is read through it.
-pub(super) struct Hashing<R> {
-    pub(super) inner: R,
-    pub(super) sha256: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.sha256.update(&buffer[..read]);
-        Ok(read)
+/// SHA-256 of all that is left to read.
+pub(super) fn sha256_of(mut reader: impl Read) -> io::Result<[u8; 32]> {
+    let mut sha256 = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut block) {
+            Ok(0) => return Ok(sha256.finalize().into()),
+            Ok(read) => sha256.update(&block[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

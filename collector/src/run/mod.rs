@@ -21,7 +21,7 @@ pub use resume::Resume;
 use crate::bundle::journal::Line;
 use crate::bundle::{
     About, ActionLog, BagInfo, Destination, Names, Need, Status, Sums, ToolFacts, VerifyReport, Writer, host,
-    refuse_destination, seal, tool, verify_open,
+    refuse_destination, seal, tool, verify_bytes,
 };
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
@@ -241,8 +241,8 @@ pub(crate) fn read_back(
     let unsealed = |error| Error::unsealed(destination.partial(), error);
     let check = FileBytes::open(destination.partial()).map_err(unsealed)?;
     // The read-back is not interrupted: a bundle that nobody checked would be worth less than the wait.
-    let verified = pool.install(|| verify_open(&check, destination.partial(), &AtomicBool::new(false), observer))?;
-    drop(check);
+    let verified =
+        pool.install(|| verify_bytes(Box::new(check), destination.partial(), &AtomicBool::new(false), observer))?;
     if verified.is_right() {
         return Ok(ReadBack { path: destination.seal()?, verified, problem: None });
     }

@@ -52,6 +52,11 @@ impl Directory {
         Ok(Directory { start: end.start, size: end.size, shift: end.shift, odd_ends })
     }
 
+    /// Where it begins, and its length in bytes: entries are listed at places in it.
+    pub(crate) fn extent(&self) -> (u64, u64) {
+        (self.start, self.size)
+    }
+
     /// The entry that is listed at this place.
     pub(crate) fn entry(&self, bytes: &dyn Bytes, at: u64) -> io::Result<Entry> {
         Entry::at(bytes, at, self.shift, Unflagged::Utf8)

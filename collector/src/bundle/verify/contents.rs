@@ -1,8 +1,11 @@
 //! Whether each file is what the manifests and `objects.jsonl` say of it.
+//!
+//! What describes the bag is read and compared first, with all that is said of the payload. The payload itself is read
+//! afterwards: by the verification, or by the analysis, which then leaves to the verification what it did not read.
 
-use super::rows::{Described, Row, Stated, Whole};
-use super::{Check, MANIFESTS, Member, TAG_FILES, WrongKind};
-use crate::digest::{Digested, Digests, MOST_ZEROS, Which, WholeDigest, hex};
+use super::expected::{Checked, Comparing, Expected};
+use super::rows::{Described, Row, Stated, number};
+use super::{Check, MANIFESTS, Member, Store, TAG_FILES, VerifyReport, WrongKind};
 use crate::progress::{Observer, Progress, Step};
 use crate::spill::Sorter;
 use rayon::prelude::*;
@@ -12,8 +15,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Files whose digests are computed at a time, and what may be said of them in bytes.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;
-/// Zeros that are hashed for all objects; a bundle can claim any number of holes.
-const ALL_ZEROS: u64 = 1 << 40;
 
 /// Everything that is said about one path.
 #[derive(Default)]
@@ -26,69 +27,190 @@ struct OnePath {
     objects: Vec<Described>,
 }
 
-/// A file that was read.
-#[derive(Default)]
-struct Checked {
-    /// Its digests, if it was read to its end.
-    digested: Option<Digested>,
-    /// What is wrong with its bytes.
-    wrong: Vec<String>,
-    /// The digest of the whole original was left out, because there are too many holes.
-    not_computed: bool,
+impl OnePath {
+    fn is_payload(&self) -> bool {
+        self.name.starts_with("data/")
+    }
 }
 
-/// Tells how far it is.
-type Tell<'a> = &'a (dyn Fn(&str, u64, u64) + Sync);
+/// A file that is there and is to be read.
+pub(super) struct Unread {
+    name: String,
+    file: Member,
+    expected: Expected,
+}
+
+impl Unread {
+    /// The file, if it is there. `mark` tells it from the other files of a folder, which has no directory with places.
+    fn of(path: OnePath, mark: impl FnOnce(&OnePath, Member) -> u64) -> Option<Self> {
+        let file = path.file?;
+        let file = Member { at: mark(&path, file), ..file };
+        let stated = path.stated.unwrap_or_default();
+        let whole = path.objects.into_iter().next().and_then(|object| object.expected.whole);
+        let expected = Expected { sha256: stated.sha256, sha512: stated.sha512, whole };
+        Some(Unread { name: path.name, file, expected })
+    }
+
+    fn push(&self, rows: &mut Sorter) -> io::Result<()> {
+        let mut row = Vec::new();
+        [self.file.at, self.file.size].iter().for_each(|number| row.extend(number.to_le_bytes()));
+        self.expected.write(&mut row);
+        rows.push(self.name.as_bytes(), &row)
+    }
+
+    fn from_row(name: Box<[u8]>, mut row: &[u8]) -> io::Result<Self> {
+        let name = String::from_utf8(name.into()).map_err(io::Error::other)?;
+        let mut read = || {
+            let file = Member { at: number(&mut row)?, size: number(&mut row)? };
+            Some((file, Expected::read(row)?))
+        };
+        let (file, expected) = read().ok_or_else(|| io::Error::other("a temporary file was changed"))?;
+        Ok(Unread { name, file, expected })
+    }
+}
+
+/// How far it is.
+#[derive(Default)]
+pub(super) struct Far {
+    pub(super) files_total: u64,
+    pub(super) bytes_total: u64,
+    pub(super) files: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+/// What everything that is read needs.
+pub(super) struct Reading<'a> {
+    pub(super) store: Store<'a>,
+    pub(super) far: &'a Far,
+    pub(super) zeros: &'a AtomicU64,
+    pub(super) cancel: &'a AtomicBool,
+    pub(super) observer: &'a dyn Observer,
+}
+
+impl Reading<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, path: &str, bytes: u64, files: u64) {
+        self.observer.event(Progress {
+            step: Step::Verify,
+            path,
+            bytes_done: self.far.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes,
+            bytes_total: self.far.bytes_total,
+            items_done: self.far.files.fetch_add(files, Ordering::Relaxed) + files,
+            items_total: self.far.files_total,
+        });
+    }
+
+    /// Reads the files of a batch, each to its end.
+    fn batch(&self, batch: Vec<Unread>) -> Vec<(Unread, Checked)> {
+        let all = batch.into_par_iter().map(|unread| {
+            let checked = if self.is_cancelled() { Checked::default() } else { self.one(&unread) };
+            self.tell(&unread.name, 0, 1);
+            (unread, checked)
+        });
+        all.collect()
+    }
+
+    /// Reads a file to its end and compares its digests.
+    fn one(&self, unread: &Unread) -> Checked {
+        let mut reader = match self.store.open(&unread.name, unread.file) {
+            Ok(reader) => reader,
+            Err(error) => return unreadable(&error),
+        };
+        let mut comparing = Comparing::new(&unread.expected, self.zeros);
+        let mut block = vec![0; unread.file.size.clamp(1, 1 << 20) as usize];
+        loop {
+            let mut filled = 0;
+            while filled < block.len() {
+                match reader.read(&mut block[filled..]) {
+                    Ok(0) => break,
+                    Ok(read) => filled += read,
+                    Err(error) => return unreadable(&error),
+                }
+            }
+            if filled == 0 {
+                return comparing.finish("the manifest", self.cancel);
+            }
+            if self.is_cancelled() {
+                return Checked::default();
+            }
+            comparing.update(&block[..filled], self.cancel);
+            self.tell(&unread.name, filled as u64, 0);
+        }
+    }
+}
+
+fn unreadable(error: &io::Error) -> Checked {
+    Checked { wrong: vec![format!("cannot be read: {error}")], ..Checked::default() }
+}
 
 impl Check<'_> {
-    /// Brings together what is said about each path, and compares it with the file.
-    pub(super) fn contents(
-        &mut self,
-        rows: Sorter,
-        totals: (u64, u64),
-        cancel: &AtomicBool,
-        observer: &dyn Observer,
-    ) -> io::Result<()> {
-        let (items_total, bytes_total) = totals;
-        let (bytes_done, items_done) = (AtomicU64::new(0), AtomicU64::new(0));
-        let tell = |path: &str, bytes: u64, items: u64| {
-            observer.event(Progress {
-                step: Step::Verify,
-                path,
-                bytes_done: bytes_done.fetch_add(bytes, Ordering::Relaxed) + bytes,
-                bytes_total,
-                items_done: items_done.fetch_add(items, Ordering::Relaxed) + items,
-                items_total,
-            });
-        };
-        let zeros = AtomicU64::new(ALL_ZEROS);
-        let mut not_computed = 0u64;
-        let (mut batch, mut batch_bytes): (Vec<OnePath>, usize) = (Vec::new(), 0);
+    /// Brings together what is said about each path and compares it; reads what describes the bag. Gives the payload files,
+    /// which are still to be read.
+    pub(super) fn paths(&mut self, rows: Sorter, reading: &Reading<'_>) -> io::Result<Sorter> {
+        let mut unread = self.sorter();
+        let (mut batch, mut batch_bytes): (Vec<Unread>, usize) = (Vec::new(), 0);
         let mut last: Option<OnePath> = None;
         for row in rows.finish()? {
             let (name, value) = row?;
             if last.as_ref().is_none_or(|last| last.name.as_bytes() != &*name) {
-                batch.extend(last.take());
+                if let Some(path) = last.take() {
+                    self.one_path(path, &mut batch, &mut unread)?;
+                }
                 if batch.len() >= BATCH || batch_bytes > BATCH_BYTES {
-                    not_computed += self.check_batch(std::mem::take(&mut batch), cancel, &tell, &zeros)?;
+                    self.read_tags(reading.batch(std::mem::take(&mut batch)), reading);
                     batch_bytes = 0;
                 }
                 let name = String::from_utf8(name.into()).map_err(io::Error::other)?;
                 last = Some(OnePath { name, ..OnePath::default() });
             }
             if let Some(last) = &mut last {
-                batch_bytes += value.len();
+                batch_bytes += if last.is_payload() { 0 } else { value.len() };
                 self.add(last, &value)?;
             }
         }
-        batch.extend(last);
-        not_computed += self.check_batch(batch, cancel, &tell, &zeros)?;
-        if not_computed > 0 {
-            let note =
-                format!("the digest of {not_computed} whole files was not computed anew, because of their holes");
-            self.report.notes.push(note);
+        if let Some(path) = last {
+            self.one_path(path, &mut batch, &mut unread)?;
         }
-        Ok(())
+        self.read_tags(reading.batch(batch), reading);
+        Ok(unread)
+    }
+
+    fn one_path(&mut self, path: OnePath, batch: &mut Vec<Unread>, unread: &mut Sorter) -> io::Result<()> {
+        self.closed_world(&path);
+        if !path.is_payload() {
+            batch.extend(Unread::of(path, |_, file| file.at));
+            return Ok(());
+        }
+        let is_folder = matches!(self.store, Store::Folder(_));
+        let mark = |path: &OnePath, file: Member| match path.objects.first() {
+            Some(object) if is_folder => object.number.into(),
+            _ => file.at,
+        };
+        let Some(payload) = Unread::of(path, mark) else { return Ok(()) };
+        let (files, bytes) = self.sums.payload;
+        self.sums.payload = (files + 1, bytes.saturating_add(payload.file.size));
+        payload.push(unread)
+    }
+
+    /// Takes what reading the files gave that describe the bag.
+    fn read_tags(&mut self, files: Vec<(Unread, Checked)>, reading: &Reading<'_>) {
+        for (file, checked) in files {
+            for what in checked.wrong {
+                self.wrong(WrongKind::Changed, &file.name, what);
+            }
+            match checked.digested {
+                None => self.report.interrupted |= reading.is_cancelled(),
+                Some(digested) => {
+                    self.report.tag_files += 1;
+                    if let Some(tag) = TAG_FILES.into_iter().find(|tag| *tag == file.name) {
+                        self.digests.insert(tag, digested);
+                    }
+                }
+            }
+        }
     }
 
     /// Adds a row to what is said about its path.
@@ -113,65 +235,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Gives for how many files the digest of the whole original was not computed.
-    fn check_batch(
-        &mut self,
-        batch: Vec<OnePath>,
-        cancel: &AtomicBool,
-        tell: Tell<'_>,
-        zeros: &AtomicU64,
-    ) -> io::Result<u64> {
-        let store = self.store;
-        let checked: Vec<(OnePath, Checked)> = batch
-            .into_par_iter()
-            .map(|path| {
-                let read = match path.file {
-                    Some(file) if !cancel.load(Ordering::Relaxed) => {
-                        let opened = store.open(&path.name, file);
-                        let read = opened.map(|reader| read(reader, file, &path, cancel, tell, zeros));
-                        read.unwrap_or_else(|error| unreadable(&error))
-                    }
-                    _ => Checked::default(),
-                };
-                tell(&path.name, 0, u64::from(path.file.is_some()));
-                (path, read)
-            })
-            .collect();
-        let mut not_computed = 0;
-        for (path, read) in checked {
-            self.closed_world(&path);
-            for what in read.wrong {
-                self.wrong(WrongKind::Changed, &path.name, what);
-            }
-            not_computed += u64::from(read.not_computed);
-            let Some(file) = path.file else { continue };
-            let is_payload = path.name.starts_with("data/");
-            if is_payload {
-                let (files, bytes) = self.sums.payload;
-                self.sums.payload = (files + 1, bytes.saturating_add(file.size));
-            }
-            match read.digested {
-                None => self.report.interrupted |= cancel.load(Ordering::Relaxed),
-                Some(_) if is_payload => {
-                    self.report.files += 1;
-                    self.report.bytes = self.report.bytes.saturating_add(file.size);
-                }
-                Some(digested) => {
-                    self.report.tag_files += 1;
-                    if let Some(tag) = TAG_FILES.into_iter().find(|tag| *tag == path.name) {
-                        self.digests.insert(tag, digested);
-                    }
-                }
-            }
-        }
-        Ok(not_computed)
-    }
-
     /// Nothing missing, nothing added, everything listed where it belongs, and described as it is.
     fn closed_world(&mut self, path: &OnePath) {
         let name = path.name.as_str();
         let lists = path.stated.as_ref().map_or(0, |stated| stated.lists);
-        let is_payload = name.starts_with("data/");
+        let is_payload = path.is_payload();
         if path.file.is_none() && lists != 0 {
             self.wrong(WrongKind::Missing, name, "is listed in the manifests and missing");
         }
@@ -195,7 +263,8 @@ impl Check<'_> {
         }
         for described in &path.objects {
             let agrees = path.stated.as_ref().is_some_and(|stated| {
-                stated.sha256 == described.sha256 && (stated.sha512.is_none() || stated.sha512 == described.sha512)
+                stated.sha256 == described.expected.sha256
+                    && (stated.sha512.is_none() || stated.sha512 == described.expected.sha512)
             });
             if !agrees {
                 let what = "what objects.jsonl says of it is not what the manifests say";
@@ -217,82 +286,46 @@ impl Check<'_> {
     }
 }
 
-fn unreadable(error: &io::Error) -> Checked {
-    Checked { wrong: vec![format!("cannot be read: {error}")], ..Checked::default() }
-}
-
-/// Reads a file to its end and compares its digests.
-fn read(
-    mut reader: Box<dyn Read + Send + '_>,
-    file: Member,
-    path: &OnePath,
-    cancel: &AtomicBool,
-    tell: Tell<'_>,
-    zeros: &AtomicU64,
-) -> Checked {
-    let stated = path.stated.as_ref();
-    let sha512 = stated.is_some_and(|stated| stated.sha512.is_some());
-    let mut digests = Digests::new(Which { sha512, program: false });
-    let (mut whole, not_computed) = whole_of(path, zeros);
-    let mut block = vec![0; file.size.clamp(1, 1 << 20) as usize];
-    loop {
-        let mut filled = 0;
-        while filled < block.len() {
-            match reader.read(&mut block[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) => return unreadable(&error),
+/// Reads the payload and says in the report what is wrong with it. What is done was read before, and was right.
+pub(super) fn payload(
+    unread: Sorter,
+    reading: &Reading<'_>,
+    is_done: &dyn Fn(u64) -> bool,
+    report: &mut VerifyReport,
+) -> io::Result<()> {
+    let mut not_computed = 0u64;
+    let mut finish = |batch: &mut Vec<Unread>, report: &mut VerifyReport| {
+        for (file, checked) in reading.batch(std::mem::take(batch)) {
+            for what in checked.wrong {
+                report.add(WrongKind::Changed, &file.name, what);
+            }
+            not_computed += u64::from(checked.not_computed);
+            match checked.digested {
+                None => report.interrupted |= reading.is_cancelled(),
+                Some(_) => report.count(file.file.size),
             }
         }
-        if filled == 0 {
-            break;
-        }
-        if cancel.load(Ordering::Relaxed) {
-            return Checked::default();
-        }
-        digests.update(&block[..filled]);
-        if let Some(whole) = &mut whole {
-            whole.update(&block[..filled], cancel);
-        }
-        tell(&path.name, filled as u64, 0);
-    }
-    let digested = digests.finish();
-    let mut wrong = Vec::new();
-    let mut compare = |name: &str, stated: Option<&[u8]>, actual: &[u8]| {
-        if let Some(stated) = stated.filter(|stated| *stated != actual) {
-            wrong.push(format!("its {name} is {}, the manifest says {}", hex(actual), hex(stated)));
-        }
     };
-    let of = |stated: Option<&Stated>| stated.and_then(|stated| stated.sha256);
-    compare("SHA-256", of(stated).as_ref().map(|sha256| sha256.as_slice()), &digested.sha256);
-    if let (Some(stated), Some(actual)) = (stated.and_then(|stated| stated.sha512.as_ref()), &digested.sha512) {
-        compare("SHA-512", Some(stated), actual);
-    }
-    if let (Some(whole), Some(stated)) = (whole, path.objects.first().and_then(|object| object.whole.as_ref())) {
-        let actual = whole.finish(stated.size, cancel);
-        if cancel.load(Ordering::Relaxed) {
-            return Checked::default();
+    let (mut batch, mut batch_bytes) = (Vec::new(), 0);
+    for row in unread.finish()? {
+        let (name, value) = row?;
+        let file = Unread::from_row(name, &value)?;
+        if is_done(file.file.at) {
+            report.count(file.file.size);
+            reading.tell(&file.name, file.file.size, 1);
+            continue;
         }
-        if actual != Some(stated.sha256) {
-            wrong
-                .push("the digest of the whole file, holes included, is not the one that objects.jsonl has".to_owned());
-        }
-    }
-    Checked { digested: Some(digested), wrong, not_computed }
-}
-
-/// What computes the digest of the whole original, where one is recorded and the holes are not too many.
-fn whole_of(path: &OnePath, zeros: &AtomicU64) -> (Option<WholeDigest>, bool) {
-    let Some(whole) = path.objects.first().and_then(|object| object.whole.as_ref()) else { return (None, false) };
-    let Whole { ranges, .. } = whole;
-    let begin = || WholeDigest::new(ranges.iter().copied());
-    match whole.holes() {
-        None => (None, true),
-        Some(holes) if holes > MOST_ZEROS => (None, true),
-        Some(holes) => {
-            let take = |left: u64| left.checked_sub(holes);
-            let is_left = zeros.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
-            (is_left.then(begin), !is_left)
+        batch.push(file);
+        batch_bytes += value.len();
+        if batch.len() >= BATCH || batch_bytes > BATCH_BYTES {
+            finish(&mut batch, report);
+            batch_bytes = 0;
         }
     }
+    finish(&mut batch, report);
+    if not_computed > 0 {
+        let note = format!("the digest of {not_computed} whole files was not computed anew, because of their holes");
+        report.notes.push(note);
+    }
+    Ok(())
 }

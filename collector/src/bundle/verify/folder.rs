@@ -1,31 +1,13 @@
 //! A bundle that was unpacked: the same checks, but for those of the archive, which is not there.
 
 use super::rows::Row;
-use super::{Check, Member, Store, VerifyReport, WrongKind};
+use super::{Check, Member, WrongKind};
 use crate::Error;
 use crate::file_bytes::real_path;
-use crate::progress::Observer;
-use crate::spill::{Sorter, Spill};
+use crate::spill::Sorter;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-
-/// Verifies the bag in this folder, or in the only folder in it.
-pub(in crate::bundle) fn verify(
-    path: &Path,
-    cancel: &AtomicBool,
-    observer: &dyn Observer,
-) -> Result<VerifyReport, Error> {
-    let failed = |source| Error::OpenSource { path: path.to_owned(), source };
-    let (root, name) = locate(path)?;
-    // Rows that do not fit into memory go beside the folder, never into it.
-    let spill = Spill::beside(&root);
-    let mut check = Check::new(Store::Folder(&root), spill, name);
-    check.report.notes.push("unpacked: what the archive itself held is not known".to_owned());
-    check.run(cancel, observer).map_err(failed)?;
-    Ok(check.into_report())
-}
 
 /// The bag in this folder, or in the only folder in it, and its name.
 pub(in crate::bundle) fn locate(path: &Path) -> Result<(PathBuf, String), Error> {

@@ -1,7 +1,8 @@
 //! What the files that describe the bag say: whether it is of their form, and whether they agree.
 
+use super::expected::{Expected, Whole};
 use super::manifests::digest;
-use super::rows::{Described, Row, Whole};
+use super::rows::{Described, Row};
 use super::{BAG_INFO, Check, FAILURES, HOST, OBJECTS, Part, TOOL, WrongKind, exact, log};
 use crate::bundle::{ACTION_LOG_HASH, failures, parts};
 use crate::digest::{hex, sha256};
@@ -125,28 +126,22 @@ impl Check<'_> {
     }
 
     fn described(&mut self, item: &Item, path: &str) -> Described {
-        let ranges: Vec<(u64, u64)> = item.stored_ranges.iter().map(|range| (range.offset, range.length)).collect();
-        let file_sha256 = item.file_sha256.as_deref().and_then(digest);
-        let whole = Whole { size: item.size, sha256: file_sha256.unwrap_or_default(), ranges };
+        let (whole, expected) = (Whole::of(item), Expected::of(item));
         let mut at = 0u64;
         let in_order = item.stored_ranges.iter().all(|range| {
             let is_next = range.stored_at == at;
             at = at.saturating_add(range.length);
             is_next
         });
-        let has_holes = !whole.ranges.is_empty();
+        let has_holes = !item.stored_ranges.is_empty();
         if has_holes && (whole.holes().is_none() || !in_order || at != item.stored_size) {
             self.wrong(WrongKind::Described, path, "its stored ranges, in objects.jsonl, are impossible");
         }
-        if item.file_sha256.is_some() && (file_sha256.is_none() || !has_holes || item.file_sha256_absent.is_some()) {
+        let is_digest = item.file_sha256.as_deref().and_then(digest::<32>).is_some();
+        if item.file_sha256.is_some() && (!is_digest || !has_holes || item.file_sha256_absent.is_some()) {
             self.wrong(WrongKind::Described, path, "its file_sha256 in objects.jsonl is none that it can have");
         }
-        Described {
-            sha256: digest(&item.sha256),
-            sha512: digest(&item.sha512),
-            stored_size: item.stored_size,
-            whole: file_sha256.map(|_| whole).filter(|whole| whole.holes().is_some()),
-        }
+        Described { number: item.id.0, stored_size: item.stored_size, expected }
     }
 
     /// Reads what went wrong.

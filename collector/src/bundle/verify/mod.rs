@@ -6,11 +6,12 @@
 //!
 //! One file for each question: what lies in the archive ([`archive`]) or in the folder ([`folder`]) and under which name
 //! ([`names`]), what the manifests say ([`manifests`]), what the metadata says ([`metadata`], [`exact`]), what the action log
-//! says ([`log`]), and whether the files are what all of these say ([`contents`], [`rows`]).
+//! says ([`log`]), and whether the files are what all of these say ([`contents`], [`rows`], [`expected`]).
 
 mod archive;
 mod contents;
 mod exact;
+mod expected;
 pub(super) mod folder;
 mod log;
 mod manifests;
@@ -22,10 +23,12 @@ mod rows;
 pub(super) use names::root_in;
 pub use report::{Part, VerifyReport, Wrong, WrongKind};
 
+use contents::Far;
+pub(super) use expected::{ALL_ZEROS, Comparing, Expected};
+
 use super::{ACTIONS, FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
 use crate::Error;
 use crate::digest::{Digested, hex};
-use crate::file_bytes::FileBytes;
 use crate::progress::Observer;
 use crate::spill::{Sorter, Spill};
 use crate::zip::reader::Directory;
@@ -34,7 +37,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Longest line of a manifest or of metadata.
 const MAX_LINE: u64 = 16 << 20;
@@ -57,44 +60,83 @@ pub fn verify(
         .num_threads(count)
         .build()
         .map_err(|error| Error::Threads { count, why: error.to_string() })?;
-    if path.is_dir() {
-        return pool.install(|| folder::verify(path, cancel, observer));
-    }
-    let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
-    pool.install(|| verify_open(&bytes, path, cancel, observer))
+    let opened = super::OpenBundle::open(path)?;
+    pool.install(|| opened.verify(cancel, observer))
 }
 
 /// Verifies any bytes, for fuzzing: whether they are a bundle of which nothing is wrong.
 #[doc(hidden)]
 pub fn examine_bundle(bytes: Vec<u8>) -> bool {
-    let report = verify_open(&bytes, Path::new("bundle"), &AtomicBool::new(false), &crate::Silent);
+    let report = verify_bytes(Box::new(bytes), Path::new("bundle"), &AtomicBool::new(false), &crate::Silent);
     report.is_ok_and(|report| report.is_valid())
 }
 
-/// Verifies a bundle that is open, on the threads of the pool that this runs in.
-pub(crate) fn verify_open(
-    bytes: &dyn Bytes,
+/// Verifies an archive that is open, on the threads of the pool that this runs in.
+pub(crate) fn verify_bytes(
+    bytes: Box<dyn Bytes>,
     path: &Path,
     cancel: &AtomicBool,
     observer: &dyn Observer,
 ) -> Result<VerifyReport, Error> {
-    let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
-    let mut root = None;
-    let directory = Directory::look(bytes, &mut |_, entry| {
-        root = root.take().or_else(|| names::root_in(&entry.name).map(str::to_owned));
-        Ok(())
-    });
-    let directory = directory.map_err(|error| not_a_bundle(error.to_string()))?;
-    let root =
-        root.ok_or_else(|| not_a_bundle("there is no bagit.txt in a folder at the top of the archive".to_owned()))?;
-    let store = Store::Archive { bytes, directory: &directory };
-    let mut check = Check::new(store, Spill::beside(path), root);
-    let (checked, hash) = rayon::join(|| check.run(cancel, observer), || hash_of(bytes, cancel));
-    checked.map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
-    let hash = hash.map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
-    check.report.interrupted |= hash.is_none();
-    check.report.archive_sha256 = hash;
-    Ok(check.into_report())
+    super::OpenBundle::of(bytes, path)?.verify(cancel, observer)
+}
+
+/// What a verification gave before any object was read: everything but whether the objects are what is said of them.
+pub struct Structure {
+    report: VerifyReport,
+    unread: Sorter,
+    far: Far,
+}
+
+impl Structure {
+    /// Looks at the archive or the folder, the manifests and all that describes the bag.
+    pub(super) fn of(
+        store: Store<'_>,
+        spill: Spill,
+        root: String,
+        cancel: &AtomicBool,
+        observer: &dyn Observer,
+    ) -> io::Result<Self> {
+        let mut check = Check::new(store, spill, root);
+        let Store::Archive { bytes, .. } = store else {
+            check.report.notes.push("unpacked: what the archive itself held is not known".to_owned());
+            return check.run(cancel, observer);
+        };
+        let (structure, hash) = rayon::join(|| check.run(cancel, observer), || hash_of(bytes, cancel));
+        let (mut structure, hash) = (structure?, hash?);
+        structure.report.interrupted |= hash.is_none();
+        structure.report.archive_sha256 = hash;
+        Ok(structure)
+    }
+
+    /// What is known so far. It may say that nothing is wrong although an object is.
+    pub fn so_far(&self) -> &VerifyReport {
+        &self.report
+    }
+
+    /// Whether the objects have digests of SHA-512 that are to be compared.
+    pub(super) fn has_sha512(&self) -> bool {
+        self.report.tags.contains_key(MANIFESTS[1])
+    }
+
+    /// Reads the objects, and ends the verification. Those that are done were read before, and were right.
+    pub(super) fn contents(
+        self,
+        store: Store<'_>,
+        is_done: &dyn Fn(u64) -> bool,
+        cancel: &AtomicBool,
+        observer: &dyn Observer,
+    ) -> io::Result<VerifyReport> {
+        let Structure { mut report, unread, far } = self;
+        if !report.interrupted {
+            let zeros = AtomicU64::new(ALL_ZEROS);
+            let reading = contents::Reading { store, far: &far, zeros: &zeros, cancel, observer };
+            contents::payload(unread, &reading, is_done, &mut report)?;
+        }
+        report.wrong.sort();
+        report.wrong.dedup();
+        Ok(report)
+    }
 }
 
 /// SHA-256 of all the bytes in lower-case hexadecimal; none when it was ended before.
@@ -214,12 +256,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn run(&mut self, cancel: &AtomicBool, observer: &dyn Observer) -> io::Result<()> {
+    fn run(mut self, cancel: &AtomicBool, observer: &dyn Observer) -> io::Result<Structure> {
         let mut rows = self.sorter();
-        let totals = match self.store {
+        let (files_total, bytes_total) = match self.store {
             Store::Archive { bytes, directory } => self.list_archive(bytes, directory, &mut rows)?,
             Store::Folder(root) => self.list_folder(root, &mut rows)?,
         };
+        let far = Far { files_total, bytes_total, ..Far::default() };
         for path in TAG_FILES {
             if !self.tags.contains_key(path) && !OPTIONAL.contains(&path) {
                 self.wrong(WrongKind::Missing, path, "is missing");
@@ -231,12 +274,16 @@ impl<'a> Check<'a> {
         let mut said = self.sorter();
         self.objects(&mut rows, &mut said)?;
         self.failures(&mut said)?;
-        self.contents(rows, totals, cancel, observer)?;
-        if self.report.interrupted {
-            return Ok(());
+        let zeros = AtomicU64::new(0);
+        let reading = contents::Reading { store: self.store, far: &far, zeros: &zeros, cancel, observer };
+        let unread = self.paths(rows, &reading)?;
+        if !self.report.interrupted {
+            self.tag_manifests()?;
+            self.metadata(&info, said)?;
         }
-        self.tag_manifests()?;
-        self.metadata(&info, said)
+        let mut report = self.report;
+        report.tags = self.digests.into_iter().map(|(path, digested)| (path, digested.sha256)).collect();
+        Ok(Structure { report, unread, far })
     }
 
     fn sorter(&self) -> Sorter {
@@ -245,13 +292,6 @@ impl<'a> Check<'a> {
 
     fn wrong(&mut self, kind: WrongKind, path: &str, what: impl Into<String>) {
         self.report.add(kind, path, what);
-    }
-
-    fn into_report(self) -> VerifyReport {
-        let mut report = self.report;
-        report.wrong.sort();
-        report.wrong.dedup();
-        report
     }
 
     /// Calls for each line, without its end, and its number from 1 on. What cannot be read is wrong.

@@ -1,6 +1,6 @@
 //! What a verification gives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What kind of thing is wrong with a bundle.
@@ -106,6 +106,8 @@ pub struct VerifyReport {
     /// Files whose bytes are not those that were sealed, by their paths in the bag.
     pub(super) changed: BTreeSet<String>,
     pub(super) more_changed: bool,
+    /// SHA-256 of the files that describe the bag, as they were when they were compared.
+    pub(in crate::bundle) tags: BTreeMap<&'static str, [u8; 32]>,
 }
 
 impl VerifyReport {
@@ -147,6 +149,12 @@ impl VerifyReport {
                 self.add(WrongKind::Expected, "", format!("the {what} is {actual}, and {expected} was expected"));
             }
         }
+    }
+
+    /// Counts a payload file whose digests were computed.
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// Adds what is wrong.

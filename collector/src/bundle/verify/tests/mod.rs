@@ -11,12 +11,12 @@ mod forged;
 mod mutated;
 mod shaped;
 mod unpacked;
+mod while_read;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 fn said_of(bytes: &[u8]) -> Result<VerifyReport, Error> {
-    let bytes = bytes.to_vec();
-    verify_open(&bytes, Path::new("bundle"), &NEVER, &crate::Silent)
+    verify_bytes(Box::new(bytes.to_vec()), Path::new("bundle"), &NEVER, &crate::Silent)
 }
 
 /// What is wrong with the bundle, in words.
