@@ -47,8 +47,8 @@ Examples:
 
 Parts of one collection are given together. Exit status: 0 valid and complete, 2 valid but interrupted or recovered without
 the parts that complete it, or a part is missing, 1 not valid; of several the worst. Of an analysis 2 as well where its
-bundle is not there, or another version made it and it cannot be compared. Problems that the bundle records, and that it is
-not signed, do not count.";
+bundle is not there, another version made it and it cannot be compared, or something lies in its folder that its manifest
+does not list. Problems that the bundle records, and that it is not signed, do not count.";
 
 const RECOVER_EXAMPLES: &str = "\
 Examples:

@@ -9,7 +9,7 @@ use crate::analyze::{self, Options};
 use crate::args::{CheckOptions, Common};
 use crate::collect::file_hash;
 use crate::parts::Given;
-use crate::place::{self, ANALYSIS, INDEX, MANIFEST};
+use crate::place::{self, ANALYSIS, FOOTPRINT, INDEX, MANIFEST};
 use crate::progress::printable;
 use collector::{Kept, OpenBundle, VerifyReport, shown};
 use serde_json::Value;
@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 /// Longest manifest or JSON file that is read. An overview of thousands of hosts is far shorter.
 const LONGEST: u64 = 16 << 20;
 
+/// What was added and stands on the terminal; JSON has all.
+const SHOWN: usize = 20;
+
 /// More parts of one collection are not analysed together.
 const MOST_PARTS: usize = 1 << 12;
 
@@ -31,8 +34,9 @@ pub(crate) struct Checked {
     pub(crate) wrong: Vec<String>,
     /// What could not be checked.
     pub(crate) open: Vec<String>,
-    /// What is to be known, and makes nothing less right.
-    pub(crate) notes: Vec<String>,
+    /// What lies in the folder and is none of what this program puts there: it makes nothing less right, and whoever hands
+    /// the folder over as evidence hands it over as well.
+    pub(crate) added: Vec<String>,
     /// What was checked and is right.
     pub(crate) right: Vec<String>,
     /// SHA-256 of the manifest.
@@ -40,9 +44,9 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// 1 where something is wrong, 2 where something could not be checked.
+    /// 1 where something is wrong, 2 where something could not be checked or was added.
     pub(crate) fn outcome(&self) -> Outcome {
-        match (self.wrong.is_empty(), self.open.is_empty()) {
+        match (self.wrong.is_empty(), self.open.is_empty() && self.added.is_empty()) {
             (false, _) => Outcome::NotValid,
             (true, false) => Outcome::WithProblems,
             (true, true) => Outcome::Complete,
@@ -54,7 +58,7 @@ impl Checked {
         serde_json::json!({
             "analysis": shown(folder), "valid": self.wrong.is_empty(), "complete": self.outcome() == Outcome::Complete,
             "analysis_manifest_sha256": self.manifest_sha256, "wrong": self.wrong, "not_checked": self.open,
-            "checked": self.right, "notes": self.notes,
+            "not_listed": self.added, "checked": self.right,
         })
     }
 
@@ -63,12 +67,25 @@ impl Checked {
         let verdict = match self.outcome() {
             Outcome::Complete if quiet => return Ok(()),
             Outcome::Complete => "the analysis is unchanged",
+            Outcome::WithProblems if self.open.is_empty() => "the analysis is valid",
             Outcome::WithProblems => "the analysis is unchanged, as far as it was checked",
             Outcome::NotValid => "NOT the analysis that was made",
         };
-        writeln!(out, "{}: {verdict}", printable(&shown(folder)))?;
-        for line in self.wrong.iter().chain(&self.open).chain(&self.right).chain(&self.notes) {
+        let added = match self.added.len() {
+            0 => String::new(),
+            1 => format!(", but 1 file or folder lies there that {MANIFEST} does not list"),
+            count => format!(", but {count} files or folders lie there that {MANIFEST} does not list"),
+        };
+        writeln!(out, "{}: {verdict}{added}", printable(&shown(folder)))?;
+        for line in self.wrong.iter().chain(&self.open).chain(&self.right) {
             writeln!(out, "  {}", printable(line))?;
+        }
+        for name in self.added.iter().take(SHOWN) {
+            writeln!(out, "  not listed: {}", printable(name))?;
+        }
+        let more = self.added.len().saturating_sub(SHOWN);
+        if more > 0 {
+            writeln!(out, "  and {more} more; --json lists them")?;
         }
         if let Some(sha256) = &self.manifest_sha256 {
             writeln!(out, "  manifest SHA-256 {sha256}")?;
@@ -81,7 +98,7 @@ impl Checked {
         let named = |lines: Vec<String>| lines.into_iter().map(|line| format!("{name}: {line}")).collect::<Vec<_>>();
         self.wrong.extend(named(part.wrong));
         self.open.extend(named(part.open));
-        self.notes.extend(named(part.notes));
+        self.added.extend(part.added.into_iter().map(|file| format!("{name}/{file}")));
         self.right.extend(named(part.right));
     }
 }
@@ -111,12 +128,15 @@ pub(crate) fn check(folder: &Path, options: &CheckOptions, common: &Common) -> a
 fn overview(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<Checked> {
     let mut checked = Checked::default();
     let mut wanted: BTreeSet<String> = INDEX.map(str::to_owned).into();
-    let mut hosts = Vec::new();
+    let (mut hosts, mut without_report) = (Vec::new(), Vec::new());
     match json(&folder.join(INDEX[1])) {
         Ok(index) => {
             for host in index["hosts"].as_array().into_iter().flatten() {
-                let name = host["folder"].as_str().filter(|name| is_plain(name));
-                let (Some(name), true) = (name, host["report"].is_string()) else { continue };
+                let Some(name) = host["folder"].as_str().filter(|name| is_plain(name)) else { continue };
+                if !host["report"].is_string() {
+                    without_report.push(name.to_owned());
+                    continue;
+                }
                 wanted.insert(format!("{name}/{MANIFEST}"));
                 hosts.push((name.to_owned(), host["analysis_manifest_sha256"].as_str().map(str::to_owned)));
             }
@@ -124,6 +144,13 @@ fn overview(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::R
         Err(error) => checked.wrong.push(format!("{} {error}", INDEX[1])),
     }
     checked.manifest_sha256 = files(folder, &wanted, &mut checked);
+    let is_host =
+        |name: &str| without_report.iter().any(|host| host == name) || hosts.iter().any(|host| host.0 == name);
+    checked.added = added(folder, &|name| name == MANIFEST || INDEX.contains(&name) || is_host(name));
+    for name in &without_report {
+        let inside = added(&folder.join(name), &|_| false);
+        checked.added.extend(inside.into_iter().map(|file| format!("{name}/{file}")));
+    }
     let of_host = CheckOptions { expect_manifest: None, ..options.clone() };
     for (name, stated) in hosts {
         let part = one(&folder.join(&name), &of_host, common)?;
@@ -145,8 +172,14 @@ fn one(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result
     let mut checked = Checked::default();
     let wanted: BTreeSet<String> = place::hashed_files().map(str::to_owned).into();
     checked.manifest_sha256 = files(folder, &wanted, &mut checked);
-    notes(folder, &wanted, &mut checked);
-    let about = match json(&folder.join(ANALYSIS)).and_then(|about| About::of(&about)) {
+    let about = json(&folder.join(ANALYSIS)).and_then(|about| About::of(&about));
+    let is_unpacked = |name: &str| {
+        let parts = about.as_ref().map_or(&[][..], |about| &about.parts);
+        parts.iter().any(|part| part.bag == name && part.has_bag_of(&folder.join(name)))
+    };
+    let own = |name: &str| wanted.contains(name) || [MANIFEST, FOOTPRINT].contains(&name) || is_unpacked(name);
+    checked.added = added(folder, &own);
+    let about = match about {
         Ok(about) => about,
         Err(error) => {
             let said = format!("{ANALYSIS} ");
@@ -207,24 +240,14 @@ fn files(folder: &Path, wanted: &BTreeSet<String>, checked: &mut Checked) -> Opt
     Some(place::hash_of(&bytes))
 }
 
-/// Names what lies beside the analysis and is none of it, so that nobody takes it for a part.
-fn notes(folder: &Path, wanted: &BTreeSet<String>, checked: &mut Checked) {
-    const MOST: usize = 20;
-    let own =
-        |name: &str| wanted.contains(name) || [MANIFEST, "footprint.json"].contains(&name) || INDEX.contains(&name);
+/// What lies in a folder and is neither one of its own names nor a bundle, finished or not, by name.
+fn added(folder: &Path, is_own: &dyn Fn(&str) -> bool) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut others: Vec<String> = entries
-        .filter(|entry| !own(&shown(entry.file_name())) && collector::kept(&entry.path()).is_none())
-        .map(|entry| shown(entry.file_name()))
-        .collect();
-    others.sort();
-    let more = others.len().saturating_sub(MOST);
-    checked
-        .notes
-        .extend(others.iter().take(MOST).map(|name| format!("{name} lies beside the analysis and is no part of it")));
-    if more > 0 {
-        checked.notes.push(format!("{more} more files lie beside the analysis and are no part of it"));
-    }
+    let others = entries
+        .filter(|entry| !entry.file_name().to_str().is_some_and(is_own) && collector::kept(&entry.path()).is_none());
+    let mut names: Vec<String> = others.map(|entry| shown(entry.file_name())).collect();
+    names.sort();
+    names
 }
 
 /// What `analysis.json` says.
@@ -330,7 +353,8 @@ impl PartOf {
         }
         let mut others = Vec::new();
         for path in candidates {
-            match Given::verify(&path, OpenBundle::open(&path)?, common) {
+            let opened = OpenBundle::open(&path).map_err(anyhow::Error::from);
+            match opened.and_then(|opened| Given::verify(&path, opened, common)) {
                 Ok(given) if self.is(&given.verified) => return Ok(Some(given)),
                 Ok(_) => {
                     others.push(format!("{} is not the bundle that was analysed: its hash is another", shown(&path)));

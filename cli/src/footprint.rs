@@ -42,7 +42,7 @@ pub(crate) fn write(case: &Path, made_shadow_copy: bool) -> anyhow::Result<()> {
                     what stands there now",
     });
     let text = serde_json::to_string_pretty(&footprint)? + "\n";
-    place::write(case, "footprint.json", text.as_bytes())
+    place::write(case, place::FOOTPRINT, text.as_bytes())
 }
 
 #[cfg(windows)]

@@ -13,6 +13,8 @@ use timeline::Format;
 pub(crate) const MANIFEST: &str = "manifest-sha256.txt";
 /// The file that says of what an analysis is.
 pub(crate) const ANALYSIS: &str = "analysis.json";
+/// The file that says what the program itself left on a live host.
+pub(crate) const FOOTPRINT: &str = "footprint.json";
 /// The files over several hosts.
 pub(crate) const INDEX: [&str; 2] = ["index.html", "index.json"];
 

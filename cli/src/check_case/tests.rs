@@ -124,13 +124,43 @@ fn every_one_of_5000_changes_is_noticed() {
     assert_eq!(checked(folder.path()), right);
 }
 
+/// What stands on the terminal.
+fn said(checked: &Checked, quiet: bool) -> String {
+    let mut out = Vec::new();
+    checked.write(Path::new("case"), quiet, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 #[test]
-fn what_is_added_is_named() {
+fn what_is_added_is_said_and_the_folder_is_not_called_whole() {
     let folder = analysis();
-    std::fs::write(folder.path().join("report2.html"), "another").unwrap();
-    let checked = checked(folder.path());
-    assert_eq!(checked.wrong, [] as [&str; 0]);
-    assert_eq!(checked.notes, ["report2.html lies beside the analysis and is no part of it"]);
+    let at = |name: &str| folder.path().join(name);
+    // What the program itself puts there.
+    for name in [FOOTPRINT, "WS-1.zip.partial", "WS-1.zip.partial.log"] {
+        std::fs::write(at(name), "ours").unwrap();
+    }
+    assert_eq!(checked(folder.path()).added, [] as [&str; 0]);
+    // What others do: the overview of several hosts is none of one host's analysis, and a folder can hold anything.
+    std::fs::write(at("report2.html"), "another").unwrap();
+    std::fs::create_dir_all(at("WS-1")).unwrap();
+    std::fs::write(at("index.html"), "another").unwrap();
+    let mut found = checked(folder.path());
+    assert_eq!((&found.wrong, found.open.len()), (&Vec::new(), 1));
+    assert_eq!(found.added, ["WS-1", "index.html", "report2.html"]);
+    // Nothing else is open, and nothing more could be found out.
+    found.open.clear();
+    assert_eq!(found.outcome(), Outcome::WithProblems);
+    for quiet in [false, true] {
+        let said = said(&found, quiet);
+        let first =
+            "case: the analysis is valid, but 3 files or folders lie there that manifest-sha256.txt does not list\n";
+        assert!(said.starts_with(first) && said.contains("  not listed: report2.html\n"), "{said}");
+    }
+    let json = found.to_json(Path::new("case"));
+    assert_eq!((&json["valid"], &json["complete"]), (&true.into(), &false.into()));
+    assert_eq!(json["not_listed"][2], "report2.html");
+    found.added = (0..30).map(|number| format!("n{number}")).collect();
+    assert!(said(&found, false).contains("  and 10 more; --json lists them\n"));
 }
 
 #[test]
