@@ -198,7 +198,7 @@ impl<'a> Changed<'a> {
                 ids.insert(item.id);
             }
         });
-        let said = ChangedBundle::new(collection.wrong(), ids.len() as u64, paths);
+        let said = ChangedBundle::new(&collection.changed_parts(), collection.wrong(), ids.len() as u64, paths);
         Changed { said, ids, items: reader.accept_changed(&is_changed) }
     }
 }

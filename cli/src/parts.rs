@@ -162,6 +162,13 @@ impl Collection {
         self.verified.iter().all(VerifyReport::is_valid)
     }
 
+    /// Which parts of the collection something is wrong with: their numbers and their bags. None where one bundle is all.
+    pub(crate) fn changed_parts(&self) -> Vec<(u64, String)> {
+        let named = self.names.iter().zip(&self.verified).filter(|_| self.verified.len() > 1);
+        let changed = named.filter(|(_, verified)| !verified.is_valid());
+        changed.map(|(name, _)| (name.part, name.bag.clone())).collect()
+    }
+
     /// What is wrong, with the part that it is wrong with.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();

@@ -110,14 +110,27 @@ pub struct ChangedBundle {
 }
 
 impl ChangedBundle {
-    /// The change in one sentence. `wrong` are the findings of the verification, `paths` the original paths of the objects
-    /// that are concerned.
-    pub fn new(wrong: Vec<String>, objects: u64, paths: BTreeSet<String>) -> Self {
-        let statement = format!(
-            "This bundle was changed after it was sealed ({}), and was analysed because that was accepted. What rests on \
-             a changed object is marked.",
-            plural(wrong.len(), "thing is wrong with it", "things are wrong with it")
-        );
+    /// The change in one sentence. `parts` are number and bag of the parts of a collection that something is wrong with, none
+    /// where one bundle is all; `wrong` are the findings of the verification, `paths` the original paths of the objects that
+    /// are concerned.
+    pub fn new(parts: &[(u64, String)], wrong: Vec<String>, objects: u64, paths: BTreeSet<String>) -> Self {
+        let named: Vec<String> = parts.iter().map(|(number, bag)| format!("part {number} ({bag})")).collect();
+        let wrong_with = |it: &str| format!("{} with {it}", plural(wrong.len(), "thing is wrong", "things are wrong"));
+        let changed = match named.as_slice() {
+            [] => format!("This bundle was changed after it was sealed ({}), and was", wrong_with("it")),
+            [one] => {
+                format!("Of this collection {one} was changed after it was sealed ({}), and was", wrong_with("it"))
+            }
+            [before @ .., last] => {
+                let all = format!("{} and {last}", before.join(", "));
+                format!(
+                    "Of this collection {all} were changed after they were sealed ({}), and were",
+                    wrong_with("them")
+                )
+            }
+        };
+        let accepted = "analysed because that was accepted. What rests on a changed object is marked.";
+        let statement = format!("{changed} {accepted}");
         ChangedBundle { statement, wrong, objects, paths }
     }
 }

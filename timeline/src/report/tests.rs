@@ -166,7 +166,7 @@ fn hostile_text_stays_text() {
     correlation.assemblies[0].path = evil.to_owned();
     correlation.attempts[0].command = evil.to_owned();
     let mut report = Report::new(tool, bundle, host, correlation, Vec::new());
-    report.changed = Some(ChangedBundle::new(vec![evil.to_owned()], 0, Default::default()));
+    report.changed = Some(ChangedBundle::new(&[], vec![evil.to_owned()], 0, Default::default()));
     report.case = CaseFacts { id: Some(evil.to_owned()), examiner: Some(evil.to_owned()), ..CaseFacts::default() };
     let html = report.to_html();
     assert_eq!(unbalanced(&html), Vec::<String>::new());
@@ -294,7 +294,7 @@ fn a_changed_bundle_is_said_first_and_marks_what_rests_on_it() {
     let mut report = sample::report();
     let cited = report.executions[0].sources[0].item.clone();
     let untouched = report.assemblies[0].path.clone();
-    report.changed = Some(ChangedBundle::new(vec!["a.evtx: changed".to_owned()], 1, [cited.clone()].into()));
+    report.changed = Some(ChangedBundle::new(&[], vec!["a.evtx: changed".to_owned()], 1, [cited.clone()].into()));
     let bytes = report.to_json().unwrap();
     assert!(
         bytes.starts_with(b"{\n  \"changed_after_sealing\": {\n    \"statement\": \"This bundle was changed after")
@@ -325,6 +325,33 @@ fn a_changed_bundle_is_said_first_and_marks_what_rests_on_it() {
         html.contains(&format!("{cited}</code> ")) && html.contains("changed after the bundle was sealed</strong>")
     );
     assert!(!html.contains(&format!("{untouched}</code> <span class=\"soft small\">assembly</span> <strong>changed")));
+}
+
+#[test]
+fn the_parts_that_were_changed_are_named() {
+    let said = |parts: &[(u64, &str)]| {
+        let parts: Vec<_> = parts.iter().map(|(number, bag)| (*number, (*bag).to_owned())).collect();
+        ChangedBundle::new(&parts, vec!["x".to_owned()], 1, Default::default()).statement
+    };
+    let rest = "because that was accepted. What rests on a changed object is marked.";
+    assert_eq!(
+        said(&[]),
+        format!("This bundle was changed after it was sealed (one thing is wrong with it), and was analysed {rest}")
+    );
+    assert_eq!(
+        said(&[(2, "B-2")]),
+        format!(
+            "Of this collection part 2 (B-2) was changed after it was sealed (one thing is wrong with it), and was \
+             analysed {rest}"
+        )
+    );
+    assert_eq!(
+        said(&[(1, "B"), (2, "B-2"), (4, "B-4")]),
+        format!(
+            "Of this collection part 1 (B), part 2 (B-2) and part 4 (B-4) were changed after they were sealed (one thing is \
+             wrong with them), and were analysed {rest}"
+        )
+    );
 }
 
 /// Python's jsonschema, which knows nothing of this program.
