@@ -115,6 +115,10 @@ fn change(bundle: &Path, to: &Path, bundle_path: &str) {
     assert_eq!(changed, 1, "{bundle_path}");
 }
 
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
 /// Unpacks a bundle; gives the folder of the bag.
 fn unpack(bundle: &Path, to: &Path) -> PathBuf {
     zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap().extract(to).unwrap();
@@ -203,6 +207,20 @@ fn the_parts_give_the_report_of_the_uninterrupted_collection() {
         assert!(read(&of_whole) == read(&of_parts), "{name}");
     }
 
+    // Each part can be unpacked, the first one as well.
+    let unpacked = [&first, &second].map(|part| unpack(part, &folder.path().join("unpacked").join(stem(part))));
+    let together = comtrail(&["verify", text(&first), text(&second), "--quiet"]).status.code().unwrap();
+    for (number, parts) in
+        [[&unpacked[0], &second], [&first, &unpacked[1]], [&unpacked[0], &unpacked[1]]].iter().enumerate()
+    {
+        let [one, other] = parts.map(|part| text(part));
+        ends(together, &["verify", one, other, "--quiet"]);
+        let out = folder.path().join(format!("of-unpacked-{number}"));
+        ends(2, &["analyze", other, one, "-o", text(&out), "--quiet"]);
+        assert_eq!(without_names(&out), expected, "{parts:?}");
+        ends(0, &["verify", text(&out), "--again", "--bundle", one, "--bundle", other, "--quiet"]);
+    }
+
     // Every part stands in what says of what the analysis is.
     let about = json(&of_parts.join("analysis.json"));
     let parts = about["parts"].as_array().unwrap();
@@ -260,6 +278,16 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     let other = case("fixture.zip");
     let refused = ends(1, &["analyze", text(&other), text(&second), "-o", text(&case("other")), "--quiet"]);
     assert!(refused.contains("goes on with another first part"), "{refused}");
+    let unpacked = unpack(&other, &case("unpacked"));
+    let refused = ends(1, &["analyze", text(&unpacked), text(&second), "-o", text(&case("other")), "--quiet"]);
+    assert!(refused.contains("goes on with another first part"), "{refused}");
+    // The right name, and another collection's content: its log has another end.
+    let renamed = unpacked.with_file_name(BundleReader::open(&first).unwrap().bag());
+    std::fs::rename(&unpacked, &renamed).unwrap();
+    let refused = ends(1, &["analyze", text(&renamed), text(&second), "-o", text(&case("other")), "--quiet"]);
+    assert!(refused.contains("goes on with another first part"), "{refused}");
+    let said = ends(1, &["verify", text(&renamed), text(&second)]);
+    assert!(said.contains("it goes on from another first part than the one that is given"), "{said}");
 
     // What was changed in one part marks nothing of the other.
     let reader = BundleReader::open(&second).unwrap();
@@ -272,6 +300,8 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     ends(2, &["analyze", text(&first), text(&changed), "-o", text(&out), "--quiet", "--accept-changed"]);
     let said = &json(&out.join("report.json"))["changed_after_sealing"];
     assert_eq!(said["objects"], 1, "{said}");
+    let statement = format!("Of this collection part 2 ({}) was changed", BundleReader::open(&second).unwrap().bag());
+    assert!(said["statement"].as_str().unwrap().starts_with(&statement), "{said}");
     let wrong = said["wrong"].as_array().unwrap();
     assert!(wrong.iter().all(|one| one.as_str().unwrap().starts_with("part 2: ")), "{wrong:?}");
     assert!(wrong.iter().any(|one| one.as_str().unwrap().contains(victim.bundle_path.as_deref().unwrap())));

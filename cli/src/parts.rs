@@ -143,7 +143,7 @@ impl Collection {
         if let [PartName { part: 1, .. }] = names.as_slice() {
             names.clear();
         }
-        let (reader, missing) = BundleReader::join_verified(readers, spill)?;
+        let (reader, missing) = BundleReader::join(readers, spill)?;
         Ok(Collection { reader, verified, names, missing: not_examined(&collection, &missing) })
     }
 
@@ -192,16 +192,22 @@ fn refuse_other_first(parts: &[(usize, &VerifyReport, &Path)], accept_changed: b
     }
     for (_, part, path) in further {
         // A bundle that goes on with none is a first part itself, and refused as such.
-        let Some(named) = &part.part.first_sha256 else { continue };
         anyhow::ensure!(
-            first.archive_sha256.as_ref() == Some(named),
-            "{} goes on with another first part than {}: it names the SHA-256 {named}, and this one has {}",
+            part.goes_on_with(first),
+            "{} goes on with another first part than {}: it names {}, and this one has {}",
             shown(path),
             shown(first_path),
-            first.archive_sha256.as_deref().unwrap_or("none, since it was unpacked"),
+            hashes(part.part.first_sha256.as_deref(), part.part.first_log.as_deref()),
+            hashes(first.archive_sha256.as_deref(), first.log_head.as_deref()),
         );
     }
     Ok(())
+}
+
+/// Both hashes that name a bundle.
+fn hashes(archive: Option<&str>, log: Option<&str>) -> String {
+    let [archive, log] = [archive, log].map(|hash| hash.unwrap_or("not known"));
+    format!("the archive's SHA-256 {archive} and the action log's last hash {log}")
 }
 
 /// That these parts of a collection were not examined.
@@ -228,8 +234,21 @@ mod tests {
     fn report(number: u64, archive: &str, first: Option<&str>) -> VerifyReport {
         let mut report = VerifyReport::default();
         report.archive_sha256 = Some(archive.to_owned());
-        report.part = Part { of: "A".to_owned(), number, first_sha256: first.map(str::to_owned) };
+        report.part = Part { of: "A".to_owned(), number, first_sha256: first.map(str::to_owned), first_log: None };
         report
+    }
+
+    #[test]
+    fn an_unpacked_first_part_is_told_by_its_action_log() {
+        let mut first = report(1, "a", None);
+        first.log_head = Some("log".to_owned());
+        first.archive_sha256 = None;
+        let mut second = report(2, "b", Some("a"));
+        assert!(refused(&[(1, first.clone()), (2, second.clone())], false), "it names no log");
+        second.part.first_log = Some("another".to_owned());
+        assert!(refused(&[(1, first.clone()), (2, second.clone())], false));
+        second.part.first_log = Some("log".to_owned());
+        assert!(!refused(&[(1, first), (2, second)], false));
     }
 
     fn refused(parts: &[(usize, VerifyReport)], accept_changed: bool) -> bool {

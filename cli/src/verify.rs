@@ -201,10 +201,7 @@ fn among_its_parts(report: &VerifyReport, all: &[(&Path, VerifyReport)]) -> (Out
         let said = format!("part {number} of the collection {} is not among these bundles", report.part.of);
         return (Outcome::WithProblems, Some(said));
     }
-    let first = parts.get(&1).and_then(|first| first.archive_sha256.as_ref());
-    if let (Some(named), Some(first)) = (&report.part.first_sha256, first)
-        && named != first
-    {
+    if parts.get(&1).is_some_and(|first| !report.goes_on_with(first)) {
         return (Outcome::NotValid, Some("it goes on from another first part than the one that is given".to_owned()));
     }
     let is_whole = missing.is_none() && parts.get(&last).is_some_and(|last| last.is_complete());
@@ -294,7 +291,7 @@ mod tests {
         let mut report = VerifyReport::default();
         report.status = Some(status.to_owned());
         report.archive_sha256 = Some(format!("hash of {number}"));
-        report.part = Part { of: "bag".to_owned(), number, first_sha256: first.map(str::to_owned) };
+        report.part = Part { of: "bag".to_owned(), number, first_sha256: first.map(str::to_owned), first_log: None };
         report
     }
 

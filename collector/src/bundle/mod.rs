@@ -22,7 +22,7 @@ pub use items::{AcceptedItems, ItemTable};
 pub use kept::{Kept, kept};
 pub(crate) use name::Names;
 pub use name::encoded_name;
-pub(crate) use parts::{COUNT, FIRST_PART, GROUP, value};
+pub(crate) use parts::{COUNT, FIRST_PART, FIRST_PART_LOG, GROUP, value};
 pub use reader::{BundleReader, OpenBundle};
 pub(crate) use reserve::{Need, Reserve};
 pub use seal::ToolFacts;

@@ -2,12 +2,9 @@
 
 use super::items::Builder;
 use super::reader::BundleReader;
-use super::stored::Stored;
 use crate::Error;
-use crate::digest::hex;
 use crate::spill::{Sorter, Spill};
-use evidence::{Bytes, Item, ItemId, ItemStatus, Items, Problem, ProblemKind};
-use sha2::{Digest, Sha256};
+use evidence::{Item, ItemId, ItemStatus, Items, Problem, ProblemKind};
 use std::collections::HashSet;
 use std::io;
 
@@ -18,6 +15,9 @@ pub(crate) const COUNT: &str = "Bag-Count";
 
 /// The label with the SHA-256 of the archive of the first part.
 pub(crate) const FIRST_PART: &str = "Collector-First-Part-SHA256";
+
+/// The member of the first action with the last hash of the action log of the first part.
+pub(crate) const FIRST_PART_LOG: &str = "first_part_log_sha256";
 
 /// The value of a line of `bag-info.txt`.
 pub(crate) fn value<'a>(info: &'a str, label: &str) -> Option<&'a str> {
@@ -43,23 +43,9 @@ impl BundleReader {
     }
 
     /// Reads the parts of one collection as one bundle: each object once, from the part that has the most of it. Gives the
-    /// numbers of the parts that are missing too. An error says that they are not of one collection; for that the archive
-    /// of the first part is hashed.
+    /// numbers of the parts that are missing too. An error says that they are not of one collection; whether a further part
+    /// names the first one is what their verification says.
     pub fn join(parts: Vec<BundleReader>, spill: &Spill) -> Result<(BundleReader, Vec<usize>), Error> {
-        let mut first = None;
-        for part in &parts {
-            if part.part()?.1 == 1 {
-                first.get_or_insert(part);
-            }
-        }
-        if let Some(first) = first.filter(|_| parts.len() > 1) {
-            goes_on_with(first, &parts).map_err(|error| Error::write(&first.path, error))??;
-        }
-        BundleReader::join_verified(parts, spill)
-    }
-
-    /// The same, where the caller has compared the archive of the first part with the digest by which the others name it.
-    pub fn join_verified(parts: Vec<BundleReader>, spill: &Spill) -> Result<(BundleReader, Vec<usize>), Error> {
         let mut numbered = Vec::new();
         for part in parts {
             let (group, number) = part.part()?;
@@ -132,37 +118,6 @@ impl BundleReader {
         let reader = part.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(self);
         (reader, Some(place).filter(|place| *place != NOT_THERE))
     }
-}
-
-/// Whether each further part names the first one by the digest of its archive.
-fn goes_on_with(first: &BundleReader, parts: &[BundleReader]) -> io::Result<Result<(), Error>> {
-    let Stored::Archive { bytes, .. } = &first.store else {
-        return Err(io::Error::other("it was unpacked, and the further parts name its archive"));
-    };
-    let mut sha256 = Sha256::new();
-    let (mut at, mut buffer) = (0, vec![0; 1 << 20]);
-    loop {
-        let read = bytes.read_full_at(at, &mut buffer)?;
-        sha256.update(&buffer[..read]);
-        at += read as u64;
-        if read < buffer.len() {
-            break;
-        }
-    }
-    let sha256 = hex(&sha256.finalize());
-    for part in parts {
-        match part.text("bag-info.txt") {
-            // It goes on with none.
-            Ok(info) if value(&info, COUNT).is_none() => {}
-            Ok(info) if value(&info, FIRST_PART) == Some(&sha256) => {}
-            Ok(_) => {
-                let why = "it goes on with another bundle than the first part that was given".to_owned();
-                return Ok(Err(Error::NotABundle { path: part.path.clone(), why }));
-            }
-            Err(error) => return Ok(Err(error)),
-        }
-    }
-    Ok(Ok(()))
 }
 
 /// What was not read to its end, by original path.

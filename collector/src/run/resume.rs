@@ -3,7 +3,7 @@
 
 use super::locate::Wanted;
 use super::objects::Kept;
-use crate::bundle::{ACTION_LOG_HASH, BundleReader, COUNT, FIRST_PART, GROUP, value, verify};
+use crate::bundle::{ACTION_LOG_HASH, BundleReader, COUNT, FIRST_PART, FIRST_PART_LOG, GROUP, value, verify};
 use crate::digest::hex;
 use crate::error::Error;
 use crate::progress::Observer;
@@ -170,7 +170,7 @@ impl Resume {
         if let Some(first) = self.parts.first() {
             about.push(("first_part", first.reader.bag().into()));
             about.push(("first_part_archive_sha256", first.archive_sha256.clone().into()));
-            about.push(("first_part_log_sha256", first.log_head.clone().into()));
+            about.push((FIRST_PART_LOG, first.log_head.clone().into()));
         }
         if let Some(last) = self.parts.last().filter(|_| self.parts.len() > 1) {
             about.push(("part_before", last.reader.bag().into()));

@@ -2,7 +2,7 @@
 
 use super::way_out::{Media, need_at_first};
 use super::*;
-use crate::bundle::{Output, Reserve};
+use crate::bundle::{Output, Reserve, verify};
 use crate::source::OpenedVolume;
 use crate::source::faulty::{Faulty, FaultyTree};
 use crate::zip::salvage::Local;
@@ -518,8 +518,9 @@ fn together(folder: &Path, source: Source) {
     let twice = BundleReader::join(vec![part("x.zip"), part("x.zip")], &spill).err().unwrap();
     assert!(twice.to_string().contains("part 1 is there twice"), "{twice}");
     // Of the same name, yet not the one that was gone on with.
-    let other = BundleReader::join(vec![part("x-part2.zip"), part("whole.zip")], &spill).err().unwrap();
-    assert!(other.to_string().contains("goes on with another bundle"), "{other}");
+    let verified = |name: &str| verify(&folder.join(name), 1, &AtomicBool::new(false), &crate::Silent).unwrap();
+    let second = verified("x-part2.zip");
+    assert!(second.goes_on_with(&verified("x.zip")) && !second.goes_on_with(&verified("whole.zip")));
 }
 
 #[test]

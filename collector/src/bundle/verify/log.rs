@@ -2,7 +2,7 @@
 
 use super::metadata::{BagInfo, HostFile, ToolFile, one_line};
 use super::{ACTIONS, BAG_INFO, Check, FAILURES, HOST, MANIFESTS, OBJECTS, Store, TOOL, WrongKind, exact};
-use crate::bundle::{ACTION_LOG_HASH, actions, seal};
+use crate::bundle::{ACTION_LOG_HASH, actions, parts, seal};
 use crate::digest::{hex, sha256};
 use crate::spill::Sorter;
 use evidence::{Item, ItemStatus, Problem};
@@ -157,6 +157,8 @@ impl Check<'_> {
             Err(why) => check.wrong(WrongKind::ActionLog, ACTIONS, format!("line {line}: {why}")),
         });
         taken?;
+        let first_log = log.begin.as_ref().and_then(|begin| begin.get(parts::FIRST_PART_LOG)?.as_str());
+        self.report.part.first_log = first_log.map(str::to_owned);
         self.both_say(said)?;
         self.sealing(&log, info);
         // Of a collection that came to no end the log can be lost; the bundle says so by its status.

@@ -213,6 +213,7 @@ impl Check<'_> {
             of: info.get(parts::GROUP).unwrap_or(&self.root).to_owned(),
             number: info.get(parts::COUNT).and_then(|count| count.split(' ').next()?.parse().ok()).unwrap_or(1),
             first_sha256: info.get(parts::FIRST_PART).map(str::to_owned),
+            first_log: None,
         };
         if info.get("Collector-Read-Back") == Some("skipped") {
             self.report.notes.push("it was not read back when it was sealed, because the system was ending".to_owned());

@@ -69,6 +69,8 @@ pub struct Part {
     pub number: u64,
     /// SHA-256 of the archive of the first part, where this is a further one.
     pub first_sha256: Option<String>,
+    /// Last hash of the action log of the first part, where this is a further one.
+    pub first_log: Option<String>,
 }
 
 /// Most wrong things that are listed, and most changed files that are named.
@@ -135,6 +137,16 @@ impl VerifyReport {
     /// with more such files than can be named it says so of every file.
     pub fn is_changed(&self, bundle_path: &str) -> bool {
         self.more_changed || self.changed.contains(bundle_path)
+    }
+
+    /// Whether this part names that first part: by its archive or, where that was unpacked, by the last hash of its action
+    /// log. A bundle that goes on with none does so with any.
+    pub fn goes_on_with(&self, first: &VerifyReport) -> bool {
+        let Some(archive) = &self.part.first_sha256 else { return true };
+        match &first.archive_sha256 {
+            Some(actual) => archive == actual,
+            None => self.part.first_log.is_some() && self.part.first_log == first.log_head,
+        }
     }
 
     /// Compares with what was written down when the bundle was made: the SHA-256 of the archive, and the last hash of the
