@@ -27,8 +27,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use timeline::{
     BundleName, CaseFacts, ChangedBundle, Correlator, Format, Host, Merger, Output, Report, TimelineSummary, ToolName,
 };
@@ -282,6 +282,7 @@ impl Work<'_> {
             problems: Mutex::new(failures.iter().cloned().collect()),
             cannot: Mutex::new(None),
             is_ended: AtomicBool::new(false),
+            kept: Mutex::default(),
         };
         let host = analysis.host();
         let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
@@ -295,6 +296,7 @@ impl Work<'_> {
         let mut focus = focus.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         focus::add_items(&mut focus, items);
         focus.everything = self.options.full_timeline;
+        lock(&analysis.kept).clear();
         let phase = "parsing the file system";
         analysis.run(Phase::Focused, phase, &focus, &|_, item, record| merger.add(item.id, &record));
 
@@ -302,6 +304,7 @@ impl Work<'_> {
             anyhow::ensure!(!signals::is_stopped(), signals::STOPPED);
             Ok(())
         };
+        lock(&analysis.kept).clear();
         uninterrupted()?;
         analysis.progress.finish();
         match lock(&analysis.cannot).take() {
@@ -465,6 +468,8 @@ struct Analysis<'a> {
     cannot: Mutex<Option<collector::Error>>,
     /// Whether there is such a reason, so that the rest need not be read.
     is_ended: AtomicBool,
+    /// Objects that were inflated and that others will ask for.
+    kept: Mutex<HashMap<ItemId, Arc<dyn Bytes>>>,
 }
 
 impl Analysis<'_> {
@@ -545,7 +550,7 @@ impl Analysis<'_> {
         };
         let _room = self.ceiling.enter(self.memory_for(artifact, item, &siblings));
         let Some(bytes) = self.open(item) else { return };
-        let mut companions: Vec<(String, Box<dyn Bytes>)> = Vec::new();
+        let mut companions: Vec<(String, Arc<dyn Bytes>)> = Vec::new();
         for path in &item.companions {
             if let Some(companion) = self.items.by_path(path).filter(|one| one.bundle_path.is_some()) {
                 companions.extend(self.open(&companion).map(|bytes| (companion.original_path.clone(), bytes)));
@@ -570,11 +575,33 @@ impl Analysis<'_> {
         lock(&self.problems).extend(problems);
     }
 
-    fn open(&self, item: &Item) -> Option<Box<dyn Bytes>> {
+    /// Whether an object is so long that it lies in a temporary file, and several artifacts read it: then it is inflated once
+    /// for all of them, and costs no memory meanwhile.
+    fn is_worth_keeping(&self, item: &Item) -> bool {
+        const LONG: u64 = 8 << 20;
+        let is_asked_for_again =
+            || wanting(&item.wanted_by).len() > 1 || self.beside.mft_of(&item.volume) == Some(item.id);
+        item.stored_size > LONG && is_asked_for_again()
+    }
+
+    fn open(&self, item: &Item) -> Option<Arc<dyn Bytes>> {
         self.open_from(item, &Spill::into_folder(self.temp))
     }
 
-    fn open_from(&self, item: &Item, spill: &Spill) -> Option<Box<dyn Bytes>> {
+    fn open_from(&self, item: &Item, spill: &Spill) -> Option<Arc<dyn Bytes>> {
+        const MOST: usize = 8;
+        if let Some(bytes) = lock(&self.kept).get(&item.id) {
+            return Some(bytes.clone());
+        }
+        let bytes: Arc<dyn Bytes> = self.inflate(item, spill)?.into();
+        let mut kept = lock(&self.kept);
+        if kept.len() < MOST && self.is_worth_keeping(item) {
+            kept.insert(item.id, bytes.clone());
+        }
+        Some(bytes)
+    }
+
+    fn inflate(&self, item: &Item, spill: &Spill) -> Option<Box<dyn Bytes>> {
         match self.reader.open_item_with(item, spill) {
             Ok(bytes) => Some(bytes),
             Err(error @ collector::Error::Write { .. }) => {
