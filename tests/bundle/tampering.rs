@@ -221,6 +221,7 @@ fn what_is_put_in_the_place_of_a_bundle_meanwhile_is_never_accepted() {
     let (folder, bundle) = bundle();
     let whole = std::fs::read(&bundle).unwrap();
     let (items, report) = meanwhile(&bundle, &|| ()).unwrap();
+    assert_eq!(report.bytes, items.iter().map(|item| item.stored_size).sum::<u64>());
     // A bundle of its own, valid as well: of another host, and as long as the first one where that can be.
     let evidence = folder.path().join("other");
     host(&evidence, &[("Windows/System32/config/SYSTEM", b"system HIVE"), HOST[3]]);
