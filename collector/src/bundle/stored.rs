@@ -2,6 +2,7 @@
 
 use super::verify::{Store, folder};
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
+use crate::file_bytes::Section;
 use crate::spill::Spill;
 use crate::zip::reader::Directory;
 use evidence::Bytes;
@@ -54,7 +55,7 @@ impl Stored {
                 Ok((entry.size, directory.open(&**bytes, &entry)?))
             }
             Stored::Folder { root, described } => match described.get(file) {
-                Some(bytes) => Ok((bytes.len(), Box::new(Section { bytes: &**bytes, at: 0 }))),
+                Some(bytes) => Ok((bytes.len(), Box::new(Section::new(&**bytes, 0, bytes.len())))),
                 None => within(root, file),
             },
         }
@@ -105,19 +106,6 @@ pub(super) fn sha256_of(mut reader: impl Read) -> io::Result<[u8; 32]> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-    }
-}
-
-struct Section<'a> {
-    bytes: &'a dyn Bytes,
-    at: u64,
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.bytes.read_at(self.at, buffer)?;
-        self.at += read as u64;
-        Ok(read)
     }
 }
 
