@@ -45,7 +45,7 @@ pub use library::{SIBLING_HELD, SIBLINGS_MEMORY};
 
 use evidence::{
     Artifact, Claim, Fields, Format, Input, Integrity, Lead, Location, Locator, Meaning, Moment, Phase, ProblemKind,
-    Record, Sink, Timestamp, Value,
+    Record, Sink, Timestamp, Value, hex,
 };
 use pass::Pass;
 use sha2::{Digest, Sha256};
@@ -194,11 +194,6 @@ fn as_text(data: &[u8]) -> Option<String> {
         _ => String::from_utf8_lossy(data).into_owned(),
     };
     text.chars().all(|c| !c.is_control() || matches!(c, '\r' | '\n' | '\t')).then_some(text)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0F)]).collect()
 }
 
 fn map(members: Vec<(&str, Value)>) -> Value {

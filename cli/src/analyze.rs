@@ -10,7 +10,7 @@ use crate::memory::{Ceiling, of_parsing, reads_hives};
 use crate::pace;
 use crate::parse::parse;
 use crate::parts::{Collection, Given, refuse_changed};
-use crate::place::{self, hash_of, hex};
+use crate::place::{self, hash_of};
 use crate::progress::{Progress, Style};
 use crate::signals;
 use anyhow::Context;
@@ -18,7 +18,7 @@ use artifacts::SIBLING_HELD;
 use collector::{AcceptedItems, BundleReader, OpenBundle, Spill, VerifyReport};
 use evidence::{
     Artifact, Bytes, Focus, Input, Item, ItemId, Items, KeyIndex, Location, Phase, Problem, ProblemKind, Problems,
-    Record, Stage,
+    Record, Stage, hex,
 };
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};

@@ -7,7 +7,7 @@ use crate::hosts;
 use crate::memory::{Ceiling, of_parsing};
 use crate::parse::parse;
 use crate::progress::{Progress, Style};
-use crate::{pace, place, signals};
+use crate::{pace, signals};
 use anyhow::Context;
 use collector::source::{PartitionId, Source, VolumeKind, live};
 use collector::{
@@ -264,7 +264,7 @@ pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(place::hex(&hash.finalize()))
+    Ok(evidence::hex(&hash.finalize()))
 }
 
 /// What an acquired object names: its records, through the leads of its artifacts and the grammar of the tools.

@@ -3,6 +3,7 @@
 
 use anyhow::Context;
 use collector::{Kept, shown};
+use evidence::hex;
 use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -29,11 +30,6 @@ pub(crate) fn hashed_files() -> [&'static str; 6] {
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn hash_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A line of a manifest, as `sha256sum -c` reads it.

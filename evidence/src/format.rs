@@ -1,6 +1,7 @@
 //! What a file is by its first bytes, for files that lie outside of every tree of Windows, where no path says it.
 
 use crate::artifact::Hive;
+use crate::le::{u16_at, u32_at};
 
 /// A format of Windows that is recognised wherever a file of it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,14 +22,6 @@ pub enum Format {
 
 /// Bytes of a file that are enough to recognise it.
 pub const FORMAT_HEAD: usize = 4096;
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
 
 impl Format {
     /// What a file is by its first bytes ([`FORMAT_HEAD`] are enough); the name counts only for which hive a hive is.

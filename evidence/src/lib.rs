@@ -9,8 +9,10 @@ mod execution;
 mod format;
 mod guard;
 mod guid;
+mod hex;
 mod item;
 mod items;
+pub mod le;
 pub mod name;
 mod problem;
 mod problems;
@@ -28,6 +30,7 @@ pub use execution::{
 pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;
 pub use guid::guid_text;
+pub use hex::hex;
 pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};
 pub use items::{Items, KeyIndex};
 pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};

@@ -1,8 +1,8 @@
 //! Attributes of a file record, and the values of the ones that every file has.
 
-use crate::field::{u8_at, u16_at, u32_at, u64_at};
 use crate::name::Name;
 use crate::reference::FileReference;
+use evidence::le::{u8_at, u16_at, u32_at, u64_at};
 use evidence::{Filetime, Macb};
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! The boot sector of an NTFS volume.
 
-use crate::field::{u8_at, u16_at, u32_at, u64_at};
+use evidence::le::{u8_at, u16_at, u32_at, u64_at};
 
 /// The numbers by which everything else on the volume is found. Validated: sizes are powers of two within
 /// NTFS' limits, so that arithmetic with them cannot go astray.

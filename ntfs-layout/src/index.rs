@@ -1,9 +1,9 @@
 //! Folder indexes ($I30): the names in a folder.
 
 use crate::attribute::{FileName, kind};
-use crate::field::{u16_at, u32_at, u64_at};
 use crate::record::{Fixups, apply_fixups};
 use crate::reference::FileReference;
+use evidence::le::{u16_at, u32_at, u64_at};
 
 /// One name in a folder.
 #[derive(Clone, Copy, Debug)]

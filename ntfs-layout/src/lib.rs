@@ -10,7 +10,6 @@
 mod attribute;
 mod boot;
 mod extents;
-mod field;
 mod index;
 mod mft;
 mod name;

@@ -18,7 +18,7 @@ fn stated_size(head: &[u8]) -> Option<usize> {
     if !head.starts_with(b"FILE") && !head.starts_with(b"BAAD") {
         return None;
     }
-    let size = crate::field::u32_at(head, 28)? as usize;
+    let size = evidence::le::u32_at(head, 28)? as usize;
     (size.is_power_of_two() && (512..=65_536).contains(&size)).then_some(size)
 }
 

@@ -1,8 +1,8 @@
 //! File records: header and fixups.
 
 use crate::attribute::Attributes;
-use crate::field::{u16_at, u32_at, u64_at};
 use crate::reference::FileReference;
+use evidence::le::{u16_at, u32_at, u64_at};
 use std::fmt;
 
 /// Fixups protect every 512 bytes, whatever the sector size of the disk.

@@ -1,7 +1,7 @@
 //! Reparse points: junctions, symbolic links, and files that a filter driver keeps compressed.
 
-use crate::field::{u16_at, u32_at};
 use crate::name::Name;
+use evidence::le::{u16_at, u32_at};
 
 /// The value of a $REPARSE_POINT.
 ///

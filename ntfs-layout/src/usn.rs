@@ -1,8 +1,8 @@
 //! Records of the change journal, $UsnJrnl:$J.
 
-use crate::field::{u16_at, u32_at, u64_at, u128_at};
 use crate::name::Name;
 use crate::reference::FileReference;
+use evidence::le::{u16_at, u32_at, u64_at, u128_at};
 use evidence::{Bytes, Filetime};
 use std::io;
 use std::ops::Range;

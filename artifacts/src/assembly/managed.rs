@@ -1,13 +1,13 @@
 //! The part of the record that only a .NET assembly has.
 
 use super::library::{Library, siblings};
+use super::map;
 use super::module::{AssemblyName, Attribute, Module};
 use super::outlook::{self, Outlook, Outlooks};
 use super::types::{ClassId, Hook, Known, Type, Types, imported};
-use super::{hex, map};
 use crate::formats::cli::{Argument, Metadata, Table};
 use crate::formats::pe::Pe;
-use evidence::{Input, ProblemKind, Sink, Value};
+use evidence::{Input, ProblemKind, Sink, Value, hex};
 
 /// Most types that are listed; what is asked of them is answered for all.
 const MAX_LISTED: usize = 500;

@@ -1,9 +1,8 @@
 //! What takes every byte of a file: its hashes and the entropy of its sections, in one pass over it.
 
-use super::hex;
 use crate::formats::pages::Pages;
 use crate::formats::pe::Pe;
-use evidence::Fields;
+use evidence::{Fields, hex};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::ops::Range;

@@ -10,6 +10,7 @@ mod version;
 pub use version::Version;
 
 use super::pages::Pages;
+use evidence::le::{u16_at, u32_at};
 use std::ops::Range;
 
 /// Most sections that are read; the loader of Windows takes no more.
@@ -24,16 +25,6 @@ const MAX_DEBUG: usize = 32;
 /// Length of a debug record before the path of the PDB, and the longest path that is read.
 const CODE_VIEW: u64 = 24;
 const MAX_PDB_PATH: u64 = 1024;
-
-/// A number at an offset, if the bytes are there.
-fn u16_at(data: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(data.get(at..at.checked_add(2)?)?.try_into().ok()?))
-}
-
-/// A number at an offset, if the bytes are there.
-fn u32_at(data: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(data.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
 
 /// Why bytes are no PE file.
 #[derive(Clone, Debug, PartialEq, Eq)]

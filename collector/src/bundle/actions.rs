@@ -4,9 +4,9 @@
 //! in the canonical form of RFC 8785: members sorted by name, no spaces. The first `prev_hash` is 64 zeros. The last
 //! hash stands in `bag-info.txt`, so a line that is changed, removed or added later is seen.
 
-use crate::digest::{hex, sha256};
+use crate::digest::sha256;
 use crate::spill::{Spill, Spool};
-use evidence::Filetime;
+use evidence::{Filetime, hex};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};

@@ -45,7 +45,7 @@ fn component(name: &str) -> String {
     }
     if encoded.len() > MAX_COMPONENT {
         // The beginning stays for people, the digest keeps names apart. `=~` cannot come out of the encoding.
-        let digest = crate::digest::hex(&crate::digest::sha256(&bytes)[..8]);
+        let digest = evidence::hex(&crate::digest::sha256(&bytes)[..8]);
         let mut end = MAX_COMPONENT - 2 - digest.len();
         while encoded.as_bytes()[end.saturating_sub(2)..end].contains(&b'=') {
             end -= 1;
@@ -102,7 +102,7 @@ impl Names {
             bundle_path = candidate;
         }
         if bundle_path.len() > MAX_PATH {
-            let digest = crate::digest::hex(&crate::digest::sha256(bundle_path.as_bytes()));
+            let digest = evidence::hex(&crate::digest::sha256(bundle_path.as_bytes()));
             bundle_path = format!("data/raw/{}/=~long/{digest}", component(volume));
         }
         self.files.insert(key(&bundle_path));

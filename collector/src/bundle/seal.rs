@@ -4,10 +4,10 @@
 use super::actions::ActionLog;
 use super::writer::Writer;
 use super::{ACTION_LOG_HASH, ACTIONS, FAILURES, HOST, OBJECTS, TOOL, failures};
-use crate::digest::{hex, sha256};
+use crate::digest::sha256;
 use crate::source::Source;
 use crate::spill::{Sorter, Spill};
-use evidence::{Artifact, Filetime, Problem};
+use evidence::{Artifact, Filetime, Problem, hex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io::{self, Write};

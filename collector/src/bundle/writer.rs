@@ -5,11 +5,12 @@
 
 use super::journal::journal_of;
 use crate::Error;
-use crate::digest::{Digested, Digests, Which, hex};
+use crate::digest::{Digested, Digests, Which};
 use crate::file_bytes::{create_private, real_path};
 use crate::spill::{Spill, Spool};
 pub(crate) use crate::zip::writer::Output;
 use crate::zip::writer::{Packed, Packing, Streaming, ZipWriter};
+use evidence::hex;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

@@ -383,8 +383,9 @@ impl<'a> Reading<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{Which, hex};
+    use crate::digest::Which;
     use crate::source::faulty::Faulty;
+    use evidence::hex;
     use sha2::{Digest, Sha256};
 
     fn read(content: &dyn Content) -> (Outcome, Vec<u8>) {

@@ -8,7 +8,7 @@ use super::objects::{Kept, Objects};
 use super::{ReadBack, pool, read_back};
 use crate::bundle::journal::{self, Line, Noted, journal_of};
 use crate::bundle::{About, ActionLog, BagInfo, Destination, Status, Sums, ToolFacts, VerifyReport, Writer, seal};
-use crate::digest::{Digested, Digests, Which, hex};
+use crate::digest::{Digested, Digests, Which};
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
@@ -16,7 +16,7 @@ use crate::spill::Spill;
 use crate::zip::salvage::Local;
 use evidence::{
     Bytes, FileTimes, Filetime, Item, ItemId, ItemStatus, Method, Problem, ProblemKind, Problems, Stage, StoredRange,
-    name,
+    hex, name,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};

@@ -4,11 +4,10 @@
 use super::locate::Wanted;
 use super::objects::Kept;
 use crate::bundle::{ACTION_LOG_HASH, BundleReader, COUNT, FIRST_PART, FIRST_PART_LOG, GROUP, value, verify};
-use crate::digest::hex;
 use crate::error::Error;
 use crate::progress::Observer;
 use crate::source::{Content, Source, VolumeKind};
-use evidence::{Bytes, Item, ItemId, ItemStatus, Items, ProblemKind};
+use evidence::{Bytes, Item, ItemId, ItemStatus, Items, ProblemKind, hex};
 use sha2::{Digest, Sha256};
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};

@@ -2,11 +2,11 @@
 
 use super::acquire::{Cancel, Outcome, Reading, bytes_to_store, ranges_to_store};
 use crate::bundle::Writer;
-use crate::digest::{Digests, Which, hex};
+use crate::digest::{Digests, Which};
 use crate::run::{CollectRequest, Job, SMALL};
 use crate::source::{Content, Found, Source};
 use crate::zip::writer::Packed;
-use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage};
+use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage, hex};
 use std::io;
 use std::sync::atomic::Ordering;
 

@@ -2,9 +2,8 @@
 
 use super::Source;
 use super::container::{Disk, Integrity};
-use crate::digest::hex;
 use crate::progress::{Observer, Progress, Step};
-use evidence::{Bytes, Problem, ProblemKind, Stage};
+use evidence::{Bytes, Problem, ProblemKind, Stage, hex};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};

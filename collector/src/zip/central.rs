@@ -4,6 +4,7 @@
 
 use super::names::{self, Unflagged};
 use crate::file_bytes::Section;
+use evidence::le::{u16_or_0, u32_or_0, u64_or_0};
 use evidence::{Bytes, Filetime, Macb};
 use std::io::{self, BufReader, Read};
 
@@ -56,18 +57,6 @@ impl Entry {
     }
 }
 
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]))
-}
-
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-}
-
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
-}
-
 pub(super) fn damaged(what: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.into())
 }
@@ -76,7 +65,7 @@ pub(super) fn damaged(what: impl Into<String>) -> io::Error {
 pub(super) fn extra_fields(mut extra: &[u8]) -> Vec<(u16, &[u8])> {
     let mut fields = Vec::new();
     while extra.len() >= 4 {
-        let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
+        let (id, length) = (u16_or_0(extra, 0), usize::from(u16_or_0(extra, 2)));
         let Some(content) = extra.get(4..4 + length) else { break };
         fields.push((id, content));
         extra = &extra[4 + length..];
@@ -90,12 +79,12 @@ fn times_of(fields: &[(u16, &[u8])]) -> Option<Macb> {
         match id {
             // Extended timestamp: the central directory holds only the modification time.
             0x5455 if content.len() >= 5 && content[0] & 1 != 0 => {
-                let seconds = u32_at(content, 1).cast_signed();
+                let seconds = u32_or_0(content, 1).cast_signed();
                 times.modified = times.modified.or(Filetime::from_unix_seconds(i64::from(seconds)));
             }
             // NTFS: a tag 1 with three FILETIMEs.
-            0x000a if content.len() >= 32 && u16_at(content, 4) == 1 => {
-                let time = |at| Some(Filetime(u64_at(content, at))).filter(|time| time.0 != 0);
+            0x000a if content.len() >= 32 && u16_or_0(content, 4) == 1 => {
+                let time = |at| Some(Filetime(u64_or_0(content, at))).filter(|time| time.0 != 0);
                 times = Macb { modified: time(8), accessed: time(16), changed: None, born: time(24) };
                 break;
             }
@@ -141,7 +130,7 @@ impl End {
         let read = bytes.read_full_at(tail_start, &mut tail)?;
         tail.truncate(read);
         let candidates = (0..tail.len().saturating_sub(21)).rev().filter(|&at| {
-            u32_at(&tail, at) == END_RECORD && at + 22 + usize::from(u16_at(&tail, at + 20)) <= tail.len()
+            u32_or_0(&tail, at) == END_RECORD && at + 22 + usize::from(u16_or_0(&tail, at + 20)) <= tail.len()
         });
         // An end record whose comment reaches exactly the end of the file is the real one; without such a one
         // the last that looks like one is taken, and the bytes after it are an oddity.
@@ -149,7 +138,7 @@ impl End {
         let mut exact = None;
         for at in candidates {
             fallback = fallback.or(Some(at));
-            if at + 22 + usize::from(u16_at(&tail, at + 20)) == tail.len() {
+            if at + 22 + usize::from(u16_or_0(&tail, at + 20)) == tail.len() {
                 exact = Some(at);
                 break;
             }
@@ -159,33 +148,33 @@ impl End {
         if exact.is_none() {
             odd.push("bytes follow the end record".to_owned());
         }
-        if u16_at(&tail, at + 20) != 0 {
-            odd.push(format!("the end record has a comment of {} bytes", u16_at(&tail, at + 20)));
+        if u16_or_0(&tail, at + 20) != 0 {
+            odd.push(format!("the end record has a comment of {} bytes", u16_or_0(&tail, at + 20)));
         }
-        let is_part = u16_at(&tail, at + 4) != 0 && u16_at(&tail, at + 4) != 0xFFFF;
-        if u32_at(&tail, at + 4) != 0 || u16_at(&tail, at + 8) != u16_at(&tail, at + 10) {
+        let is_part = u16_or_0(&tail, at + 4) != 0 && u16_or_0(&tail, at + 4) != 0xFFFF;
+        if u32_or_0(&tail, at + 4) != 0 || u16_or_0(&tail, at + 8) != u16_or_0(&tail, at + 10) {
             odd.push("the archive claims to be one of several parts".to_owned());
         }
         let end_at = tail_start + at as u64;
-        let mut count = u64::from(u16_at(&tail, at + 10));
-        let mut size = u64::from(u32_at(&tail, at + 12));
-        let mut start = u64::from(u32_at(&tail, at + 16));
+        let mut count = u64::from(u16_or_0(&tail, at + 10));
+        let mut size = u64::from(u32_or_0(&tail, at + 12));
+        let mut start = u64::from(u32_or_0(&tail, at + 16));
         let mut directory_end = end_at;
-        if at >= 20 && u32_at(&tail, at - 20) == ZIP64_LOCATOR {
-            let zip64_at = u64_at(&tail, at - 12);
+        if at >= 20 && u32_or_0(&tail, at - 20) == ZIP64_LOCATOR {
+            let zip64_at = u64_or_0(&tail, at - 12);
             let Some((zip64_at, record)) = zip64_end(bytes, zip64_at, end_at - 20)? else {
                 return Err(damaged("the ZIP64 end record is missing"));
             };
-            let expected_end = zip64_at.checked_add(12).and_then(|end| end.checked_add(u64_at(&record, 4)));
+            let expected_end = zip64_at.checked_add(12).and_then(|end| end.checked_add(u64_or_0(&record, 4)));
             if expected_end != Some(end_at - 20) {
                 odd.push("bytes lie between the ZIP64 end record and its locator".to_owned());
             }
-            if u64_at(&record, 4) != 44 {
+            if u64_or_0(&record, 4) != 44 {
                 odd.push("the ZIP64 end record carries extra data".to_owned());
             }
-            count = u64_at(&record, 32);
-            size = u64_at(&record, 40);
-            start = u64_at(&record, 48);
+            count = u64_or_0(&record, 32);
+            size = u64_or_0(&record, 40);
+            start = u64_or_0(&record, 48);
             directory_end = zip64_at;
         }
         // Something may stand before the archive, or its beginning may be lost; then every offset is off.
@@ -197,7 +186,7 @@ impl End {
         } else if shift < 0 {
             odd.push(format!("the archive has lost {} bytes before its directory", shift.unsigned_abs()));
         }
-        let comment = tail[at + 22..at + 22 + usize::from(u16_at(&tail, at + 20))].to_vec();
+        let comment = tail[at + 22..at + 22 + usize::from(u16_or_0(&tail, at + 20))].to_vec();
         Ok(End { start: real_start, size, count, shift, is_exact: exact.is_some(), is_part, comment, odd })
     }
 
@@ -217,7 +206,7 @@ impl End {
 fn zip64_end(bytes: &dyn Bytes, stated: u64, locator: u64) -> io::Result<Option<(u64, [u8; 56])>> {
     for at in [Some(stated), locator.checked_sub(56)].into_iter().flatten().filter(|at| *at < bytes.len()) {
         let mut record = [0; 56];
-        if bytes.read_full_at(at, &mut record)? == 56 && u32_at(&record, 0) == ZIP64_END_RECORD {
+        if bytes.read_full_at(at, &mut record)? == 56 && u32_or_0(&record, 0) == ZIP64_END_RECORD {
             return Ok(Some((at, record)));
         }
     }
@@ -275,10 +264,10 @@ impl Entry {
     fn read(reader: &mut impl Read, left: &mut u64, shift: i64, unflagged: Unflagged) -> io::Result<Entry> {
         let mut header = [0; 46];
         reader.read_exact(&mut header)?;
-        if u32_at(&header, 0) != CENTRAL_HEADER {
+        if u32_or_0(&header, 0) != CENTRAL_HEADER {
             return Err(damaged("the directory is damaged"));
         }
-        let lengths = [28, 30, 32].map(|at| usize::from(u16_at(&header, at)));
+        let lengths = [28, 30, 32].map(|at| usize::from(u16_or_0(&header, at)));
         let mut rest = vec![0; lengths.iter().sum()];
         reader.read_exact(&mut rest)?;
         *left = left
@@ -286,38 +275,38 @@ impl Entry {
             .ok_or_else(|| damaged("the directory is longer than its size says"))?;
         let (raw_name, after) = rest.split_at(lengths[0]);
         let fields = extra_fields(&after[..lengths[1]]);
-        let mut size = u64::from(u32_at(&header, 24));
-        let mut packed_size = u64::from(u32_at(&header, 20));
-        let mut header_offset = u64::from(u32_at(&header, 42));
+        let mut size = u64::from(u32_or_0(&header, 24));
+        let mut packed_size = u64::from(u32_or_0(&header, 20));
+        let mut header_offset = u64::from(u32_or_0(&header, 42));
         if let Some((_, content)) = fields.iter().find(|(id, _)| *id == 1) {
             let mut at = 0;
             for value in [&mut size, &mut packed_size, &mut header_offset] {
                 if *value == 0xffff_ffff && content.len() >= at + 8 {
-                    *value = u64_at(content, at);
+                    *value = u64_or_0(content, at);
                     at += 8;
                 }
             }
         }
-        let unix = u16_at(&header, 4) >> 8 == 3;
+        let unix = u16_or_0(&header, 4) >> 8 == 3;
         let is_lost = header_offset < shift.min(0).unsigned_abs();
         if header_offset.checked_add_signed(shift).is_none() && !is_lost {
             return Err(damaged("impossible offset"));
         }
         Ok(Entry {
-            name: names::decode(raw_name, u16_at(&header, 8), &fields, unflagged),
+            name: names::decode(raw_name, u16_or_0(&header, 8), &fields, unflagged),
             size,
             packed_size,
             times: times_of(&fields),
-            is_link: unix && u32_at(&header, 38) >> 28 == 0xA,
-            method: u16_at(&header, 10),
-            flags: u16_at(&header, 8),
-            part: u16_at(&header, 34),
-            crc: u32_at(&header, 16),
+            is_link: unix && u32_or_0(&header, 38) >> 28 == 0xA,
+            method: u16_or_0(&header, 10),
+            flags: u16_or_0(&header, 8),
+            part: u16_or_0(&header, 34),
+            crc: u32_or_0(&header, 16),
             header_offset: if is_lost { u64::MAX } else { header_offset.saturating_add_signed(shift) },
             is_lost,
             raw_name_hash: hash_of(raw_name),
             raw_name_length: raw_name.len() as u64,
-            is_cut: u16_at(&header, 36) & CUT != 0,
+            is_cut: u16_or_0(&header, 36) & CUT != 0,
         })
     }
 }

@@ -1,12 +1,13 @@
 //! The content of an entry at any offset, and as much of it as is there where the entry is damaged.
 
-use super::central::{Entry, LOCAL_HEADER, damaged, extra_fields, hash_of, u16_at, u32_at, u64_at};
+use super::central::{Entry, LOCAL_HEADER, damaged, extra_fields, hash_of};
 use super::inflate::Coding;
 use super::inflating::{Inflating, Packing, mismatch};
 use super::names::{self, Unflagged};
 use crate::file_bytes::{Doubtful, within};
 use crate::spill::Spill;
 use evidence::Bytes;
+use evidence::le::{u16_or_0, u32_or_0, u64_or_0};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,10 +105,10 @@ impl Entry {
         let mut header = vec![0; 30 + usize::try_from(self.raw_name_length).map_err(io::Error::other)?];
         let read = bytes.read_full_at(self.header_offset, &mut header)?;
         header.truncate(read);
-        if read < 30 || u32_at(&header, 0) != LOCAL_HEADER {
+        if read < 30 || u32_or_0(&header, 0) != LOCAL_HEADER {
             return Ok(None);
         }
-        let length = usize::from(u16_at(&header, 26));
+        let length = usize::from(u16_or_0(&header, 26));
         if header.len() < 30 + length {
             let known = header.len();
             header.resize(30 + length, 0);
@@ -116,7 +117,7 @@ impl Entry {
         }
         let raw = header.get(30..30 + length).unwrap_or_default();
         let is_other = !raw.is_empty() && hash_of(raw) != self.raw_name_hash;
-        Ok(is_other.then(|| names::decode(raw, u16_at(&header, 6), &[], unflagged)))
+        Ok(is_other.then(|| names::decode(raw, u16_or_0(&header, 6), &[], unflagged)))
     }
 
     /// The length for a listing. What is stated to be empty is looked at more closely, since it would be passed over.
@@ -139,7 +140,7 @@ impl Entry {
         let mut magic = [0; 4];
         let is_there = !self.is_lost && bytes.read_full_at(self.header_offset, &mut magic).is_ok_and(|read| read == 4);
         is_there
-            && u32_at(&magic, 0) == LOCAL_HEADER
+            && u32_or_0(&magic, 0) == LOCAL_HEADER
             && self.other_name(bytes, Unflagged::Utf8).is_ok_and(|other| other.is_none())
     }
 
@@ -152,8 +153,8 @@ impl Entry {
         if bytes.read_full_at(self.header_offset, &mut header)? != 30 {
             return Err(damaged("the archive ends before it"));
         }
-        let name_length = u16_at(&header, 26);
-        if u32_at(&header, 0) != LOCAL_HEADER {
+        let name_length = u16_or_0(&header, 26);
+        if u32_or_0(&header, 0) != LOCAL_HEADER {
             // A local header with a wrong bit is still known by the name behind it.
             let mut name = vec![0; usize::from(name_length)];
             let read = bytes.read_full_at(self.header_offset + 30, &mut name)?;
@@ -161,22 +162,22 @@ impl Entry {
                 return Err(damaged("no local header where the directory points"));
             }
         }
-        let names = u64::from(name_length) + u64::from(u16_at(&header, 28));
+        let names = u64::from(name_length) + u64::from(u16_or_0(&header, 28));
         let mut local = Local {
             data_at: self.header_offset + 30 + names,
-            size: u64::from(u32_at(&header, 22)),
-            packed: u64::from(u32_at(&header, 18)),
-            crc: u32_at(&header, 14),
-            is_final: u16_at(&header, 6) & 8 == 0,
+            size: u64::from(u32_or_0(&header, 22)),
+            packed: u64::from(u32_or_0(&header, 18)),
+            crc: u32_or_0(&header, 14),
+            is_final: u16_or_0(&header, 6) & 8 == 0,
         };
         if local.size == IN_ZIP64 || local.packed == IN_ZIP64 {
-            let mut extra = vec![0; usize::from(u16_at(&header, 28))];
+            let mut extra = vec![0; usize::from(u16_or_0(&header, 28))];
             let read = bytes.read_full_at(self.header_offset + 30 + u64::from(name_length), &mut extra)?;
             if let Some((_, content)) = extra_fields(&extra[..read]).into_iter().find(|(id, _)| *id == 1) {
                 let mut at = 0;
                 for value in [&mut local.size, &mut local.packed] {
                     if *value == IN_ZIP64 && content.len() >= at + 8 {
-                        *value = u64_at(content, at);
+                        *value = u64_or_0(content, at);
                         at += 8;
                     }
                 }

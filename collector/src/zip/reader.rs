@@ -7,10 +7,11 @@
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
 pub(crate) use super::central::Entry;
-use super::central::{End, LOCAL_HEADER, damaged, u16_at, u32_at};
+use super::central::{End, LOCAL_HEADER, damaged};
 use super::names::Unflagged;
 use crate::file_bytes::Section;
 use evidence::Bytes;
+use evidence::le::{u16_or_0, u32_or_0};
 use std::io::{self, BufReader, Read};
 
 /// Most entries that are listed; each costs memory before anything of it is needed.
@@ -65,10 +66,10 @@ impl Directory {
     /// Where the stored form of an entry lies.
     pub(super) fn data_start(&self, bytes: &dyn Bytes, entry: &Entry) -> io::Result<u64> {
         let mut header = [0; 30];
-        if bytes.read_full_at(entry.header_offset, &mut header)? != 30 || u32_at(&header, 0) != LOCAL_HEADER {
+        if bytes.read_full_at(entry.header_offset, &mut header)? != 30 || u32_or_0(&header, 0) != LOCAL_HEADER {
             return Err(damaged("no local header where the directory points"));
         }
-        let names = u64::from(u16_at(&header, 26)) + u64::from(u16_at(&header, 28));
+        let names = u64::from(u16_or_0(&header, 26)) + u64::from(u16_or_0(&header, 28));
         let start = entry.header_offset + 30 + names;
         match start.checked_add(entry.packed_size) {
             Some(end) if end <= self.start => Ok(start),
@@ -240,7 +241,7 @@ pub(crate) mod tests {
         let end = hidden.len() - 22;
         hidden[end + 8] = 2;
         hidden[end + 10] = 2;
-        let size = u32_at(&hidden, end + 12) - (three.len() - 22 - cut) as u32;
+        let size = u32_or_0(&hidden, end + 12) - (three.len() - 22 - cut) as u32;
         hidden[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
         let odd = oddities(&hidden);
         assert!(odd.iter().any(|(_, what)| what.contains("hidden")), "{odd:?}");

@@ -1,8 +1,9 @@
 //! Single entries of an archive that never got its directory, from their local headers alone.
 
-use super::central::{LOCAL_HEADER, extra_fields, u16_at, u32_at, u64_at};
+use super::central::{LOCAL_HEADER, extra_fields};
 use crate::file_bytes::Section;
 use evidence::Bytes;
+use evidence::le::{u16_or_0, u32_or_0, u64_or_0};
 use std::io::{self, BufReader, Read};
 
 /// What a local header says.
@@ -19,26 +20,26 @@ impl Local {
     /// The local header at this place; `None` where there is none that this program writes.
     pub(crate) fn at(bytes: &dyn Bytes, at: u64) -> io::Result<Option<Local>> {
         let mut header = [0; 30];
-        if bytes.read_full_at(at, &mut header)? != 30 || u32_at(&header, 0) != LOCAL_HEADER {
+        if bytes.read_full_at(at, &mut header)? != 30 || u32_or_0(&header, 0) != LOCAL_HEADER {
             return Ok(None);
         }
-        let (name_length, extra_length) = (usize::from(u16_at(&header, 26)), usize::from(u16_at(&header, 28)));
+        let (name_length, extra_length) = (usize::from(u16_or_0(&header, 26)), usize::from(u16_or_0(&header, 28)));
         let mut rest = vec![0; name_length + extra_length];
-        let method = u16_at(&header, 8);
+        let method = u16_or_0(&header, 8);
         // This program writes neither flags but that of UTF-8, nor other methods.
-        let is_ours = u16_at(&header, 6) & !(1 << 11) == 0 && matches!(method, 0 | 8);
+        let is_ours = u16_or_0(&header, 6) & !(1 << 11) == 0 && matches!(method, 0 | 8);
         if !is_ours || bytes.read_full_at(at + 30, &mut rest)? != rest.len() {
             return Ok(None);
         }
         let Ok(name) = String::from_utf8(rest[..name_length].to_vec()) else { return Ok(None) };
-        let (mut size, mut packed) = (u64::from(u32_at(&header, 22)), u64::from(u32_at(&header, 18)));
+        let (mut size, mut packed) = (u64::from(u32_or_0(&header, 22)), u64::from(u32_or_0(&header, 18)));
         let long = extra_fields(&rest[name_length..]).into_iter().find(|(id, content)| *id == 1 && content.len() >= 16);
         if let Some((_, content)) = long {
-            (size, packed) = (u64_at(content, 0), u64_at(content, 8));
+            (size, packed) = (u64_or_0(content, 0), u64_or_0(content, 8));
         }
         let data = at + 30 + rest.len() as u64;
         let is_known = data.checked_add(packed).is_some_and(|end| end <= bytes.len());
-        let known = is_known.then_some((packed, size, u32_at(&header, 14)));
+        let known = is_known.then_some((packed, size, u32_or_0(&header, 14)));
         Ok(Some(Local { name, method, known, data }))
     }
 

@@ -2,11 +2,12 @@
 //!
 //! What is found is written as a central directory into a temporary file, so everything else reads it like any other.
 
-use super::central::{CENTRAL_HEADER, CUT, DATA_DESCRIPTOR, LOCAL_HEADER, extra_fields, u16_at, u32_at, u64_at};
+use super::central::{CENTRAL_HEADER, CUT, DATA_DESCRIPTOR, LOCAL_HEADER, extra_fields};
 use super::inflate::{Coding, Inflate};
 use crate::file_bytes::FileBytes;
 use crate::spill::Spill;
 use evidence::Bytes;
+use evidence::le::{u16_or_0, u32_or_0, u64_or_0};
 use std::io::{self, BufWriter, Write};
 
 /// Bytes that are searched at a time.
@@ -88,8 +89,8 @@ impl Local {
         if bytes.read_full_at(at, &mut header)? != 30 {
             return Ok(None);
         }
-        let lengths = usize::from(u16_at(&header, 26)) + usize::from(u16_at(&header, 28));
-        let is_likely = header[4] <= 100 && u16_at(&header, 8) <= 99 && u16_at(&header, 26) > 0;
+        let lengths = usize::from(u16_or_0(&header, 26)) + usize::from(u16_or_0(&header, 28));
+        let is_likely = header[4] <= 100 && u16_or_0(&header, 8) <= 99 && u16_or_0(&header, 26) > 0;
         let mut rest = vec![0; if is_likely { lengths } else { 0 }];
         if !is_likely || bytes.read_full_at(at + 30, &mut rest)? != lengths {
             return Ok(None);
@@ -102,7 +103,7 @@ impl Local {
     }
 
     fn name(&self) -> &[u8] {
-        &self.rest[..usize::from(u16_at(&self.header, 26)).min(self.rest.len())]
+        &self.rest[..usize::from(u16_or_0(&self.header, 26)).min(self.rest.len())]
     }
 
     fn extra(&self) -> &[u8] {
@@ -110,23 +111,23 @@ impl Local {
     }
 
     fn flags(&self) -> u16 {
-        u16_at(&self.header, 6)
+        u16_or_0(&self.header, 6)
     }
 
     /// How far its packed bytes reach.
     fn extent(&self, bytes: &dyn Bytes) -> io::Result<Found> {
-        let (mut packed, mut size) = (u64::from(u32_at(&self.header, 18)), u64::from(u32_at(&self.header, 22)));
+        let (mut packed, mut size) = (u64::from(u32_or_0(&self.header, 18)), u64::from(u32_or_0(&self.header, 22)));
         let fields = extra_fields(self.extra());
         if let Some((_, content)) = fields.iter().find(|(id, content)| *id == 1 && content.len() >= 16) {
             // In a local header both lengths are there, the unpacked one first.
             if size == 0xffff_ffff {
-                size = u64_at(content, 0);
+                size = u64_or_0(content, 0);
             }
             if packed == 0xffff_ffff {
-                packed = u64_at(content, 8);
+                packed = u64_or_0(content, 8);
             }
         }
-        let (data, crc) = (self.data(), u32_at(&self.header, 14));
+        let (data, crc) = (self.data(), u32_or_0(&self.header, 14));
         if self.flags() & 8 == 0 || packed != 0 {
             let end = data.saturating_add(packed);
             let there = end.min(bytes.len());
@@ -141,7 +142,7 @@ impl Local {
     }
 
     fn coding(&self) -> Option<Coding> {
-        match (u16_at(&self.header, 8), self.flags() & 1) {
+        match (u16_or_0(&self.header, 8), self.flags() & 1) {
             (8, 0) => Some(Coding::Deflate),
             (9, 0) => Some(Coding::Deflate64),
             _ => None,
@@ -242,13 +243,13 @@ impl Local {
 fn descriptor(bytes: &dyn Bytes, at: u64, packed: u64) -> io::Result<Option<(u32, u64, u64)>> {
     let mut fields = [0; 22];
     let read = bytes.read_full_at(at, &mut fields)?;
-    let long = read >= 20 && u64_at(&fields, 4) == packed;
-    let short = read >= 12 && u64::from(u32_at(&fields, 4)) == packed;
+    let long = read >= 20 && u64_or_0(&fields, 4) == packed;
+    let short = read >= 12 && u64::from(u32_or_0(&fields, 4)) == packed;
     // Of an empty file the short form is also the beginning of the long one; what follows tells.
     let is_short = short && (!long || fields[12..].starts_with(b"PK") && !fields[20..].starts_with(b"PK"));
     Ok(match (is_short, long) {
-        (true, _) => Some((u32_at(&fields, 0), u64::from(u32_at(&fields, 8)), 12)),
-        (_, true) => Some((u32_at(&fields, 0), u64_at(&fields, 12), 20)),
+        (true, _) => Some((u32_or_0(&fields, 0), u64::from(u32_or_0(&fields, 8)), 12)),
+        (_, true) => Some((u32_or_0(&fields, 0), u64_or_0(&fields, 12), 20)),
         _ => None,
     })
 }

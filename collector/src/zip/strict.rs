@@ -3,11 +3,10 @@
 //!
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 to 4.5; Info-ZIP, *extrafld.txt*.
 
-use super::central::{
-    DATA_DESCRIPTOR, END_RECORD, Entry, LOCAL_HEADER, ZIP64_END_RECORD, ZIP64_LOCATOR, damaged, u16_at, u32_at, u64_at,
-};
+use super::central::{DATA_DESCRIPTOR, END_RECORD, Entry, LOCAL_HEADER, ZIP64_END_RECORD, ZIP64_LOCATOR, damaged};
 use super::reader::Directory;
 use super::writer;
+use evidence::le::{u16_or_0, u32_or_0, u64_or_0};
 use evidence::{Bytes, name};
 use std::io;
 
@@ -39,14 +38,14 @@ impl Headers {
     fn read(bytes: &dyn Bytes, directory: &Directory, at: u64, entry: &Entry) -> io::Result<Headers> {
         let mut central = vec![0; 46];
         bytes.read_full_at(at, &mut central)?;
-        let length = 46 + [28, 30, 32].iter().map(|field| usize::from(u16_at(&central, *field))).sum::<usize>();
+        let length = 46 + [28, 30, 32].iter().map(|field| usize::from(u16_or_0(&central, *field))).sum::<usize>();
         central.resize(length, 0);
         let data = directory.data_start(bytes, entry)?;
         let length = usize::try_from(data - entry.header_offset).map_err(io::Error::other)?;
         let mut local = vec![0; length];
         if bytes.read_full_at(at, &mut central)? != central.len()
             || bytes.read_full_at(entry.header_offset, &mut local)? != local.len()
-            || u32_at(&local, 0) != LOCAL_HEADER
+            || u32_or_0(&local, 0) != LOCAL_HEADER
         {
             return Err(damaged("no whole header where the directory points"));
         }
@@ -54,20 +53,20 @@ impl Headers {
     }
 
     fn name(&self) -> &[u8] {
-        &self.central[46..46 + usize::from(u16_at(&self.central, 28))]
+        &self.central[46..46 + usize::from(u16_or_0(&self.central, 28))]
     }
 
     fn central_extra(&self) -> &[u8] {
-        let start = 46 + usize::from(u16_at(&self.central, 28));
-        &self.central[start..start + usize::from(u16_at(&self.central, 30))]
+        let start = 46 + usize::from(u16_or_0(&self.central, 28));
+        &self.central[start..start + usize::from(u16_or_0(&self.central, 30))]
     }
 
     fn local_name(&self) -> &[u8] {
-        &self.local[30..(30 + usize::from(u16_at(&self.local, 26))).min(self.local.len())]
+        &self.local[30..(30 + usize::from(u16_or_0(&self.local, 26))).min(self.local.len())]
     }
 
     fn local_extra(&self) -> &[u8] {
-        &self.local[(30 + usize::from(u16_at(&self.local, 26))).min(self.local.len())..]
+        &self.local[(30 + usize::from(u16_or_0(&self.local, 26))).min(self.local.len())..]
     }
 
     /// Whether they are what this program writes of such a file.
@@ -172,17 +171,17 @@ fn odd_central(headers: &Headers, entry: &Entry, odd: &mut Vec<String>) {
             odd.push(what.to_owned());
         }
     };
-    say(u16_at(central, 32) != 0, &format!("it has a comment of {} bytes", u16_at(central, 32)));
+    say(u16_or_0(central, 32) != 0, &format!("it has a comment of {} bytes", u16_or_0(central, 32)));
     say(entry.part != 0, "it claims to be in another part of the archive");
-    say(u16_at(central, 36) > 1, "its internal attributes have bits that mean nothing");
+    say(u16_or_0(central, 36) > 1, "its internal attributes have bits that mean nothing");
     say(entry.flags & !KNOWN_FLAGS != 0, "its flags say that it is encrypted or to be read in another way");
-    say(u16_at(central, 6) > ZIP64_VERSION, "it asks for a later version of the format than it needs");
+    say(u16_or_0(central, 6) > ZIP64_VERSION, "it asks for a later version of the format than it needs");
     say(
         entry.flags & 0x800 == 0 && !headers.name().is_ascii(),
         "its name is not ASCII and does not say in which letters it is written",
     );
-    odd.extend(odd_type(u32_at(central, 38), entry.is_folder()));
-    let long = [20, 24, 42].iter().filter(|field| u32_at(central, **field) == u32::MAX).count();
+    odd.extend(odd_type(u32_or_0(central, 38), entry.is_folder()));
+    let long = [20, 24, 42].iter().filter(|field| u32_or_0(central, **field) == u32::MAX).count();
     odd.extend(odd_extra(headers.central_extra(), headers.name(), &[long * 8], "in the directory"));
 }
 
@@ -211,22 +210,22 @@ fn odd_local(headers: &Headers, entry: &Entry, odd: &mut Vec<String>) {
     if headers.local_name() != headers.name() {
         odd.push("its local header has another name than the directory".to_owned());
     }
-    let common = |bytes: &[u8], at: usize| (u16_at(bytes, at), u16_at(bytes, at + 2), u32_at(bytes, at + 4));
+    let common = |bytes: &[u8], at: usize| (u16_or_0(bytes, at), u16_or_0(bytes, at + 2), u32_or_0(bytes, at + 4));
     if common(local, 6) != common(central, 8) {
         odd.push("its local header has other flags, method or time than the directory".to_owned());
     }
-    let (here, there) = (u16_at(local, 4), u16_at(central, 6));
+    let (here, there) = (u16_or_0(local, 4), u16_or_0(central, 6));
     if here != there && (here.max(there) != ZIP64_VERSION || here.min(there) > ZIP64_VERSION) {
         odd.push("its local header asks for another version of the format than the directory".to_owned());
     }
-    let (mut size, mut packed) = (u64::from(u32_at(local, 22)), u64::from(u32_at(local, 18)));
+    let (mut size, mut packed) = (u64::from(u32_or_0(local, 22)), u64::from(u32_or_0(local, 18)));
     let is_long = size == u64::from(u32::MAX) || packed == u64::from(u32::MAX);
     let extra = headers.local_extra();
     let fields = super::central::extra_fields(extra);
     if let Some((_, content)) = fields.iter().find(|(id, content)| is_long && *id == 1 && content.len() >= 16) {
-        (size, packed) = (u64_at(content, 0), u64_at(content, 8));
+        (size, packed) = (u64_or_0(content, 0), u64_or_0(content, 8));
     }
-    let stated = (size, packed, u32_at(local, 14));
+    let stated = (size, packed, u32_or_0(local, 14));
     let is_later = entry.flags & DESCRIPTOR != 0 && stated == (0, 0, 0);
     if stated != (entry.size, entry.packed_size, entry.crc) && !is_later {
         odd.push("its local header has other sizes or another CRC than the directory".to_owned());
@@ -239,7 +238,7 @@ fn odd_local(headers: &Headers, entry: &Entry, odd: &mut Vec<String>) {
 fn odd_extra(mut extra: &[u8], raw_name: &[u8], long: &[usize], place: &str) -> Option<String> {
     let mut seen = Vec::new();
     while !extra.is_empty() {
-        let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
+        let (id, length) = (u16_or_0(extra, 0), usize::from(u16_or_0(extra, 2)));
         let Some(content) = extra.get(4..4 + length) else {
             return Some(format!("{} bytes {place} are no extra field", extra.len()));
         };
@@ -263,7 +262,7 @@ fn odd_extra(mut extra: &[u8], raw_name: &[u8], long: &[usize], place: &str) -> 
             0x7075 => {
                 let mut crc = flate2::Crc::new();
                 crc.update(raw_name);
-                length >= 5 && content[0] == 1 && u32_at(content, 1) == crc.sum()
+                length >= 5 && content[0] == 1 && u32_or_0(content, 1) == crc.sum()
             }
             _ => false,
         };
@@ -280,13 +279,13 @@ fn odd_extra(mut extra: &[u8], raw_name: &[u8], long: &[usize], place: &str) -> 
 fn descriptor(bytes: &dyn Bytes, at: u64, entry: &Entry) -> io::Result<Option<u64>> {
     let mut fields = [0; 24];
     bytes.read_full_at(at, &mut fields)?;
-    let signed = usize::from(u32_at(&fields, 0) == DATA_DESCRIPTOR) * 4;
-    let has_crc = u32_at(&fields, signed) == entry.crc;
+    let signed = usize::from(u32_or_0(&fields, 0) == DATA_DESCRIPTOR) * 4;
+    let has_crc = u32_or_0(&fields, signed) == entry.crc;
     let is_short = has_crc
-        && u64::from(u32_at(&fields, signed + 4)) == entry.packed_size
-        && u64::from(u32_at(&fields, signed + 8)) == entry.size;
+        && u64::from(u32_or_0(&fields, signed + 4)) == entry.packed_size
+        && u64::from(u32_or_0(&fields, signed + 8)) == entry.size;
     let is_long =
-        has_crc && u64_at(&fields, signed + 4) == entry.packed_size && u64_at(&fields, signed + 12) == entry.size;
+        has_crc && u64_or_0(&fields, signed + 4) == entry.packed_size && u64_or_0(&fields, signed + 12) == entry.size;
     // Of an empty file the short form is also the beginning of the long one.
     Ok(match (is_long, is_short) {
         (true, _) if entry.size != 0 => Some(signed as u64 + 20),
@@ -312,23 +311,23 @@ fn odd_end(bytes: &dyn Bytes, directory: &Directory, count: u64) -> io::Result<V
     let own = stated(directory.start, directory.shift);
     let short = |number: u64, most: u64| number.min(most);
     let most = u64::from(u32::MAX);
-    let is_right = u32_at(end, 0) == END_RECORD
-        && u32_at(end, 4) == 0
-        && [u16_at(end, 8), u16_at(end, 10)].iter().all(|stated| u64::from(*stated) == short(count, 0xFFFF))
-        && u64::from(u32_at(end, 12)) == short(directory.size, most)
-        && u64::from(u32_at(end, 16)) == short(own, most)
-        && u16_at(end, 20) == 0;
+    let is_right = u32_or_0(end, 0) == END_RECORD
+        && u32_or_0(end, 4) == 0
+        && [u16_or_0(end, 8), u16_or_0(end, 10)].iter().all(|stated| u64::from(*stated) == short(count, 0xFFFF))
+        && u64::from(u32_or_0(end, 12)) == short(directory.size, most)
+        && u64::from(u32_or_0(end, 16)) == short(own, most)
+        && u16_or_0(end, 20) == 0;
     let is_long_right = long.is_empty()
-        || u32_at(long, 0) == ZIP64_END_RECORD
-            && u64_at(long, 4) == 44
-            && u64_at(long, 16) == 0
-            && [u64_at(long, 24), u64_at(long, 32)] == [count; 2]
-            && u64_at(long, 40) == directory.size
-            && u64_at(long, 48) == own
-            && u32_at(long, 56) == ZIP64_LOCATOR
-            && u32_at(long, 60) == 0
-            && u64_at(long, 64) == stated(start, directory.shift)
-            && u32_at(long, 72) == 1;
+        || u32_or_0(long, 0) == ZIP64_END_RECORD
+            && u64_or_0(long, 4) == 44
+            && u64_or_0(long, 16) == 0
+            && [u64_or_0(long, 24), u64_or_0(long, 32)] == [count; 2]
+            && u64_or_0(long, 40) == directory.size
+            && u64_or_0(long, 48) == own
+            && u32_or_0(long, 56) == ZIP64_LOCATOR
+            && u32_or_0(long, 60) == 0
+            && u64_or_0(long, 64) == stated(start, directory.shift)
+            && u32_or_0(long, 72) == 1;
     if !is_right || !is_long_right {
         odd.push("the end record does not say what the directory has".to_owned());
     }

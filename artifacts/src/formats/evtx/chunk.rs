@@ -1,5 +1,6 @@
 //! The file header, and chunks of 64 KiB with their records.
 
+use evidence::le::{u16_at, u32_at, u64_at};
 use std::ops::RangeInclusive;
 
 /// Bytes of a chunk.
@@ -13,18 +14,6 @@ const FIRST_RECORD: usize = 512;
 const NO_CHECKSUM: u32 = 4;
 /// Record header (24 bytes) and the copy of the size behind the data.
 const RECORD_OVERHEAD: usize = 28;
-
-pub(super) fn u16_at(data: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(data.get(at..at.checked_add(2)?)?.try_into().ok()?))
-}
-
-pub(super) fn u32_at(data: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(data.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
-
-pub(super) fn u64_at(data: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(data.get(at..at.checked_add(8)?)?.try_into().ok()?))
-}
 
 /// Header of an event log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Instances of templates: the events themselves.
 
-use super::chunk::{RawRecord, u32_at};
+use super::chunk::RawRecord;
 use super::template::{Definitions, Label, Naming, Part, Piece, Source, Template, Undecodable};
 use super::value::{FRAGMENT, RawValue};
 use evidence::Filetime;
+use evidence::le::u32_at;
 use std::borrow::Cow;
 use std::rc::Rc;
 

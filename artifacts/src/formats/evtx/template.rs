@@ -4,9 +4,10 @@
 //! [`Column`] for each attribute and each element with content, already labelled, and into the places of the System part
 //! that decide whether an event is wanted at all.
 
-use super::chunk::{CHUNK_SIZE, u16_at, u32_at};
+use super::chunk::CHUNK_SIZE;
 use super::value::push_utf16;
 use evidence::FieldName;
+use evidence::le::{u16_at, u32_at};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Substitution values: a type and its bytes, rendered as the provider's own tools render them.
 
-use super::chunk::{u16_at, u32_at, u64_at};
+use evidence::le::{u16_at, u32_at, u64_at};
 use evidence::{Civil, Filetime, name};
 
 /// One substitution value of a template instance.

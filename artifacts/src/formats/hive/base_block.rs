@@ -2,7 +2,7 @@
 //!
 //! Reference: M. Suhanov, *Windows registry file format specification*, "Base block".
 
-use super::bytes_at::{u32_at, u64_at};
+use evidence::le::{u32_at, u64_at};
 
 /// Length of the base block of a primary file; cell offsets count from its end.
 pub(super) const BASE_BLOCK_LENGTH: usize = 4096;

@@ -7,8 +7,8 @@
 //! Reference: M. Suhanov, *Windows registry file format specification*, "Format of primary files".
 
 use super::base_block::BASE_BLOCK_LENGTH;
-use super::bytes_at::{u16_at, u32_at, u64_at};
 use super::state::State;
+use evidence::le::{u16_at, u32_at, u64_at};
 use std::borrow::Cow;
 
 /// Longest piece of a value that is split over several cells.

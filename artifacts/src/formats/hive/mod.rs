@@ -17,7 +17,6 @@
 //! <https://github.com/msuhanov/regf>.
 
 mod base_block;
-mod bytes_at;
 mod cells;
 mod deleted;
 #[cfg(test)]

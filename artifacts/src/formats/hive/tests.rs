@@ -282,9 +282,9 @@ fn a_hive_without_logs_or_base_block_is_read_all_the_same() {
 fn damaged_lists_cost_what_they_name_and_no_more() {
     let good = hive(&sample(), 0);
     let root = offset_of(&good, "");
-    let list = BASE_BLOCK_LENGTH + 4 + bytes_at::u32_at(&good, root + 28).unwrap() as usize;
+    let list = BASE_BLOCK_LENGTH + 4 + evidence::le::u32_at(&good, root + 28).unwrap() as usize;
     let software = offset_of(&good, "Software");
-    let children = BASE_BLOCK_LENGTH + 4 + bytes_at::u32_at(&good, software + 28).unwrap() as usize;
+    let children = BASE_BLOCK_LENGTH + 4 + evidence::le::u32_at(&good, software + 28).unwrap() as usize;
     // (where, what stands there, keys that can still be read)
     let cases: &[(usize, &[u8], usize)] = &[
         (list, b"xx", 1),
@@ -304,7 +304,7 @@ fn damaged_lists_cost_what_they_name_and_no_more() {
         assert_eq!(listed.len(), *keys, "{at} {bytes:?}: {listed:?}");
         assert!(!notes.is_empty(), "{at} {bytes:?}");
     }
-    let values = BASE_BLOCK_LENGTH + 4 + bytes_at::u32_at(&good, software + 40).unwrap() as usize;
+    let values = BASE_BLOCK_LENGTH + 4 + evidence::le::u32_at(&good, software + 40).unwrap() as usize;
     let mut bad = good.clone();
     bad[values..values + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     let (hive, _) = open(&bad, &[]);
@@ -317,7 +317,7 @@ fn damaged_lists_cost_what_they_name_and_no_more() {
 fn a_key_below_itself_is_visited_once() {
     let good = hive(&sample(), 0);
     let software = offset_of(&good, "Software");
-    let children = BASE_BLOCK_LENGTH + 4 + bytes_at::u32_at(&good, software + 28).unwrap() as usize;
+    let children = BASE_BLOCK_LENGTH + 4 + evidence::le::u32_at(&good, software + 28).unwrap() as usize;
     let mut bad = good.clone();
     bad[children + 4..children + 8].copy_from_slice(&((software - 4 - BASE_BLOCK_LENGTH) as u32).to_le_bytes());
     let (hive, _) = open(&bad, &[]);

@@ -1,8 +1,8 @@
 //! A value and what its type makes of its bytes.
 
-use super::bytes_at::u64_at;
 use super::cells::{Cells, Name, ValueNode};
 use super::reader::Reader;
+use evidence::le::u64_at;
 use evidence::name;
 use std::borrow::Cow;
 

@@ -2,8 +2,8 @@
 //! when a key or value is deleted.
 
 use super::base_block::{BASE_BLOCK_LENGTH, checksum};
-use super::bytes_at::{u16_at, u32_at};
 use super::marvin32;
+use evidence::le::{u16_at, u32_at};
 
 /// A key to be written.
 #[derive(Clone, Debug, Default)]

@@ -2,8 +2,8 @@
 
 use super::manifests::digest;
 use super::rows::number;
-use crate::digest::{Digested, Digests, MOST_ZEROS, Which, WholeDigest, hex};
-use evidence::Item;
+use crate::digest::{Digested, Digests, MOST_ZEROS, Which, WholeDigest};
+use evidence::{Item, hex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Zeros that are hashed for all objects; a bundle can claim any number of holes.

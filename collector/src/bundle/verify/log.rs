@@ -3,9 +3,9 @@
 use super::metadata::{BagInfo, HostFile, ToolFile, one_line};
 use super::{ACTIONS, BAG_INFO, Check, FAILURES, HOST, MANIFESTS, OBJECTS, Store, TOOL, WrongKind, exact};
 use crate::bundle::{ACTION_LOG_HASH, actions, parts, seal};
-use crate::digest::{hex, sha256};
+use crate::digest::sha256;
 use crate::spill::Sorter;
-use evidence::{Item, ItemStatus, Problem};
+use evidence::{Item, ItemStatus, Problem, hex};
 use serde_json::Value;
 use std::io::{self, BufReader};
 

@@ -2,8 +2,9 @@
 
 use super::rows::Row;
 use super::{Check, MANIFESTS, OPTIONAL, TAG_FILES, TAG_MANIFEST, WrongKind};
-use crate::digest::{hex, sha256};
+use crate::digest::sha256;
 use crate::spill::Sorter;
+use evidence::hex;
 use std::fmt::Write;
 use std::io;
 

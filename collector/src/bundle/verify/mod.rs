@@ -28,11 +28,11 @@ pub(super) use expected::{ALL_ZEROS, Comparing, Expected};
 
 use super::{ACTIONS, FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
 use crate::Error;
-use crate::digest::{Digested, hex};
+use crate::digest::Digested;
 use crate::progress::Observer;
 use crate::spill::{Sorter, Spill};
 use crate::zip::reader::Directory;
-use evidence::Bytes;
+use evidence::{Bytes, hex};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};

@@ -103,10 +103,10 @@ fn columns(text: &str) -> Vec<(&str, &str)> {
 fn facts(all: &[Sections]) -> Vec<(String, String)> {
     let mut facts = vec![("segments".to_owned(), all.len().to_string())];
     if let Some(md5) = all.iter().rev().find_map(|sections| sections.md5) {
-        facts.push(("stored MD5".to_owned(), crate::digest::hex(&md5)));
+        facts.push(("stored MD5".to_owned(), evidence::hex(&md5)));
     }
     if let Some(sha1) = all.iter().rev().find_map(|sections| sections.sha1) {
-        facts.push(("stored SHA-1".to_owned(), crate::digest::hex(&sha1)));
+        facts.push(("stored SHA-1".to_owned(), evidence::hex(&sha1)));
     }
     let header = all.iter().find_map(|sections| sections.header.as_deref()).map(columns).unwrap_or_default();
     let header2 = all.iter().find_map(|sections| sections.header2.as_deref()).map(columns).unwrap_or_default();

@@ -295,7 +295,7 @@ impl Reading {
             .split_last_chunk::<4>()
             .filter(|(digest, sum)| adler2::adler32_slice(digest) == u32::from_le_bytes(**sum));
         let (digest, _) = sound.ok_or_else(|| format!("the {name} does not have its checksum"))?;
-        self.fact(name, crate::digest::hex(digest));
+        self.fact(name, evidence::hex(digest));
         Ok(())
     }
 

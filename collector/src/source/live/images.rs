@@ -93,15 +93,15 @@ pub(super) fn describe(
         }
         at += read as u64;
     }
-    line.insert("sha256".to_owned(), crate::digest::hex(&whole.finalize()).into());
+    line.insert("sha256".to_owned(), evidence::hex(&whole.finalize()).into());
     if let Some(ranges) = ranges {
-        line.insert("image_sha256".to_owned(), crate::digest::hex(&image_256.finalize()).into());
-        line.insert("image_sha1".to_owned(), crate::digest::hex(&image_1.finalize()).into());
+        line.insert("image_sha256".to_owned(), evidence::hex(&image_256.finalize()).into());
+        line.insert("image_sha1".to_owned(), evidence::hex(&image_1.finalize()).into());
         if ranges[2].end - ranges[2].start > MOST_CERTIFICATES {
             let why = format!("the certificates take more than {MOST_CERTIFICATES} bytes");
             line.insert("certificates_error".to_owned(), why.into());
         } else if !certificates.is_empty() {
-            line.insert("certificates".to_owned(), crate::digest::hex(&certificates).into());
+            line.insert("certificates".to_owned(), evidence::hex(&certificates).into());
         }
     }
     Ok(())
@@ -138,11 +138,11 @@ mod tests {
             let line = said(&bytes);
             let entry = 0x98 + 112 + 32;
             let image = [&bytes[..0xD8], &bytes[0xDC..entry], &bytes[entry + 8..length - certificates]].concat();
-            assert_eq!(line["sha256"], crate::digest::hex(&Sha256::digest(&bytes)));
-            assert_eq!(line["image_sha256"], crate::digest::hex(&Sha256::digest(&image)), "{length}");
-            assert_eq!(line["image_sha1"], crate::digest::hex(&Sha1::digest(&image)), "{length}");
+            assert_eq!(line["sha256"], evidence::hex(&Sha256::digest(&bytes)));
+            assert_eq!(line["image_sha256"], evidence::hex(&Sha256::digest(&image)), "{length}");
+            assert_eq!(line["image_sha1"], evidence::hex(&Sha1::digest(&image)), "{length}");
             let kept = line.get("certificates").map_or("", |text| text.as_str().unwrap());
-            assert_eq!(kept, crate::digest::hex(&bytes[length - certificates..]));
+            assert_eq!(kept, evidence::hex(&bytes[length - certificates..]));
         }
     }
 

@@ -398,7 +398,7 @@ fn task(cache: &sys::Key, id: &str) -> Map<String, Value> {
     }
     for (name, value) in [("actions", "Actions"), ("dynamic_info", "DynamicInfo"), ("triggers", "Triggers")] {
         if let Some(bytes) = key.value(value).transpose() {
-            put(&mut line, name, bytes.map(|bytes| crate::digest::hex(&bytes)));
+            put(&mut line, name, bytes.map(|bytes| evidence::hex(&bytes)));
         }
     }
     line

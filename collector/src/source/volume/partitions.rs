@@ -5,6 +5,7 @@
 
 use super::kind_at;
 use crate::source::{PartitionId, VolumeKind};
+use evidence::le::{u32_or_0, u64_or_0};
 use evidence::{Bytes, Problem, ProblemKind, Stage, guid_text};
 use std::collections::BTreeSet;
 use std::io;
@@ -80,14 +81,6 @@ pub(crate) struct Partitions {
 /// Most partitions that are followed.
 const MAX_PARTITIONS: usize = 256;
 const SECTOR_SIZES: [u64; 2] = [512, 4096];
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
-}
 
 /// Reads exactly this many bytes, or says that they are not there.
 fn read(bytes: &dyn Bytes, offset: u64, length: usize) -> io::Result<Option<Vec<u8>>> {
@@ -188,17 +181,17 @@ fn gpt_header(disk: &dyn Bytes, sector: u64, lba: u64) -> Option<GptHeader> {
     if &block[..8] != b"EFI PART" {
         return None;
     }
-    let length = u32_at(&block, 12) as usize;
-    let stored = u32_at(&block, 16);
+    let length = u32_or_0(&block, 12) as usize;
+    let stored = u32_or_0(&block, 16);
     block[16..20].fill(0);
-    let intact = (92..=512).contains(&length) && crc32(&block[..length]) == stored && u64_at(&block, 24) == lba;
+    let intact = (92..=512).contains(&length) && crc32(&block[..length]) == stored && u64_or_0(&block, 24) == lba;
     Some(GptHeader {
         sector,
-        alternate: u64_at(&block, 32),
-        entries_at: u64_at(&block, 72),
-        count: u32_at(&block, 80),
-        entry_size: u32_at(&block, 84),
-        entries_crc: u32_at(&block, 88),
+        alternate: u64_or_0(&block, 32),
+        entries_at: u64_or_0(&block, 72),
+        count: u32_or_0(&block, 80),
+        entry_size: u32_or_0(&block, 84),
+        entries_crc: u32_or_0(&block, 88),
         intact,
     })
 }
@@ -217,7 +210,7 @@ impl GptHeader {
             .chunks_exact(size)
             .filter(|entry| entry[..16] != [0; 16])
             .filter_map(|entry| {
-                let (first, last) = (u64_at(entry, 32), u64_at(entry, 40));
+                let (first, last) = (u64_or_0(entry, 32), u64_or_0(entry, 40));
                 let sectors = last.checked_sub(first)?.checked_add(1)?;
                 Some(Partition {
                     offset: first.checked_mul(self.sector)?,
@@ -281,7 +274,7 @@ fn find_mbr(disk: &dyn Bytes, sector: u64, problems: &mut Vec<Problem>) -> Vec<P
         if !matches!(mbr[at], 0 | 0x80) {
             return Vec::new();
         }
-        let (kind, first, sectors) = (mbr[at + 4], u32_at(&mbr, at + 8), u32_at(&mbr, at + 12));
+        let (kind, first, sectors) = (mbr[at + 4], u32_or_0(&mbr, at + 8), u32_or_0(&mbr, at + 12));
         match kind {
             0 => {}
             _ if sectors == 0 => {}
@@ -302,7 +295,7 @@ fn find_mbr(disk: &dyn Bytes, sector: u64, problems: &mut Vec<Problem>) -> Vec<P
     for base in extended {
         follow_ebrs(disk, sector, u64::from(base), &mut partitions, problems);
     }
-    let signature = u32_at(&mbr, 440);
+    let signature = u32_or_0(&mbr, 440);
     for partition in &mut partitions {
         partition.id = Some(PartitionId::Mbr { signature, offset: partition.offset });
     }
@@ -341,16 +334,16 @@ fn follow_ebrs(disk: &dyn Bytes, sector: u64, base: u64, partitions: &mut Vec<Pa
                 return;
             }
         };
-        let (first, sectors) = (u64::from(u32_at(&record, 454)), u64::from(u32_at(&record, 458)));
+        let (first, sectors) = (u64::from(u32_or_0(&record, 454)), u64::from(u32_or_0(&record, 458)));
         if record[450] != 0 && sectors != 0 {
             let usage = Usage::of_mbr(record[450]);
             let (offset, length) = ((at + first) * sector, sectors * sector);
             partitions.push(Partition { offset, length, id: None, usage });
         }
-        if record[466] == 0 || u32_at(&record, 474) == 0 {
+        if record[466] == 0 || u32_or_0(&record, 474) == 0 {
             return;
         }
-        at = base + u64::from(u32_at(&record, 470));
+        at = base + u64::from(u32_or_0(&record, 470));
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Reference: J. Metz, *Volume Shadow Snapshot (VSS) format*, "Volume header" and "Catalog".
 
+use evidence::le::u64_or_0;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::collections::BTreeSet;
 
@@ -14,10 +15,6 @@ const BLOCK: usize = 16 << 10;
 /// Windows keeps at most 512 copies of a volume; a block has room for more than 60.
 const MAX_BLOCKS: usize = 64;
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
-
 /// The problem that the shadow copies of an NTFS volume are not searched, where it has any.
 pub(super) fn problem(volume: &dyn Bytes, item: &str) -> Option<Problem> {
     let mut header = [0; 56];
@@ -25,7 +22,7 @@ pub(super) fn problem(volume: &dyn Bytes, item: &str) -> Option<Problem> {
     if read < header.len() || header[..16] != MARK {
         return None;
     }
-    let what = match copies(volume, u64_at(&header, 48)) {
+    let what = match copies(volume, u64_or_0(&header, 48)) {
         Some(0) => return None,
         Some(1) => "one shadow copy is on the volume and is not searched".to_owned(),
         Some(count) => format!("{count} shadow copies are on the volume and are not searched"),
@@ -58,8 +55,8 @@ fn copies(volume: &dyn Bytes, catalogue: u64) -> Option<usize> {
             return None;
         }
         // Each copy has one entry of type 2 that names it.
-        count += block[128..].chunks_exact(128).filter(|entry| u64_at(entry, 0) == 2).count();
-        at = u64_at(&block, 40);
+        count += block[128..].chunks_exact(128).filter(|entry| u64_or_0(entry, 0) == 2).count();
+        at = u64_or_0(&block, 40);
     }
     Some(count)
 }

@@ -410,6 +410,6 @@ fn the_fixtures_have_their_stored_digests() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07").with_extension(extension);
         let Disk { bytes, integrity, .. } = disk_at(&path).unwrap();
         let computed = <[u8; 16] as From<_>>::from(<md5::Md5 as md5::Digest>::digest(whole(&*bytes)));
-        assert_eq!(integrity.digests[0], ("MD5", crate::digest::hex(&computed)), "{extension}");
+        assert_eq!(integrity.digests[0], ("MD5", evidence::hex(&computed)), "{extension}");
     }
 }

@@ -1,6 +1,7 @@
 //! How far a file is what its name, or else its first bytes, say: by signature, lengths and checksums of its format.
 
 use evidence::Bytes;
+use evidence::le::{u16_at, u32_at};
 use std::io;
 
 /// What is known of one copy of a file. A greater one is more readable.
@@ -109,14 +110,6 @@ fn by_content(head: &[u8]) -> Option<Kind> {
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?).into())
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
-
 fn is_whole(kind: Kind, head: &[u8], bytes: &dyn Bytes) -> bool {
     let length = bytes.len();
     match kind {
@@ -147,7 +140,7 @@ fn is_whole_hive(head: &[u8], length: u64) -> bool {
 fn is_whole_log(head: &[u8], length: u64) -> Option<bool> {
     let mut crc = flate2::Crc::new();
     crc.update(head.get(..120)?);
-    let chunks = u16_at(head, 42)?;
+    let chunks = u64::from(u16_at(head, 42)?);
     Some(u32_at(head, 124)? == crc.sum() && FIRST as u64 + chunks * CHUNK as u64 <= length)
 }
 
@@ -160,8 +153,8 @@ fn is_whole_program(head: &[u8], bytes: &dyn Bytes) -> Option<bool> {
     if !headers.starts_with(b"PE\0\0") {
         return Some(false);
     }
-    let sections = 24 + usize::try_from(u16_at(&headers, 20)?).ok()?;
-    for index in 0..usize::try_from(u16_at(&headers, 6)?).ok()? {
+    let sections = 24 + usize::from(u16_at(&headers, 20)?);
+    for index in 0..usize::from(u16_at(&headers, 6)?) {
         let Some(section) = headers.get(sections + index * 40..).and_then(|rest| rest.get(..40)) else { break };
         if u64::from(u32_at(section, 16)?) + u64::from(u32_at(section, 20)?) > bytes.len() {
             return Some(false);
