@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
@@ -38,6 +39,8 @@ struct Lazy<'a> {
     opened: OnceLock<Result<Box<dyn Content>, String>>,
     size: u64,
     stored_ranges: &'a [StoredRange],
+    /// What could not be read when it was acquired: zeros here, as in the bundle, and not tried again.
+    unreadable: &'a [Range<u64>],
     /// The first error of reading.
     failed: OnceLock<String>,
     /// The earlier part of the collection that holds it, and the object there.
@@ -54,6 +57,7 @@ impl<'a> Lazy<'a> {
             opened: OnceLock::new(),
             size: kept.item.size,
             stored_ranges: &kept.item.stored_ranges,
+            unreadable: &kept.unreadable,
             failed: OnceLock::new(),
             earlier: resume.zip(kept.held).map(|(resume, part)| (resume, part, Cow::Borrowed(&kept.item))),
         }
@@ -79,6 +83,7 @@ impl<'a> Lazy<'a> {
                 opened: OnceLock::new(),
                 size: item.size,
                 stored_ranges: &[],
+                unreadable: &[],
                 failed: OnceLock::new(),
                 earlier: None,
             };
@@ -94,6 +99,7 @@ impl<'a> Lazy<'a> {
             opened: OnceLock::new(),
             size,
             stored_ranges: &[],
+            unreadable: &[],
             failed: OnceLock::new(),
             earlier: None,
         };
@@ -171,7 +177,17 @@ impl Bytes for Lazy<'_> {
         self.size
     }
 
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read_at(&self, offset: u64, mut buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(range) = self.unreadable.iter().find(|range| offset < range.end) {
+            let is_bad = range.start <= offset;
+            let end = if is_bad { range.end } else { range.start };
+            let most = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
+            buffer = &mut buffer[..most];
+            if is_bad {
+                buffer.fill(0);
+                return Ok(most);
+            }
+        }
         self.content()?.read_at(offset, buffer).inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 self.failed.get_or_init(|| error.to_string());
@@ -184,6 +200,9 @@ impl Bytes for Lazy<'_> {
     }
 
     fn as_slice(&self) -> Option<&[u8]> {
+        if !self.unreadable.is_empty() {
+            return None;
+        }
         self.content().ok()?.as_slice()
     }
 }

@@ -686,6 +686,7 @@ impl Run<'_> {
         let volume = job.wanted.located.volume;
         let found = &job.wanted.located.found;
         let deleted = found.recovery.is_some().then(|| Box::new(found.clone()));
+        let unreadable = stored.unreadable();
         let (item, problems) = stored.into_item(self.request.source, job);
         if self.request.source.volumes[volume].0.kind == VolumeKind::Live {
             self.volatile_is_due(item.stored_size);
@@ -715,7 +716,8 @@ impl Run<'_> {
         self.act("acquire", &path, result, &about)?;
         // The journal has them with the object.
         self.problems.extend(problems);
-        self.objects.push(&key, &Kept { item, volume, full_path: key.1.clone(), deleted, held: None })?;
+        let full_path = key.1.clone();
+        self.objects.push(&key, &Kept { item, volume, full_path, deleted, held: None, unreadable })?;
         self.tell(Step::Acquire, &path, self.objects.len() as u64, total);
         Ok(())
     }

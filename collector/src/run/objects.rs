@@ -12,6 +12,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::io::{self, BufRead};
+use std::ops::Range;
 
 /// An object that is in the bundle, or that was tried.
 #[derive(Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(crate) struct Kept {
     /// The earlier part of the collection that holds it; it is then not in this bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held: Option<usize>,
+    /// What of it could not be read, in order. It is not read again: it is zeros, as in the bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unreadable: Vec<Range<u64>>,
 }
 
 /// What was learned of an object after it was acquired.

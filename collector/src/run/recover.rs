@@ -447,7 +447,7 @@ impl<'a> Salvage<'a> {
     fn keep(&mut self, item: Item) -> io::Result<()> {
         let full_path = item.exact_path().to_owned();
         let key = (0, full_path.clone(), None);
-        self.objects.push(&key, &Kept { item, volume: 0, full_path, deleted: None, held: None })
+        self.objects.push(&key, &Kept { item, volume: 0, full_path, deleted: None, held: None, unreadable: Vec::new() })
     }
 
     fn seal(mut self) -> io::Result<Done> {

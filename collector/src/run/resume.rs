@@ -198,7 +198,7 @@ impl Resume {
         let (_, full_path, deleted) = wanted.key();
         let (part, item) = self.find(&source.volumes[volume].0.id, exact, deleted)?;
         let deleted = deleted.is_some().then(|| Box::new(wanted.located.found.clone()));
-        Some(Kept { item, volume, full_path, deleted, held: Some(part) })
+        Some(Kept { item, volume, full_path, deleted, held: Some(part), unreadable: Vec::new() })
     }
 
     /// The object of this path that an earlier part holds whole, and which part that is.

@@ -8,6 +8,7 @@ use crate::source::{Content, Found, Source};
 use crate::zip::writer::Packed;
 use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage, hex};
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 /// What became of an object.
@@ -210,6 +211,11 @@ impl Stored {
     /// Bytes in the payload.
     pub(crate) fn stored_size(&self) -> u64 {
         self.outcome.as_ref().map_or(0, |outcome| outcome.stored_size)
+    }
+
+    /// What of the object could not be read.
+    pub(crate) fn unreadable(&self) -> Vec<Range<u64>> {
+        self.outcome.as_ref().map(|outcome| outcome.bad.clone()).unwrap_or_default()
     }
 
     fn problems(&self, job: &Job) -> Vec<Problem> {

@@ -182,6 +182,29 @@ fn unreadable_parts_are_told_and_the_rest_is_kept() {
 }
 
 #[test]
+fn what_could_be_read_of_a_damaged_file_is_asked_what_it_names() {
+    let source = FaultyTree::new(vec![
+        ("bad", Faulty::new(b"0123".repeat(1000)).bad(&[512..600, 2048..2049])),
+        ("gone", Faulty::new(vec![1; 100]).gone_after(0)),
+    ])
+    .source();
+    let mut expected = b"0123".repeat(1000);
+    expected[512..1024].fill(0);
+    expected[2048..2560].fill(0);
+    let asked = AtomicU64::new(0);
+    let leads = |acquired: &AcquiredItem<'_>| {
+        assert!(acquired.bytes.read_all(1 << 20).unwrap().unwrap() == expected, "{}", acquired.item.original_path);
+        assert!(acquired.bytes.as_slice().is_none());
+        asked.fetch_add(1, Ordering::Relaxed);
+        Vec::new()
+    };
+    let (_folder, collected) = collect_named(&source, &leads, &AtomicBool::new(false), &Silent);
+    assert_eq!(asked.into_inner(), 1);
+    let unread = collected.problems.iter().filter(|problem| problem.what.contains(evidence::LEADS_UNREAD)).count();
+    assert_eq!(unread, 0, "{:?}", collected.problems);
+}
+
+#[test]
 fn a_file_that_changes_while_it_is_read_is_read_once_more_and_told() {
     let said = |changes| {
         let tree = FaultyTree::new(vec![("a", Faulty::new(b"a".to_vec()))]).changing(changes);
