@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-mod containers;
+pub(crate) mod containers;
 mod foreign;
-mod images;
+pub(crate) mod images;
 mod leads;
 mod tampering;
 

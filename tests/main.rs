@@ -14,6 +14,9 @@ mod deploy;
 mod hosts;
 #[cfg(test)]
 #[cfg(unix)]
+mod killed;
+#[cfg(test)]
+#[cfg(unix)]
 mod live;
 #[cfg(test)]
 #[path = "../artifacts/src/formats/hive/long_hive.rs"]

@@ -30,7 +30,7 @@ fn paths(bundle: &Path) -> BTreeSet<String> {
     BundleReader::open(bundle).unwrap().items().to_vec().into_iter().map(|item| item.original_path).collect()
 }
 
-fn sha256(path: &Path) -> String {
+pub(crate) fn sha256(path: &Path) -> String {
     use sha2::Digest;
     sha2::Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -84,7 +84,7 @@ fn in_parts(source: &Path, folder: &Path, signal: &str) -> [PathBuf; 2] {
 }
 
 /// A report without what names its bundle.
-fn without_names(case: &Path) -> Value {
+pub(crate) fn without_names(case: &Path) -> Value {
     let mut report = json(&case.join("report.json"));
     let bundle = report["bundle"].as_object_mut().unwrap();
     for name in ["file", "bag", "archive_sha256", "sha256", "collected", "parts"] {

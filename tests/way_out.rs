@@ -1,27 +1,20 @@
-//! Collections that do not come to their end: killed, told to end, on a full medium, on one that goes away; what they
-//! leave is recovered and gone on with.
-//!
-//! `COMTRAIL_KILLS=200` kills as often, and collects a source of 1 GiB instead of a small one.
+//! Collections that do not come to their end: told to end, on a full medium, on one that goes away; what they leave is
+//! recovered and gone on with.
 
 // Most of these tests need signals and file systems of Unix, and so does what they share.
 #![cfg_attr(windows, allow(dead_code, unused_imports))]
 
 use crate::program::{comtrail, text};
 use collector::{BundleReader, Resume, Silent};
-use evidence::{Item, ItemId, ItemStatus, Locator};
+use evidence::{Item, ItemId};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-fn kills() -> Option<u32> {
-    std::env::var("COMTRAIL_KILLS").ok().map(|text| text.parse().unwrap())
-}
-
-/// A triage archive of logs: many short ones, one of `length` bytes that are mostly zeros, and one whose checksum is wrong,
-/// which stands for a file with unreadable sectors.
+/// A triage archive of logs: many short ones, one of `length` bytes that are mostly zeros, and one whose checksum is wrong.
 fn archive(folder: &Path, length: u64) -> PathBuf {
     let path = folder.join("triage.zip");
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
@@ -61,27 +54,18 @@ fn archive(folder: &Path, length: u64) -> PathBuf {
     path
 }
 
-/// The objects of a bundle by path, without their numbers, and the ranges that the problems of each name.
-type Objects = BTreeMap<String, (Item, Vec<Locator>, Vec<String>)>;
-
-fn objects(bundle: &Path) -> Objects {
-    let reader = BundleReader::open(bundle).unwrap();
-    let mut objects = Objects::new();
-    for item in reader.items().to_vec() {
-        let said: Vec<_> = reader.failures().iter().filter(|one| one.item == item.original_path).collect();
-        let ranges = said.iter().filter_map(|one| one.locator.clone()).collect();
-        let words = said.iter().map(|one| one.what.clone()).collect();
-        objects.insert(item.original_path.clone(), (Item { id: ItemId(0), ..item }, ranges, words));
-    }
-    objects
+/// The objects of a bundle by path, without their numbers.
+fn objects(bundle: &Path) -> BTreeMap<String, Item> {
+    let items = BundleReader::open(bundle).unwrap().items().to_vec();
+    items.into_iter().map(|item| (item.original_path.clone(), Item { id: ItemId(0), ..item })).collect()
 }
 
-fn verifies(bundle: &Path) {
+pub(crate) fn verifies(bundle: &Path) {
     let report = collector::verify(bundle, 2, &AtomicBool::new(false), &Silent).unwrap();
     assert!(report.is_right(), "{}: {:?}", bundle.display(), report.wrong);
 }
 
-fn collect(source: &Path, bundle: &Path) -> Child {
+pub(crate) fn collect(source: &Path, bundle: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_comtrail"))
         .args(["collect", text(source), "-o", text(bundle), "--quiet"])
         .stderr(Stdio::piped())
@@ -89,93 +73,7 @@ fn collect(source: &Path, bundle: &Path) -> Child {
         .unwrap()
 }
 
-/// Whether an object says that it is not known whether all of it was read.
-fn says_not_known(words: &[String]) -> bool {
-    words.iter().any(|what| what.contains("not known whether all of it was read"))
-}
-
-#[cfg(unix)]
-#[test]
-fn b2_what_a_kill_at_a_random_moment_leaves_is_recovered_and_gone_on_with() {
-    let folder = tempfile::tempdir().unwrap();
-    let source = archive(folder.path(), kills().map_or(96 << 20, |_| 1 << 30));
-    let began = Instant::now();
-    let whole = folder.path().join("whole.zip");
-    assert_eq!(collect(&source, &whole).wait().unwrap().code(), Some(2), "one log is damaged");
-    let took = began.elapsed();
-    let expected = objects(&whole);
-    assert_eq!(expected.len(), 43);
-    assert_eq!(expected[r"C:\Windows\System32\winevt\Logs\Small20bad.evtx"].0.status, ItemStatus::Partial);
-    let mut state = 0x2545_F491_4F6C_DD1Du64;
-    let (mut left_nothing, mut recovered_some) = (0, 0);
-    for number in 0..kills().unwrap_or(10) {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let after = took.mul_f64((state >> 40) as f64 / f64::from(1u32 << 24));
-        let bundle = folder.path().join(format!("{number}.zip"));
-        let partial = folder.path().join(format!("{number}.zip.partial"));
-        let mut child = collect(&source, &bundle);
-        std::thread::sleep(after);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if !partial.exists() {
-            left_nothing += 1;
-            continue;
-        }
-        let made = folder.path().join(format!("{number}-recovered.zip"));
-        let output = comtrail(&["recover", text(&partial), "-o", text(&made), "--quiet"]);
-        assert_eq!(output.status.code(), Some(2), "{after:?}: {}", String::from_utf8_lossy(&output.stderr));
-        assert!(partial.exists(), "the unfinished bundle stays");
-        verifies(&made);
-        let got = objects(&made);
-        for (path, (item, ranges, words)) in &got {
-            let (item_of_whole, ranges_of_whole, _) = &expected[path];
-            assert_eq!(item.times, item_of_whole.times, "{path}");
-            assert!(
-                says_not_known(words) || (item, ranges) == (item_of_whole, ranges_of_whole),
-                "{after:?}: {path}: {words:?}\n{item:?}\n{item_of_whole:?}"
-            );
-        }
-        recovered_some += u32::from(!got.is_empty());
-        goes_on(&source, &made, &got, &expected);
-        for path in [partial, made] {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-    println!("{left_nothing} kills left nothing, {recovered_some} some objects");
-    assert!(recovered_some > 0);
-}
-
-/// Goes on with a recovered bundle: nothing that it holds whole is read again, and nothing is missing then.
-fn goes_on(source: &Path, first: &Path, got: &Objects, expected: &Objects) {
-    let output = comtrail(&["collect", text(source), "--resume", text(first), "--quiet"]);
-    assert!(matches!(output.status.code(), Some(0 | 2)), "{}", String::from_utf8_lossy(&output.stderr));
-    let name = format!("{}-part2.zip", first.file_stem().unwrap().to_str().unwrap());
-    let second = first.with_file_name(name);
-    verifies(&second);
-    let more = objects(&second);
-    for (path, (item, ranges, _)) in expected {
-        let kept = got.get(path).filter(|(_, _, words)| !says_not_known(words));
-        assert_ne!(kept.is_some(), more.contains_key(path), "{path} is in one of the parts");
-        let (of_part, ranges_of_part, _) = kept.or_else(|| more.get(path)).unwrap();
-        assert_eq!((of_part, ranges_of_part), (item, ranges), "{path}");
-    }
-    let archive_sha256 = sha256(first);
-    let first_line = member(&second, "metadata/actions.jsonl").lines().next().unwrap().to_owned();
-    let action: serde_json::Value = serde_json::from_str(&first_line).unwrap();
-    assert_eq!(action["first_part_archive_sha256"], archive_sha256.as_str());
-    let info = member(first, "bag-info.txt");
-    let head = info.lines().find_map(|line| line.strip_prefix("Collector-Action-Log-SHA256: ")).unwrap();
-    assert_eq!(action["first_part_log_sha256"], head);
-    assert!(member(&second, "bag-info.txt").contains("Bag-Group-Identifier: "));
-    std::fs::remove_file(second).unwrap();
-}
-
-fn sha256(path: &Path) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn member(bundle: &Path, name: &str) -> String {
+pub(crate) fn member(bundle: &Path, name: &str) -> String {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
     let is_it = |archive: &mut zip::ZipArchive<_>, index: &usize| {
         archive.by_index(*index).unwrap().name().unwrap().ends_with(&format!("/{name}"))
@@ -309,7 +207,7 @@ fn b1_a_small_file_system_of_any_size_keeps_what_it_had_room_for() {
         assert_eq!(output.status.code(), Some(2), "{kibibytes}: {said}");
         verifies(&bundle);
         let got = objects(&bundle);
-        assert!(got.iter().all(|(path, (item, ..))| expected[path].0 == *item), "{kibibytes}");
+        assert!(got.iter().all(|(path, item)| expected[path] == *item), "{kibibytes}");
         let is_complete = member(&bundle, "bag-info.txt").contains("Collector-Status: complete");
         assert_eq!(is_complete, got.len() == expected.len(), "{kibibytes}");
         seen.push(Some(got.len()));

@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
 const MIB: usize = 1 << 20;
-const RECORD: usize = 1024;
-const CLUSTER: usize = 4096;
+pub(crate) const RECORD: usize = 1024;
+pub(crate) const CLUSTER: usize = 4096;
 /// Bytes of the large volume, and from where on files lie in it.
 const LARGE: u64 = 5 << 30;
 const FAR: u64 = (4 << 30) + (300 << 20);
@@ -159,7 +159,7 @@ fn the_files_of_one_disk_in_a_folder_are_one_host() {
 }
 
 /// A file record without its fix-ups, which stand at the end of each sector in the file.
-fn without_fixups(stored: &[u8]) -> Vec<u8> {
+pub(crate) fn without_fixups(stored: &[u8]) -> Vec<u8> {
     let mut record = stored.to_vec();
     let array = usize::from(u16::from_le_bytes([record[4], record[5]]));
     for sector in 1..=RECORD / 512 {
@@ -168,7 +168,7 @@ fn without_fixups(stored: &[u8]) -> Vec<u8> {
     record
 }
 
-fn with_fixups(mut record: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_fixups(mut record: Vec<u8>) -> Vec<u8> {
     let array = usize::from(u16::from_le_bytes([record[4], record[5]]));
     for sector in 1..=RECORD / 512 {
         record.copy_within(sector * 512 - 2..sector * 512, array + 2 * sector);
@@ -177,12 +177,12 @@ fn with_fixups(mut record: Vec<u8>) -> Vec<u8> {
     record
 }
 
-fn le32(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn le32(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
 }
 
 /// The clusters of a non-resident attribute, in order.
-fn clusters(attribute: &[u8]) -> Vec<u64> {
+pub(crate) fn clusters(attribute: &[u8]) -> Vec<u64> {
     let mut at = usize::from(u16::from_le_bytes([attribute[32], attribute[33]]));
     let (mut clusters, mut place) = (Vec::new(), 0i64);
     while attribute[at] != 0 {
@@ -199,7 +199,7 @@ fn clusters(attribute: &[u8]) -> Vec<u64> {
 }
 
 /// Runs of clusters as an attribute stores them.
-fn mapping(runs: &[(u64, u64)]) -> Vec<u8> {
+pub(crate) fn mapping(runs: &[(u64, u64)]) -> Vec<u8> {
     let (mut pairs, mut before) = (Vec::new(), 0i64);
     for (place, length) in runs {
         let place = i64::try_from(*place).unwrap();
