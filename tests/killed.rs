@@ -7,7 +7,7 @@
 mod image;
 
 use crate::parts::{sha256, without_names};
-use crate::program::{comtrail, text};
+use crate::program::{comtrail, fixture_host, text};
 use crate::way_out::{collect, member, verifies};
 use collector::BundleReader;
 use evidence::{Item, ItemId, ItemStatus, Locator, Problem};
@@ -238,4 +238,49 @@ fn b2_what_a_kill_at_a_random_moment_leaves_is_recovered_and_gone_on_with() {
         whole.objects.len()
     );
     assert!(kept.len() as u32 > kills / 2 && kept.iter().any(|count| *count > 0));
+}
+
+#[test]
+fn without_a_journal_it_is_computed_which_artifact_an_object_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, partial, made] = ["whole.zip", "lost.zip.partial", "made.zip"].map(|name| folder.path().join(name));
+    collect(&fixture_host(), &whole).wait().unwrap();
+    std::fs::copy(&whole, &partial).unwrap();
+    let output = comtrail(&["recover", text(&partial), "-o", text(&made), "--quiet"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    verifies(&made);
+    let (expected, got) = (objects(&whole), objects(&made));
+    assert_eq!(got.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    let mut by = std::collections::BTreeSet::new();
+    for (path, object) in &got {
+        assert!(object.says_not_known(), "{path}");
+        let (marks, ids): (Vec<String>, Vec<String>) =
+            object.item.wanted_by.iter().cloned().partition(|id| id.starts_with("recovered:"));
+        assert_eq!(marks.len(), 1, "{path}: {marks:?}");
+        by.extend(marks.clone());
+        match expected[path].item.wanted_by.as_slice() {
+            // What a record named is known by being a .NET program, or by being nothing else.
+            [lead] if lead == "lead" => match marks[0].as_str() {
+                "recovered:content" => assert_eq!(ids, ["assembly"], "{path}"),
+                _ => assert_eq!((ids, marks[0].as_str()), (vec!["lead".to_owned()], "recovered:rest"), "{path}"),
+            },
+            wanted_by => assert_eq!((ids.as_slice(), marks[0].as_str()), (wanted_by, "recovered:path"), "{path}"),
+        }
+        if marks[0] == "recovered:path" {
+            assert_eq!(object.item.companions, expected[path].item.companions, "{path}");
+        }
+    }
+    assert_eq!(by.len(), 3, "{by:?}");
+    let [of_whole, of_made] = ["of-whole", "of-made"].map(|name| folder.path().join(name));
+    comtrail(&["analyze", text(&whole), "-o", text(&of_whole), "--quiet"]);
+    assert_eq!(comtrail(&["analyze", text(&made), "-o", text(&of_made), "--quiet"]).status.code(), Some(2));
+    let [of_whole, of_made] = [of_whole, of_made].map(|case| without_names(&case));
+    for list in ["executions", "attempts", "registrations"] {
+        let [expected, got] = [&of_whole, &of_made].map(|report| report[list].as_array().unwrap());
+        assert!(!expected.is_empty() || list == "attempts");
+        let what = |list: &[Value]| -> Vec<(Value, Value)> {
+            list.iter().map(|one| (one["started"].clone(), one["clsid"].clone())).collect()
+        };
+        assert_eq!(what(got), what(expected), "{list}");
+    }
 }

@@ -16,6 +16,7 @@ pub(crate) fn recover(partial: &Path, output: &Path, common: &Common, out: &mut 
     let recovered = collector::recover(&RecoverRequest {
         partial,
         destination: output,
+        artifacts: artifacts::ALL,
         tool: &collect::this_program(),
         now: &collect::now,
         threads: collect::threads(common),

@@ -7,6 +7,7 @@
 
 use super::failures;
 use super::seal::About;
+use crate::run::Later;
 use crate::zip::writer::Output;
 use evidence::{Item, Problem};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,18 @@ pub(crate) struct Noted {
     pub(crate) problems: Vec<Value>,
 }
 
+/// What was learned later of an object that the journal already has.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Learned {
+    /// Its path, as [`Item::exact_path`] has it.
+    pub(crate) path: String,
+    /// File record number and sequence of a deleted file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mft: Option<(u64, u16)>,
+    #[serde(flatten)]
+    pub(crate) more: Later,
+}
+
 /// A line of the journal.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,6 +61,10 @@ pub(crate) enum Line {
     Reading(Box<Noted>),
     /// What became of an object.
     Object(Box<Noted>),
+    /// Who else asks for an object, or names it.
+    Learned(Box<Learned>),
+    /// What is wrong with the image as a whole, as far as it was read; the last such line counts.
+    Image(Vec<Value>),
     /// What went wrong with something else.
     Problem(Value),
 }
@@ -72,6 +89,11 @@ impl Journal {
         serde_json::to_writer(&mut self.held, line)?;
         self.held.push(b'\n');
         Ok((self.held.len() - before) as u64)
+    }
+
+    /// Adds what is wrong with the image as a whole so far.
+    pub(crate) fn image(&mut self, problems: &[Problem]) -> io::Result<()> {
+        self.add(&Line::Image(problems.iter().map(failures::to_json).collect())).map(|_| ())
     }
 
     /// Adds problems that belong to no object.
@@ -113,8 +135,13 @@ impl Noted {
 
     /// What went wrong with it.
     pub(crate) fn problems(&self) -> Vec<Problem> {
-        self.problems.iter().filter_map(failures::from_json).collect()
+        problems(&self.problems)
     }
+}
+
+/// Problems as the journal has them.
+pub(crate) fn problems(lines: &[Value]) -> Vec<Problem> {
+    lines.iter().filter_map(failures::from_json).collect()
 }
 
 /// Longest line that is read; the longest that is written has 1,000 unreadable ranges and as many stored ones.

@@ -5,7 +5,7 @@ mod tests;
 
 use super::lead_path::{self, LeadPath};
 use super::locate::{Key, Located, OTHER_COPY, Wanted, local_path, on_volume};
-use super::objects::{Kept, Objects, Place};
+use super::objects::{Kept, Later, Objects, Place};
 use super::resume::Resume;
 use crate::run::{AcquiredItem, CollectRequest, Run};
 use crate::source::{Content, Found, Source, Tree, Volume, VolumeKind};
@@ -21,9 +21,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 /// In `wanted_by`, for what a record names.
-const LEAD: &str = "lead";
+pub(super) const LEAD: &str = "lead";
 /// Names of records that are kept for one object.
-const MAX_NAMED_BY: usize = 20;
+pub(super) const MAX_NAMED_BY: usize = 20;
 /// Alternate streams of one file that are collected.
 const MAX_STREAMS: usize = 64;
 /// Deleted files of one path that are collected.
@@ -509,13 +509,11 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
         for key in keys {
             if run.objects.has(&key) {
                 let volume = &run.request.source.volumes[key.0].0;
-                let later = run.objects.later(&key);
-                add_named_by(&mut later.named_by, &named_by);
-                later.wanted_by.extend(wanted_by.iter().map(|id| (*id).to_owned()));
-                if later.named_as.len() < MAX_NAMED_BY && is_another_name(&path, &volume.original_path(&key.1), volume)
-                {
-                    later.named_as.insert(path.clone());
-                }
+                let is_another = is_another_name(&path, &volume.original_path(&key.1), volume);
+                let named_as = is_another.then(|| path.clone()).into_iter().collect();
+                let wanted_by = wanted_by.iter().map(|id| (*id).to_owned()).collect();
+                let named_by = named_by.clone();
+                run.learn(key, Later { wanted_by, named_by, named_as, ..Later::default() })?;
             } else if let Some(wanted) = wanted.get_mut(&key) {
                 add_named_by(&mut wanted.named_by, &named_by);
                 wanted.wanted_by.extend(&wanted_by);
@@ -616,7 +614,7 @@ fn resolve(
         if let Some(wanted) = wanted.get_mut(&owner) {
             wanted.companions.extend(companions);
         } else if run.objects.has(&owner) {
-            run.objects.later(&owner).companions.extend(companions);
+            run.learn(owner, Later { companions, ..Later::default() })?;
         }
     }
     Ok(keys)

@@ -6,6 +6,7 @@ mod leads;
 mod locate;
 mod objects;
 mod pattern;
+mod recognise;
 mod recover;
 mod resume;
 mod store;
@@ -15,6 +16,7 @@ pub use lead_path::LeadPath;
 #[cfg(test)]
 pub(crate) use locate::locate;
 pub use locate::{Located, first_located, hive_logs};
+pub(crate) use objects::Later;
 pub use recover::{RecoverRequest, Recovered, recover};
 pub use resume::Resume;
 
@@ -438,6 +440,10 @@ impl Run<'_> {
         let action = if request.resume.is_some() { "locate again" } else { "locate" };
         self.act(action, "", "ok", &[("objects", declared.count.into()), ("absent", problems.len().into())])?;
         self.note(problems);
+        for (_, tree) in &request.source.volumes {
+            self.note(tree.iter().flat_map(|tree| tree.take_problems()));
+        }
+        self.note_image()?;
         let mut declared = Some(declared).filter(|declared| declared.count > 0 || self.objects.since(from) > 0);
         let mut wanted = Vec::new();
         for round in 0.. {
@@ -687,6 +693,11 @@ impl Run<'_> {
         let found = &job.wanted.located.found;
         let deleted = found.recovery.is_some().then(|| Box::new(found.clone()));
         let unreadable = stored.unreadable();
+        if !unreadable.is_empty()
+            && let Err(error) = self.note_image()
+        {
+            self.stop(&error);
+        }
         let (item, problems) = stored.into_item(self.request.source, job);
         if self.request.source.volumes[volume].0.kind == VolumeKind::Live {
             self.volatile_is_due(item.stored_size);

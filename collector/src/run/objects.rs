@@ -1,6 +1,6 @@
 //! What became of each object, written down as it happens, so that a million of them take no more memory than a thousand.
 
-use super::leads::add_named_by;
+use super::leads::{MAX_NAMED_BY, add_named_by};
 use super::locate::Key;
 use crate::bundle::Sums;
 use crate::key_set::KeySet;
@@ -33,11 +33,16 @@ pub(crate) struct Kept {
 }
 
 /// What was learned of an object after it was acquired.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Later {
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) wanted_by: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) named_by: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) named_as: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) companions: BTreeSet<String>,
 }
 
@@ -97,9 +102,14 @@ impl Objects {
         self.lines.push(&line)
     }
 
-    /// What was learned of an object that was tried already.
-    pub(crate) fn later(&mut self, key: &Key) -> &mut Later {
-        self.later.entry(key.clone()).or_default()
+    /// Takes what was learned of an object that was tried already.
+    pub(crate) fn learn(&mut self, key: Key, more: Later) {
+        let later = self.later.entry(key).or_default();
+        add_named_by(&mut later.named_by, &more.named_by);
+        later.wanted_by.extend(more.wanted_by);
+        let left = MAX_NAMED_BY.saturating_sub(later.named_as.len());
+        later.named_as.extend(more.named_as.into_iter().take(left));
+        later.companions.extend(more.companions);
     }
 
     /// The objects from this place on, some at a time.
@@ -169,7 +179,7 @@ impl Objects {
 impl Kept {
     /// What tells it apart, as [`super::locate::Wanted::key`].
     fn key(&self) -> Key {
-        let reference = self.deleted.as_ref().and_then(|found| found.mft);
+        let reference = self.item.recovery.and(self.item.mft_entry.zip(self.item.mft_sequence));
         (self.volume, self.full_path.clone(), reference)
     }
 }

@@ -5,6 +5,7 @@
 //! read, and stays.
 
 use super::objects::{Kept, Objects};
+use super::recognise::Undescribed;
 use super::{ReadBack, pool, read_back};
 use crate::bundle::journal::{self, Line, Noted, journal_of};
 use crate::bundle::{About, ActionLog, BagInfo, Destination, Status, Sums, ToolFacts, VerifyReport, Writer, seal};
@@ -12,11 +13,12 @@ use crate::digest::{Digested, Digests, Which};
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
+use crate::source::{Volume, VolumeKind};
 use crate::spill::Spill;
 use crate::zip::salvage::Local;
 use evidence::{
-    Bytes, FileTimes, Filetime, Item, ItemId, ItemStatus, Method, Problem, ProblemKind, Problems, Stage, StoredRange,
-    hex, name,
+    Artifact, Bytes, FORMAT_HEAD, FileTimes, Filetime, Item, ItemId, ItemStatus, Method, Problem, ProblemKind,
+    Problems, Stage, StoredRange, hex, name,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
@@ -29,6 +31,8 @@ pub struct RecoverRequest<'a> {
     pub partial: &'a Path,
     /// The bundle to be created.
     pub destination: &'a Path,
+    /// What the objects may be wanted for, where nothing says it.
+    pub artifacts: &'a [&'a Artifact],
     /// The program.
     pub tool: &'a ToolFacts,
     /// The clock.
@@ -163,6 +167,8 @@ struct Done {
 struct Copied {
     digested: Digested,
     length: u64,
+    /// How it begins.
+    head: Vec<u8>,
     /// Why the reading ended before the end.
     error: Option<String>,
 }
@@ -188,9 +194,12 @@ struct Salvage<'a> {
     broken_actions: u64,
     objects: Objects,
     problems: Problems,
+    /// What was wrong with the image as a whole.
+    image: Vec<Problem>,
     taken: HashSet<String>,
     /// Objects whose action has not been seen yet.
     unlogged: BTreeMap<String, Vec<Item>>,
+    undescribed: Undescribed,
     /// Objects that were begun, by where they lie.
     begun: BTreeMap<u64, Box<Noted>>,
     /// Where what the journal describes ends.
@@ -220,8 +229,10 @@ impl<'a> Salvage<'a> {
             broken_actions: 0,
             objects: Objects::new(spill),
             problems: Problems::default(),
+            image: Vec::new(),
             taken: HashSet::new(),
             unlogged: BTreeMap::new(),
+            undescribed: Undescribed::default(),
             begun: BTreeMap::new(),
             end: 0,
             journal: None,
@@ -241,6 +252,8 @@ impl<'a> Salvage<'a> {
                         self.broken_actions += 1;
                     }
                 }
+                Line::Learned(learned) => self.objects.learn((0, learned.path, learned.mft), learned.more),
+                Line::Image(problems) => self.image = journal::problems(&problems),
                 Line::Problem(problem) => self.problems.extend(crate::bundle::problem_of(&problem)),
                 Line::Reading(noted) => {
                     self.begun.insert(noted.at.unwrap_or_default(), noted);
@@ -342,12 +355,16 @@ impl<'a> Salvage<'a> {
         let said =
             |kind, what: String, effect| Problem::new(Stage::Bundle, kind, item.original_path.clone(), what, effect);
         match copied {
-            Ok(Copied { digested, length, error }) => {
+            Ok(Copied { digested, length, head, error }) => {
                 let ended = error.map(|error| format!("; what is there of it ends at byte {length}: {error}"));
                 let what = format!("{NOT_KNOWN}{}", ended.unwrap_or_default());
                 let effect = "its absence of anything says nothing; its digest is that of the bytes that are there";
                 self.problems.push(said(ProblemKind::Interrupted, what, effect));
                 self.counts.not_known += 1;
+                if item.wanted_by.is_empty() {
+                    let (volume, path) = original_path(bundle_path);
+                    self.undescribed.add(&volume, &path, length, &head);
+                }
                 item.bundle_path = Some(bundle_path.to_owned());
                 item.status = ItemStatus::Partial;
                 item.stored_size = length;
@@ -403,7 +420,7 @@ impl<'a> Salvage<'a> {
         let mut content = local.content(self.bytes).take(size.saturating_add(1));
         let mut stream = self.writer.stream(bundle_path, size, local.is_stored())?;
         let (mut digests, mut crc) = (Digests::new(Which { sha512: self.sha512, program: false }), flate2::Crc::new());
-        let (mut length, mut error) = (0, None);
+        let (mut length, mut head, mut error) = (0, Vec::new(), None);
         let mut buffer = vec![0; 1 << 18];
         loop {
             match content.read(&mut buffer) {
@@ -411,6 +428,8 @@ impl<'a> Salvage<'a> {
                 Ok(read) => {
                     digests.update(&buffer[..read]);
                     crc.update(&buffer[..read]);
+                    let missing = FORMAT_HEAD - head.len().min(FORMAT_HEAD);
+                    head.extend_from_slice(&buffer[..read.min(missing)]);
                     length += read as u64;
                     stream.write_all(&buffer[..read])?;
                 }
@@ -432,7 +451,7 @@ impl<'a> Salvage<'a> {
         if error.is_none() && size != u64::MAX && length != size {
             error = Some(format!("it has {length} bytes instead of {size}"));
         }
-        let copied = Copied { digested: digests.finish(), length, error };
+        let copied = Copied { digested: digests.finish(), length, head, error };
         if accept(&copied) {
             stream.finish()?;
             self.end = self.end.max(local.end().unwrap_or(at + 4));
@@ -446,7 +465,7 @@ impl<'a> Salvage<'a> {
 
     fn keep(&mut self, item: Item) -> io::Result<()> {
         let full_path = item.exact_path().to_owned();
-        let key = (0, full_path.clone(), None);
+        let key = (0, full_path.clone(), item.recovery.and(item.mft_entry.zip(item.mft_sequence)));
         self.objects.push(&key, &Kept { item, volume: 0, full_path, deleted: None, held: None, unreadable: Vec::new() })
     }
 
@@ -486,8 +505,14 @@ impl<'a> Salvage<'a> {
             ("by", by.clone().into()),
             ("command_line", request.tool.command_line.clone().into()),
         ];
+        let host = self.about.as_ref().map(|about| &about.host);
+        let (undescribed, objects) = (std::mem::take(&mut self.undescribed), &mut self.objects);
+        undescribed.recognised(request.artifacts, host, self.spill, &mut |path, more| {
+            objects.learn((0, path, None), more);
+        })?;
         self.log.add((request.now)(), "recover", &file, result, &about)?;
         self.log_the_rest()?;
+        self.problems.extend(self.image);
         let problems = self.problems.into_vec();
         let (objects, payload, sums) = self.objects.finish(self.spill, 8 << 20)?;
         let mut about = self.about.unwrap_or_else(|| Box::new(unknown_bag(&self.root, request)));
@@ -513,6 +538,7 @@ fn cut(ranges: &mut Vec<StoredRange>, length: u64) {
 /// An object of which only its name in the bag is known.
 fn undescribed(bundle_path: &str) -> Item {
     let (volume, path) = original_path(bundle_path);
+    let path = volume_called(&volume).original_path(&path);
     Item {
         id: ItemId(0),
         original_path: name::shown(&path).into_owned(),
@@ -542,17 +568,17 @@ fn undescribed(bundle_path: &str) -> Item {
     }
 }
 
-/// The volume and the original path that a name in the bag stands for.
+/// The volume, and the path from its root, that a name in the bag stands for.
 fn original_path(bundle_path: &str) -> (String, String) {
     let mut parts = bundle_path.trim_start_matches("data/raw/").split('/').map(decoded);
     let volume = parts.next().unwrap_or_default();
-    let is_letter = volume.len() == 1 && volume.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let mut path = if is_letter { format!("{volume}:") } else { format!("{{{volume}}}") };
-    for part in parts {
-        path.push('\\');
-        path.push_str(&part);
-    }
-    (volume, path)
+    (volume, parts.map(|part| format!("\\{part}")).collect())
+}
+
+/// A volume of which only its id is known.
+pub(super) fn volume_called(id: &str) -> Volume {
+    let letter = id.chars().next().filter(|letter| id.len() == 1 && letter.is_ascii_alphabetic());
+    Volume { letter, ..Volume::new(id, VolumeKind::Unknown) }
 }
 
 /// A name as it was before it was encoded. What follows `=~` was not part of it.

@@ -1,13 +1,15 @@
 //! What keeps a collection whole when it does not come to its end: the journal, the room for the seal, and the stop when
 //! the destination takes nothing more.
 
+use super::locate::Key;
+use super::objects::Later;
 use super::{CollectRequest, Run};
-use crate::bundle::journal::{Journal, Line, Noted};
+use crate::bundle::journal::{Journal, Learned, Line, Noted};
 use crate::bundle::{Need, Output, Reserve};
 use crate::source::VolumeKind;
 use crate::spill::Spill;
 use crate::zip::writer::Packed;
-use evidence::{Item, Problem, ProblemKind, Stage};
+use evidence::{Item, Problem, ProblemKind, Stage, name};
 use std::io;
 
 /// The files that a collection writes.
@@ -24,6 +26,8 @@ pub(crate) struct WayOut {
     pub(super) need: Need,
     /// Bytes of the lines of objects.
     lines: u64,
+    /// What the journal has of the image as a whole.
+    image: Vec<Problem>,
     /// Why the destination took nothing more.
     pub(super) stopped: Option<String>,
     /// Why not even what failed could be taken back; nothing can be sealed then.
@@ -32,7 +36,15 @@ pub(crate) struct WayOut {
 
 impl WayOut {
     pub(super) fn new(journal: Box<dyn Output>, reserve: Reserve, need: Need) -> Self {
-        WayOut { journal: Journal::new(journal), reserve, need, lines: 0, stopped: None, broken: None }
+        WayOut {
+            journal: Journal::new(journal),
+            reserve,
+            need,
+            lines: 0,
+            image: Vec::new(),
+            stopped: None,
+            broken: None,
+        }
     }
 }
 
@@ -98,6 +110,29 @@ impl Run<'_> {
         way_out.reserve.keep(way_out.need)?;
         way_out.journal.flush()?;
         packed.map_or(Ok(()), |packed| self.writer.add(packed))
+    }
+
+    /// Notes what was learned of an object that was tried already, in the journal as well.
+    pub(super) fn learn(&mut self, key: Key, more: Later) -> io::Result<()> {
+        let path = self.request.source.volumes[key.0].0.original_path(&key.1);
+        let path = name::raw(&path).unwrap_or_else(|| name::into_shown(path));
+        let line = Line::Learned(Box::new(Learned { path, mft: key.2, more }));
+        let length = self.way_out.journal.add(&line)?;
+        self.way_out.need.text = self.way_out.need.text.saturating_add(length);
+        if let Line::Learned(learned) = line {
+            self.objects.learn(key, learned.more);
+        }
+        Ok(())
+    }
+
+    /// Notes in the journal what the reading so far found wrong with the image. The seal has it from the image itself.
+    pub(super) fn note_image(&mut self) -> io::Result<()> {
+        let problems: Vec<Problem> = self.request.source.media.iter().flat_map(|media| media.problems()).collect();
+        if problems != self.way_out.image {
+            self.way_out.journal.image(&problems)?;
+            self.way_out.image = problems;
+        }
+        Ok(())
     }
 
     /// Gives back the room for a part of the volatile state that is about to be written.

@@ -198,8 +198,9 @@ fn source() -> Source {
 }
 
 fn recovered(folder: &Path) -> crate::Recovered {
-    let tool = ToolFacts::default();
+    let (tool, artifact) = (ToolFacts::default(), everything());
     let request = RecoverRequest {
+        artifacts: &[&artifact],
         partial: &folder.join("b.zip.partial"),
         destination: &folder.join("r.zip"),
         tool: &tool,

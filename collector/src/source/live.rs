@@ -51,8 +51,12 @@ pub struct Request<'a> {
     pub make_shadow_copy: bool,
 }
 
-/// What a user writes for the live host.
+/// What a user writes for the live host, and the id of the volume that has its state.
 pub const NAME: &str = "live";
+/// The id of the volume of logs that the event log service exported.
+pub(crate) const SERVICE: &str = "service";
+/// How the ids of the volumes of shadow copies begin.
+pub(crate) const SHADOW_COPY: &str = "shadow-copy-";
 
 /// Opens the host that this program runs on.
 #[cfg(not(windows))]

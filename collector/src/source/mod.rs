@@ -23,6 +23,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The id of a volume of files outside of every tree of Windows; further ones have a number behind it.
+pub(crate) const LOOSE: &str = "files";
+
 /// What a volume is. Only some kinds can be searched; the others are named, never taken for empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VolumeKind {

@@ -3,7 +3,7 @@
 use super::container::{self, Candidate, Disk, HEAD, Integrity, Opened, Refusal};
 use super::tree::{self, Folder, Installation, LooseFiles, Single, Store, Unknown};
 use super::volume::{self, kind, partitions};
-use super::{Found, Media, OpenedVolume, Source, Tree, Volume, VolumeKind};
+use super::{Found, LOOSE, Media, OpenedVolume, Source, Tree, Volume, VolumeKind};
 use crate::file_bytes::{BLOCK_DEVICE, FileBytes, Slice, real_path};
 use crate::{Error, Spill};
 use evidence::{Bytes, FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
@@ -264,8 +264,8 @@ impl<'a> Opening<'a> {
             }
         }
         let id = match self.loose.iter().filter(|(volume, _)| volume.kind == VolumeKind::Loose).count() {
-            0 => "files".to_owned(),
-            before => format!("files-{}", before + 1),
+            0 => LOOSE.to_owned(),
+            before => format!("{LOOSE}-{}", before + 1),
         };
         let tree: Arc<dyn Tree> = Arc::new(LooseFiles::new(store.clone(), at, files));
         self.loose.push((Volume::new(id, VolumeKind::Loose), Some(tree)));

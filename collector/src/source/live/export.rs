@@ -54,7 +54,7 @@ pub(super) fn take(destination: &Path, problems: &mut Vec<Problem>) -> Option<Op
         let what = format!("the event log service copied {copied} channels and not: {}", refused.join("; "));
         problems.push(problem(ProblemKind::ReadFailed, what));
     }
-    let volume = Volume::new("service", VolumeKind::Live);
+    let volume = Volume::new(super::SERVICE, VolumeKind::Live);
     let tree = tree::of_volume(Exported { files: Folder::new(folder.path()), _folder: folder });
     (copied > 0).then_some((volume, Some(tree)))
 }

@@ -166,7 +166,7 @@ pub(super) fn shadow_copies(own: Option<&OwnCopy>, pace: fn(usize), problems: &m
             }
         };
         missing = 0;
-        let mut volume = Volume::new(format!("shadow-copy-{number}"), VolumeKind::ShadowCopy);
+        let mut volume = Volume::new(format!("{}{number}", super::SHADOW_COPY), VolumeKind::ShadowCopy);
         match open_device(device) {
             Ok(tree) => {
                 volume.describe(&tree);

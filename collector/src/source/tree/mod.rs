@@ -6,7 +6,7 @@ mod file_tree;
 mod folder;
 mod hosts;
 mod idx;
-mod install;
+pub(crate) mod install;
 mod layout;
 mod links;
 mod loose;
