@@ -191,7 +191,7 @@ fn b1_a_small_file_system_of_any_size_keeps_what_it_had_room_for() {
     collect(&source, &whole).wait().unwrap();
     let expected = objects(&whole);
     let needed = std::fs::metadata(&whole).unwrap().len() >> 10;
-    let mut seen = Vec::new();
+    let (mut seen, mut later_taken) = (Vec::new(), false);
     for step in 0..20 {
         let kibibytes = 64 + (needed + 700) * step / 19;
         let medium = Small::new(kibibytes);
@@ -208,12 +208,19 @@ fn b1_a_small_file_system_of_any_size_keeps_what_it_had_room_for() {
         verifies(&bundle);
         let got = objects(&bundle);
         assert!(got.iter().all(|(path, item)| expected[path] == *item), "{kibibytes}");
+        let reader = BundleReader::open(&bundle).unwrap();
+        for path in expected.keys().filter(|path| !got.contains_key(*path)) {
+            assert!(reader.failures().iter().any(|one| one.item == *path), "{kibibytes}: {path}");
+        }
+        let last = got.keys().next_back();
+        later_taken |= last.is_some_and(|last| expected.keys().any(|path| path < last && !got.contains_key(path)));
         let is_complete = member(&bundle, "bag-info.txt").contains("Collector-Status: complete");
         assert_eq!(is_complete, got.len() == expected.len(), "{kibibytes}");
         seen.push(Some(got.len()));
     }
     assert!(seen[0].is_none() && seen[19] == Some(expected.len()), "{seen:?}");
-    assert!(seen.is_sorted() && seen.iter().flatten().any(|count| (1..expected.len()).contains(count)), "{seen:?}");
+    assert!(later_taken, "behind an object that did not fit, a shorter one did: {seen:?}");
+    assert!(seen.iter().flatten().any(|count| (1..expected.len()).contains(count)), "{seen:?}");
 }
 
 #[cfg(unix)]

@@ -121,6 +121,15 @@ impl Journal {
         self.output.sync()
     }
 
+    /// Takes back the last line, which has this length, whether it was written or not.
+    pub(crate) fn take_back(&mut self, line: u64) -> io::Result<()> {
+        match self.held.len().checked_sub(usize::try_from(line).unwrap_or(usize::MAX)) {
+            Some(length) => self.held.truncate(length),
+            None => self.at = self.at.saturating_sub(line),
+        }
+        self.undo()
+    }
+
     /// Cuts off what a failed try left behind its last whole line.
     pub(crate) fn undo(&mut self) -> io::Result<()> {
         self.output.cut(self.at)

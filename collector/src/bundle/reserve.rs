@@ -66,6 +66,21 @@ impl Reserve {
         Ok(())
     }
 
+    /// How much room the medium has beside what is kept back, up to so many bytes: tried, and given back.
+    pub(crate) fn room(&mut self, most: u64) -> io::Result<u64> {
+        self.output.seek(SeekFrom::Start(self.held))?;
+        let mut room = 0;
+        while room < most {
+            let block = self.block();
+            if self.output.write_all(&block).is_err() {
+                break;
+            }
+            room += STEP;
+        }
+        self.output.cut(self.held)?;
+        Ok(room)
+    }
+
     /// Some systems promise room when a file is written and refuse it when it is written through.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.output.sync()

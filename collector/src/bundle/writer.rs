@@ -72,6 +72,11 @@ impl Writer {
         self.zip.sync()
     }
 
+    /// Bytes that the medium took of a file before a write failed.
+    pub(crate) fn taken(&mut self) -> io::Result<u64> {
+        self.zip.taken()
+    }
+
     /// Takes back what was written of a file that did not become whole.
     pub(crate) fn undo(&mut self) -> io::Result<()> {
         self.zip.undo()

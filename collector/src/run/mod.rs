@@ -1,6 +1,7 @@
 //! One collection: declared locations, then what the acquired objects name, round by round, into one sealed bundle.
 
 mod acquire;
+mod keep;
 mod lead_path;
 mod leads;
 mod locate;
@@ -30,15 +31,12 @@ use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
 use crate::source::{Source, Volume, VolumeKind};
 use crate::spill::Spill;
-use crate::zip::writer::Packed;
-use evidence::{Artifact, Bytes, Filetime, Item, ItemStatus, Problem, ProblemKind, Problems, Stage};
+use evidence::{Artifact, Bytes, Filetime, Item, Method, Problem, ProblemKind, Problems, Stage};
 use locate::{Key, Wanted};
-use objects::{Kept, Objects};
-use rayon::prelude::*;
+use objects::Objects;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::Stored;
 use way_out::{Media, WayOut};
 
 /// What a collection may cost. A limit that bites is a problem in the result.
@@ -481,6 +479,7 @@ impl Run<'_> {
             self.note(problems.into_vec());
             from = self.objects.end();
             wanted = leads::wanted(self, named)?;
+            self.way_out.journal.flush()?;
             self.act("leads", "", "ok", &[("round", (round + 1).into()), ("objects", wanted.len().into())])?;
         }
         if self.interrupted() && self.way_out.stopped.is_none() {
@@ -585,6 +584,11 @@ impl Run<'_> {
             }
             let found = &wanted.located.found;
             let size = found.size;
+            // How much there is to read of a long one is known when it is opened; a member of an archive is unpacked by that.
+            if size > self.most_that_is_tried() && (size <= SMALL || found.method == Method::Archive) {
+                self.not_taken(wanted.original_path, size);
+                continue;
+            }
             let volume = &self.request.source.volumes[wanted.located.volume].0.id;
             let bundle_path = self.names.allocate(volume, &found.full_path());
             let job = Job { wanted, bundle_path, round };
@@ -619,120 +623,6 @@ impl Run<'_> {
         )]);
     }
 
-    /// Prepares several objects on all threads and writes them in order.
-    fn flush(&mut self, batch: Vec<Job>, total: u64) -> std::io::Result<()> {
-        let request = self.request;
-        let root = &self.root;
-        let prepared: Vec<_> = batch
-            .into_par_iter()
-            .map(|job| {
-                let prepared = store::prepare(request, root, &job);
-                (job, prepared)
-            })
-            .collect();
-        for (job, prepared) in prepared {
-            if self.way_out.stopped.is_some() {
-                self.not_reached(job.wanted.original_path, String::new());
-                continue;
-            }
-            let at = self.writer.end();
-            match prepared? {
-                store::Prepared::Ready(packed, stored) => {
-                    if self.bytes_stored.saturating_add(stored.stored_size()) > request.limits.max_total {
-                        let stored = store::over_total(request, &job);
-                        self.keep(job, stored, at, None, total)?;
-                    } else {
-                        self.keep(job, stored, at, Some(packed), total)?;
-                    }
-                }
-                store::Prepared::Failed(stored) => self.keep(job, stored, at, None, total)?,
-                store::Prepared::TooLong => self.stream(job, total)?,
-                store::Prepared::NotReached => self.not_reached(job.wanted.original_path, String::new()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one long object straight into the bundle.
-    fn stream(&mut self, job: Job, total: u64) -> std::io::Result<()> {
-        let request = self.request;
-        let already = self.bytes_stored;
-        let (done, known) = (self.objects.len() as u64, self.bytes_known);
-        let passed = std::sync::atomic::AtomicU64::new(0);
-        let path = job.wanted.original_path.clone();
-        let tell = |bytes: u64| {
-            let passed = passed.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            let progress = Progress {
-                step: Step::Acquire,
-                path: &path,
-                bytes_done: already.saturating_add(passed),
-                bytes_total: known.max(already.saturating_add(passed)),
-                items_done: done,
-                items_total: total,
-            };
-            request.observer.event(progress);
-        };
-        let room = request.limits.max_total.saturating_sub(already);
-        let at = self.writer.end();
-        let journal = &mut self.way_out.journal;
-        let mut begin = |item| way_out::note_reading(journal, item, at);
-        match store::stream(request, &mut self.writer, &job, room, (&tell, &mut begin)) {
-            Ok(stored) => self.keep(job, stored, at, None, total),
-            Err(error) => {
-                self.stop(&error);
-                self.not_reached(path, String::new());
-                Ok(())
-            }
-        }
-    }
-
-    /// Notes what became of an object.
-    fn keep(&mut self, job: Job, stored: Stored, at: u64, packed: Option<Packed>, total: u64) -> std::io::Result<()> {
-        let key = job.wanted.key();
-        let volume = job.wanted.located.volume;
-        let found = &job.wanted.located.found;
-        let deleted = found.recovery.is_some().then(|| Box::new(found.clone()));
-        let unreadable = stored.unreadable();
-        if !unreadable.is_empty()
-            && let Err(error) = self.note_image()
-        {
-            self.stop(&error);
-        }
-        let (item, problems) = stored.into_item(self.request.source, job);
-        if self.request.source.volumes[volume].0.kind == VolumeKind::Live {
-            self.volatile_is_due(item.stored_size);
-        }
-        let is_packed = packed.is_some();
-        if let Err(error) = self.write_down(&item, &problems, at, packed) {
-            self.stop(&error);
-            if is_packed {
-                self.not_reached(item.original_path, String::new());
-                return Ok(());
-            }
-        }
-        self.bytes_stored = self.bytes_stored.saturating_add(item.stored_size);
-        let result = match item.status {
-            ItemStatus::Complete => "complete",
-            ItemStatus::Partial => "partial",
-            ItemStatus::Failed => "failed",
-        };
-        let mut about = vec![("round", item.round.into()), ("bytes", item.stored_size.into())];
-        if item.status != ItemStatus::Failed {
-            about.push(("sha256", item.sha256.clone().into()));
-        }
-        if let Some(problem) = problems.first() {
-            about.push(("error", problem.what.clone().into()));
-        }
-        let path = item.original_path.clone();
-        self.act("acquire", &path, result, &about)?;
-        // The journal has them with the object.
-        self.problems.extend(problems);
-        let full_path = key.1.clone();
-        self.objects.push(&key, &Kept { item, volume, full_path, deleted, held: None, unreadable })?;
-        self.tell(Step::Acquire, &path, self.objects.len() as u64, total);
-        Ok(())
-    }
-
     /// Writes everything that describes the bag.
     fn seal(mut self) -> std::io::Result<Sealed> {
         self.tell(Step::Seal, "", 0, 0);
@@ -762,14 +652,18 @@ impl Run<'_> {
         }
         // What the reading so far found wrong with the image, also where metadata of its volumes stands.
         self.note(self.request.source.media.iter().flat_map(|media| media.problems()));
+        self.not_taken_in_all();
         let problems = self.problems.clone().into_vec();
         let budget = self.sorted_at_once();
         let (objects, payload, sums) =
             std::mem::replace(&mut self.objects, Objects::new(&self.spill)).finish(&self.spill, budget)?;
-        let status = if self.interrupted() { Status::Interrupted } else { Status::Complete };
+        let why_not_all = self.way_out.why_not_all();
+        let status = if self.interrupted() || why_not_all.is_some() { Status::Interrupted } else { Status::Complete };
         let read_back = !self.request.in_haste.load(Ordering::Relaxed);
-        // What is not sealed in time can then be recovered; that a full medium takes no more of it does not matter now.
-        let _ = self.way_out.journal.flush();
+        // What is not sealed in time can then be recovered. On a full medium the room that was kept back is for the seal.
+        if why_not_all.is_none() {
+            let _ = self.way_out.journal.flush();
+        }
         let request = self.request;
         let head = seal(
             self.writer,
@@ -792,7 +686,7 @@ impl Run<'_> {
             problems,
             rounds: self.rounds,
             interrupted: status != Status::Complete,
-            stopped: self.way_out.stopped,
+            stopped: why_not_all,
             read_back,
             head,
         })

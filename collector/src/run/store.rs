@@ -162,29 +162,33 @@ fn prepare_once(request: &CollectRequest<'_>, root: &str, job: &Job, before: &Fo
 /// Gets told how many bytes are through, and before the first of them what is being read.
 pub(crate) type Told<'a> = (&'a (dyn Fn(u64) + Sync), &'a mut dyn FnMut(Item) -> io::Result<()>);
 
-/// Reads a long object into the bundle, of which there is `room` left. An error is one of writing.
+/// Reads a long object into the bundle, which may still become longer by the first of these numbers, and for which the
+/// second is the most that is tried: nothing is given where the object is longer. An error is one of writing.
 pub(crate) fn stream(
     request: &CollectRequest<'_>,
     writer: &mut Writer,
     job: &Job,
-    room: u64,
+    (room, tried): (u64, u64),
     (passed, begin): Told<'_>,
-) -> io::Result<Stored> {
+) -> io::Result<Option<Stored>> {
     let content = match open(request, job) {
         Ok(content) => content,
-        Err(problem) => return Ok(failed(job.wanted.located.found.size, problem)),
+        Err(problem) => return Ok(Some(failed(job.wanted.located.found.size, problem))),
     };
     let bytes = bytes_to_store(content.as_ref());
     if bytes > request.limits.max_object {
-        return Ok(failed(job.wanted.located.found.size, over_limit(request, job, bytes)));
+        return Ok(Some(failed(job.wanted.located.found.size, over_limit(request, job, bytes))));
     }
     if bytes > room {
-        return Ok(over_total(request, job));
+        return Ok(Some(over_total(request, job)));
+    }
+    if bytes > tried {
+        return Ok(None);
     }
     let size = content.len();
     let reading = match Reading::begin(content.as_ref()) {
         Ok(reading) => reading,
-        Err(error) => return Ok(unreadable(job, size, &error)),
+        Err(error) => return Ok(Some(unreadable(job, size, &error))),
     };
     let digests = digests(request, job, &reading);
     begin(being_read(request.source, job.clone(), content.as_ref()))?;
@@ -193,7 +197,7 @@ pub(crate) fn stream(
     let outcome = reading.pump(digests, cancel, &mut sink, passed)?;
     sink.finish()?;
     let problem = changed(request, job, &job.wanted.located.found);
-    Ok(Stored { size, outcome: Some(outcome), problem })
+    Ok(Some(Stored { size, outcome: Some(outcome), problem }))
 }
 
 /// The object as it is known while it is being read: everything but what will come of it.
@@ -211,6 +215,11 @@ impl Stored {
     /// Bytes in the payload.
     pub(crate) fn stored_size(&self) -> u64 {
         self.outcome.as_ref().map_or(0, |outcome| outcome.stored_size)
+    }
+
+    /// Length of the original.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// What of the object could not be read.

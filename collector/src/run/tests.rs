@@ -3,7 +3,7 @@ use crate::source::faulty::{Faulty, FaultyTree};
 use crate::source::volume::ntfs::tests::volume_with_links;
 use crate::source::{OpenedVolume, Volume, VolumeKind};
 use crate::{BundleReader, Silent};
-use evidence::{Location, Locator, Phase, no_leads};
+use evidence::{ItemStatus, Location, Locator, Phase, no_leads};
 use std::sync::atomic::AtomicU64;
 
 #[test]

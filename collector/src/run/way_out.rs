@@ -3,7 +3,7 @@
 
 use super::locate::Key;
 use super::objects::Later;
-use super::{CollectRequest, Run};
+use super::{CollectRequest, MAX_LISTED, Run};
 use crate::bundle::journal::{Journal, Learned, Line, Noted};
 use crate::bundle::{Need, Output, Reserve};
 use crate::source::VolumeKind;
@@ -28,6 +28,8 @@ pub(crate) struct WayOut {
     lines: u64,
     /// What the journal has of the image as a whole.
     image: Vec<Problem>,
+    /// Set when the destination is full, and only what still fits is taken.
+    pub(super) full: Option<Full>,
     /// Why the destination took nothing more.
     pub(super) stopped: Option<String>,
     /// Why not even what failed could be taken back; nothing can be sealed then.
@@ -42,6 +44,7 @@ impl WayOut {
             need,
             lines: 0,
             image: Vec::new(),
+            full: None,
             stopped: None,
             broken: None,
         }
@@ -68,10 +71,13 @@ const BESIDE_LINE: u64 = 600;
 /// Bytes that it costs uncompressed: its entry in the directory, and its digest while the second manifest waits.
 const UNCOMPRESSED: u64 = 250;
 
-/// Notes in the journal that a long object is being read, and lies here.
-pub(super) fn note_reading(journal: &mut Journal, item: Item, at: u64) -> io::Result<()> {
-    journal.add(&Line::Reading(Box::new(Noted::new(item, Some(at), &[]))))?;
-    journal.flush()
+/// Notes in the journal that a long object is being read, and lies here. Gives the length of the line.
+pub(super) fn note_reading(journal: &mut Journal, item: Item, at: u64) -> io::Result<u64> {
+    let line = journal.add(&Line::Reading(Box::new(Noted::new(item, Some(at), &[]))))?;
+    match journal.flush() {
+        Ok(()) => Ok(line),
+        Err(error) => journal.take_back(line).and(Err(error)),
+    }
 }
 
 impl Run<'_> {
@@ -101,15 +107,20 @@ impl Run<'_> {
         let name = item.bundle_path.as_ref().map_or(0, String::len) as u64;
         let budget = self.sorted_at_once() as u64;
         let way_out = &mut self.way_out;
+        let before = (way_out.need, way_out.lines);
         let line = way_out.journal.add(&Line::Object(Box::new(Noted::new(item.clone(), at, problems))))?;
         way_out.lines += line;
         way_out.need.text += line + BESIDE_LINE + 2 * name + item.original_path.len() as u64;
         way_out.need.directory += UNCOMPRESSED + self.root.len() as u64 + 2 * name;
         // What does not fit into memory is sorted on the medium, twice.
         way_out.need.sorted = if way_out.lines > budget { 3 * way_out.lines } else { 0 };
-        way_out.reserve.keep(way_out.need)?;
-        way_out.journal.flush()?;
-        packed.map_or(Ok(()), |packed| self.writer.add(packed))
+        let noted = way_out.reserve.keep(way_out.need).and_then(|()| way_out.journal.flush());
+        let Some(packed) = packed else { return noted };
+        noted.and_then(|()| self.writer.add(packed)).or_else(|error| {
+            // The journal has nothing that the bundle has not.
+            (self.way_out.need, self.way_out.lines) = before;
+            self.way_out.journal.take_back(line).and(Err(error))
+        })
     }
 
     /// Notes what was learned of an object that was tried already, in the journal as well.
@@ -157,11 +168,15 @@ impl Run<'_> {
             return;
         }
         self.way_out.stopped = Some(error.to_string());
+        let full = has_no_room(error) || error.kind() == io::ErrorKind::FileTooLarge;
+        let is_said = full && self.way_out.full.is_some();
         let undone = self.writer.undo();
         let _ = self.way_out.journal.undo();
         let released = self.way_out.reserve.release();
         self.way_out.broken = undone.and(released).err();
-        let full = is_full(error);
+        if is_said {
+            return;
+        }
         let what = match full {
             true => format!("the collection was ended early, because the destination is full: {error}"),
             false => format!("the collection was ended early, because the destination failed: {error}"),
@@ -174,8 +189,120 @@ impl Run<'_> {
     }
 }
 
-/// Whether an error says that there is no room.
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | WriteZero)
+/// Whether an error says that the medium has no room; the file alone can also be as long as the medium lets one be.
+fn has_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull, WriteZero};
+    matches!(error.kind(), StorageFull | QuotaExceeded | WriteZero)
+}
+
+/// A destination that has not room for everything.
+pub(super) struct Full {
+    why: String,
+    /// Bytes that it took of the last object that did not fit, less what was taken since.
+    room: u64,
+    /// Bytes of objects that were read and did not fit.
+    in_vain: u64,
+    /// Objects that were not taken.
+    count: usize,
+}
+
+/// With less room than this nothing more is tried: what describes an object takes room too.
+const LEAST_ROOM: u64 = 16 << 10;
+/// Bytes up to which the room is tried. Some systems write nothing of a block that does not fit whole, which says less.
+const MOST_PROBED: u64 = 1 << 20;
+/// So many times as long as the room is what is tried at most. Event logs compress so well, little else does.
+const MOST_PACKED: u64 = 20;
+/// Bytes that are read of objects that then do not fit; after that only what fits uncompressed is tried.
+const MOST_IN_VAIN: u64 = 256 << 20;
+
+impl Run<'_> {
+    /// The longest object that is tried, in bytes.
+    pub(super) fn most_that_is_tried(&self) -> u64 {
+        match &self.way_out.full {
+            None => u64::MAX,
+            Some(full) if full.in_vain < MOST_IN_VAIN => full.room.saturating_mul(MOST_PACKED),
+            Some(full) => full.room,
+        }
+    }
+
+    /// Whether there is room for so many bytes, as far as that is known.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+        self.way_out.full.as_ref().is_none_or(|full| bytes <= full.room)
+    }
+
+    /// An object was written that begins here.
+    pub(super) fn took(&mut self, at: u64) {
+        let bytes = self.writer.end().saturating_sub(at);
+        if let Some(full) = &mut self.way_out.full {
+            full.room = full.room.saturating_sub(bytes);
+        }
+    }
+
+    /// So many bytes were read of an object that is not taken.
+    pub(super) fn in_vain(&mut self, bytes: u64) {
+        if let Some(full) = &mut self.way_out.full {
+            full.in_vain = full.in_vain.saturating_add(bytes);
+        }
+    }
+
+    /// An object could not be written, of which the journal has a last line of this length. What was written of it is taken
+    /// back. Where the medium has merely no room for it, shorter ones can still fit; else nothing more is tried.
+    pub(super) fn does_not_fit(&mut self, error: &io::Error, line: u64, path: String, size: u64) {
+        let taken = self.writer.taken().unwrap_or(0);
+        let undone = self.writer.undo().and_then(|()| self.way_out.journal.take_back(line));
+        let room = match undone {
+            Ok(()) if has_no_room(error) => taken.max(self.way_out.reserve.room(MOST_PROBED).unwrap_or(0)),
+            _ => 0,
+        };
+        if room < LEAST_ROOM {
+            self.stop(error);
+            return match has_no_room(error) {
+                true => self.not_taken(path, size),
+                false => self.not_reached(path, String::new()),
+            };
+        }
+        match &mut self.way_out.full {
+            Some(full) => full.room = room,
+            none => {
+                *none = Some(Full { why: error.to_string(), room, in_vain: 0, count: 0 });
+                let what =
+                    format!("the destination is full: {error}; of the rest only what still fitted was collected");
+                let effect = "what did not fit is not in the bundle; its absence says nothing about the host";
+                self.note([Problem::new(Stage::Acquire, ProblemKind::Interrupted, "", what, effect)]);
+                let _ = self.act("interrupt", "", "destination full", &[]);
+            }
+        }
+        self.not_taken(path, size);
+    }
+
+    /// Names an object for which there is no room.
+    pub(super) fn not_taken(&mut self, path: String, size: u64) {
+        let full = self.way_out.full.as_mut();
+        let count = full.map_or(0, |full| {
+            full.count += 1;
+            full.count
+        });
+        if count <= MAX_LISTED {
+            let what = format!("the destination has no room for its {size} bytes");
+            let effect = "it is not in the bundle, although it is on the host";
+            self.note([Problem::new(Stage::Acquire, ProblemKind::Interrupted, path, what, effect)]);
+        }
+    }
+
+    /// Says how many objects did not fit, where they are more than are named.
+    pub(super) fn not_taken_in_all(&mut self) {
+        let more = self.way_out.full.as_ref().map_or(0, |full| full.count.saturating_sub(MAX_LISTED));
+        if more > 0 {
+            let what = format!("the destination has no room for {more} more objects");
+            let effect = "they are not in the bundle, although they are on the host";
+            self.note([Problem::new(Stage::Acquire, ProblemKind::Interrupted, "", what, effect)]);
+        }
+    }
+}
+
+impl WayOut {
+    /// Why the destination did not take everything, if so.
+    pub(super) fn why_not_all(&self) -> Option<String> {
+        self.stopped.clone().or_else(|| self.full.as_ref().map(|full| full.why.clone()))
+    }
 }

@@ -7,7 +7,7 @@ use crate::source::OpenedVolume;
 use crate::source::faulty::{Faulty, FaultyTree};
 use crate::zip::salvage::Local;
 use crate::{BundleReader, RecoverRequest, Silent, recover};
-use evidence::{Location, Locator, Phase, no_leads};
+use evidence::{ItemStatus, Location, Locator, Phase, no_leads};
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
@@ -282,6 +282,59 @@ fn b1_a_medium_that_is_full_after_any_byte_keeps_what_is_whole() {
     }
     let numbers: Vec<usize> = seen.iter().map(|(count, _)| *count).collect();
     assert!(numbers.len() > 3 && seen.contains(&(5, false)), "{seen:?}");
+}
+
+#[test]
+fn what_still_fits_on_a_full_medium_is_taken() {
+    let mut state = 7u32;
+    let mut noise = |length: usize| -> Vec<u8> {
+        let next = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        next.take(length).collect()
+    };
+    let (long, short) = (noise(10 << 20), noise(6000));
+    let mut files = || {
+        FaultyTree::new(vec![
+            ("a", Faulty::new(short.clone())),
+            ("b", Faulty::new(noise(300_000))),
+            ("c", Faulty::new(short.clone())),
+            ("d", Faulty::new(long.clone())),
+            // More than twenty times what there is room for; whoever tries to read it fails.
+            ("e", Faulty::new(noise(7 << 20)).gone_after(0)),
+            ("f", Faulty::new(noise(200_000))),
+            ("g", Faulty::new(short.clone())),
+        ])
+        .source()
+    };
+    let medium = Medium::new(RESERVED + 100_000, Then::Full);
+    let sealed = medium.collect(&files()).unwrap();
+    assert!(sealed.interrupted);
+    let folder = medium.files();
+    let bundle = folder.path().join("b.zip.partial");
+    let report = crate::verify(&bundle, 1, &AtomicBool::new(false), &Silent).unwrap();
+    assert!(report.is_right(), "{:?}", report.wrong);
+    let names: Vec<String> =
+        items(&bundle).into_keys().map(|path| path.rsplit('\\').next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["a", "c", "g"]);
+    let reader = BundleReader::open(&bundle).unwrap();
+    for (name, size) in [("b", 300_000), ("d", 10 << 20), ("e", 7 << 20), ("f", 200_000)] {
+        let of_it: Vec<_> = reader.failures().iter().filter(|one| one.item.ends_with(&format!("\\{name}"))).collect();
+        let [one] = of_it[..] else { panic!("{name}: {of_it:?}") };
+        assert_eq!(one.what, format!("the destination has no room for its {size} bytes"));
+        assert_eq!(one.kind, ProblemKind::Interrupted);
+    }
+    // What the journal has is in the bundle, and nothing else.
+    let recovered = recovered(folder.path());
+    assert_eq!((recovered.whole, recovered.not_known, recovered.lost), (3, 0, 0));
+    // With room for nothing, nothing more is tried.
+    let medium = Medium::new(RESERVED + 14_000, Then::Full);
+    medium.collect(&files()).unwrap();
+    let folder = medium.files();
+    let reader = BundleReader::open(&folder.path().join("b.zip.partial")).unwrap();
+    let said = |what: &str| reader.failures().iter().filter(|one| one.what.contains(what)).count();
+    assert_eq!((said("has no room for its"), said("was interrupted before this was read")), (1, 5));
 }
 
 #[test]

@@ -20,6 +20,9 @@ const DATE: u16 = 0x0021;
 /// A plain file that its owner may write and everyone may read.
 const UNIX_MODE: u32 = 0o100_644;
 
+/// Bytes of a local header without the name.
+const LOCAL_HEADER: usize = 30;
+
 /// What compresses and counts.
 struct Body {
     crc: Crc,
@@ -101,6 +104,13 @@ impl Packing {
         data.shrink_to_fit();
         let Packing { name, body } = self;
         Ok(Packed { name, method: body.method(), crc: body.crc.sum(), size: body.size, data })
+    }
+}
+
+impl Packed {
+    /// Bytes that it takes in the archive, without its line in the directory.
+    pub(crate) fn len(&self) -> u64 {
+        (LOCAL_HEADER + self.name.len() + self.data.len()) as u64
     }
 }
 
@@ -347,6 +357,11 @@ impl<W: Output> ZipWriter<W> {
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.output.flush()?;
         self.output.inner.sync()
+    }
+
+    /// Bytes behind the last whole entry that the output took before a write failed.
+    pub(crate) fn taken(&mut self) -> io::Result<u64> {
+        Ok(self.output.inner.stream_position()?.saturating_sub(self.whole))
     }
 
     /// Takes back what was written of an entry that did not become whole.
