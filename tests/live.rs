@@ -57,6 +57,36 @@ impl Host {
         self.wine(text(&self.program), arguments).output().unwrap()
     }
 
+    /// Collects an archive that takes long, and tells the program this console event when it reads a long file; what the
+    /// program says, its exit status, and what `bag-info.txt` says.
+    fn told(&self, event: u32) -> (String, Option<i32>, String) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/build/ctrl.c");
+        let built = Command::new("x86_64-w64-mingw32-gcc-posix")
+            .args(["-Os", "-s", "-o", text(&self.path("ctrl.exe")), text(&source)])
+            .status()
+            .unwrap();
+        assert!(built.success());
+        let stick = self.path("stick");
+        if !stick.join("triage.zip").exists() {
+            super::way_out::archive(&stick, 1 << 30);
+        }
+        let command =
+            format!(r"Z:{} collect E:\triage.zip -o E:\{event}.zip --quiet", text(&self.program).replace('/', "\\"));
+        let mut child = self
+            .wine("ctrl.exe", &[&event.to_string(), &command])
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        super::way_out::is_reading(&stick.join(format!("{event}.zip.partial")), &mut child);
+        child.stdin.take().unwrap().write_all(b"x").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let bundle = stick.join(format!("{event}.zip"));
+        super::way_out::verifies(&bundle);
+        let info = super::way_out::member(&bundle, "bag-info.txt");
+        (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code(), info)
+    }
+
     /// Puts the stand-in where Windows keeps RegAsm.exe.
     fn build_stand_in(&self) {
         let framework = self.path("prefix/drive_c/windows/Microsoft.NET/Framework64/v4.0.30319");
@@ -548,4 +578,18 @@ fn shadow_copies_are_read_when_asked_for_and_change_no_present_state() {
     // The records of the copy are the same ones, so they stand beside those of the present logs.
     let timeline = std::fs::read_to_string(host.path("stick/with/timeline.jsonl")).unwrap();
     assert!(timeline.lines().any(|line| line.contains("other_sources") && line.contains("shadow-copy-1")));
+}
+
+/// Reference: Microsoft, *HandlerRoutine callback function*: 1 is Ctrl-Break, 2 the close of the console, 5 the end of the
+/// session, 6 that of the system.
+#[test]
+fn a_closed_console_is_sealed_in_haste_and_ctrl_break_with_read_back() {
+    let Some(host) = Host::new() else { return };
+    for (event, in_haste) in [(1, false), (2, true), (5, true), (6, true)] {
+        let (said, status, info) = host.told(event);
+        assert!(said.contains("interrupted: sealing what was collected"), "{event}: {said}");
+        assert_eq!(status, Some(2), "{event}: {said}");
+        assert!(info.contains("Collector-Status: interrupted"), "{event}: {info}");
+        assert_eq!(info.contains("Collector-Read-Back: skipped"), in_haste, "{event}: {info}");
+    }
 }

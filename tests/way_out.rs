@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A triage archive of logs: many short ones, one of `length` bytes that are mostly zeros, and one whose checksum is wrong.
-fn archive(folder: &Path, length: u64) -> PathBuf {
+pub(crate) fn archive(folder: &Path, length: u64) -> PathBuf {
     let path = folder.join("triage.zip");
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
     let options = zip::write::SimpleFileOptions::default();
@@ -89,7 +89,7 @@ fn signal(child: &Child, name: &str) {
 
 /// Waits until the long log is being read.
 #[cfg(unix)]
-fn is_reading(partial: &Path, child: &mut Child) {
+pub(crate) fn is_reading(partial: &Path, child: &mut Child) {
     let journal = partial.with_extension("partial.log");
     let begun = || std::fs::read_to_string(&journal).is_ok_and(|lines| lines.contains("{\"reading\":"));
     while !begun() && child.try_wait().unwrap().is_none() {

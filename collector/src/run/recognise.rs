@@ -283,3 +283,99 @@ impl Content for Head {
         std::iter::once(0..self.len()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::{Hive, Location, Phase, no_leads};
+
+    #[test]
+    fn volumes_are_known_by_their_names() {
+        use VolumeKind::{Folder, Live, Loose, OtherCopy, ShadowCopy};
+        for (id, kind) in [
+            ("C", Folder),
+            ("volume", Folder),
+            ("volume-2", Folder),
+            ("volume-9A3C11F2", Folder),
+            ("volume-at-1048576", Folder),
+            ("C-auto", OtherCopy),
+            ("C-copy", OtherCopy),
+            ("volume-copy", OtherCopy),
+            ("volume-9A3C11F2-auto", OtherCopy),
+            ("files", Loose),
+            ("files-2", Loose),
+            ("live", Live),
+            ("service", Live),
+            ("shadow-copy-1", ShadowCopy),
+        ] {
+            assert_eq!(kind_of(id), kind, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_folders_of_names_are_listed_and_looked_up_in_any_case() {
+        let mut undescribed = Undescribed::default();
+        let paths = [r"\a\b\c.txt", r"\A\b]\d", r"\a\B\e:s", r"\a\b.x", r"\a\B [", r"\z"];
+        paths.iter().for_each(|path| undescribed.add("C", path, 1, b""));
+        let files = undescribed.files.remove("C").unwrap();
+        let tree = Names { files: Arc::new(files), by_content: false };
+        let listed = |path: &str| {
+            let folder = tree.lookup(path).unwrap().unwrap();
+            assert!(folder.is_folder, "{path}");
+            tree.list(&folder).unwrap().iter().map(Found::full_path).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(""), [r"\a", r"\z"]);
+        assert_eq!(listed(r"\A"), [r"\a\B [", r"\a\b.x", r"\a\b", r"\A\b]"]);
+        assert_eq!(listed(r"\a\B"), [r"\a\b\c.txt", r"\a\B\e:s"]);
+        let stream = tree.lookup(r"\A\B\E:S").unwrap().unwrap();
+        assert_eq!((stream.path.as_str(), stream.stream.as_deref()), (r"\a\B\e", Some("s")));
+        assert!(tree.lookup(r"\a\x").unwrap().is_none() && tree.lookup("\\a\\").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_windows_that_was_put_aside_and_other_copies_are_recognised() {
+        let artifact = Artifact {
+            id: "hives",
+            title: "hives",
+            data_types: &[],
+            locations: &[Location::Key { hive: Hive::System, key: "Select" }, Location::File(r"%SystemRoot%\a.log")],
+            claims: &[],
+            supports: "",
+            does_not_support: "",
+            windows: "",
+            references: &[],
+            phase: Phase::Independent,
+            older_states: false,
+            parse: |_, _| (),
+            leads: no_leads,
+        };
+        let mut undescribed = Undescribed::default();
+        let mut hive = vec![0; 4096];
+        hive[..4].copy_from_slice(b"regf");
+        let config = r"\Windows.old\Windows\System32\config";
+        undescribed.add("C", &format!(r"{config}\SYSTEM"), 4096, &hive);
+        undescribed.add("C", &format!(r"{config}\SYSTEM.LOG1"), 512, b"");
+        undescribed.add("C", r"\Windows.old\Windows\a.log", 1, b"a");
+        undescribed.add("C", r"\Windows\a.log", 1, b"a");
+        undescribed.add("C-auto", &format!(r"{config}\SYSTEM"), 4096, &hive);
+        let mut got = BTreeMap::new();
+        let folder = tempfile::tempdir().unwrap();
+        let spill = Spill::into_folder(folder.path());
+        let mut take = |path: String, later: Later| {
+            let companions: Vec<String> = later.companions.into_iter().collect();
+            let before = got.insert(path, (later.wanted_by.into_iter().collect::<Vec<_>>().join(" "), companions));
+            assert!(before.is_none());
+        };
+        undescribed.recognised(&[&artifact], None, &spill, &mut take).unwrap();
+        let log = format!(r"C:{config}\SYSTEM.LOG1");
+        let own = |wanted: &str, logs: &[&String]| (wanted.to_owned(), logs.iter().map(|log| (*log).clone()).collect());
+        let expected: [(String, (String, Vec<String>)); 5] = [
+            (format!(r"C:{config}\SYSTEM"), own("hives recovered:path", &[&log])),
+            (log.clone(), own("hives recovered:path", &[])),
+            (r"C:\Windows.old\Windows\a.log".to_owned(), own("hives recovered:path", &[])),
+            (r"C:\Windows\a.log".to_owned(), own("lead recovered:rest", &[])),
+            (format!(r"{{C-auto}}{config}\SYSTEM"), own("other-copy recovered:path", &[])),
+        ];
+        assert_eq!(got, expected.into());
+    }
+}
