@@ -122,7 +122,7 @@ fn volumes(trees: &[(String, Arc<Files>)], host: Option<&Value>) -> Vec<Volume> 
                 volume.windows = windows.unwrap_or(volume.windows);
             }
             None if volume.kind == VolumeKind::OtherCopy => {
-                let own = volumes.iter().filter(|own| id.starts_with(&format!("{}-", own.id))).next_back();
+                let own = volumes.iter().rfind(|own| id.starts_with(&format!("{}-", own.id)));
                 if let Some(own) = own {
                     (volume.is_system, volume.windows) = (own.is_system, own.windows.clone());
                 }
