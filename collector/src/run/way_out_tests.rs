@@ -130,7 +130,15 @@ impl Medium {
         let request = CollectRequest {
             source,
             artifacts: &artifacts,
-            leads: &|_| Vec::new(),
+            // Named when it is in the bundle already.
+            leads: &|acquired| match acquired.item.original_path.ends_with(r"\names") {
+                true => vec![LeadPath {
+                    path: r"D:\good".to_owned(),
+                    named_by: "names".to_owned(),
+                    kept_for: Some("another"),
+                }],
+                false => Vec::new(),
+            },
             destination: Path::new("b.zip"),
             name: "host",
             host: &[],
@@ -384,6 +392,20 @@ fn b2_what_a_kill_at_any_byte_leaves_is_recovered() {
     }
     assert!(whole_seen.len() > 2 && whole_seen.contains(&4), "{whole_seen:?}");
     assert!(unknown_seen > 0);
+}
+
+#[test]
+fn what_was_learned_of_an_object_later_is_recovered_too() {
+    let files = vec![("good", Faulty::new(b"good".to_vec())), ("names", Faulty::new(b"good".to_vec()))];
+    let medium = Medium::new(u64::MAX >> 1, Then::Full);
+    assert!(!medium.collect(&FaultyTree::new(files).source()).unwrap().interrupted);
+    let folder = medium.files();
+    let expected = items(&folder.path().join("b.zip.partial"));
+    let learned = &expected[r"{volume-at-0}\good"];
+    assert_eq!((learned.named_by.as_slice(), learned.wanted_by.len()), (&["names".to_owned()][..], 2));
+    let recovered = recovered(folder.path());
+    assert_eq!((recovered.whole, recovered.not_known, recovered.lost), (2, 0, 0));
+    assert_eq!(items(&recovered.path), expected);
 }
 
 #[test]
