@@ -81,13 +81,15 @@ fn said(output: &Output) -> String {
 }
 
 /// The report of an analysis without what names its bundle, and without what is said of the image as a whole: of that
-/// each part says how many of the chunks that it read are damaged.
+/// each part says how many of the chunks that it read are damaged, so that the parts have more problems by number.
 fn report(case: &Path) -> Value {
     let mut report = without_names(case);
     let problems = report["problems"].as_array_mut().unwrap();
     let all = problems.len();
     problems.retain(|problem| !(problem["stage"] == "source" && problem["kind"] == "bad_checksum"));
     assert!(problems.len() < all, "that the image is damaged is said");
+    let statements = report["summary"]["statements"].as_array_mut().unwrap();
+    statements.retain(|statement| !statement.to_string().contains("problems arose while the evidence was read"));
     report
 }
 
