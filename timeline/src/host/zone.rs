@@ -164,7 +164,7 @@ impl TimeZone {
     pub(super) fn new(setting: &Fields, zones: &[&Fields]) -> Self {
         let name = setting.text("Name").map(|name| name.trim_end_matches('\0').to_owned());
         let fixed = Rule::from_fields(&|name| setting.get(name), true);
-        let off = setting.number("DynamicDaylightTimeDisabled").is_some_and(|number| number != 0);
+        let off = setting.get("DynamicDaylightTimeDisabled").and_then(ValueRef::as_bool) == Some(true);
         let known = zones.iter().find(|zone| {
             name.as_deref().is_some_and(|name| zone.text("Name").is_some_and(|other| other.eq_ignore_ascii_case(name)))
         });
@@ -371,7 +371,7 @@ mod tests {
         let zone = TimeZone::new(&setting, &[]);
         assert_eq!(local(&zone, "2026-03-11 02:14:07.900"), "2026-03-10T22:14:07.9000000-04:00");
         assert_eq!(local(&zone, "2026-03-08 06:59:59"), "2026-03-08T01:59:59.0000000-05:00");
-        setting.push("DynamicDaylightTimeDisabled", 1u64);
+        setting.push("DynamicDaylightTimeDisabled", true);
         let zone = TimeZone::new(&setting, &[]);
         assert_eq!(local(&zone, "2026-07-01 12:00:00"), "2026-07-01T07:00:00.0000000-05:00");
         assert_eq!(TimeZone::new(&Fields::new(), &[]).local(Filetime(1)), None);
