@@ -3,7 +3,8 @@
 use crate::bytes::Bytes;
 use crate::format::Format;
 use crate::problem::{Problem, ProblemKind, Stage};
-use crate::record::{Claim, Locator, Record};
+use crate::record::{Claim, Integrity, Locator, Record};
+use crate::time::Filetime;
 
 /// A registry hive, which implies its transaction logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +147,8 @@ pub struct Sink<'a> {
     problems: Vec<Problem>,
     problems_left_out: u64,
     notes_left_out: u64,
+    /// Records of runs with a time that no clock showed: of intact records and of others, with the first.
+    impossible: [(u64, Option<(Filetime, Locator)>); 2],
 }
 
 /// Most problems kept of one item; damaged files could otherwise produce one per byte.
@@ -162,12 +165,21 @@ impl<'a> Sink<'a> {
             problems: Vec::new(),
             problems_left_out: 0,
             notes_left_out: 0,
+            impossible: [(0, None), (0, None)],
         }
     }
 
     /// Hands over a record.
     pub fn record(&mut self, record: Record) {
         self.records += 1;
+        let times = record.moments.iter().filter_map(|moment| Some((moment.when.sort_key()?, &moment.locator)));
+        let first = times.into_iter().find(|(time, _)| !time.is_possible());
+        if let Some((time, locator)) = first.filter(|_| record.claims.contains(&Claim::Executed)) {
+            let (count, example) = &mut self.impossible[usize::from(record.integrity != Integrity::Intact)];
+            *count += 1;
+            let place = || locator.as_deref().unwrap_or(&record.locator).clone();
+            example.get_or_insert_with(|| (time, place()));
+        }
         (self.on_record)(record);
     }
 
@@ -213,6 +225,15 @@ impl<'a> Sink<'a> {
 
     /// Ends the item: its problems, with one more where some were left out.
     pub fn finish(mut self) -> Vec<Problem> {
+        let [intact, others] = std::mem::take(&mut self.impossible);
+        for ((count, example), is_note) in [(intact, false), (others, true)] {
+            let Some((time, locator)) = example else { continue };
+            let what = format!("records of runs with a time that no clock of a host can show: {count}, such as {time}");
+            let effect = "such a time is kept as it is stored; it dates nothing, and no run is counted by it";
+            let kind = ProblemKind::OutOfRange { raw: time.0.to_string() };
+            let problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
+            self.push(Problem { locator: Some(locator), is_note, ..problem });
+        }
         if self.problems_left_out > 0 {
             self.problems.push(Problem::new(
                 self.stage,
@@ -266,4 +287,39 @@ pub struct Artifact {
 /// For artifacts whose records never name a file to collect.
 pub fn no_leads(_: &Record) -> Vec<Lead> {
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Meaning, Moment};
+    use crate::time::Timestamp;
+    use crate::value::Fields;
+
+    #[test]
+    fn a_run_at_an_impossible_time_is_a_problem_and_kept() {
+        let mut kept = Vec::new();
+        let mut keep = |record| kept.push(record);
+        let mut sink = Sink::new("RUN.pf", &mut keep);
+        let possible = 134_171_071_530_000_000;
+        let record = |ticks: u64, claims: &'static [Claim], integrity| Record {
+            artifact: "prefetch",
+            data_type: "windows:prefetch:execution",
+            subject: "RUN.EXE".to_owned(),
+            user: None,
+            moments: vec![Moment::at(Meaning::LAST_RUN, Timestamp::filetime(ticks).unwrap())],
+            fields: Fields::new(),
+            claims,
+            locator: Locator::Whole,
+            integrity,
+        };
+        sink.record(record(possible, &[Claim::Executed], Integrity::Intact));
+        sink.record(record(1, &[Claim::Opened], Integrity::Intact));
+        sink.record(record(1, &[Claim::Executed], Integrity::Intact));
+        sink.record(record(u64::MAX / 2, &[Claim::Executed], Integrity::Corrupted));
+        let said: Vec<_> = sink.finish().into_iter().map(|problem| (problem.kind, problem.is_note)).collect();
+        let out_of_range = |raw: u64| ProblemKind::OutOfRange { raw: raw.to_string() };
+        assert_eq!(said, [(out_of_range(1), false), (out_of_range(u64::MAX / 2), true)]);
+        assert_eq!(kept.len(), 4);
+    }
 }

@@ -100,6 +100,12 @@ impl Filetime {
         since_1601.checked_mul(TICKS_PER_SECOND).map(Filetime)
     }
 
+    /// Whether the clock of a host can have shown it: Windows lets its clock be set from 1980 to 2099. A time outside of
+    /// that was never read from a clock, whoever wrote it.
+    pub fn is_possible(self) -> bool {
+        (1980..2100).contains(&self.civil().year)
+    }
+
     /// Whole seconds since 1970-01-01 UTC, rounded down; negative before 1970.
     pub fn unix_seconds(self) -> i64 {
         (self.0 / TICKS_PER_SECOND) as i64 - UNIX_EPOCH_SECONDS

@@ -49,6 +49,11 @@ impl Event {
         Event { time, meaning, also, item, record, other_sources: Vec::new() }
     }
 
+    /// When it happened, as far as the time is one that a clock can have shown.
+    pub fn happened(&self) -> Option<Filetime> {
+        self.time.filter(|time| time.is_possible())
+    }
+
     /// Every meaning of the time, in stored order.
     pub fn meanings(&self) -> impl Iterator<Item = Meaning> + '_ {
         std::iter::once(self.meaning).chain(self.also.iter().copied())
@@ -91,6 +96,20 @@ mod tests {
 
     fn moment(meaning: Meaning, ticks: u64) -> Moment {
         Moment::at(meaning, Timestamp::filetime(ticks).unwrap())
+    }
+
+    #[test]
+    fn a_time_that_no_clock_showed_is_none() {
+        for (ticks, is_possible) in [
+            (1, false),
+            (119_600_063_999_999_999, false),
+            (119_600_064_000_000_000, true),
+            (0x7FFF_FFFF_FFFF_FFFF, false),
+        ] {
+            let record = record(vec![moment(Meaning::LAST_RUN, ticks)]);
+            let event = Event::all_of(ItemId(1), &record).remove(0);
+            assert_eq!((event.time.is_some(), event.happened().is_some()), (true, is_possible), "{ticks}");
+        }
     }
 
     #[test]

@@ -103,9 +103,9 @@ impl Seen {
                 reach.items.insert(event.item);
             }
         }
-        if event.time.is_some() {
-            reach.first = min(reach.first, event.time);
-            reach.last = reach.last.max(event.time);
+        if let Some(time) = event.happened() {
+            reach.first = min(reach.first, Some(time));
+            reach.last = reach.last.max(Some(time));
         }
     }
 

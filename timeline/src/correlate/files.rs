@@ -176,7 +176,7 @@ impl<'a> Files<'a> {
         let deleted = reasons.contains(&"FILE_DELETE");
         let path = fields.text("Path");
         let what = format!("change journal: {} {}", path.unwrap_or(name), reasons.join(", "));
-        self.add_trace(name, path, event.time, what, deleted, Source::of(event));
+        self.add_trace(name, path, event.happened(), what, deleted, Source::of(event));
     }
 
     /// A record of $MFT: the creation, and once whether the file is gone.
@@ -196,7 +196,7 @@ impl<'a> Files<'a> {
             .collect();
         if !made.is_empty() {
             let what = format!("$MFT: {shown} created ({})", made.join(", "));
-            self.add_trace(name, path, event.time, what, false, Source::of(event));
+            self.add_trace(name, path, event.happened(), what, false, Source::of(event));
         }
     }
 
@@ -256,7 +256,13 @@ impl<'a> Files<'a> {
             sha256: item.cited_sha256().to_owned(),
             status: item.status,
             recovery: item.recovery,
-            times: times.iter().flatten().flat_map(|macb| [macb.born, macb.modified]).flatten().collect(),
+            times: times
+                .iter()
+                .flatten()
+                .flat_map(|macb| [macb.born, macb.modified])
+                .flatten()
+                .filter(|time| time.is_possible())
+                .collect(),
         })
     }
 

@@ -118,12 +118,12 @@ impl<'a> Correlator<'a> {
                     && let Some(start) = log_event::live_process(&event.record)
                 {
                     let computer = log_event::live_computer(&event.record);
-                    self.processes.start(computer, start, event.time, Source::all_of(event));
+                    self.processes.start(computer, start, event.happened(), Source::all_of(event));
                 }
             }
             "windows:live:session" => {
                 if event.meanings().any(|meaning| meaning == Meaning::STARTED)
-                    && let (Some(logon), Some(at)) = (log_event::live_session(&event.record), event.time)
+                    && let (Some(logon), Some(at)) = (log_event::live_session(&event.record), event.happened())
                 {
                     self.processes.live_logon(&log_event::live_computer(&event.record), logon, at, Source::of(event));
                 }
@@ -131,7 +131,7 @@ impl<'a> Correlator<'a> {
             "windows:live:connection" => {
                 if let Some(activity) = log_event::live_connection(&event.record) {
                     let computer = log_event::live_computer(&event.record);
-                    self.processes.act(&computer, &activity, event.time, &Source::of(event));
+                    self.processes.act(&computer, &activity, event.happened(), &Source::of(event));
                 }
             }
             "windows:prefetch:execution" => self.prefetch.add(event),
@@ -150,7 +150,7 @@ impl<'a> Correlator<'a> {
             return;
         }
         let computer = log_event::computer(&event.record);
-        let at = event.time;
+        let at = event.happened();
         let source = Source::of(event);
         match read {
             LogEvent::Start(start) => {

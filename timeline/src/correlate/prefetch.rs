@@ -130,7 +130,7 @@ impl Prefetch {
             }
         });
         let is_run = event.meanings().any(|meaning| [Meaning::LAST_RUN, Meaning::PREVIOUS_RUN].contains(&meaning));
-        if let Some(at) = event.time.filter(|_| is_run) {
+        if let Some(at) = event.happened().filter(|_| is_run) {
             file.slots.extend(Source::all_of(event).into_iter().map(|source| (at, source)));
         }
     }
