@@ -5,8 +5,8 @@ use super::source::{Places, Source};
 use crate::event::Event;
 use crate::paths::{self, PathKey};
 use evidence::{
-    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Items, KeyIndex, Meaning, Recovery, Related, Value,
-    ValueRef,
+    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Items, KeyIndex, Meaning, Method, Recovery, Related,
+    Value, ValueRef,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -52,6 +52,8 @@ pub(super) struct Files<'a> {
     /// Streams by the path of their file.
     streams: HashMap<String, Vec<Stream>>,
     stream_count: usize,
+    /// Collected programs that $MFT has a record of, and whether it lists a Zone.Identifier, by path without volume.
+    listed: HashMap<String, Vec<(PathKey, bool, Source)>>,
     /// By file name, in the order of time, undated ones last.
     traces: HashMap<String, Vec<Trace>>,
     /// Paths of which a trace tells, by volume, and whether one tells of the deletion.
@@ -61,6 +63,18 @@ pub(super) struct Files<'a> {
     pub(super) facts_left_out: u64,
 }
 
+/// What is known of the mark that Windows puts on files from elsewhere: a stream called Zone.Identifier.
+pub(super) enum Mark {
+    /// The file has it, with this zone.
+    Zone(u32, Source),
+    /// The file table lists the stream, and what is in it was not collected.
+    Listed(Source),
+    /// The file has none: it was read with its streams, or the file table lists none.
+    None,
+    /// Nothing that was read shows the file's streams.
+    Unseen,
+}
+
 /// A collected file at a path.
 pub(super) struct Found {
     pub(super) item: ItemId,
@@ -68,6 +82,8 @@ pub(super) struct Found {
     pub(super) sha256: String,
     pub(super) status: ItemStatus,
     pub(super) recovery: Option<Recovery>,
+    /// How it was read.
+    method: Method,
     /// Every time by which the file system says that it was made or changed.
     times: Vec<Filetime>,
 }
@@ -79,6 +95,11 @@ impl Found {
         const SLACK: i64 = 2 * 10_000_000;
         !self.times.is_empty() && self.times.iter().all(|time| time.ticks_since(at) > SLACK)
     }
+}
+
+/// Whether a stream of this name is the mark of a file from elsewhere.
+fn is_mark(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Zone.Identifier")
 }
 
 impl<'a> Files<'a> {
@@ -104,6 +125,7 @@ impl<'a> Files<'a> {
             by_hash: HashMap::new(),
             streams: HashMap::new(),
             stream_count: 0,
+            listed: HashMap::new(),
             traces: HashMap::new(),
             known: HashMap::new(),
             trace_count: 0,
@@ -185,6 +207,9 @@ impl<'a> Files<'a> {
         let path = fields.text("Path");
         let Some(name) = fields.text("Name").or_else(|| path.map(paths::file_name)) else { return };
         let shown = path.unwrap_or(name);
+        if event.is_first() {
+            self.add_listed(event, name, path);
+        }
         if event.is_first() && fields.get("InUse").and_then(ValueRef::as_bool) == Some(false) {
             let what = format!("$MFT: {shown} is deleted");
             self.add_trace(name, path, None, what, true, Source::of(event));
@@ -197,6 +222,26 @@ impl<'a> Files<'a> {
         if !made.is_empty() {
             let what = format!("$MFT: {shown} created ({})", made.join(", "));
             self.add_trace(name, path, event.happened(), what, false, Source::of(event));
+        }
+    }
+
+    /// Which streams $MFT lists of a collected program.
+    fn add_listed(&mut self, event: &Event, name: &str, path: Option<&str>) {
+        let fields = &event.record.fields;
+        let is_in_use = fields.get("InUse").and_then(ValueRef::as_bool) == Some(true);
+        let Some(path) = path.filter(|_| is_in_use && self.leads.contains_key(&paths::fold(name))) else { return };
+        // The path in a file record has no volume; that of the file table itself has.
+        let table = self.items.by_id(event.item);
+        let volume = table.as_ref().and_then(|table| table.original_path.split('\\').next()).unwrap_or_default();
+        let key = match path.strip_prefix('\\') {
+            Some(rest) => PathKey::new(&format!("{volume}\\{rest}")),
+            None => PathKey::new(path),
+        };
+        let streams = fields.get("Streams").map(ValueRef::items).unwrap_or_default();
+        let has_mark = streams.iter().filter_map(Value::as_text).any(is_mark);
+        let listed = self.listed.entry(key.rest.clone()).or_default();
+        if listed.len() < MOST_FACTS {
+            listed.push((key, has_mark, Source::of(event)));
         }
     }
 
@@ -256,6 +301,7 @@ impl<'a> Files<'a> {
             sha256: item.cited_sha256().to_owned(),
             status: item.status,
             recovery: item.recovery,
+            method: item.method,
             times: times
                 .iter()
                 .flatten()
@@ -339,17 +385,28 @@ impl<'a> Files<'a> {
         self.streams.get(&key.rest).into_iter().flatten().filter(move |stream| stream.file.same_file(key))
     }
 
-    /// The zone that a Zone.Identifier stream gives the file at a path.
-    pub(super) fn zone_of(&self, path: &str) -> Option<(u32, Source)> {
+    /// The mark of the file at a path.
+    pub(super) fn mark_of(&self, path: &str) -> Mark {
         let key = PathKey::new(path);
-        self.streams_of(&key).find_map(|stream| {
-            if !stream.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("Zone.Identifier")) {
-                return None;
-            }
+        let zone = self.streams_of(&key).find_map(|stream| {
+            stream.name.as_deref().filter(|name| is_mark(name))?;
             let text = stream.value.get("Text").and_then(Value::as_text)?;
             let zone = text.lines().find_map(|line| paths::strip_prefix_any_case(line.trim(), "ZoneId="))?;
             Some((zone.trim().parse().ok()?, stream.source.clone()))
-        })
+        });
+        if let Some((zone, source)) = zone {
+            return Mark::Zone(zone, source);
+        }
+        let listed: Vec<_> =
+            self.listed.get(&key.rest).into_iter().flatten().filter(|(own, ..)| own.same_file(&key)).collect();
+        if let Some((.., source)) = listed.iter().find(|(_, has_mark, _)| *has_mark) {
+            return Mark::Listed(source.clone());
+        }
+        let is_read_with_streams = |found: &Found| matches!(found.method, Method::RawNtfs | Method::ShadowCopy);
+        match !listed.is_empty() || self.find_key(&key).as_ref().is_some_and(is_read_with_streams) {
+            true => Mark::None,
+            false => Mark::Unseen,
+        }
     }
 
     /// Hashes of collected assemblies by the class ids of their types, upper case.

@@ -1,12 +1,12 @@
 //! One run of the tool on its way into the report.
 
-use super::files::{self, Files};
+use super::files::{self, Files, Mark};
 use super::identity;
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId};
-use super::source::{Cited, Places};
+use super::source::{Cited, Places, Source};
 use super::unread::{Because, Unread};
-use super::verdict::{self, Known};
+use super::verdict::{self, Known, Marked};
 use crate::command::{self, Command, Resolution};
 use crate::host::Host;
 use crate::paths::{self, Form, PathKey};
@@ -405,7 +405,13 @@ impl Run {
         } else {
             None
         };
-        let zone = self.assembly.resolved_path.as_deref().and_then(|path| context.files.zone_of(path));
+        let by = |source: Source| source.by("J10", Confidence::Strong);
+        let mark = match self.assembly.resolved_path.as_deref().map(|path| context.files.mark_of(path)) {
+            Some(Mark::Zone(zone, source)) => Marked::Zone(zone, by(source)),
+            Some(Mark::Listed(source)) => Marked::Listed(by(source)),
+            Some(Mark::None) => Marked::None,
+            Some(Mark::Unseen) | None => Marked::Unseen,
+        };
         // A list of several runs does not show that this one loaded the file, so it takes no doubt away.
         let certain_load = loaded.filter(|cited| cited.confidence != Confidence::Circumstantial);
         let known = Known {
@@ -421,7 +427,7 @@ impl Run {
             }),
             no_facts: &self.no_facts,
             doubt,
-            zone: zone.map(|(zone, source)| (zone, source.by("J10", Confidence::Strong))),
+            mark,
             stream: self.stream.as_deref(),
             loaded: certain_load.filter(|cited| cited.source.artifact != "prefetch"),
             registered: self.registered.as_ref(),

@@ -28,7 +28,7 @@ pub(super) struct Known<'a> {
     pub(super) no_facts: &'a str,
     /// Why the facts may not be those of the file that ran.
     pub(super) doubt: Option<String>,
-    pub(super) zone: Option<(u32, Cited)>,
+    pub(super) mark: Marked,
     pub(super) stream: Option<&'a str>,
     /// The assembly was among the loaded or opened files.
     pub(super) loaded: Option<&'a Cited>,
@@ -37,6 +37,23 @@ pub(super) struct Known<'a> {
     pub(super) child: Option<&'a Note>,
     pub(super) connection: Option<&'a Note>,
     pub(super) injected: Option<&'a Note>,
+}
+
+/// The mark of the assembly, cited.
+pub(super) enum Marked {
+    Zone(u32, Cited),
+    Listed(Cited),
+    None,
+    Unseen,
+}
+
+impl Marked {
+    fn cited(&self) -> Option<&Cited> {
+        match self {
+            Marked::Zone(_, cited) | Marked::Listed(cited) => Some(cited),
+            Marked::None | Marked::Unseen => None,
+        }
+    }
 }
 
 /// A hook of the assembly, as its reader found it.
@@ -134,18 +151,29 @@ fn load_doubt(known: &Known<'_>) -> Option<String> {
     if known.loaded.is_some() || known.registered.is_some() {
         return None;
     }
-    if let Some((zone @ (3 | 4), _)) = &known.zone
-        && known.clr != Some(2)
-    {
-        return Some(format!(
+    let mark = match &known.mark {
+        _ if known.clr == Some(2) => None,
+        Marked::Zone(zone @ (3 | 4), _) => Some(format!(
             "the file bears a Zone.Identifier of zone {zone}, and version 4 of the CLR may refuse to load it (0x80131515)"
-        ));
-    }
-    known.stream.map(|stream| {
+        )),
+        Marked::Listed(_) => Some(
+            "the file table lists a Zone.Identifier of the file, and what is in it was not collected; version 4 of the CLR \
+             may refuse to load a file of zone 3 or 4 (0x80131515)"
+                .to_owned(),
+        ),
+        Marked::Unseen => Some(
+            "the source does not show the alternate streams of the file, so it is not known whether it has a \
+             Zone.Identifier; version 4 of the CLR may refuse to load a file of zone 3 or 4 (0x80131515)"
+                .to_owned(),
+        ),
+        Marked::Zone(..) | Marked::None => None,
+    };
+    let stream = known.stream.map(|stream| {
         format!(
             "the assembly lies in the alternate data stream \"{stream}\", which most versions of .NET refuse to open"
         )
-    })
+    });
+    stream.or(mark)
 }
 
 fn yes_unless(doubt: Option<String>, which: &'static str, because: String) -> Prediction {
@@ -324,7 +352,7 @@ pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
     let mut prediction = predict(known);
     let mut citations: Vec<Citation> = known.elevated.citations.clone();
     citations.extend(known.facts_cited.iter().map(|cited| places.cite(cited)));
-    citations.extend(known.zone.iter().map(|(_, cited)| places.cite(cited)));
+    citations.extend(known.mark.cited().map(|cited| places.cite(cited)));
     citations.extend([known.loaded, known.registered].into_iter().flatten().map(|cited| places.cite(cited)));
     let effect = known.child.or(known.connection);
     if let Some(effect) = effect {

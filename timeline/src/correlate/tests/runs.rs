@@ -286,8 +286,30 @@ fn regsvcs_rolls_back_and_motw_makes_it_doubtful() {
     assert_eq!((run.method.runs, run.method.which), (Answer::Unknown, Some("unregister")));
     assert!(run.method.because.contains("0x80131515"));
     assert_eq!(correlation.assemblies[0].streams.len(), 1);
-    let correlation = correlate(vec![lead], &vec![start(LABEL_HIGH), facts]);
+    let correlation = correlate(vec![lead.clone()], &vec![start(LABEL_HIGH), facts.clone()]);
     assert_eq!(only(&correlation).method.which, Some("register"));
+    // A copy of the file has no streams. What the file table lists says whether it had the mark.
+    let mut copied = lead;
+    copied.method = evidence::Method::FileApi;
+    let table = item(5, r"C:\$MFT");
+    let listed = |streams: &[&str]| {
+        let mut listed = record("mft", "windows:ntfs:file", &[("Path", r"\w\Ledger.dll"), ("Name", "Ledger.dll")]);
+        listed.fields.push("InUse", true);
+        listed.fields.push("Streams", streams.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        (ItemId(5), listed)
+    };
+    let end = exited("2026-03-09 17:05:41", "0x1890", REGSVCS64, "0x1");
+    for (records, expected, says) in [
+        (vec![], Answer::Unknown, "does not show the alternate streams"),
+        (vec![listed(&["Zone.Identifier"])], Answer::Unknown, "the file table lists a Zone.Identifier"),
+        (vec![listed(&[])], Answer::Yes, ""),
+    ] {
+        let records = [vec![start(LABEL_MEDIUM), end.clone(), facts.clone()], records].concat();
+        let correlation = correlate(vec![copied.clone(), table.clone()], &records);
+        let method = &only(&correlation).method;
+        assert_eq!(method.runs, expected, "{}", method.because);
+        assert!(method.because.contains(says), "{}", method.because);
+    }
 }
 
 #[test]
