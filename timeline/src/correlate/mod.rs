@@ -7,6 +7,7 @@
 mod boot;
 #[cfg(test)]
 pub(crate) mod builder;
+mod computers;
 mod coverage;
 mod files;
 mod identity;
@@ -25,6 +26,7 @@ use crate::event::Event;
 use crate::host::{Boot, Host};
 use crate::paths::{self, PathKey};
 use boot::Boots;
+use computers::{Computers, Own};
 use coverage::Seen;
 pub(crate) use coverage::matters;
 use evidence::{
@@ -70,6 +72,7 @@ pub struct Correlator<'a> {
     items: &'a dyn Items,
     places: Places<'a>,
     processes: Processes,
+    computers: Computers,
     boots: Boots,
     files: Files<'a>,
     unread: Unread,
@@ -87,6 +90,7 @@ impl<'a> Correlator<'a> {
             items,
             places: Places::new(items),
             processes: Processes::new(suspects.clone()),
+            computers: Computers::default(),
             boots: Boots::default(),
             files: Files::new(items),
             unread: Unread::default(),
@@ -118,6 +122,7 @@ impl<'a> Correlator<'a> {
                     && let Some(start) = log_event::live_process(&event.record)
                 {
                     let computer = log_event::live_computer(&event.record);
+                    self.computers.see(event.item, &computer, event.happened());
                     self.processes.start(computer, start, event.happened(), Source::all_of(event));
                 }
             }
@@ -151,6 +156,7 @@ impl<'a> Correlator<'a> {
         }
         let computer = log_event::computer(&event.record);
         let at = event.happened();
+        self.computers.see(event.item, &computer, at);
         let source = Source::of(event);
         match read {
             LogEvent::Start(start) => {
@@ -216,15 +222,37 @@ impl<'a> Correlator<'a> {
     /// Ends the input and draws the conclusions.
     pub fn finish(self) -> Correlation {
         let mut problems = self.limits();
-        let Correlator { host, items, places, processes, boots, files, unread, prefetch, registrations, seen } = self;
+        let Correlator {
+            host,
+            items,
+            places,
+            processes,
+            computers,
+            boots,
+            files,
+            unread,
+            prefetch,
+            registrations,
+            seen,
+        } = self;
         let (prefetch, slots, prefetch_lookalikes) = prefetch.finish(&files);
-        let context = Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places };
+        let here = Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places };
+        // What is known of another computer is in its records alone.
+        let own = computers.own(host.name.as_deref());
+        let (no_host, no_items, no_unread) = (Host::default(), Vec::new(), Unread::default());
+        let no_files = Files::new(&no_items);
+        let elsewhere =
+            Context { host: &no_host, files: &no_files, unread: &no_unread, prefetch: &[], places: &places };
+        let context_of = |process: Option<&Process>| match process {
+            Some(process) if own.is_other(&process.computer) => &elsewhere,
+            _ => &here,
+        };
 
         let mut lookalikes = Vec::new();
         let mut tools = Vec::new();
         for (id, process) in processes.iter().filter(|(_, process)| matches!(process.role, Role::Tool | Role::Suspect))
         {
-            match identity::decide(process, &files) {
+            match identity::decide(process, context_of(Some(process)).files) {
                 Verdict::Tool(tool, identity) => tools.push((id, process, tool, identity)),
                 Verdict::Lookalike(because) => lookalikes.push(lookalike(process, because, &places)),
                 Verdict::Other => {}
@@ -242,7 +270,9 @@ impl<'a> Correlator<'a> {
             (a.started.is_none(), a.started, &a.image, a.pid).cmp(&(b.started.is_none(), b.started, &b.image, b.pid))
         });
 
-        let timed: Vec<usize> = (0..tools.len()).filter(|at| tools[*at].1.start_for_joins().is_some()).collect();
+        let timed: Vec<usize> = (0..tools.len())
+            .filter(|at| tools[*at].1.start_for_joins().is_some() && !own.is_other(&tools[*at].1.computer))
+            .collect();
         let starts: Vec<(Filetime, PathKey)> =
             timed.iter().filter_map(|at| Some((tools[*at].1.start_for_joins()?, tools[*at].1.key.clone()))).collect();
         let joined = prefetch::join(&slots, &starts);
@@ -257,10 +287,10 @@ impl<'a> Correlator<'a> {
         let mut runs: Vec<Run> = Vec::with_capacity(tools.len() + alone.len());
         for (at, (id, process, tool, identity)) in tools.iter().enumerate() {
             let slots = merged.remove(&at).unwrap_or_default();
-            runs.push(Run::of_process(*id, process, *tool, *identity, slots, &context));
+            runs.push(Run::of_process(*id, process, *tool, *identity, slots, context_of(Some(process))));
         }
         for (slot, could_be) in alone {
-            runs.push(Run::of_slot(slot, could_be, &context));
+            runs.push(Run::of_slot(slot, could_be, &here));
         }
 
         let process_of = |run: &Run| run.process.and_then(|id| processes.get(id));
@@ -270,13 +300,16 @@ impl<'a> Correlator<'a> {
         let id_of = |run: usize| ids.get(&run).cloned().unwrap_or_default();
 
         let drafts = registrations.finish(&places);
-        let registrations = tie(drafts, &mut runs, &processes, &files, &places, &id_of);
+        let registrations = tie(drafts, &mut runs, &processes, &own, &files, &places, &id_of);
 
         let mut executions = Vec::with_capacity(runs.len());
         for at in &order {
             let run = &runs[*at];
             let process = process_of(run);
-            let mut execution = run.describe(id_of(*at), process, &context);
+            let mut execution = run.describe(id_of(*at), process, context_of(process));
+            if let Some(computer) = process.map(|process| &process.computer).filter(|name| own.is_other(name)) {
+                execution.warnings.push(own.warning(computer, host.name.as_deref()));
+            }
             execution.merge_candidates = run.could_be.iter().map(|run| id_of(*run)).collect();
             let left_out = Run::left_out(process);
             if left_out > 0 {
@@ -379,6 +412,7 @@ fn tie(
     drafts: Vec<Draft>,
     runs: &mut [Run],
     processes: &Processes,
+    own: &Own,
     files: &Files,
     places: &Places,
     id_of: &dyn Fn(usize) -> String,
@@ -390,7 +424,9 @@ fn tie(
     let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, run) in runs.iter().enumerate() {
         // Only these write a registration, as far as is known.
-        if !matches!(run.mode(), Mode::Register | Mode::CoplusInstall | Mode::Unknown) {
+        let writes = matches!(run.mode(), Mode::Register | Mode::CoplusInstall | Mode::Unknown);
+        let process = run.process.and_then(|id| processes.get(id));
+        if !writes || process.is_some_and(|process| own.is_other(&process.computer)) {
             continue;
         }
         if let Some(path) = &run.assembly.resolved_path {
