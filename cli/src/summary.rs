@@ -60,7 +60,7 @@ impl Page {
         self.runs(report, out)?;
         self.attempts(report, out)?;
         writeln!(out)?;
-        self.registered(&report.registrations, out)?;
+        self.registered(report, out)?;
         let cleared: BTreeSet<&str> =
             report.coverage.iter().filter(|one| !one.cleared.is_empty()).map(|one| one.source.as_str()).collect();
         if !cleared.is_empty() {
@@ -86,7 +86,14 @@ impl Page {
                 short_command(run),
             ];
             let (verdict, style) = verdict(run.method.runs);
-            self.row(out, &run.id, &when, &format!("{verdict:<15}"), &style, &about.join("  "))?;
+            self.row(
+                out,
+                &run.id,
+                &when,
+                &format!("{verdict:<15}"),
+                &style,
+                &format!("{}{}", changed(report.run_rests_on_changed(run)), about.join("  ")),
+            )?;
         }
         self.more(out, runs.len(), "runs")
     }
@@ -98,7 +105,8 @@ impl Page {
                 Some(run) => format!("asked for {run}"),
                 None => "asked for a run".to_owned(),
             };
-            let about = format!("{}  {}", file_name(&attempt.image), attempt.command);
+            let changed = changed(report.rests_on_changed(&attempt.sources));
+            let about = format!("{changed}{}  {}", file_name(&attempt.image), attempt.command);
             self.row(out, &attempt.id, &when, &format!("{led_to:<15}"), &Style::new(), &about)?;
         }
         self.more(out, report.attempts.len(), "attempts")
@@ -136,8 +144,8 @@ impl Page {
     }
 
     /// The managed classes that COM would load now.
-    fn registered(&self, registrations: &[Registration], out: &mut dyn Write) -> io::Result<()> {
-        let current: Vec<&Registration> = registrations.iter().filter(|one| one.state == "current").collect();
+    fn registered(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let current: Vec<&Registration> = report.registrations.iter().filter(|one| one.state == "current").collect();
         if current.is_empty() {
             return Ok(());
         }
@@ -154,7 +162,8 @@ impl Page {
                 few(outside.iter().map(String::as_str))
             ),
         };
-        self.fact(out, "registered", &text)
+        let on_changed = current.iter().any(|one| report.rests_on_changed(&one.sources));
+        self.fact(out, "registered", &format!("{}{text}", changed(on_changed)))
     }
 
     /// What limits the answer.
@@ -166,7 +175,7 @@ impl Page {
                     Some(about) => format!("{about}: {}", note.text),
                     None => note.text.clone(),
                 };
-                self.fact(out, "note", &text)?;
+                self.fact(out, "note", &format!("{}{text}", changed(report.statement_rests_on_changed(note))))?;
             }
         } else if !notes.is_empty() {
             let count = notes.len();
@@ -179,6 +188,11 @@ impl Page {
         }
         Ok(())
     }
+}
+
+/// What a line begins with that rests on an object which was changed after it was sealed.
+fn changed(rests: bool) -> &'static str {
+    if rests { "[changed] " } else { "" }
 }
 
 fn rank(answer: Answer) -> u8 {

@@ -88,8 +88,11 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity {
-    /// Version resource, CLI name with Microsoft's key token, or a matching hash says so.
+    /// It says so itself, by its version resource or its CLI name with Microsoft's key token, and ran from a .NET framework
+    /// directory; or its bytes are those of such a file of the host.
     Proven,
+    /// It says so itself, and lay elsewhere.
+    ByItself,
     /// It ran from a .NET framework directory under the tool's name.
     ByPath,
     /// Only the file name says so.
@@ -232,6 +235,8 @@ pub struct Execution {
     pub renamed: bool,
     /// Why we believe that it is the tool.
     pub identity: Identity,
+    /// The same in words, for a sentence: what says so, and what was not checked.
+    pub identity_because: String,
     /// How well the run is identified.
     pub identified: Identified,
     /// Command line as recorded, every character kept.
@@ -287,14 +292,17 @@ pub struct Execution {
     pub merge_candidates: Vec<String>,
 }
 
-/// The proof ladder: L0 tool present, L1 ran, L2 with this assembly, L3 assembly loaded, L4 method executed,
-/// L5 effect observed.
+/// The proof ladder: L0 the tool is present, L1 it ran, L2 with this assembly, L3 it opened or loaded the assembly, L4 a
+/// method of it is expected to have run, L5 an effect was observed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Proof {
     /// `L1` to `L5`.
     pub level: &'static str,
     /// What it means, in a sentence.
     pub statement: String,
+    /// Steps up to the level that are concluded from others, and of which no record or object tells by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inferred: Vec<&'static str>,
     /// What is missing for the next step.
     pub next_needs: String,
 }
@@ -402,6 +410,17 @@ pub struct AssemblyFile {
     pub sources: Vec<Citation>,
 }
 
+/// That a log was cleared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Clearing {
+    /// When, as recorded, UTC.
+    pub at: Option<Filetime>,
+    /// Account that did it, as recorded.
+    pub by: Option<String>,
+    /// The record.
+    pub citation: Citation,
+}
+
 /// How far one source reaches in time, so that a missing record can be read rightly.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Coverage {
@@ -421,6 +440,9 @@ pub struct Coverage {
     pub gaps: Vec<String>,
     /// Records that say that the log was cleared.
     pub cleared: Vec<Citation>,
+    /// When that was and who did it, as the same records say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clearings: Vec<Clearing>,
     /// What a missing record of this source means, in words.
     pub meaning: String,
 }

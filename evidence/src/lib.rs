@@ -23,9 +23,9 @@ mod value;
 pub use artifact::{Artifact, Focus, Hive, Input, Lead, Location, Phase, Sink, no_leads};
 pub use bytes::Bytes;
 pub use execution::{
-    Answer, AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Confidence, Coverage,
-    Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Proof, Reasoned, Registration,
-    Related, Tool, User,
+    Answer, AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence,
+    Coverage, Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Proof, Reasoned,
+    Registration, Related, Tool, User,
 };
 pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;

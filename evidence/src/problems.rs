@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Problems of one wording that are listed with their items; further ones are counted.
 const LISTED: usize = 50;
+/// The words around the count of the further ones.
+const SAME: &str = "; the same was met ";
+const TIMES: &str = " more times";
 /// Wordings of one step and kind that are kept apart; problems of further ones are counted together.
 const WORDINGS: usize = 2_000;
 
@@ -70,13 +73,20 @@ impl Problems {
         self.by_wording.entry(wording).or_default().add(problem);
     }
 
+    /// How many more there were of the wording of this problem, where it is the one that counts those without a place in
+    /// the list.
+    pub fn counted(problem: &Problem) -> Option<u64> {
+        let (_, count) = problem.what.rsplit_once(SAME)?;
+        count.strip_suffix(TIMES).filter(|_| problem.item.is_empty())?.parse().ok()
+    }
+
     /// The problems in order; where there are too many to list, one more that counts the rest.
     pub fn into_vec(self) -> Vec<Problem> {
         let mut all = Vec::new();
         for (wording, equal) in self.by_wording {
             all.extend(equal.listed);
             if equal.more > 0 {
-                let what = format!("{}; the same was met {} more times", wording.what, equal.more);
+                let what = format!("{}{SAME}{}{TIMES}", wording.what, equal.more);
                 let more = Problem::new(wording.stage, wording.kind, "", what, wording.effect);
                 all.push(Problem { is_note: wording.is_note, ..more });
             }

@@ -3,7 +3,7 @@
 use super::source::{Places, Source};
 use crate::event::Event;
 use crate::host::Host;
-use evidence::{Coverage, Filetime, ItemId, Items, Value, ValueRef};
+use evidence::{Citation, Clearing, Coverage, Filetime, ItemId, Items, Value, ValueRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Channels that tell of the tools, and what the absence of a record in them means.
@@ -80,6 +80,33 @@ impl Counted {
     }
 }
 
+/// A record that says that a log was cleared, and where it stands.
+pub(super) struct Cleared {
+    pub(super) at: Option<Filetime>,
+    pub(super) by: Option<String>,
+    pub(super) sources: Vec<Source>,
+}
+
+/// What such records say: every place, and each clearing once.
+#[derive(Default)]
+struct Said {
+    cleared: Vec<Citation>,
+    clearings: Vec<Clearing>,
+}
+
+impl Said {
+    fn new<'a>(records: impl Iterator<Item = &'a Cleared>, places: &Places) -> Self {
+        let mut said = Said::default();
+        for record in records {
+            let places: Vec<Citation> = record.sources.iter().map(|source| places.plain(source)).collect();
+            let first = places.first().cloned();
+            said.clearings.extend(first.map(|citation| Clearing { at: record.at, by: record.by.clone(), citation }));
+            said.cleared.extend(places);
+        }
+        said
+    }
+}
+
 /// What was seen of every source.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -87,7 +114,7 @@ pub(super) struct Seen {
     empty: Counted,
     others: Counted,
     artifacts: BTreeMap<&'static str, Reach>,
-    cleared: BTreeMap<String, Vec<Source>>,
+    cleared: BTreeMap<String, Vec<Cleared>>,
     /// Where the registry keeps logs that are not in their usual place, by name.
     moved: BTreeMap<String, BTreeSet<String>>,
 }
@@ -176,10 +203,10 @@ impl Seen {
     }
 
     /// A record that says that a log was cleared.
-    pub(super) fn cleared(&mut self, channel: String, source: Source) {
-        let sources = self.cleared.entry(channel).or_default();
-        if sources.len() < 100 {
-            sources.push(source);
+    pub(super) fn cleared(&mut self, channel: String, record: Cleared) {
+        let records = self.cleared.entry(channel).or_default();
+        if records.len() < 100 {
+            records.push(record);
         }
     }
 
@@ -191,7 +218,7 @@ impl Seen {
             |name: &str| CHANNELS.iter().find(|(channel, _)| channel.eq_ignore_ascii_case(name)).map(|(_, text)| *text);
         for channel in &self.channels {
             let cleared = self.cleared.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&channel.name));
-            let cleared: Vec<_> = cleared.flat_map(|(_, sources)| sources).map(|source| places.plain(source)).collect();
+            let said = Said::new(cleared.flat_map(|(_, records)| records), places);
             let mut text = match (channel.records, channel.first, channel.last) {
                 (0, ..) if channel.is_unread => {
                     "the log is there, in the format before Windows Vista, which is not read: a missing record means \
@@ -202,13 +229,17 @@ impl Seen {
                     "no record of the log could be read: nothing can be concluded from a missing record".to_owned()
                 }
                 (0, ..) => "the log is empty: nothing can be concluded from a missing record".to_owned(),
+                (_, Some(first), Some(last)) if first == last => format!(
+                    "all that it holds is of {first}: a missing record means nothing at any other time, and something then \
+                     only if the provider recorded such events"
+                ),
                 (_, Some(first), Some(last)) => format!(
                     "a missing record means something only from {first} to {last}, and only if the provider recorded such \
                      events then"
                 ),
                 _ => "its times are not known, so a missing record means nothing".to_owned(),
             };
-            if !cleared.is_empty() {
+            if !said.cleared.is_empty() {
                 text.push_str("; the log was cleared, so what stood in it before is gone");
             }
             if let Some(more) = meaning(&channel.name) {
@@ -222,11 +253,12 @@ impl Seen {
                 first: channel.first,
                 last: channel.last,
                 gaps: channel.gaps.clone(),
-                cleared,
+                cleared: said.cleared,
+                clearings: said.clearings,
                 meaning: text,
             });
         }
-        let absent = |source: &str, more: &str, cleared: Vec<_>| Coverage {
+        let absent = |source: &str, more: &str, said: Said| Coverage {
             source: source.to_owned(),
             present: false,
             item: None,
@@ -234,7 +266,8 @@ impl Seen {
             first: None,
             last: None,
             gaps: Vec::new(),
-            cleared,
+            cleared: said.cleared,
+            clearings: said.clearings,
             meaning: format!("not in the evidence, so a missing record means nothing; {more}"),
         };
         if self.empty.more > 0 {
@@ -244,12 +277,12 @@ impl Seen {
                     "{count} more logs are empty and none of them is one that tells of the tools: nothing can be concluded \
                      from a missing record"
                 ),
-                ..absent("further event logs", "", Vec::new())
+                ..absent("further event logs", "", Said::default())
             });
         }
         for (name, more) in CHANNELS {
             if !known.contains(&name.to_lowercase()) {
-                let cleared = self.cleared.get(name).into_iter().flatten().map(|source| places.plain(source)).collect();
+                let cleared = Said::new(self.cleared.get(name).into_iter().flatten(), places);
                 let moved = self.moved.get(&name.to_lowercase()).into_iter().flatten().cloned().collect::<Vec<_>>();
                 let more = match moved.is_empty() {
                     true => more.to_owned(),
@@ -258,10 +291,10 @@ impl Seen {
                 found.push(absent(name, &more, cleared));
             }
         }
-        for (name, sources) in &self.cleared {
+        for (name, records) in &self.cleared {
             let expected = CHANNELS.iter().any(|(channel, _)| channel.eq_ignore_ascii_case(name));
             if !expected && !known.contains(&name.to_lowercase()) {
-                let cleared = sources.iter().map(|source| places.plain(source)).collect();
+                let cleared = Said::new(records.iter(), places);
                 found.push(absent(name, "a record says that it was cleared", cleared));
             }
         }
@@ -281,7 +314,7 @@ impl Seen {
                     Some(_) => "; it is switched on on this host (EnablePrefetcher), so files may have been deleted",
                     None => "",
                 };
-                found.push(absent(artifact, &format!("{more}{setting}"), Vec::new()));
+                found.push(absent(artifact, &format!("{more}{setting}"), Said::default()));
                 continue;
             }
             found.push(Coverage {
@@ -293,6 +326,7 @@ impl Seen {
                 last: reach.last,
                 gaps: Vec::new(),
                 cleared: Vec::new(),
+                clearings: Vec::new(),
                 meaning: match collected {
                     1 => more.to_owned(),
                     count => format!("{count} objects; {more}"),
@@ -318,6 +352,13 @@ fn collected_for_artifacts(items: &dyn Items) -> BTreeMap<&'static str, (usize, 
         }
     });
     found
+}
+
+/// The place of a channel among those that tell of the tools, the most important first. PowerShell has two logs.
+pub(crate) fn rank_of_channel(name: &str) -> Option<usize> {
+    let name =
+        if name.eq_ignore_ascii_case("Windows PowerShell") { "Microsoft-Windows-PowerShell/Operational" } else { name };
+    CHANNELS.iter().position(|(channel, _)| channel.eq_ignore_ascii_case(name))
 }
 
 /// Whether a source is one of those that tell of the tools.

@@ -375,9 +375,11 @@ impl<'a> Files<'a> {
         self.facts.get(&item).map(|facts| (&facts.value, facts.sources.first().cloned()))
     }
 
-    /// The facts of any collected file with this hash.
-    pub(super) fn facts_by_hash(&self, sha256: &str) -> Option<&Value> {
-        self.facts.get(self.by_hash.get(sha256)?).map(|facts| &facts.value)
+    /// The path and the facts of any collected file with this hash.
+    pub(super) fn facts_by_hash(&self, sha256: &str) -> Option<(String, &Value)> {
+        let id = *self.by_hash.get(sha256)?;
+        let path = self.items.by_id(id).map(|item| item.original_path.clone()).unwrap_or_default();
+        self.facts.get(&id).map(|facts| (path, &facts.value))
     }
 
     /// The streams of the file at a path.

@@ -10,12 +10,23 @@ use evidence::{Identity, Tool, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The tool.
-    Tool(Tool, Identity),
+    Tool(Tool, Basis),
     /// A file with its name that is something else.
     Lookalike(String),
     /// Another program.
     Other,
 }
+
+/// Why a program is held to be the tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Basis {
+    pub(super) identity: Identity,
+    /// What says so, and what was not checked, for a sentence.
+    pub(super) because: String,
+}
+
+/// What nobody checked of a file that was not collected.
+const NOT_COLLECTED: &str = "the file itself was not collected, so neither its hash nor its signature was checked";
 
 /// The tool whose version resource has this description.
 pub(super) fn tool_described(description: &str) -> Option<Tool> {
@@ -63,44 +74,82 @@ fn or_none(text: &str) -> &str {
 pub(super) fn decide(process: &Process, files: &Files) -> Verdict {
     let start = &process.start;
     let named = command::tool_named(&start.image);
+    let is_collected = files.facts_at(&process.key).is_some();
     // What was recorded at the start describes the file as it was then; a collected file may be newer.
     let recorded = match (&start.original_file_name, &start.description) {
-        (Some(name), _) => {
-            Some(command::tool_named(name).ok_or_else(|| format!("its version resource named {name} when it ran")))
-        }
+        (Some(name), _) => Some((
+            command::tool_named(name).ok_or_else(|| format!("its version resource named {name} when it ran")),
+            format!("OriginalFileName {name}"),
+        )),
         (None, Some(text)) => match tool_described(text) {
-            Some(tool) => Some(Ok(tool)),
+            Some(tool) => Some((Ok(tool), format!("Description \"{text}\""))),
             // Descriptions may be translated, so alone they deny nothing in the tool's own directory.
             None if in_framework(&process.key) => None,
-            None => Some(Err(format!("its version resource described \"{text}\" when it ran"))),
+            None => Some((Err(format!("its version resource described \"{text}\" when it ran")), String::new())),
         },
         (None, None) => None,
     };
-    let by_hash = start.sha256.as_deref().and_then(|sha256| files.facts_by_hash(sha256)).and_then(by_facts);
-    let collected = || files.facts_at(&process.key).and_then(by_facts);
-    let fact = by_hash.or(recorded).or_else(collected);
+    let recorded = recorded.map(|(fact, what)| {
+        let unchecked = match is_collected {
+            true => "the file that was collected from there is not known to be the same; no signature was checked",
+            false => NOT_COLLECTED,
+        };
+        (fact, format!("Sysmon recorded {what} when it started; {unchecked}"))
+    });
+    let copy = start.sha256.as_deref().and_then(|sha256| files.facts_by_hash(sha256));
+    let by_hash = copy.and_then(|(path, facts)| Some((path, by_facts(facts)?)));
+    // Bytes that are those of the host's own tool need no further word.
+    let of_the_framework = by_hash.as_ref().is_some_and(|(path, _)| in_framework(&PathKey::new(path)));
+    let by_hash = by_hash.map(|(path, fact)| {
+        let what = format!("the SHA-256 that was recorded when it started is that of the collected file {path}");
+        (fact, format!("{what}, which says so of itself; its signature was not checked"))
+    });
+    let fact = by_hash.or(recorded).or_else(|| collected(&process.key, files));
+    verdict(fact, named, &process.key, of_the_framework)
+}
+
+/// What the file that was collected from a place says of itself.
+fn collected(key: &PathKey, files: &Files) -> Option<(Result<Tool, String>, String)> {
+    let fact = files.facts_at(key).and_then(by_facts)?;
+    Some((fact, "the file that was collected from there says so of itself; its signature was not checked".to_owned()))
+}
+
+/// What follows from what a program says of itself, and from its name and place.
+fn verdict(
+    fact: Option<(Result<Tool, String>, String)>,
+    named: Option<Tool>,
+    key: &PathKey,
+    of_the_framework: bool,
+) -> Verdict {
     match (fact, named) {
-        (Some(Ok(tool)), _) => Verdict::Tool(tool, Identity::Proven),
-        (Some(Err(because)), Some(_)) => Verdict::Lookalike(because),
-        (Some(Err(_)) | None, None) => Verdict::Other,
-        (None, Some(tool)) => by_path(tool, &process.key),
+        (Some((Ok(tool), because)), _) if of_the_framework => {
+            Verdict::Tool(tool, Basis { identity: Identity::Proven, because })
+        }
+        (Some((Ok(tool), because)), _) if in_framework(key) => {
+            let because = format!("it lies in a .NET framework directory, and {because}");
+            Verdict::Tool(tool, Basis { identity: Identity::Proven, because })
+        }
+        (Some((Ok(tool), because)), _) => Verdict::Tool(tool, Basis { identity: Identity::ByItself, because }),
+        (Some((Err(because), _)), Some(_)) => Verdict::Lookalike(because),
+        (Some((Err(_), _)) | None, None) => Verdict::Other,
+        (None, Some(tool)) => Verdict::Tool(tool, by_path(key)),
     }
 }
 
 /// Without any fact, where the file lay decides.
-fn by_path(tool: Tool, key: &PathKey) -> Verdict {
-    Verdict::Tool(tool, if in_framework(key) { Identity::ByPath } else { Identity::ByName })
+fn by_path(key: &PathKey) -> Basis {
+    let (identity, what) = match in_framework(key) {
+        true => (Identity::ByPath, "it lies in a .NET framework directory under the tool's name"),
+        false => (Identity::ByName, "it bears the tool's name"),
+    };
+    let because = format!("{what}; nothing that it says of itself was recorded or collected");
+    Basis { identity, because }
 }
 
 /// Decides what the program of a prefetch file is, from its path alone and what was collected there.
 pub(super) fn decide_path(path: &str, files: &Files) -> Verdict {
     let key = PathKey::new(path);
-    match (files.facts_at(&key).and_then(by_facts), command::tool_named(path)) {
-        (Some(Ok(tool)), _) => Verdict::Tool(tool, Identity::Proven),
-        (Some(Err(because)), Some(_)) => Verdict::Lookalike(because),
-        (_, None) => Verdict::Other,
-        (None, Some(tool)) => by_path(tool, &key),
-    }
+    verdict(collected(&key, files), command::tool_named(path), &key, false)
 }
 
 #[cfg(test)]

@@ -123,8 +123,11 @@ pub(super) enum LogEvent {
     },
     Logon(Logon),
     Boot(BootSign),
-    /// A log was cleared; which one.
-    Cleared(String),
+    /// A log was cleared; which one, and by whom.
+    Cleared {
+        channel: String,
+        by: Option<String>,
+    },
     Other,
 }
 
@@ -195,11 +198,15 @@ pub(super) fn read(record: &Record) -> LogEvent {
         return security(fields, id);
     }
     if is("Microsoft-Windows-Eventlog") {
-        return match id {
-            1102 => LogEvent::Cleared("Security".to_owned()),
-            104 => LogEvent::Cleared(said(fields, "Channel").unwrap_or_else(|| "an unnamed log".to_owned())),
-            _ => LogEvent::Other,
+        let channel = match id {
+            1102 => "Security".to_owned(),
+            104 => said(fields, "Channel").unwrap_or_else(|| "an unnamed log".to_owned()),
+            _ => return LogEvent::Other,
         };
+        let domain = said(fields, "SubjectDomainName");
+        let by = said(fields, "SubjectUserName")
+            .map(|name| domain.map_or_else(|| name.clone(), |domain| format!("{domain}\\{name}")));
+        return LogEvent::Cleared { channel, by };
     }
     match id {
         6005 if is("EventLog") => LogEvent::Boot(BootSign::LogStarted),

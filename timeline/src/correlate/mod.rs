@@ -27,8 +27,8 @@ use crate::host::{Boot, Host};
 use crate::paths::{self, PathKey};
 use boot::Boots;
 use computers::{Computers, Own};
-use coverage::Seen;
-pub(crate) use coverage::matters;
+use coverage::{Cleared, Seen};
+pub(crate) use coverage::{matters, rank_of_channel};
 use evidence::{
     AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Items, Lookalike, Meaning, Mode, Problem,
     ProblemKind, Registration, Related, Stage,
@@ -204,10 +204,8 @@ impl<'a> Correlator<'a> {
                     self.boot_sign(&computer, sign, at, source);
                 }
             }
-            LogEvent::Cleared(channel) => {
-                for source in Source::all_of(event) {
-                    self.seen.cleared(channel.clone(), source);
-                }
+            LogEvent::Cleared { channel, by } => {
+                self.seen.cleared(channel, Cleared { at, by, sources: Source::all_of(event) });
             }
             LogEvent::Other => {}
         }
@@ -253,7 +251,7 @@ impl<'a> Correlator<'a> {
         for (id, process) in processes.iter().filter(|(_, process)| matches!(process.role, Role::Tool | Role::Suspect))
         {
             match identity::decide(process, context_of(Some(process)).files) {
-                Verdict::Tool(tool, identity) => tools.push((id, process, tool, identity)),
+                Verdict::Tool(tool, basis) => tools.push((id, process, tool, basis)),
                 Verdict::Lookalike(because) => lookalikes.push(lookalike(process, because, &places)),
                 Verdict::Other => {}
             }
@@ -285,9 +283,9 @@ impl<'a> Correlator<'a> {
             }
         }
         let mut runs: Vec<Run> = Vec::with_capacity(tools.len() + alone.len());
-        for (at, (id, process, tool, identity)) in tools.iter().enumerate() {
+        for (at, (id, process, tool, basis)) in tools.iter().enumerate() {
             let slots = merged.remove(&at).unwrap_or_default();
-            runs.push(Run::of_process(*id, process, *tool, *identity, slots, context_of(Some(process))));
+            runs.push(Run::of_process(*id, process, *tool, basis.clone(), slots, context_of(Some(process))));
         }
         for (slot, could_be) in alone {
             runs.push(Run::of_slot(slot, could_be, &here));

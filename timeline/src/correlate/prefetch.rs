@@ -4,12 +4,12 @@
 //! that only a slot tells of is anonymous.
 
 use super::files::Files;
-use super::identity::{self, Verdict};
+use super::identity::{self, Basis, Verdict};
 use super::source::{Cited, Source};
 use crate::command;
 use crate::event::Event;
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime, Identity, Meaning, Tool, Value, ValueRef};
+use evidence::{Confidence, Filetime, Meaning, Tool, Value, ValueRef};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SECOND: i64 = 10_000_000;
@@ -75,7 +75,7 @@ pub(super) struct Prefetch {
 pub(super) struct Slot {
     pub(super) at: Filetime,
     pub(super) tool: Tool,
-    pub(super) identity: Identity,
+    pub(super) basis: Basis,
     pub(super) key: PathKey,
     /// Which of the files, by position.
     pub(super) file: usize,
@@ -142,8 +142,8 @@ impl Prefetch {
         let mut slots: Vec<Slot> = Vec::new();
         let mut lookalikes = Vec::new();
         for (at_file, file) in all.iter().enumerate() {
-            let (tool, identity) = match identity::decide_path(&file.path, files) {
-                Verdict::Tool(tool, identity) => (tool, identity),
+            let (tool, basis) = match identity::decide_path(&file.path, files) {
+                Verdict::Tool(tool, basis) => (tool, basis),
                 Verdict::Lookalike(because) => {
                     lookalikes.push((file.clone(), because));
                     continue;
@@ -162,7 +162,7 @@ impl Prefetch {
                     None => slots.push(Slot {
                         at: *at,
                         tool,
-                        identity,
+                        basis: basis.clone(),
                         key: key.clone(),
                         file: at_file,
                         sources: vec![cited],
@@ -268,7 +268,7 @@ fn clusters(windows: &[Vec<usize>]) -> Vec<(Vec<usize>, Vec<usize>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::{ItemId, Locator};
+    use evidence::{Identity, ItemId, Locator};
 
     const IMAGE: &str = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe";
 
@@ -277,7 +277,7 @@ mod tests {
         let slot = |at: &u64| Slot {
             at: Filetime(1_000_000_000_000 + at * 10_000),
             tool: Tool::Regasm,
-            identity: Identity::ByPath,
+            basis: Basis { identity: Identity::ByPath, because: String::new() },
             key: PathKey::new(r"\VOLUME{01da2f77-9a3c11f2}\WINDOWS\MICROSOFT.NET\FRAMEWORK64\V4.0.30319\REGASM.EXE"),
             file: 0,
             sources: vec![source.clone().by("anchor", Confidence::Strong)],

@@ -1,7 +1,7 @@
 //! One run of the tool on its way into the report.
 
 use super::files::{self, Files, Mark};
-use super::identity;
+use super::identity::{self, Basis};
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId};
 use super::source::{Cited, Places, Source};
@@ -23,7 +23,7 @@ const SECOND: i64 = 10_000_000;
 pub(super) struct Run {
     pub(super) process: Option<ProcessId>,
     pub(super) tool: Tool,
-    pub(super) identity: Identity,
+    pub(super) basis: Basis,
     /// Start for joins and for the order.
     pub(super) start: Option<Filetime>,
     pub(super) slots: Vec<Slot>,
@@ -60,7 +60,7 @@ impl Run {
         id: ProcessId,
         process: &Process,
         tool: Tool,
-        identity: Identity,
+        basis: Basis,
         slots: Vec<Slot>,
         context: &Context<'_>,
     ) -> Self {
@@ -76,7 +76,7 @@ impl Run {
         let mut run = Run {
             process: Some(id),
             tool,
-            identity,
+            basis,
             start: process.start_for_joins(),
             slots,
             could_be: Vec::new(),
@@ -97,7 +97,7 @@ impl Run {
         let mut run = Run {
             process: None,
             tool: slot.tool,
-            identity: slot.identity,
+            basis: slot.basis.clone(),
             start: Some(slot.at),
             slots: vec![slot],
             could_be,
@@ -324,7 +324,8 @@ impl Run {
             id,
             tool: self.tool,
             renamed: command::tool_named(&image).is_none(),
-            identity: self.identity,
+            identity: self.basis.identity,
+            identity_because: self.basis.because.clone(),
             identified: if process.is_some() { Identified::Full } else { Identified::Anonymous },
             command_line: process.and_then(|process| process.start.command_line.clone()),
             current_directory: process.and_then(|process| process.start.current_directory.clone()),
@@ -346,7 +347,7 @@ impl Run {
             proof,
             sources,
             related: self.related(process, started, context),
-            confidence: match (self.identity, process) {
+            confidence: match (self.basis.identity, process) {
                 (Identity::ByName, _) => Confidence::Circumstantial,
                 (_, Some(_)) => Confidence::Direct,
                 (_, None) => Confidence::Strong,
@@ -437,7 +438,8 @@ impl Run {
         };
         let method = verdict::method(&known, context.places);
         let known = Known { loaded, ..known };
-        let proof = verdict::proof(&known, &method, self.identity != Identity::ByName);
+        let proof =
+            verdict::proof(&known, &method, !matches!(self.basis.identity, Identity::ByName | Identity::ByItself));
         (method, proof)
     }
 

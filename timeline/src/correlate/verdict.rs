@@ -388,10 +388,46 @@ pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
     MethodVerdict { runs: prediction.runs, which: prediction.which, because: prediction.because, citations }
 }
 
+/// What a method that ran would need beyond a loaded assembly: only what is not known.
+fn next_of_loaded(known: &Known<'_>, method: &MethodVerdict) -> String {
+    if method.runs == Answer::No {
+        return "nothing: no method of it is expected to run in this mode".to_owned();
+    }
+    let mut needed = Vec::new();
+    if known.facts.is_none() {
+        needed.push("the assembly itself");
+    } else if known.doubt.is_some() {
+        needed.push("the assembly as it was when the tool ran");
+    }
+    if known.elevated.state == Answer::Unknown {
+        needed.push("the token");
+    }
+    if known.exit.is_none() {
+        needed.push("how the process ended");
+    }
+    match needed.as_slice() {
+        [] => "a recorded effect of the method: a child process, a connection, a file, a registry value".to_owned(),
+        [one] => (*one).to_owned(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
 /// The step of the proof ladder.
 pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool) -> Proof {
-    let step =
-        |level: &'static str, statement: String, next: &str| Proof { level, statement, next_needs: next.to_owned() };
+    let recorded = known.loaded.is_some() || known.registered.is_some();
+    let step = |level: &'static str, statement: String, next: &str| {
+        let mut inferred = Vec::new();
+        if !identified {
+            inferred.extend(["L0", "L1"]);
+        }
+        if matches!(level, "L4" | "L5") && !recorded {
+            inferred.push("L3");
+        }
+        if level == "L4" {
+            inferred.push("L4");
+        }
+        Proof { level, statement, inferred, next_needs: next.to_owned() }
+    };
     let effect = known.child.or(known.connection);
     let ran = if identified { "The tool ran" } else { "The tool, or a program at this path, ran" };
     if !known.named && known.loaded.is_none() {
@@ -426,19 +462,84 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
         );
     }
     if let Some(loaded) = known.loaded.or(known.registered) {
-        let direct = if loaded.confidence == Confidence::Direct { "was loaded" } else { "was opened by it" };
-        return step(
-            "L3",
-            format!("{ran} and the assembly {direct}."),
-            match method.runs {
-                Answer::No => "nothing: no method of it is expected to run in this mode",
-                _ => "the assembly itself, the token, and how the process ended",
-            },
-        );
+        let direct = match known.loaded {
+            Some(_) if loaded.confidence == Confidence::Direct => "the assembly was loaded",
+            Some(_) => "the assembly was opened by it",
+            None => "the classes of the assembly were registered, for which it is loaded",
+        };
+        return step("L3", format!("{ran} and {direct}."), &next_of_loaded(known, method));
     }
     step(
         "L2",
         format!("{ran} with this assembly on its command line."),
         "a record that the assembly was loaded: image loads in Sysmon, the prefetch list, the registry keys it writes",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_step_needs_only_what_is_missing() {
+        let method =
+            MethodVerdict { runs: Answer::Unknown, which: None, because: String::new(), citations: Vec::new() };
+        let facts = Value::Map(Vec::new());
+        let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
+        let unknown = Reasoned::default();
+        let known = |facts, elevated, exit| Known {
+            mode: Mode::Register,
+            invalid: None,
+            elevated,
+            exit,
+            clr: Some(4),
+            named: true,
+            facts,
+            facts_cited: None,
+            no_facts: "",
+            doubt: None,
+            mark: Marked::None,
+            stream: None,
+            loaded: None,
+            registered: None,
+            child: None,
+            connection: None,
+            injected: None,
+        };
+        let needs = |known: Known<'_>| next_of_loaded(&known, &method);
+        assert_eq!(needs(known(None, &unknown, None)), "the assembly itself, the token and how the process ended");
+        assert_eq!(needs(known(Some(&facts), &elevated, None)), "how the process ended");
+        assert!(needs(known(Some(&facts), &elevated, Some(1))).starts_with("a recorded effect of the method"));
+        let doubtful = Known { doubt: Some("made later".to_owned()), ..known(Some(&facts), &elevated, Some(0)) };
+        assert_eq!(needs(doubtful), "the assembly as it was when the tool ran");
+    }
+
+    /// An exit status of 0 is what is expected of a run in which the method ran; no record says that the assembly was loaded.
+    #[test]
+    fn steps_that_are_concluded_are_not_called_recorded() {
+        let method =
+            MethodVerdict { runs: Answer::Yes, which: Some("register"), because: String::new(), citations: Vec::new() };
+        let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
+        let known = Known {
+            mode: Mode::Register,
+            invalid: None,
+            elevated: &elevated,
+            exit: Some(0),
+            clr: Some(4),
+            named: true,
+            facts: None,
+            facts_cited: None,
+            no_facts: "",
+            doubt: None,
+            mark: Marked::None,
+            stream: None,
+            loaded: None,
+            registered: None,
+            child: None,
+            connection: None,
+            injected: None,
+        };
+        let proof = proof(&known, &method, true);
+        assert_eq!((proof.level, proof.inferred), ("L4", vec!["L3", "L4"]));
+    }
 }

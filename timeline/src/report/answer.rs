@@ -1,11 +1,11 @@
 //! The plain answer: what ran, by whom, when, whether a method ran, what stands against it, what is unknown.
 
-use super::examined::{Examined, examined, unlisted, unread};
+use super::examined::{Examined, Missing, examined, missing};
 use super::model::{Report, Statement, StatementKind, Summary};
 use crate::correlate::matters;
 use evidence::{
-    Answer, AssemblyState, Attempt, Citation, Confidence, Execution, Filetime, Identified, Identity, Lookalike, Mode,
-    ProblemKind, Tool,
+    Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity,
+    Lookalike, Mode, ProblemKind, Tool,
 };
 
 /// Most runs that are described one by one; the others are counted.
@@ -85,6 +85,21 @@ pub(super) fn moment(at: Filetime) -> String {
     )
 }
 
+/// ` (09:12:33 host time, UTC-5)` behind a time in UTC, with the date where that is another one on the host.
+fn host_time(local: &str, utc: &str) -> String {
+    let (date, rest) = local.split_once('T').unwrap_or(("", local));
+    let clock = rest.get(..8).unwrap_or(rest);
+    let date = if utc.starts_with(date) { String::new() } else { format!("{date} ") };
+    let offset = rest.split(' ').next().and_then(|time| time.rfind(['+', '-']).and_then(|at| time.get(at..)));
+    let offset = offset.map_or_else(String::new, |offset| {
+        let (sign, offset) = offset.split_at(1);
+        let (hours, minutes) = offset.split_once(':').unwrap_or((offset, "00"));
+        let minutes = if minutes == "00" { String::new() } else { format!(":{minutes}") };
+        format!(", UTC{sign}{}{minutes}", hours.strip_prefix('0').unwrap_or(hours))
+    });
+    format!(" ({date}{clock} host time{offset})")
+}
+
 /// One, two, … in words up to twelve.
 pub(super) fn count(number: usize) -> String {
     const WORDS: [&str; 13] =
@@ -123,47 +138,22 @@ pub(super) fn summarize(report: &Report) -> Summary {
     for lookalike in report.lookalikes.iter().take(MOST_DESCRIBED) {
         statements.push(describe_lookalike(lookalike));
     }
-    for source in &report.coverage {
-        if let Some(cleared) = source.cleared.first() {
-            let text = format!(
-                "The event log {} was cleared: what it held before is gone, so runs before that can be missing.",
-                source.source
-            );
-            statements.push(statement(StatementKind::Against, None, text, std::slice::from_ref(cleared)));
-        }
-    }
+    statements.extend(clearings(&report.coverage));
     if report.problems.iter().any(|problem| problem.kind == ProblemKind::Interrupted) {
         let text = "The collection was interrupted: objects are missing that could hold further traces.";
         statements.push(statement(StatementKind::Unknown, None, text.to_owned(), &[]));
     }
-    let missing = report.coverage.iter().filter(|source| !source.present).map(|source| source.source.as_str());
-    let (unread, absent): (Vec<&str>, Vec<&str>) = missing.partition(|source| unread(source, &report.problems));
-    if !unread.is_empty() {
-        let text = format!(
-            "{} could not be read although the evidence has {}, so what only {} would record is not known.",
-            capital(&sources(&unread)),
-            if unread.len() == 1 { "it" } else { "them" },
-            if unread.len() == 1 { "it" } else { "they" }
-        );
-        statements.push(statement(StatementKind::Unknown, None, text, &[]));
+    let missing_sources = report.coverage.iter().filter(|source| !source.present).map(|source| source.source.as_str());
+    let mut by_reason: Vec<(Missing, Vec<&str>)> =
+        [Missing::Unread, Missing::NotCollected, Missing::Unlisted, Missing::Incomplete, Missing::Absent]
+            .map(|why| (why, Vec::new()))
+            .into();
+    for source in missing_sources {
+        let why = missing(source, &report.problems);
+        by_reason.iter_mut().filter(|(reason, _)| *reason == why).for_each(|(_, all)| all.push(source));
     }
-    let (unlisted, absent): (Vec<&str>, Vec<&str>) =
-        absent.into_iter().partition(|source| unlisted(source, &report.problems));
-    if !unlisted.is_empty() {
-        let text = format!(
-            "Whether there is anything of {} is not known: where {} would lie could not be looked at.",
-            sources(&unlisted),
-            if unlisted.len() == 1 { "it" } else { "they" }
-        );
-        statements.push(statement(StatementKind::Unknown, None, text, &[]));
-    }
-    if !absent.is_empty() {
-        let text = format!(
-            "Nothing was there of {}, so what only {} would record is not known.",
-            sources(&absent),
-            if absent.len() == 1 { "it" } else { "they" }
-        );
-        statements.push(statement(StatementKind::Unknown, None, text, &[]));
+    for (why, missing) in by_reason.into_iter().filter(|(_, missing)| !missing.is_empty()) {
+        statements.push(statement(StatementKind::Unknown, None, not_there(why, &missing), &[]));
     }
     if let (problems @ 1.., _) = report.problems_and_notes() {
         let text = format!(
@@ -174,8 +164,35 @@ pub(super) fn summarize(report: &Report) -> Summary {
     }
     let examined = examined(&report.coverage, &report.problems, report.bundle.objects);
     let answer = answer(report, &examined);
-    let Examined { parts: not_examined, runs_would_show } = examined;
-    Summary { answer, not_examined, runs_would_show, statements }
+    let Examined { parts: not_examined, runs_would_show, processes_would_show } = examined;
+    Summary { answer, not_examined, runs_would_show, processes_would_show, statements }
+}
+
+/// What it means that nothing of these sources was read.
+fn not_there(why: Missing, missing: &[&str]) -> String {
+    let (it, is) = if missing.len() == 1 { ("it", "is") } else { ("they", "are") };
+    let them = if missing.len() == 1 { "it" } else { "them" };
+    let all = sources(missing);
+    let lost = format!("so what only {it} would record is not known");
+    match why {
+        Missing::Unread => {
+            format!("{} could not be read although the evidence has {them}, {lost}.", capital(&all))
+        }
+        Missing::NotCollected => {
+            format!(
+                "{} {is} on the host and {} not collected, {lost}.",
+                capital(&all),
+                if is == "is" { "was" } else { "were" }
+            )
+        }
+        Missing::Unlisted => {
+            format!("Whether there is anything of {all} is not known: where {it} would lie could not be looked at.")
+        }
+        Missing::Incomplete => format!(
+            "Nothing was collected of {all}, and whether the host has {them} is not known: the collection is not complete."
+        ),
+        Missing::Absent => format!("Nothing was there of {all}, {lost}."),
+    }
 }
 
 fn answer(report: &Report, examined: &Examined) -> String {
@@ -231,6 +248,33 @@ fn statement(kind: StatementKind, about: Option<&str>, text: String, citations: 
     Statement { kind, about: about.map(str::to_owned), text, citations: citations.to_vec() }
 }
 
+/// Who cleared which log and when; of one log the first few.
+fn clearings(coverage: &[Coverage]) -> Vec<Statement> {
+    const MOST: usize = 5;
+    let mut all: Vec<Statement> = Vec::new();
+    for source in coverage {
+        for clearing in source.clearings.iter().take(MOST) {
+            let by = clearing.by.as_deref().unwrap_or("An account that the record does not name");
+            let at = clearing
+                .at
+                .map_or_else(|| "at a time that is not recorded".to_owned(), |at| format!("on {}", moment(at)));
+            let text = format!(
+                "{by} cleared the event log {} {at}; what it held before is gone, so runs before that can be missing.",
+                source.source
+            );
+            // An archived log has a row of its own.
+            if !all.iter().any(|one| one.text == text) {
+                all.push(statement(StatementKind::Limit, None, text, std::slice::from_ref(&clearing.citation)));
+            }
+        }
+        if let Some(more @ 1..) = source.clearings.len().checked_sub(MOST) {
+            let text = format!("The event log {} was cleared {} more.", source.source, plural(more, "time", "times"));
+            all.push(statement(StatementKind::Limit, None, text, &source.cleared));
+        }
+    }
+    all
+}
+
 fn describe(execution: &Execution, out: &mut Vec<Statement>) {
     let id = Some(execution.id.as_str());
     out.push(statement(StatementKind::Finding, id, finding(execution), &execution.sources));
@@ -238,6 +282,12 @@ fn describe(execution: &Execution, out: &mut Vec<Statement>) {
     let mut against = Vec::new();
     match execution.identity {
         Identity::Proven => {}
+        Identity::ByItself => {
+            against.push(format!(
+                "That the program is the tool rests on what it says of itself, which anybody can write: {}.",
+                execution.identity_because
+            ));
+        }
         Identity::ByPath => {
             against.push("That the program is the tool rests on its folder and name alone.".to_owned());
         }
@@ -280,8 +330,9 @@ fn finding(execution: &Execution) -> String {
         Some(at) => text.push_str(&format!(" on {}", moment(at))),
         None => text.push_str(" at a time that is not recorded"),
     }
+    let at_date = execution.started.map(moment).unwrap_or_default();
     if let Some(local) = &execution.started_local {
-        text.push_str(&format!(" ({local} on the host)"));
+        text.push_str(&host_time(local, &at_date));
     }
     if let Some(computer) = &execution.computer {
         text.push_str(&format!(", on {computer}"));
@@ -385,4 +436,19 @@ fn describe_lookalike(lookalike: &Lookalike) -> Statement {
     let mut text = format!("{} ran and is not the tool: {}", lookalike.image, lookalike.because.trim_end_matches('.'));
     text.push('.');
     statement(StatementKind::Finding, None, text, &lookalike.sources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_time_has_its_date_only_where_it_is_another() {
+        let utc = "2026-03-04 14:12:33.120 UTC";
+        assert_eq!(host_time("2026-03-04T09:12:33.1200000-05:00", utc), " (09:12:33 host time, UTC-5)");
+        assert_eq!(host_time("2026-03-05T00:12:33.1200000+10:00", utc), " (2026-03-05 00:12:33 host time, UTC+10)");
+        assert_eq!(host_time("2026-03-04T19:42:33.1200000+05:30", utc), " (19:42:33 host time, UTC+5:30)");
+        let twice = "2026-03-04T01:30:00.0000000-04:00 (this reading occurs twice; the offset tells which)";
+        assert_eq!(host_time(twice, utc), " (01:30:00 host time, UTC-4)");
+    }
 }

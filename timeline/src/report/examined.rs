@@ -2,7 +2,9 @@
 //! was there" are different answers.
 
 use super::answer::{count, list, plural};
-use evidence::{Coverage, Problem, ProblemKind, Stage};
+use crate::command::tool_named;
+use crate::correlate::rank_of_channel;
+use evidence::{Coverage, Problem, ProblemKind, Problems, Stage};
 use std::collections::BTreeSet;
 
 /// Channels whose records show processes, and so could show a run.
@@ -13,9 +15,11 @@ const NO_LOGS: [&str; 4] = ["prefetch", "com-registration", "mft", "usn-journal"
 /// Most parts that the answer names, and most names in a part.
 const MOST_PARTS: usize = 5;
 const MOST_NAMES: usize = 2;
-/// Names of registry hive files, and the endings of logs and prefetch files.
+/// Names of registry hive files, the most important first, and the endings of logs and prefetch files.
 const HIVES: [&str; 8] =
-    ["SYSTEM", "SOFTWARE", "SECURITY", "SAM", "NTUSER.DAT", "USRCLASS.DAT", "AMCACHE.HVE", "DEFAULT"];
+    ["SOFTWARE", "SYSTEM", "NTUSER.DAT", "USRCLASS.DAT", "AMCACHE.HVE", "SECURITY", "SAM", "DEFAULT"];
+/// Those of them in which classes are registered.
+const CLASSES: [&str; 3] = ["SOFTWARE", "NTUSER.DAT", "USRCLASS.DAT"];
 const WITNESSES: [&str; 3] = [".evtx", ".evt", ".pf"];
 
 /// How far the answer reaches.
@@ -25,6 +29,23 @@ pub(super) struct Examined {
     pub(super) parts: Vec<String>,
     /// Whether something was read whole that would show a run, and nothing of the kind was left out.
     pub(super) runs_would_show: bool,
+    /// The same of a process of another program.
+    pub(super) processes_would_show: bool,
+}
+
+/// Why coverage has nothing of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The evidence has it, and it could not be read.
+    Unread,
+    /// The host has it, and it was not collected.
+    NotCollected,
+    /// Where it would lie could not be looked at.
+    Unlisted,
+    /// The collection is not complete, so that nobody knows.
+    Incomplete,
+    /// It was looked for and was not there.
+    Absent,
 }
 
 /// What kind of gap a problem leaves, the most important first.
@@ -58,6 +79,25 @@ fn ends_with(item: &str, ending: &str) -> bool {
 /// A log or a prefetch file.
 fn is_witness(item: &str) -> bool {
     WITNESSES.iter().any(|ending| ends_with(item, ending))
+}
+
+/// How much an object tells of the tools; less is more. Logs stand in the order in which coverage declares them.
+fn rank(item: &str) -> usize {
+    const HIVE: usize = 20;
+    let name = name(item);
+    if let Some(place) = HIVES.iter().position(|hive| hive.eq_ignore_ascii_case(name)) {
+        // `$MFT` stands between the hives of the system and those of the users.
+        return HIVE + place * 2;
+    }
+    if name.eq_ignore_ascii_case("$MFT") {
+        return HIVE + 3;
+    }
+    if ends_with(item, ".pf") {
+        let is_tool = name.rsplit_once('-').is_some_and(|(program, _)| tool_named(program).is_some());
+        return if is_tool { 40 } else { 42 };
+    }
+    let more = if is_witness(item) { 41 } else { 43 };
+    rank_of_channel(&channel(item)).unwrap_or(more)
 }
 
 fn is_hive(item: &str) -> bool {
@@ -166,17 +206,24 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
     }
 }
 
-/// `Security.evtx, System.evtx and 12 more objects`; logs and prefetch files first. `counted` says that there are others
-/// without a name.
-fn names(items: &BTreeSet<&str>, counted: bool) -> String {
-    let (mut first, rest): (Vec<&str>, Vec<&str>) = items.iter().partition(|item| is_witness(item));
-    first.extend(rest);
-    let mut shown: Vec<String> = first.iter().take(MOST_NAMES).map(|item| name(item).to_owned()).collect();
-    match first.len().saturating_sub(MOST_NAMES) {
-        0 if counted => shown.push("further objects".to_owned()),
-        0 => {}
-        more if counted => shown.push(format!("at least {}", plural(more, "more object", "more objects"))),
-        more => shown.push(plural(more, "more object", "more objects")),
+/// `Security.evtx, System.evtx and 12 more objects`; those that tell most of the tools first.
+fn names(problems: &[&Problem]) -> String {
+    let named = || problems.iter().filter(|problem| !problem.item.is_empty());
+    let items: BTreeSet<(usize, &str)> = named().map(|problem| (rank(&problem.item), problem.item.as_str())).collect();
+    let mut shown: Vec<String> = items.iter().take(MOST_NAMES).map(|(_, item)| name(item).to_owned()).collect();
+    // Beyond some number, problems of one wording are counted in one without an item, whose wording goes on.
+    let (mut more, mut is_all) = (items.len().saturating_sub(MOST_NAMES), true);
+    for problem in problems.iter().filter(|problem| problem.item.is_empty()) {
+        match Problems::counted(problem) {
+            Some(count) => more = more.saturating_add(usize::try_from(count).unwrap_or(usize::MAX)),
+            None => is_all &= !named().any(|other| problem.what.starts_with(other.what.as_str())),
+        }
+    }
+    match more {
+        0 if is_all => {}
+        0 => shown.push("further objects".to_owned()),
+        more if is_all => shown.push(plural(more, "more object", "more objects")),
+        more => shown.push(format!("at least {}", plural(more, "more object", "more objects"))),
     }
     list(&shown.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -191,13 +238,12 @@ fn part_of_a_source(problem: &Problem) -> String {
 }
 
 fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
-    let counted = problems.iter().any(|problem| problem.item.is_empty());
-    let items: BTreeSet<&str> =
-        problems.iter().map(|problem| problem.item.as_str()).filter(|item| !item.is_empty()).collect();
+    let has_names = problems.iter().any(|problem| !problem.item.is_empty());
     match gap {
         Gap::Source | Gap::Part | Gap::Unlisted | Gap::StartVolume => {
-            let all: BTreeSet<String> = problems.iter().map(|problem| part_of_a_source(problem)).collect();
-            let mut shown: Vec<String> = all.iter().take(MOST_NAMES).cloned().collect();
+            let first = |problem: &Problem| (!may_hold_runs(problem), rank(&problem.item));
+            let all: BTreeSet<_> = problems.iter().map(|problem| (first(problem), part_of_a_source(problem))).collect();
+            let mut shown: Vec<String> = all.iter().take(MOST_NAMES).map(|(_, part)| part.clone()).collect();
             if let Some(more @ 1..) = all.len().checked_sub(MOST_NAMES) {
                 shown.push(match gap {
                     Gap::Unlisted => plural(more, "more place", "more places"),
@@ -207,33 +253,35 @@ fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
             }
             shown
         }
-        Gap::Interrupted if items.is_empty() => vec!["what the interrupted collection had not reached".to_owned()],
-        // The interruption itself is a problem without an item.
+        Gap::Interrupted if !has_names => vec!["what the interrupted collection had not reached".to_owned()],
         Gap::Interrupted => {
-            vec![format!("{}, which the interrupted collection had not reached", names(&items, items.len() > 50))]
+            vec![format!("{}, which the interrupted collection had not reached", names(problems))]
         }
-        Gap::Unreadable => vec![format!("{}, which could not be read, or not whole", names(&items, counted))],
-        Gap::LeftOut => vec![format!("{}, left out by a limit of size or number", names(&items, counted))],
+        Gap::Unreadable => vec![format!("{}, which could not be read, or not whole", names(problems))],
+        Gap::LeftOut => vec![format!("{}, left out by a limit of size or number", names(problems))],
         Gap::Leads => {
             let all: BTreeSet<&str> = problems.iter().map(|problem| problem.what.as_str()).collect();
             all.into_iter().map(str::to_owned).collect()
         }
-        Gap::CutShort if items.is_empty() => vec!["what was beyond a limit of the analysis".to_owned()],
-        Gap::CutShort => vec![format!("parts of {}, where a limit was reached", names(&items, counted))],
+        Gap::CutShort if !has_names => vec!["what was beyond a limit of the analysis".to_owned()],
+        Gap::CutShort => vec![format!("parts of {}, where a limit was reached", names(problems))],
     }
+}
+
+fn records_processes(source: &Coverage) -> bool {
+    CHANNELS.iter().any(|channel| channel.eq_ignore_ascii_case(&source.source))
+}
+
+/// A log without a record, which was read without a fault, was examined as well: it may have been cleared.
+fn was_examined(source: &Coverage, problems: &[Problem]) -> bool {
+    let faulty = || problems.iter().any(|problem| !problem.is_note && Some(&problem.item) == source.item.as_ref());
+    source.records > 0 || source.item.is_some() && !faulty()
 }
 
 /// Which sources that show processes were read, from what the coverage says.
 fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem], objects: u64) -> Option<String> {
-    let shows_processes = |one: &&Coverage| {
-        one.source == "prefetch" || CHANNELS.iter().any(|channel| channel.eq_ignore_ascii_case(&one.source))
-    };
-    // A log without a record, which was read without a fault, was examined as well: it may have been cleared.
-    let read = |one: &Coverage| {
-        let faulty = || problems.iter().any(|problem| !problem.is_note && Some(&problem.item) == one.item.as_ref());
-        one.records > 0 || one.item.is_some() && !faulty()
-    };
-    if coverage.iter().filter(shows_processes).any(read) {
+    let is_read = |one: &Coverage| was_examined(one, problems);
+    if coverage.iter().filter(|one| one.source == "prefetch" || records_processes(one)).any(is_read) {
         return None;
     }
     let failed =
@@ -280,22 +328,69 @@ pub(super) fn examined(coverage: &[Coverage], problems: &[Problem], objects: u64
         parts.truncate(MOST_PARTS);
         parts.push(format!("and {} more, which the section Problems names", count(more)));
     }
-    Examined { parts, runs_would_show }
+    let has_processes = coverage.iter().any(|one| records_processes(one) && was_examined(one, problems));
+    Examined { parts, runs_would_show, processes_would_show: runs_would_show && has_processes }
 }
 
-/// The sources that coverage calls absent although the evidence has them: they were not read, or not whole.
-pub(super) fn unread(source: &str, problems: &[Problem]) -> bool {
-    problems.iter().any(|problem| {
-        let of_it = match source {
-            "prefetch" => ends_with(&problem.item, ".pf"),
-            _ => is_witness(&problem.item) && channel(&problem.item).eq_ignore_ascii_case(source),
-        };
-        of_it && is_failure(problem) && !is_outside(problem)
-    })
+/// Whether an object is one from which a source of coverage comes.
+fn belongs(item: &str, source: &str) -> bool {
+    let is_named = |names: &[&str]| names.iter().any(|one| name(item).eq_ignore_ascii_case(one));
+    match source {
+        "prefetch" => ends_with(item, ".pf"),
+        "com-registration" => is_named(&CLASSES),
+        "mft" => is_named(&["$MFT"]),
+        "usn-journal" => is_named(&["$UsnJrnl:$J", "$J"]),
+        _ => is_witness(item) && channel(item).eq_ignore_ascii_case(source),
+    }
+}
+
+/// What the evidence says of a source of which coverage has nothing.
+pub(super) fn missing(source: &str, problems: &[Problem]) -> Missing {
+    let is_collected = |problem: &Problem| {
+        !(problem.kind == ProblemKind::Interrupted
+            || problem.kind == ProblemKind::LimitReached && problem.stage == Stage::Acquire)
+    };
+    let of_it = |problem: &&Problem| belongs(&problem.item, source) && is_failure(problem) && !is_outside(problem);
+    // An interruption is not known to have come after everything was looked for, nor what was only counted to be of others.
+    let is_open = |problem: &Problem| {
+        is_failure(problem)
+            && (problem.kind == ProblemKind::Interrupted || problem.stage == Stage::Acquire && problem.item.is_empty())
+    };
+    if problems.iter().filter(of_it).any(is_collected) {
+        Missing::Unread
+    } else if problems.iter().any(|problem| of_it(&problem)) {
+        Missing::NotCollected
+    } else if unlisted(source, problems) {
+        Missing::Unlisted
+    } else if problems.iter().any(is_open) {
+        Missing::Incomplete
+    } else {
+        Missing::Absent
+    }
+}
+
+/// Why the registrations that were found may not be all that the host has, for a sentence.
+pub(super) fn why_not_all_registrations(coverage: &[Coverage], problems: &[Problem]) -> Option<String> {
+    const SOURCE: &str = "com-registration";
+    let is_present = coverage.iter().any(|one| one.source == SOURCE && one.present);
+    let of_hives = || problems.iter().filter(|problem| belongs(&problem.item, SOURCE) && !problem.is_note);
+    let not_found = |problem: &Problem| {
+        problem.stage == Stage::Locate && problem.kind == ProblemKind::NotFound && name(&problem.item) == CLASSES[0]
+    };
+    if let Some(hive) = of_hives().min_by_key(|problem| (rank(&problem.item), &problem.item)) {
+        return Some(format!("{} was not read, or not whole", hive.item));
+    }
+    match missing(SOURCE, problems) {
+        Missing::Unlisted => Some("where the hives would lie could not be looked at".to_owned()),
+        Missing::Incomplete => Some("the collection is not complete".to_owned()),
+        _ if !is_present => Some("no registry hive that holds them was read".to_owned()),
+        _ if problems.iter().any(not_found) => Some("the hive SOFTWARE was not found".to_owned()),
+        _ => None,
+    }
 }
 
 /// The sources of which it is not known whether the evidence has them: where they would lie could not be looked at.
-pub(super) fn unlisted(source: &str, problems: &[Problem]) -> bool {
+fn unlisted(source: &str, problems: &[Problem]) -> bool {
     let is_file = source == "prefetch" || !NO_LOGS.contains(&source);
     is_file && problems.iter().any(|problem| is_unlisted(problem) && is_above(&problem.item, source))
 }
@@ -314,6 +409,7 @@ mod tests {
             last: None,
             gaps: Vec::new(),
             cleared: Vec::new(),
+            clearings: Vec::new(),
             meaning: String::new(),
         }
     }
@@ -377,19 +473,31 @@ mod tests {
             all.parts,
             [
                 "volume at byte 7 (encrypted with BitLocker)",
-                "Security.evtx, $MFT and one more object, left out by a limit of size or number",
+                "Security.evtx, SOFTWARE and one more object, left out by a limit of size or number",
                 "the files that records name (leads) were not looked for: --max-leads 0",
             ]
         );
         assert!(!all.runs_would_show, "the log that was left out may show a run");
         assert!(examined(&coverage, &problems[..3]).runs_would_show, "none of these shows runs");
         let counted = examined(&coverage, &[limit(r"C:\$MFT", "a"), limit("", "a; the same was met 7 more times")]);
-        assert_eq!(counted.parts, ["$MFT and further objects, left out by a limit of size or number"]);
+        assert_eq!(counted.parts, ["$MFT and seven more objects, left out by a limit of size or number"]);
         assert!(!counted.runs_would_show, "a log may be among those that were only counted");
         let old = [problem(Stage::Source, ProblemKind::NotUnderstood, r"\case\SecEvent.Evt", "it is an old event log")];
-        assert!(unread("Security", &old) && !unread("System", &old), "logs of XP have other names");
+        let is = |source: &str, problems: &[Problem]| missing(source, problems);
+        assert_eq!(is("Security", &old), Missing::Unread, "logs of XP have other names");
+        assert_eq!(is("System", &old), Missing::Absent);
         assert_eq!(examined(&coverage, &old).parts, [r"\case\SecEvent.Evt (an old event log)"]);
-        assert!(unread("Security", &problems) && !unread("System", &problems) && !unread("prefetch", &problems));
+        for source in ["Security", "mft", "com-registration"] {
+            assert_eq!(is(source, &problems), Missing::NotCollected, "{source} was left out by a limit");
+        }
+        for source in ["System", "prefetch", "usn-journal"] {
+            assert_eq!(is(source, &problems), Missing::Absent, "{source}");
+            assert_eq!(
+                is(source, &[limit("", "a")]),
+                Missing::Incomplete,
+                "it may be among those that were only counted"
+            );
+        }
     }
 
     #[test]
@@ -434,7 +542,7 @@ mod tests {
         let moved = [problem(Stage::Locate, ProblemKind::NotUnderstood, moved, what)];
         let all = examined(&[read("prefetch", r"C:\Windows\Prefetch\A.EXE-1.pf", 1)], &moved);
         assert_eq!(all.parts, [r"C:\EvtStore\Security.evtx (it lies outside of what was given)"]);
-        assert!(!all.runs_would_show && unlisted("Security", &moved) && !unread("Security", &moved));
+        assert!(!all.runs_would_show && missing("Security", &moved) == Missing::Unlisted);
         assert!(!unlisted("System", &moved) && !unlisted("prefetch", &moved));
         let root = [denied(r"C:\")];
         assert!(unlisted("Security", &root) && unlisted("prefetch", &root));
@@ -447,10 +555,81 @@ mod tests {
         let failed = [problem(Stage::Acquire, ProblemKind::ReadFailed, sysmon, "nothing of it can be read")];
         let all = examined(&coverage, &failed);
         assert_eq!(all.parts, ["Microsoft-Windows-Sysmon%4Operational.evtx, which could not be read, or not whole"]);
-        assert!(!all.runs_would_show && unread("Microsoft-Windows-Sysmon/Operational", &failed));
+        assert!(!all.runs_would_show && !all.processes_would_show);
+        assert_eq!(missing("Microsoft-Windows-Sysmon/Operational", &failed), Missing::Unread);
         let interrupted = [problem(Stage::Acquire, ProblemKind::Interrupted, "", "the collection was interrupted")];
         let all = examined(&coverage, &interrupted);
         assert_eq!(all.parts, ["what the interrupted collection had not reached"]);
         assert!(!all.runs_would_show);
+        assert_eq!(missing("Microsoft-Windows-Sysmon/Operational", &interrupted), Missing::Incomplete);
+        let reached = |item: &str| problem(Stage::Acquire, ProblemKind::Interrupted, item, "interrupted before this");
+        assert_eq!(missing("Security", &[reached(SECURITY)]), Missing::NotCollected);
+        assert_eq!(missing("mft", &[reached(r"C:\$MFT")]), Missing::NotCollected);
+    }
+
+    /// What is listed of 300 equal problems are the first 50; the rest is counted, and may be what matters most.
+    #[test]
+    fn objects_that_were_only_counted_are_counted_in_the_answer() {
+        let reached = |item: &str| problem(Stage::Acquire, ProblemKind::Interrupted, item, "interrupted before this");
+        let mut all: Problems = (0..300).map(|number| reached(&format!(r"C:\x\{number:03}.dll"))).collect();
+        all.push(problem(Stage::Acquire, ProblemKind::Interrupted, "", "the collection was ended early"));
+        let all = all.into_vec();
+        assert_eq!(
+            examined(&[], &all).parts[1],
+            "000.dll, 001.dll and 298 more objects, which the interrupted collection had not reached"
+        );
+        let open = [reached("a"), reached("b"), reached("c"), reached("")];
+        assert!(examined(&[], &open).parts[1].starts_with("a, b and at least one more object, which"));
+    }
+
+    #[test]
+    fn what_tells_most_of_the_tools_is_named_first() {
+        let log = |name: &str| format!(r"C:\Windows\System32\winevt\Logs\{name}.evtx");
+        let hive = |name: &str| format!(r"C:\Windows\System32\config\{name}");
+        let order = [
+            SECURITY.to_owned(),
+            log("Microsoft-Windows-Sysmon%4Operational"),
+            log("System"),
+            log("Microsoft-Windows-PowerShell%4Operational"),
+            hive("SOFTWARE"),
+            hive("SYSTEM"),
+            r"C:\$MFT".to_owned(),
+            r"C:\Users\zoe\NTUSER.DAT".to_owned(),
+            r"C:\Windows\Prefetch\REGSVCS.EXE-0A1B2C3D.pf".to_owned(),
+            log("AppV"),
+            r"C:\Windows\Prefetch\APP.EXE-0A1B2C3D.pf".to_owned(),
+            r"C:\a.dll".to_owned(),
+        ];
+        assert!(order.is_sorted_by_key(|item| rank(item)), "{:?}", order.each_ref().map(|item| rank(item)));
+        let left_out = |item: &String| problem(Stage::Acquire, ProblemKind::LimitReached, item, "too large");
+        let mut problems: Vec<Problem> = order.iter().map(left_out).collect();
+        problems.sort();
+        let parts = examined(&[], &problems).parts;
+        assert!(parts[1].starts_with("Security.evtx, Microsoft-Windows-Sysmon%4Operational.evtx and ten"), "{parts:?}");
+    }
+
+    #[test]
+    fn no_registration_is_said_to_be_missing_where_a_hive_was_not_read_whole() {
+        let hive = r"C:\Windows\System32\config\SOFTWARE";
+        let why = |problems: &[Problem]| why_not_all_registrations(&[read("com-registration", hive, 1)], problems);
+        assert_eq!(why(&[]), None);
+        let cut = ProblemKind::Truncated { offset: 4096, expected: 8192, actual: 4096 };
+        for (stage, kind) in [
+            (Stage::Parse, cut),
+            (Stage::Acquire, ProblemKind::ReadFailed),
+            (Stage::Acquire, ProblemKind::LimitReached),
+            (Stage::Acquire, ProblemKind::Interrupted),
+        ] {
+            let said = why(&[problem(stage, kind, hive, "x")]).unwrap();
+            assert_eq!(said, format!("{hive} was not read, or not whole"));
+        }
+        let place = r"%SystemRoot%\System32\config\SOFTWARE";
+        let absent = problem(Stage::Locate, ProblemKind::NotFound, place, "nothing is there").as_note();
+        assert_eq!(why(&[absent]).unwrap(), "the hive SOFTWARE was not found");
+        let ended = problem(Stage::Acquire, ProblemKind::Interrupted, "", "ended early");
+        assert_eq!(why(&[ended]).unwrap(), "the collection is not complete");
+        assert_eq!(why_not_all_registrations(&[], &[]).unwrap(), "no registry hive that holds them was read");
+        let other = problem(Stage::Parse, ProblemKind::ReadFailed, r"C:\Windows\System32\config\SAM", "x");
+        assert_eq!(why(&[other]), None, "no class is registered in it");
     }
 }

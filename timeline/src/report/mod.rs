@@ -1,6 +1,7 @@
 //! What an analysis hands over: the timeline's files, `report.json` and `report.html`.
 
 mod answer;
+mod changed;
 pub(crate) mod escape;
 mod examined;
 mod html;
@@ -12,6 +13,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use changed::RESTS_ON_CHANGED;
 pub use index::{INDEX_SCHEMA, Index, IndexedHost};
 pub use model::{
     BundleName, CaseFacts, ChangedBundle, PartName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,

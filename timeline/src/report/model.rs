@@ -2,11 +2,11 @@
 
 use crate::correlate::Correlation;
 use crate::host::Host;
+use crate::report::answer;
 use crate::report::answer::plural;
-use crate::report::{answer, examined};
+use crate::report::examined::{self, Missing};
 use evidence::{AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Lookalike, Problem, Registration};
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Name and version of the published shape, `docs/report.schema.json`. The version changes when a reader of the old
@@ -146,6 +146,9 @@ pub struct Summary {
     /// Whether something was read, and read whole, in which a run would show.
     #[serde(skip)]
     pub runs_would_show: bool,
+    /// The same of a process of another program.
+    #[serde(skip)]
+    pub processes_would_show: bool,
     /// What is known, what stands against it and what is not known, most important first.
     pub statements: Vec<Statement>,
 }
@@ -175,6 +178,8 @@ pub enum StatementKind {
     Method,
     /// What speaks against a finding or weakens it.
     Against,
+    /// What limits every answer.
+    Limit,
     /// What is not known, and why.
     Unknown,
 }
@@ -251,14 +256,15 @@ impl Report {
             problems,
         };
         for source in report.coverage.iter_mut().filter(|source| !source.present) {
-            if examined::unread(&source.source, &report.problems)
-                && let Some(rest) = source.meaning.strip_prefix("not in the evidence")
-            {
-                source.meaning = format!("in the evidence and not read, see Problems{rest}");
-            } else if examined::unlisted(&source.source, &report.problems)
-                && let Some(rest) = source.meaning.strip_prefix("not in the evidence")
-            {
-                source.meaning = format!("where it would lie could not be looked at, see Problems{rest}");
+            let why = match examined::missing(&source.source, &report.problems) {
+                Missing::Unread => "in the evidence and not read",
+                Missing::NotCollected => "on the host and not collected",
+                Missing::Unlisted => "where it would lie could not be looked at",
+                Missing::Incomplete => "not collected, and whether the host has it is not known",
+                Missing::Absent => continue,
+            };
+            if let Some(rest) = source.meaning.strip_prefix("not in the evidence") {
+                source.meaning = format!("{why}, see Problems{rest}");
             }
         }
         report.summary = answer::summarize(&report);
@@ -271,28 +277,12 @@ impl Report {
         let mut out = match self.changed.as_ref().filter(|changed| !changed.paths.is_empty()) {
             Some(changed) => {
                 let mut value = serde_json::to_value(self)?;
-                mark(&mut value, &changed.paths);
+                self.mark(&mut value, &changed.paths);
                 serde_json::to_vec_pretty(&value)?
             }
             None => serde_json::to_vec_pretty(self)?,
         };
         out.push(b'\n');
         Ok(out)
-    }
-}
-
-/// Marks every citation of an object that was changed.
-fn mark(value: &mut Value, changed: &BTreeSet<String>) {
-    match value {
-        Value::Object(members) => {
-            let rests = members.contains_key("locator")
-                && members.get("item").and_then(Value::as_str).is_some_and(|item| changed.contains(item));
-            if rests {
-                members.insert("object_changed".to_owned(), Value::Bool(true));
-            }
-            members.values_mut().for_each(|value| mark(value, changed));
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| mark(value, changed)),
-        _ => {}
     }
 }

@@ -5,9 +5,9 @@ use super::{BundleName, CaseFacts, Report, ToolName};
 use crate::correlate::Correlation;
 use crate::host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 use evidence::{
-    Answer, AssemblyFile, AssemblyReference, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution,
-    Filetime, Identified, Identity, Locator, Lookalike, MethodVerdict, Mode, Parent, Problem, ProblemKind, Proof,
-    Reasoned, Registration, Related, Stage, Tool, User, Value,
+    Answer, AssemblyFile, AssemblyReference, AssemblyState, Attempt, Citation, Clearing, Confidence, Coverage,
+    Execution, Filetime, Identified, Identity, Locator, Lookalike, MethodVerdict, Mode, Parent, Problem, ProblemKind,
+    Proof, Reasoned, Registration, Related, Stage, Tool, User, Value,
 };
 
 const SYSMON: &str = r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx";
@@ -70,12 +70,13 @@ fn unregister() -> Execution {
         image: format!(r"{FRAMEWORK}\RegAsm.exe"),
         renamed: false,
         identity: Identity::Proven,
+        identity_because: "it lies in a .NET framework directory, and Sysmon recorded OriginalFileName RegAsm.exe when it started; the file itself was not collected, so neither its hash nor its signature was checked".to_owned(),
         identified: Identified::Full,
         command_line: Some(format!(r"{FRAMEWORK}\regasm.exe  /U T1121.dll")),
         current_directory: Some(r"C:\AtomicRedTeam\".to_owned()),
         started: Some(at("2019-07-19T14:45:55.6992930")),
         started_corrected: Some(at("2019-07-19T14:45:55.7000000")),
-        started_local: Some("2019-07-19 07:45:55.699 -07:00".to_owned()),
+        started_local: Some("2019-07-19T07:45:55.6992190-07:00".to_owned()),
         ended: Some(at("2019-07-19T14:45:56.1035520")),
         exit_code: Some(100),
         pid: Some(6176),
@@ -110,6 +111,7 @@ fn unregister() -> Execution {
             level: "L3",
             statement: "The tool ran with this assembly, and the assembly was among the images that it loaded."
                 .to_owned(),
+            inferred: Vec::new(),
             next_needs: "a trace of the method itself, such as a child process or a connection.".to_owned(),
         },
         sources: vec![record(43, "anchor"), record(47, "J1")],
@@ -138,10 +140,11 @@ fn install() -> Execution {
     run.tool = Tool::Regsvcs;
     run.image = format!(r"{FRAMEWORK}\RegSvcs.exe");
     run.identity = Identity::ByPath;
+    run.identity_because = "it lies in a .NET framework directory under the tool's name; nothing that it says of itself was recorded or collected".to_owned();
     run.command_line = Some(format!(r#""{FRAMEWORK}\regsvcs.exe" T1121.dll"#));
     run.started = Some(at("2019-07-19T14:46:19.4843160"));
     run.started_corrected = None;
-    run.started_local = Some("2019-07-19 07:46:19.484 -07:00".to_owned());
+    run.started_local = Some("2019-07-19T07:46:19.4840000-07:00".to_owned());
     run.ended = None;
     run.exit_code = None;
     run.pid = Some(1060);
@@ -163,6 +166,7 @@ fn install() -> Execution {
     run.proof = Proof {
         level: "L5",
         statement: "The registration of the assembly's class was written by this process.".to_owned(),
+        inferred: vec!["L3"],
         next_needs: String::new(),
     };
     run.sources = vec![record(48, "anchor")];
@@ -322,6 +326,7 @@ fn coverage() -> Vec<Coverage> {
         last: None,
         gaps: Vec::new(),
         cleared: Vec::new(),
+        clearings: Vec::new(),
         meaning: meaning.to_owned(),
     };
     vec![
@@ -334,6 +339,11 @@ fn coverage() -> Vec<Coverage> {
             last: Some(at("2019-07-19T15:12:05.1130000")),
             gaps: vec!["the records 120-121 are missing".to_owned()],
             cleared: vec![record(1, "")],
+            clearings: vec![Clearing {
+                at: Some(at("2019-07-19T14:42:51.4460000")),
+                by: Some(r"MSEDGEWIN10\IEUser".to_owned()),
+                citation: record(1, ""),
+            }],
             meaning: "a missing record means something only from 14:42:51 to 15:12:05, and only if Sysmon was told to \
                       record such events"
                 .to_owned(),

@@ -1,7 +1,7 @@
 use super::sample::{self, framework_registration, host, names, problem};
 use super::*;
 use crate::correlate::Correlation;
-use evidence::{Confidence, Coverage};
+use evidence::{Confidence, Coverage, Problem, ProblemKind, Stage};
 use serde_json::Value as Json;
 
 /// Writes the sample pages, to be looked at, where `COMTRAIL_SAMPLE_REPORTS` names a folder.
@@ -71,7 +71,7 @@ fn the_page_says_everything_and_every_link_leads_somewhere() {
     check_page(&html);
     for text in [
         "Two runs were found: one of regasm and one of regsvcs.",
-        "Recorded: regasm ran as process 6176 on 2019-07-19 14:45:55.699 UTC (2019-07-19 07:45:55.699 -07:00 on the host), \
+        "Recorded: regasm ran as process 6176 on 2019-07-19 14:45:55.699 UTC (07:45:55 host time, UTC-7), \
          on MSEDGEWIN10, as MSEDGEWIN10\\IEUser with administrator rights, started by cmd.exe, to unregister T1121.dll.",
         "regasm.exe  /U T1121.dll",
         "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}",
@@ -99,7 +99,7 @@ fn a_host_without_a_run_says_what_cannot_be_known() {
     for text in [
         "No run of regasm or regsvcs was found in the evidence. That is no proof that none took place",
         "Nothing was there of Security and prefetch",
-        "The event log Microsoft-Windows-Sysmon/Operational was cleared",
+        "<span class=\"kind\">Limits</span>MSEDGEWIN10\\IEUser cleared the event log Microsoft-Windows-Sysmon/Operational on",
         "No problem arose",
     ] {
         assert!(html.contains(text), "{text}");
@@ -317,6 +317,20 @@ fn a_changed_bundle_is_said_first_and_marks_what_rests_on_it() {
         }
     }
     assert!(marked > 3, "{marked}");
+    // What an entry rests on is looked for in its text: the path of the changed object in a citation or in its coverage.
+    let (path, mut counts) = (Json::from(cited.as_str()).to_string(), [0, 0]);
+    let lists = ["executions", "attempts", "lookalikes", "registrations", "assemblies", "coverage"];
+    for entry in lists.iter().flat_map(|list| json[list].as_array().unwrap()) {
+        let rests = entry.to_string().contains(&format!("\"item\":{path}"));
+        assert_eq!(entry.get("rests_on_changed") == Some(&Json::Bool(true)), rests, "{entry}");
+        counts[usize::from(rests)] += 1;
+    }
+    assert!(counts[0] > 0 && counts[1] > 3, "{counts:?}");
+    for statement in json["summary"]["statements"].as_array().unwrap() {
+        let about = statement["about"].as_str();
+        let rests = about.is_some() || statement.to_string().contains(&format!("\"item\":{path}"));
+        assert_eq!(statement.get("rests_on_changed") == Some(&Json::Bool(true)), rests, "{statement}");
+    }
     let html = report.to_html();
     assert!(html.lines().next().unwrap().contains("was changed after it was sealed"));
     let body = html.split_once("<body>").unwrap().1;
@@ -325,6 +339,68 @@ fn a_changed_bundle_is_said_first_and_marks_what_rests_on_it() {
         html.contains(&format!("{cited}</code> ")) && html.contains("changed after the bundle was sealed</strong>")
     );
     assert!(!html.contains(&format!("{untouched}</code> <span class=\"soft small\">assembly</span> <strong>changed")));
+    assert!(!html.contains("is unchanged") && html.contains("<strong>It was changed after it was sealed</strong>"));
+    let places = html.split_once("id=\"citations\"").unwrap().1;
+    for object in places.split("<li><code>").skip(1) {
+        let is_changed = object.contains("changed after the bundle was sealed");
+        for number in object.split("<li id=\"c").skip(1).map(|place| place.split('"').next().unwrap()) {
+            let marks = html.matches(&format!("[{number} changed]</a>")).count();
+            let plain = html.matches(&format!("\">[{number}]</a>")).count();
+            assert_eq!((marks > 0, plain > 0), (is_changed, !is_changed), "{number}");
+        }
+    }
+    for (start, end) in [("id=\"answer\"", "</section>"), ("id=\"E1\"", "</article>"), ("id=\"A1\"", "</li>")] {
+        let entry = html.split_once(start).unwrap().1.split_once(end).unwrap().0;
+        assert!(entry.contains(RESTS_ON_CHANGED), "{start}");
+    }
+    assert!(
+        !sample::report().to_html().contains(RESTS_ON_CHANGED) && !sample::report().to_html().contains(" changed]")
+    );
+}
+
+#[test]
+fn the_ladder_leaves_hollow_what_is_concluded() {
+    let mut report = sample::report();
+    report.executions[0].proof.level = "L4";
+    report.executions[0].proof.inferred = vec!["L3", "L4"];
+    let html = report.to_html();
+    let ladder = html.split_once("<ol class=\"ladder\">").unwrap().1.split_once("</ol>").unwrap().0;
+    let steps: Vec<&str> = ladder.split("</li>").collect();
+    assert!(steps[2].starts_with("<li class=\"reached\">L2"), "{ladder}");
+    assert!(steps[3].starts_with("<li class=\"inferred\">L3 The tool opened or loaded the assembly <span"), "{ladder}");
+    assert!(steps[4].starts_with("<li class=\"inferred\">L4 A method of the assembly is expected to have run <span"));
+    assert!(steps[5].starts_with("<li>L5"), "{ladder}");
+}
+
+#[test]
+fn what_was_not_read_is_never_said_not_to_be_there() {
+    let hive = r"C:\Windows\System32\config\SOFTWARE";
+    let cut = ProblemKind::Truncated { offset: 4096, expected: 8192, actual: 4096 };
+    let damaged = Problem::new(Stage::Parse, cut, hive, "it is cut off", "keys can be missing");
+    let ended = Problem::new(Stage::Acquire, ProblemKind::Interrupted, "", "the collection was ended early", "");
+    let page = |problems: Vec<Problem>| {
+        let (tool, bundle) = names();
+        let mut coverage = sample::correlation().coverage;
+        coverage[0].source = "com-registration".to_owned();
+        let correlation = Correlation { coverage, ..Correlation::default() };
+        Report::new(tool, bundle, host(), correlation, problems).to_html()
+    };
+    let whole = page(Vec::new());
+    assert!(whole.contains("No registration of a managed class was found."));
+    assert!(whole.contains("Nothing was there of Security and prefetch"));
+    for (problem, why) in [(damaged, "SOFTWARE was not read, or not whole"), (ended, "the collection is not complete")]
+    {
+        let is_ended = problem.kind == ProblemKind::Interrupted;
+        let html = page(vec![problem]);
+        assert!(html.contains("Whether a managed class is registered is not known: ") && html.contains(why), "{why}");
+        assert!(!html.contains("No registration of a managed class was found"));
+        assert!(html.contains("Whether regasm or regsvcs ran is not known"));
+        assert!(html.contains("Whether another program was told to start one of the tools is not known"));
+        assert!(!html.contains("No run of regasm") && !html.contains("No process of another program"));
+        assert_eq!(html.contains("Nothing was there of"), !is_ended);
+        assert_eq!(html.contains("whether the host has them is not known: the collection is not complete"), is_ended);
+        assert!(!html.contains("everything else was read"));
+    }
 }
 
 #[test]

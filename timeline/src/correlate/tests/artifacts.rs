@@ -39,11 +39,18 @@ fn renamed_tools_and_lookalikes() {
     assert_eq!(
         found,
         [
-            (Some(8804), true, Identity::Proven, Mode::Unregister),
+            (Some(8804), true, Identity::ByItself, Mode::Unregister),
             (Some(0x10), false, Identity::ByName, Mode::Unregister)
         ]
     );
     assert_eq!(correlation.executions[1].confidence, Confidence::Circumstantial);
+    // Anybody can write this name into a file, and nobody looked into this one.
+    assert_eq!(
+        correlation.executions[0].identity_because,
+        "Sysmon recorded OriginalFileName RegAsm.exe when it started; the file itself was not collected, so neither its \
+         hash nor its signature was checked"
+    );
+    assert_eq!(correlation.executions[0].proof.inferred, ["L0", "L1"]);
     assert_eq!(correlation.lookalikes.len(), 1);
     assert!(correlation.lookalikes[0].because.contains("evil.exe"));
 }
@@ -72,7 +79,7 @@ fn a_collected_image_tells_what_a_process_was() {
     ];
     let correlation = correlate(vec![tool, fake], &records);
     let run = only(&correlation);
-    assert_eq!((run.tool, run.renamed, run.identity), (Tool::Regsvcs, true, Identity::Proven));
+    assert_eq!((run.tool, run.renamed, run.identity), (Tool::Regsvcs, true, Identity::ByItself));
     assert_eq!(correlation.lookalikes.len(), 1);
     assert!(correlation.lookalikes[0].because.contains("public key token none"));
 }
@@ -380,9 +387,10 @@ fn coverage_says_what_is_missing() {
     fields.push("First", time("2026-03-02 12:01:00"));
     fields.push("Last", time("2026-03-11 12:00:00"));
     fields.push("MissingRecordIds", vec!["17-19"]);
+    let subject = [("SubjectUserName", "adm-lk"), ("SubjectDomainName", "CORP")];
     let records = vec![
         (ItemId(0), values("event-log", "windows:evtx:channel", fields)),
-        logged("2026-03-02 12:01:00", "Microsoft-Windows-Eventlog", "Security", 1102, &[]),
+        logged("2026-03-02 12:01:00", "Microsoft-Windows-Eventlog", "Security", 1102, &subject),
         logged(
             "2026-03-02 12:01:01",
             "Microsoft-Windows-Eventlog",
@@ -401,7 +409,11 @@ fn coverage_says_what_is_missing() {
     {
         assert!(!of(name).present && of(name).meaning.starts_with("not in the evidence"), "{name}");
     }
-    assert_eq!(of("Windows PowerShell").cleared.len(), 1);
+    let other = of("Windows PowerShell");
+    assert_eq!((other.cleared.len(), other.clearings.len()), (1, 1));
+    let [clearing] = security.clearings.as_slice() else { panic!("{:?}", security.clearings) };
+    assert_eq!((clearing.at, clearing.by.as_deref()), (Some(time("2026-03-02 12:01:00")), Some(r"CORP\adm-lk")));
+    assert_eq!((other.clearings[0].by.as_deref(), &clearing.citation), (None, &security.cleared[0]));
 }
 
 #[test]

@@ -70,6 +70,8 @@ fn m1_unregister_ran_although_the_tool_failed() {
     let run = only(&correlation);
     assert_eq!((run.id.as_str(), run.tool, run.pid), ("E1", Tool::Regasm, Some(7756)));
     assert_eq!((run.identity, run.identified, run.renamed), (Identity::Proven, Identified::Full, false));
+    assert!(run.identity_because.starts_with("it lies in a .NET framework directory, and Sysmon recorded"));
+    assert!(run.identity_because.ends_with("neither its hash nor its signature was checked"));
     assert_eq!(run.started, Some(time("2026-03-04 14:12:33.120")), "Sysmon's record is the anchor");
     assert_eq!(run.ended, Some(time("2026-03-04 14:12:34.002")));
     assert_eq!(run.exit_code, Some(100));

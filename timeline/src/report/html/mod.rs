@@ -43,7 +43,8 @@ fn html(report: &Report) -> String {
     let attempts = report.attempts.iter().take(Limits::ATTEMPTS).map(|one| one.id.clone());
     let files = objects::shown(report).map(|one| objects::target(&one.sha256));
     let mut page = Page::new(runs.chain(attempts).chain(files));
-    if report.changed.is_some() {
+    if let Some(changed) = &report.changed {
+        page.mark_changed(&changed.paths);
         // A comment may stand before everything else, so that the first line of the file says it too.
         page.raw("<!-- The bundle was changed after it was sealed; what rests on a changed object is marked. -->\n");
     }
@@ -210,12 +211,14 @@ fn answer(page: &mut Page, report: &Report) {
             StatementKind::Finding => "",
             StatementKind::Method => "Method",
             StatementKind::Against => "Against",
+            StatementKind::Limit => "Limits",
             StatementKind::Unknown => "Not known",
         });
         if let (StatementKind::Finding, Some(about)) = (statement.kind, &statement.about) {
             page.link(about, about);
         }
-        page.raw("</span>").text(&statement.text).cite(&statement.citations, 4).raw("</li>");
+        page.raw("</span>").text(&statement.text).cite(&statement.citations, 4);
+        page.rests(report.statement_rests_on_changed(statement)).raw("</li>");
     }
     page.raw("</ul><p class=\"small soft\">The words are fixed. “Recorded”: a record of the system says so. “Established by … and …”: independent traces agree. “Consistent with”: it fits, and other explanations are possible. “Present on the system”: it was there, and no more is known. Numbers in brackets lead to the place in the evidence.</p></section>");
 }
@@ -229,6 +232,7 @@ fn coverage(page: &mut Page, report: &Report) {
     page.raw("<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Source</th><th class=\"n\">Records</th><th>First to last</th><th>What a missing record means</th></tr></thead><tbody>");
     for source in report.coverage.iter().take(Limits::COVERAGE) {
         page.raw("<tr><td><strong>").text(&source.source).raw("</strong>");
+        page.rests(report.coverage_rests_on_changed(source));
         if let Some(item) = &source.item {
             page.raw("<br><code class=\"small soft\">").text(item).raw("</code>");
         }
@@ -240,6 +244,7 @@ fn coverage(page: &mut Page, report: &Report) {
         }
         page.raw("</td><td data-th=\"Times\">");
         match (source.first, source.last) {
+            (Some(first), Some(last)) if first == last => page.time(first),
             (Some(first), Some(last)) => page.time(first).raw(" to ").time(last),
             (Some(one), None) | (None, Some(one)) => page.time(one),
             (None, None) => page.raw(""),
@@ -275,13 +280,13 @@ fn problems(page: &mut Page, report: &Report) {
     if problems.is_empty() {
         page.raw("<p>No problem arose while the evidence was collected and read.</p>");
     } else {
-        let costs = "Each says what it costs the conclusions; everything else was read.";
+        let costs = "Each says what it costs the conclusions.";
         listed(page, &problems, ("problem", "problems"), costs);
     }
     if !notes.is_empty() {
         page.raw("<h3>Notes</h3>");
-        let costs = "They tell of what was looked for and is not there, and of what Windows always leaves; everything that was \
-                     meant to be read was read.";
+        let costs = "They tell of what was looked for and is not there, and of what Windows always leaves. None of them says that \
+                     something was left unread.";
         listed(page, &notes, ("note", "notes"), costs);
     }
     page.raw("</section>");
@@ -408,12 +413,21 @@ fn host(page: &mut Page, report: &Report) {
 
 fn check(page: &mut Page, report: &Report) {
     page.raw("<section id=\"check\"><h2>How to check this report</h2><ol>");
-    page.raw("<li><strong>The evidence is unchanged.</strong> <code>comtrail verify ").text(&report.bundle.file);
-    page.raw("</code> recomputes every hash and says what is missing or was added. The bundle is a BagIt bag in a zip file, so any BagIt program can do the same. The SHA-256 of <code>tagmanifest-sha256.txt</code> has to be <code>").text(&report.bundle.sha256).raw("</code>.</li>");
+    page.raw("<li><strong>The evidence.</strong> ");
+    if report.changed.is_some() {
+        page.raw("<strong>It was changed after it was sealed</strong>; what is wrong with it stands at the head of this page. ");
+    }
+    page.raw("<code>comtrail verify ").text(&report.bundle.file);
+    page.raw("</code> recomputes every hash and says what was changed, is missing or was added. The bundle is a BagIt bag in a zip file, so any BagIt program can do the same. The SHA-256 of <code>tagmanifest-sha256.txt</code> has to be <code>").text(&report.bundle.sha256).raw("</code>");
+    page.raw(if report.changed.is_some() {
+        ", which is that of the bundle as it was analysed.</li>"
+    } else {
+        ".</li>"
+    });
     page.raw("<li><strong>Each statement.</strong> Follow its number to the citation. Take the object out of the bundle (the file <code>metadata/objects.jsonl</code> says where it lies), compare its SHA-256, and open the place with another program: an event log reader shows records by their number, a hex editor any offset. Offsets of a registry key count in the hive after its transaction logs were applied.</li>");
     page.raw("<li><strong>The analysis.</strong> The same version of the program gives the same bytes for the same bundle, on any machine and with any number of threads.</li>");
     page.raw("<li><strong>The times.</strong> UTC as recorded, in steps of 100 ns where the source has them; the clock of the host may have been wrong, and changes of it stand in the timeline. Host time is computed by the rule of its time zone that was valid at that date.</li>");
-    page.raw("<li><strong>Completeness.</strong> <a href=\"#coverage\">Coverage</a> says what could have been recorded, <a href=\"#problems\">Problems</a> what could not be read. What is in neither was not collected.</li>");
+    page.raw("<li><strong>Completeness.</strong> <a href=\"#coverage\">Coverage</a> says what could have been recorded, <a href=\"#problems\">Problems</a> what could not be read. A source that Coverage does not list was not searched for runs; <code>metadata/objects.jsonl</code> in the bundle lists all that was collected.</li>");
     page.raw("<li><strong>The conclusions.</strong> Each run has a proof ladder that says how far the evidence reaches and what the next step would need. Whether a method ran is a conclusion from the command line, the rights of the process and the program's own metadata, unless an effect was recorded.</li>");
     page.raw("<li><strong>The context.</strong> The merged timeline beside this file (<code>timeline.jsonl</code>, <code>timeline.csv</code>, <code>timeline.body</code>) has ");
     page.show(report.bundle.events).raw(" rows");

@@ -4,6 +4,7 @@ use super::page::Page;
 use super::runs::answer_class;
 use super::{Limits, more};
 use crate::report::answer::{capital, count, plural};
+use crate::report::examined::why_not_all_registrations;
 use crate::report::model::Report;
 use evidence::{Answer, AssemblyFile, Registration, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,8 @@ pub(super) fn assemblies(page: &mut Page, report: &Report) {
     page.raw("<p>Collected files that a run or a registration is about.</p>");
     let mut seen = BTreeSet::new();
     for assembly in shown(report) {
-        file(page, assembly, seen.insert(&assembly.sha256));
+        let on_changed = report.rests_on_changed(&assembly.sources);
+        file(page, assembly, seen.insert(&assembly.sha256), on_changed);
     }
     more(page, report.assemblies.len(), Limits::ASSEMBLIES);
     page.raw("</section>");
@@ -35,13 +37,17 @@ pub(super) fn target(sha256: &str) -> String {
 }
 
 /// The same content can lie under two paths; links lead to the first.
-fn file(page: &mut Page, assembly: &AssemblyFile, is_first: bool) {
+fn file(page: &mut Page, assembly: &AssemblyFile, is_first: bool, on_changed: bool) {
     page.raw("<h3");
     if is_first {
         page.raw(" id=\"a").plain(&assembly.sha256).raw("\"");
     }
     page.raw("><code>").text(&assembly.path).raw("</code></h3><dl class=\"facts\">");
-    page.fact("Obtained").text(&assembly.state.replace('_', " ")).cite(&assembly.sources, 6).raw("</dd>");
+    page.fact("Obtained")
+        .text(&assembly.state.replace('_', " "))
+        .cite(&assembly.sources, 6)
+        .rests(on_changed)
+        .raw("</dd>");
     if !assembly.executions.is_empty() {
         page.fact("Named by").raw("");
         run_links(page, &assembly.executions);
@@ -258,7 +264,13 @@ fn is_notable(registration: &Registration) -> bool {
 pub(super) fn registrations(page: &mut Page, report: &Report) {
     page.raw("<section id=\"registrations\"><h2>COM registrations</h2>");
     if report.registrations.is_empty() {
-        page.raw("<p>No registration of a managed class was found.</p></section>");
+        match why_not_all_registrations(&report.coverage, &report.problems) {
+            None => page.raw("<p>No registration of a managed class was found.</p></section>"),
+            Some(why) => page
+                .raw("<p>Whether a managed class is registered is not known: ")
+                .text(&why)
+                .raw(". In what was read there is none.</p></section>"),
+        };
         return;
     }
     let (mut notable, others): (Vec<&Registration>, Vec<&Registration>) =
@@ -272,21 +284,21 @@ pub(super) fn registrations(page: &mut Page, report: &Report) {
     } else {
         page.raw("<ul class=\"cards\">");
         for registration in notable.iter().take(Limits::REGISTRATIONS) {
-            class(page, registration);
+            class(page, registration, report.rests_on_changed(&registration.sources));
         }
         page.raw("</ul>");
         more(page, notable.len(), Limits::REGISTRATIONS);
     }
     if !others.is_empty() {
-        by_assembly(page, &others);
+        by_assembly(page, report, &others);
     }
     page.raw("</section>");
 }
 
-fn class(page: &mut Page, registration: &Registration) {
+fn class(page: &mut Page, registration: &Registration, on_changed: bool) {
     page.raw("<li><code>").text(&registration.clsid).raw("</code> ");
     page.text(registration.class.as_deref().unwrap_or(""));
-    page.cite(&registration.sources, 3).raw("<dl class=\"facts\">");
+    page.cite(&registration.sources, 3).rests(on_changed).raw("<dl class=\"facts\">");
     if !registration.executions.is_empty() {
         page.fact("Written by").raw("");
         run_links(page, &registration.executions);
@@ -331,16 +343,19 @@ fn class(page: &mut Page, registration: &Registration) {
 }
 
 /// The many classes that Windows and its frameworks register, counted.
-fn by_assembly(page: &mut Page, registrations: &[&Registration]) {
-    let mut groups: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+fn by_assembly(page: &mut Page, report: &Report, registrations: &[&Registration]) {
+    let mut groups: BTreeMap<(&str, &str), (usize, bool)> = BTreeMap::new();
     for registration in registrations {
         let assembly = registration.assembly.as_deref().unwrap_or("no assembly named");
-        *groups.entry((assembly, registration.server.as_deref().unwrap_or("no server named"))).or_default() += 1;
+        let server = registration.server.as_deref().unwrap_or("no server named");
+        let (count, on_changed) = groups.entry((assembly, server)).or_default();
+        *count += 1;
+        *on_changed |= report.rests_on_changed(&registration.sources);
     }
     page.raw("<details><summary>").show(registrations.len()).raw(" others, of ");
     page.text(&plural(groups.len(), "assembly", "assemblies")).raw(", counted</summary><table><thead><tr><th>Assembly</th><th>Server</th><th class=\"n\">Classes</th></tr></thead><tbody>");
-    for ((assembly, server), number) in groups.iter().take(Limits::REGISTRATION_GROUPS) {
-        page.raw("<tr><td>").text(assembly).raw("</td><td><code class=\"small\">").text(server);
+    for ((assembly, server), (number, on_changed)) in groups.iter().take(Limits::REGISTRATION_GROUPS) {
+        page.raw("<tr><td>").text(assembly).rests(*on_changed).raw("</td><td><code class=\"small\">").text(server);
         page.raw("</code></td><td class=\"n\">").show(number).raw("</td></tr>");
     }
     page.raw("</tbody></table>");

@@ -1,8 +1,9 @@
 //! The HTML being written: what comes from the evidence is always escaped, and citations get their numbers.
 
+use crate::report::changed::RESTS_ON_CHANGED;
 use crate::report::escape::is_deceptive;
 use evidence::{Citation, Filetime};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 
 /// An HTML text in the making. Markup can only be a text of this program.
@@ -14,12 +15,27 @@ pub(super) struct Page {
     numbers: HashMap<(String, String), usize>,
     /// What links may lead to, and whether it was written already.
     targets: HashMap<String, bool>,
+    /// Original paths of the objects that were changed after they were sealed.
+    changed: BTreeSet<String>,
 }
 
 impl Page {
     /// A page on which these ids will stand. What a limit leaves out is not among them, and no link leads to it.
     pub(super) fn new(targets: impl Iterator<Item = String>) -> Self {
         Page { targets: targets.map(|target| (target, false)).collect(), ..Page::default() }
+    }
+
+    /// Marks from now on every citation of these objects, which were changed after they were sealed.
+    pub(super) fn mark_changed(&mut self, paths: &BTreeSet<String>) {
+        self.changed.clone_from(paths);
+    }
+
+    /// Says behind an entry that it rests on a changed object.
+    pub(super) fn rests(&mut self, on_changed: bool) -> &mut Self {
+        if on_changed {
+            self.raw(" <strong class=\"altered\">").text(RESTS_ON_CHANGED).raw("</strong>");
+        }
+        self
     }
 
     /// ` id="…"` for a target, the first time.
@@ -124,12 +140,22 @@ impl Page {
     pub(super) fn cite(&mut self, citations: &[Citation], most: usize) -> &mut Self {
         for citation in citations.iter().take(most) {
             let number = self.cited_number(citation);
-            self.raw(" <a class=\"c\" href=\"#c").show(number).raw("\">[").show(number).raw("]</a>");
+            self.raw(" <a class=\"c\" href=\"#c").show(number).raw("\">[").show(number);
+            self.raw(if self.is_changed(citation) { " changed]</a>" } else { "]</a>" });
         }
-        if citations.len() > most {
-            self.raw(" <span class=\"c soft\">and ").show(citations.len() - most).raw(" more</span>");
+        if let Some(rest @ [_, ..]) = citations.get(most..) {
+            let changed = rest.iter().filter(|citation| self.is_changed(citation)).count();
+            self.raw(" <span class=\"c soft\">and ").show(rest.len()).raw(" more");
+            if changed > 0 {
+                self.raw(", ").show(changed).raw(" changed");
+            }
+            self.raw("</span>");
         }
         self
+    }
+
+    fn is_changed(&self, citation: &Citation) -> bool {
+        self.changed.contains(&citation.item)
     }
 
     fn cited_number(&mut self, citation: &Citation) -> usize {

@@ -10,9 +10,11 @@ use evidence::{Answer, AssemblyState, Citation, Confidence, Execution, Identifie
 pub(super) fn attempts(page: &mut Page, report: &Report) {
     page.raw("<section id=\"attempts\"><h2>Attempts</h2>");
     if report.attempts.is_empty() {
-        page.raw(
-            "<p>No process of another program was found whose command would start one of the tools.</p></section>",
-        );
+        page.raw(if report.summary.processes_would_show {
+            "<p>No process of another program was found whose command would start one of the tools.</p></section>"
+        } else {
+            "<p>Whether another program was told to start one of the tools is not known: logs that record processes were not read, or not whole. In what was read there is no such process.</p></section>"
+        });
         return;
     }
     page.raw("<p>Processes of other programs that were told to start a tool. An attempt is not a run.</p><ul class=\"cards\">");
@@ -33,7 +35,8 @@ pub(super) fn attempts(page: &mut Page, report: &Report) {
             Some(run) => page.link(run, run),
             None => page.raw("no run that is recorded"),
         };
-        page.raw("</dd>").fact("Recorded in").cite(&attempt.sources, Limits::SOURCES).raw("</dd></dl></li>");
+        page.raw("</dd>").fact("Recorded in").cite(&attempt.sources, Limits::SOURCES);
+        page.rests(report.rests_on_changed(&attempt.sources)).raw("</dd></dl></li>");
     }
     page.raw("</ul>");
     more(page, report.attempts.len(), Limits::ATTEMPTS);
@@ -55,7 +58,8 @@ pub(super) fn lookalikes(page: &mut Page, report: &Report) {
         }
         page.code_fact("Command line", lookalike.command_line.as_deref());
         page.fact("Not the tool").text(&lookalike.because).raw("</dd>");
-        page.fact("Recorded in").cite(&lookalike.sources, Limits::SOURCES).raw("</dd></dl></li>");
+        page.fact("Recorded in").cite(&lookalike.sources, Limits::SOURCES);
+        page.rests(report.rests_on_changed(&lookalike.sources)).raw("</dd></dl></li>");
     }
     page.raw("</ul>");
     more(page, report.lookalikes.len(), Limits::LOOKALIKES);
@@ -65,16 +69,21 @@ pub(super) fn lookalikes(page: &mut Page, report: &Report) {
 pub(super) fn executions(page: &mut Page, report: &Report) {
     page.raw("<section id=\"runs\"><h2>Runs</h2>");
     if report.executions.is_empty() {
-        page.raw("<p>No run of regasm or regsvcs was found. What could have recorded one stands under <a href=\"#coverage\">Coverage</a>; what could not be read, under <a href=\"#problems\">Problems</a>.</p>");
+        page.raw("<p>").raw(if report.summary.runs_would_show {
+            "No run of regasm or regsvcs was found."
+        } else {
+            "Whether regasm or regsvcs ran is not known: what was examined does not show it."
+        });
+        page.raw(" What could have recorded one stands under <a href=\"#coverage\">Coverage</a>; what could not be read, under <a href=\"#problems\">Problems</a>.</p>");
     }
     for execution in report.executions.iter().take(Limits::RUNS) {
-        run(page, execution);
+        run(page, execution, report.run_rests_on_changed(execution));
     }
     more(page, report.executions.len(), Limits::RUNS);
     page.raw("</section>");
 }
 
-fn run(page: &mut Page, execution: &Execution) {
+fn run(page: &mut Page, execution: &Execution, on_changed: bool) {
     page.raw("<article class=\"run\"").anchor(&execution.id).raw("><h3>").text(&execution.id).raw(" · ");
     page.text(tool_name(execution.tool));
     if let Some(at) = execution.started {
@@ -86,7 +95,7 @@ fn run(page: &mut Page, execution: &Execution) {
     });
     page.cite(&execution.sources, 4);
     page.raw(" <span class=\"verdict ").raw(answer_class(execution.method.runs)).raw("\">");
-    page.text(method_line(execution)).raw(".</span></p>");
+    page.text(method_line(execution)).raw(".</span>").rests(on_changed).raw("</p>");
     facts(page, execution);
     method(page, execution);
     ladder(page, execution);
@@ -161,10 +170,12 @@ fn facts(page: &mut Page, execution: &Execution) {
     page.raw("<dl class=\"facts\">");
     page.fact("Program").code(&execution.image).raw("<br><span class=\"small soft\">");
     page.raw(match execution.identity {
-        Identity::Proven => "it is the tool: proven by what the file says of itself",
-        Identity::ByPath => "the tool by its folder and name",
-        Identity::ByName => "the tool by its file name only; not proven",
+        Identity::Proven => "it is the tool: ",
+        Identity::ByItself => "the tool by what it says of itself, not proven: ",
+        Identity::ByPath => "the tool by its folder and name, not proven: ",
+        Identity::ByName => "the tool by its file name only, not proven: ",
     });
+    page.text(&execution.identity_because);
     if execution.renamed {
         page.raw(", under another name");
     }
@@ -245,7 +256,8 @@ fn times(page: &mut Page, execution: &Execution) {
         None => page.raw("not recorded"),
     };
     if let Some(local) = &execution.started_local {
-        page.raw("<br><span class=\"mono\">").text(local).raw("</span> <span class=\"soft small\">host time</span>");
+        page.raw("<br><span class=\"mono\">").text(&local.replacen('T', " ", 1));
+        page.raw("</span> <span class=\"soft small\">host time</span>");
     }
     if let Some(at) = execution.started_corrected {
         page.raw("<br>").time(at).raw(" <span class=\"soft small\">corrected for changes of the clock</span>");
@@ -318,8 +330,8 @@ const STEPS: [&str; 6] = [
     "The tool is present",
     "The tool ran",
     "It ran with this assembly",
-    "The assembly was loaded",
-    "A method of the assembly was executed",
+    "The tool opened or loaded the assembly",
+    "A method of the assembly is expected to have run",
     "An effect of it was observed",
 ];
 
@@ -327,9 +339,16 @@ fn ladder(page: &mut Page, execution: &Execution) {
     let reached = execution.proof.level.strip_prefix('L').and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
     page.raw("<h4>How far the proof reaches</h4><ol class=\"ladder\">");
     for (step, words) in STEPS.iter().enumerate() {
-        page.raw(if step <= reached { "<li class=\"reached\">" } else { "<li>" });
-        page.raw("L").show(step).raw(" ").raw(words);
-        page.raw(if step <= reached { "" } else { " <span class=\"small\">(not reached)</span>" }).raw("</li>");
+        let level = format!("L{step}");
+        let is_inferred = execution.proof.inferred.contains(&level.as_str());
+        let (item, note) = match step <= reached {
+            true if is_inferred => {
+                ("<li class=\"inferred\">", " <span class=\"small\">(concluded, not recorded)</span>")
+            }
+            true => ("<li class=\"reached\">", ""),
+            false => ("<li>", " <span class=\"small\">(not reached)</span>"),
+        };
+        page.raw(item).text(&level).raw(" ").raw(words).raw(note).raw("</li>");
     }
     page.raw("</ol><p>").text(&execution.proof.statement);
     if !execution.proof.next_needs.is_empty() {
