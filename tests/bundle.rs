@@ -120,6 +120,7 @@ impl Collection<'_> {
             threads: self.threads,
             cancel: self.cancel,
             in_haste: &NEVER,
+            time_is_over: &NEVER,
             resume: None,
             observer: &Silent,
         })

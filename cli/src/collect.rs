@@ -215,6 +215,7 @@ pub(crate) fn collect(
         threads: threads(common),
         cancel: signals::cancel(),
         in_haste: signals::haste(),
+        time_is_over: signals::time_is_over(),
         resume,
         observer: &shown,
     };

@@ -12,6 +12,8 @@ use std::sync::{Mutex, OnceLock};
 static CANCEL: AtomicBool = AtomicBool::new(false);
 /// Set when only seconds are left.
 static HASTE: AtomicBool = AtomicBool::new(false);
+/// Set when it is the allowed time that ends the collecting.
+static TIME_IS_OVER: AtomicBool = AtomicBool::new(false);
 /// Set when the analysis is to end.
 static STOP: AtomicBool = AtomicBool::new(false);
 /// How often the program was told to end.
@@ -72,8 +74,16 @@ pub(crate) fn haste() -> &'static AtomicBool {
     &HASTE
 }
 
-/// Ends the collecting, because its time is over.
+/// Set when the collecting was ended because its time was over.
+pub(crate) fn time_is_over() -> &'static AtomicBool {
+    &TIME_IS_OVER
+}
+
+/// Ends the collecting, because its time is over. Whoever was told to end before ends for that reason.
 pub(crate) fn end_collecting() {
+    if !CANCEL.load(Ordering::SeqCst) {
+        TIME_IS_OVER.store(true, Ordering::SeqCst);
+    }
     CANCEL.store(true, Ordering::SeqCst);
 }
 

@@ -568,21 +568,28 @@ pub(crate) fn declared(
 }
 
 fn absence(source: &Source, place: &str, artifacts: &[&Artifact]) -> Problem {
-    let titles: Vec<&str> = artifacts.iter().map(|artifact| artifact.title).collect();
     let what = if trees(source, On::Every).next().is_none() {
         "no volume of the source can be searched"
     } else if trees(source, On::System).next().is_none() {
         "no volume with Windows on it was found"
     } else {
-        "nothing is there"
+        "nothing is at this place"
     };
-    let supports: Vec<&str> =
-        artifacts.iter().map(|artifact| artifact.supports).filter(|text| !text.is_empty()).collect();
+    // What one place alone would have told is not declared, and most artifacts have several.
     let mut effect =
-        format!("{} cannot say anything here, and that is no sign that nothing happened", titles.join(", "));
-    if !supports.is_empty() {
-        effect.push_str(". What is lost with it: ");
-        effect.push_str(&supports.join(" "));
+        "what only this place would tell is not known, and that it is empty is no sign that nothing happened"
+            .to_owned();
+    let is_other = |location: &Location| !matches!(location, Location::Lead | Location::Loose(_));
+    let elsewhere: Vec<&str> = artifacts
+        .iter()
+        .filter(|artifact| artifact.locations.iter().filter(|location| is_other(location)).count() > 1)
+        .map(|artifact| artifact.title)
+        .collect();
+    if !elsewhere.is_empty() {
+        effect.push_str(&format!(
+            ". Other places of this kind of evidence were looked for as well: {}",
+            elsewhere.join(", ")
+        ));
     }
     Problem::new(Stage::Locate, ProblemKind::NotFound, place, what, effect)
 }

@@ -131,6 +131,8 @@ pub struct CollectRequest<'a> {
     pub cancel: &'a AtomicBool,
     /// Set when only seconds are left, because the system ends: the bundle is then not read back, and says so.
     pub in_haste: &'a AtomicBool,
+    /// Set before `cancel` when it is the time that ends it, so that the bundle can say so.
+    pub time_is_over: &'a AtomicBool,
     /// Gets told what happens.
     pub observer: &'a dyn Observer,
 }
@@ -487,12 +489,23 @@ impl Run<'_> {
                 Stage::Acquire,
                 ProblemKind::Interrupted,
                 "",
-                "the collection was ended early: by the user, or because the time that was allowed was over",
+                self.why_early(),
                 "what it had not reached is not in the bundle; its absence says nothing about the host",
             )]);
             self.act("interrupt", "", "interrupted", &[])?;
         }
         Ok(())
+    }
+
+    /// Why it was ended before everything was read, for whoever reads the bundle.
+    fn why_early(&self) -> &'static str {
+        if self.request.time_is_over.load(Ordering::Relaxed) {
+            "the collection was ended early, because the time that was allowed for it was over"
+        } else if self.request.in_haste.load(Ordering::Relaxed) {
+            "the collection was ended early, because the console was closed or the system was ending"
+        } else {
+            "the collection was ended early, because the program was told to end"
+        }
     }
 
     /// Acquires the volatile state of a live host and writes it through to the medium, before anything else is read.

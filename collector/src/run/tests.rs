@@ -129,6 +129,7 @@ pub(crate) fn collect_named(
         threads: 2,
         cancel,
         in_haste: &AtomicBool::new(false),
+        time_is_over: &AtomicBool::new(false),
         resume: None,
         observer,
     })

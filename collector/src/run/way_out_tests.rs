@@ -151,6 +151,7 @@ impl Medium {
             threads: 1,
             cancel: &never,
             in_haste: &haste,
+            time_is_over: &AtomicBool::new(false),
             resume: None,
             observer,
         };
@@ -537,6 +538,7 @@ fn collect_part(
         threads: 1,
         cancel: &cancel,
         in_haste: &haste,
+        time_is_over: &AtomicBool::new(false),
         resume,
         observer: &After(interrupted_after, &cancel),
     })
