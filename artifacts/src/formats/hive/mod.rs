@@ -265,7 +265,8 @@ fn dirty_note(base: &BaseBlock, plan: Option<&logs::Plan>, logs: usize, all_appl
         "the checksum of its base block is wrong".to_owned()
     };
     let applied = |plan: &logs::Plan| {
-        format!("the hive was not cleanly closed ({how}); {} log entries were applied", plan.entries)
+        let entries = if plan.entries == 1 { "entry was" } else { "entries were" };
+        format!("the hive was not cleanly closed ({how}); {} log {entries} applied", plan.entries)
     };
     let (what, effect) = match plan {
         // Entries of the new generation go on in the other file.
