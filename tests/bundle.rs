@@ -200,6 +200,11 @@ fn a_folder_becomes_a_bundle_that_holds_it() {
         .map(|problem| problem.item.as_str())
         .collect();
     assert_eq!(absent, [r"%SystemRoot%\System32\config\SOFTWARE", r"\$Extend\$UsnJrnl:$J on every volume"]);
+    // Other places of the same artifacts were read, so no artifact is said to be silent.
+    for note in collected.problems.iter().filter(|problem| problem.kind == ProblemKind::NotFound) {
+        assert_eq!(note.what, "nothing is at this place");
+        assert!(note.effect.starts_with("what only this place would tell is not known"), "{}", note.effect);
+    }
     let reader = BundleReader::open(&bundle).unwrap();
     assert_eq!(reader.items().to_vec(), collected.items().unwrap());
     assert_eq!(reader.failures(), collected.problems);

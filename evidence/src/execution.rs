@@ -3,6 +3,7 @@
 //! These types are the published shape of `report.json`; a change here is a change of its schema.
 
 use crate::record::Locator;
+use crate::rule::JoinRule;
 use crate::time::Filetime;
 use crate::value::Value;
 use serde::Serialize;
@@ -18,9 +19,9 @@ pub struct Citation {
     pub sha256: String,
     /// Where in it.
     pub locator: Locator,
-    /// Rule by which it was joined (`J1` to `J17`), `anchor` for the record that identified the run.
+    /// Rule by which it was joined.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub rule: Option<JoinRule>,
     /// How sure the join is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Confidence>,

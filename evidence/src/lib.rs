@@ -17,6 +17,7 @@ pub mod name;
 mod problem;
 mod problems;
 mod record;
+mod rule;
 mod time;
 mod value;
 
@@ -36,5 +37,6 @@ pub use items::{Items, KeyIndex};
 pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
 pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record};
+pub use rule::JoinRule;
 pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};
 pub use value::{FieldName, FieldValue, Fields, Value, ValueRef};

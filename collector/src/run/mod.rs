@@ -295,6 +295,15 @@ fn bag_name(request: &CollectRequest<'_>) -> String {
     )
 }
 
+/// Why it was ended before everything was read, for whoever reads the bundle.
+fn why_early(time_is_over: bool, system_ends: bool) -> &'static str {
+    match (time_is_over, system_ends) {
+        (true, _) => "the collection was ended early, because the time that was allowed for it was over",
+        (_, true) => "the collection was ended early, because the console was closed or the system was ending",
+        _ => "the collection was ended early, because the program was told to end",
+    }
+}
+
 /// A collection under way.
 pub(crate) struct Run<'a> {
     pub(crate) request: &'a CollectRequest<'a>,
@@ -489,23 +498,12 @@ impl Run<'_> {
                 Stage::Acquire,
                 ProblemKind::Interrupted,
                 "",
-                self.why_early(),
+                why_early(request.time_is_over.load(Ordering::Relaxed), request.in_haste.load(Ordering::Relaxed)),
                 "what it had not reached is not in the bundle; its absence says nothing about the host",
             )]);
             self.act("interrupt", "", "interrupted", &[])?;
         }
         Ok(())
-    }
-
-    /// Why it was ended before everything was read, for whoever reads the bundle.
-    fn why_early(&self) -> &'static str {
-        if self.request.time_is_over.load(Ordering::Relaxed) {
-            "the collection was ended early, because the time that was allowed for it was over"
-        } else if self.request.in_haste.load(Ordering::Relaxed) {
-            "the collection was ended early, because the console was closed or the system was ending"
-        } else {
-            "the collection was ended early, because the program was told to end"
-        }
     }
 
     /// Acquires the volatile state of a live host and writes it through to the medium, before anything else is read.

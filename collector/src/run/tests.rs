@@ -245,6 +245,11 @@ fn an_interruption_in_the_middle_of_a_file_keeps_what_was_read() {
     assert!(part >= 4 << 20 && part < LONG as u64, "{part}");
     let said = collected.problems.iter().filter(|problem| problem.kind == ProblemKind::Interrupted).count();
     assert_eq!(said, 3, "the run, the file in the middle, the file behind it: {:?}", collected.problems);
+    let why: Vec<&str> =
+        collected.problems.iter().map(|one| one.what.as_str()).filter(|what| what.contains("ended early")).collect();
+    assert_eq!(why, ["the collection was ended early, because the program was told to end"]);
+    assert!(why_early(true, false).ends_with("the time that was allowed for it was over"));
+    assert!(why_early(false, true).ends_with("the system was ending"));
     let reader = BundleReader::open(&collected.path).unwrap();
     assert_eq!(reader.open_item(&collected.items().unwrap()[1], folder.path()).unwrap().len(), part);
 }

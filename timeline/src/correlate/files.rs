@@ -5,8 +5,8 @@ use super::source::{Places, Source};
 use crate::event::Event;
 use crate::paths::{self, PathKey};
 use evidence::{
-    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Items, KeyIndex, Meaning, Method, Recovery, Related,
-    Value, ValueRef,
+    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning, Method, Recovery,
+    Related, Value, ValueRef,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -357,7 +357,7 @@ impl<'a> Files<'a> {
                     at,
                     what: trace.what.clone(),
                     class: "file",
-                    citation: places.cite(&trace.source.clone().by("J10", confidence)),
+                    citation: places.cite(&trace.source.clone().by(JoinRule::J10, confidence)),
                 });
             }
         }

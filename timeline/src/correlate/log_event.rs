@@ -4,7 +4,7 @@
 //! Reference: Microsoft, *4688(S): A new process has been created* and its neighbours; *Sysmon*.
 
 use crate::paths;
-use evidence::{Fields, Filetime, Record};
+use evidence::{Fields, Filetime, JoinRule, Record};
 
 /// Sysmon's driver and service may be renamed, its provider keeps this id.
 const SYSMON_PROVIDER: &str = "5770385f-c22a-43e0-bf4c-06f5698ffbd9";
@@ -62,7 +62,7 @@ pub(super) struct Activity {
     pub(super) class: &'static str,
     pub(super) what: String,
     /// Rule by which it is joined when the process id, not a GUID, says whose it is.
-    pub(super) rule: &'static str,
+    pub(super) rule: JoinRule,
     pub(super) kind: ActivityKind,
 }
 
@@ -289,7 +289,7 @@ fn security(fields: &Fields, id: u64) -> LogEvent {
                 Actor { pid: fields.number("ProcessID"), guid: None, image },
                 "network",
                 what,
-                "J12",
+                JoinRule::J12,
                 if id == 5156 && outbound { ActivityKind::Connected } else { ActivityKind::Other },
             )
         }
@@ -303,7 +303,7 @@ fn said_line(fields: &Fields) -> Option<String> {
     (!matches!(line.trim(), "" | "-")).then(|| line.to_owned())
 }
 
-fn activity(actor: Actor, class: &'static str, what: String, rule: &'static str, kind: ActivityKind) -> LogEvent {
+fn activity(actor: Actor, class: &'static str, what: String, rule: JoinRule, kind: ActivityKind) -> LogEvent {
     LogEvent::Activity(Box::new(Activity { actor, class, what, rule, kind }))
 }
 
@@ -313,7 +313,7 @@ fn sysmon(fields: &Fields, id: u64) -> LogEvent {
     let target_file = || said(fields, "TargetFilename").unwrap_or_default();
     let file = |words: &str, deleted: bool| {
         let path = target_file();
-        activity(actor.clone(), "file", format!("{words} {path}"), "J1", ActivityKind::File { path, deleted })
+        activity(actor.clone(), "file", format!("{words} {path}"), JoinRule::J1, ActivityKind::File { path, deleted })
     };
     match id {
         1 => {
@@ -354,11 +354,11 @@ fn sysmon(fields: &Fields, id: u64) -> LogEvent {
             let opened = fields.text("Initiated").is_none_or(|text| text.eq_ignore_ascii_case("true"));
             let words = if opened { "connected to" } else { "accepted a connection at" };
             let kind = if opened { ActivityKind::Connected } else { ActivityKind::Other };
-            activity(actor, "network", format!("{words} {place}:{port}{name}"), "J12", kind)
+            activity(actor, "network", format!("{words} {place}:{port}{name}"), JoinRule::J12, kind)
         }
         7 => {
             let image = said(fields, "ImageLoaded").unwrap_or_default();
-            activity(actor, "image", format!("loaded {image}"), "J1", ActivityKind::Loaded(image))
+            activity(actor, "image", format!("loaded {image}"), JoinRule::J1, ActivityKind::Loaded(image))
         }
         12..=14 => {
             let target = said(fields, "TargetObject").unwrap_or_default();
@@ -368,20 +368,20 @@ fn sysmon(fields: &Fields, id: u64) -> LogEvent {
                 Some(details) => format!("{event} {target} = {details}"),
                 None => format!("{event} {target}"),
             };
-            activity(actor, "registry", what, "J1", ActivityKind::Registry { target, details, event })
+            activity(actor, "registry", what, JoinRule::J1, ActivityKind::Registry { target, details, event })
         }
         22 => {
             let results = said(fields, "QueryResults").map(|results| format!(": {results}")).unwrap_or_default();
             let what = format!("looked up {}{results}", said(fields, "QueryName").unwrap_or_default());
-            activity(actor, "dns", what, "J13", ActivityKind::Other)
+            activity(actor, "dns", what, JoinRule::J13, ActivityKind::Other)
         }
         17 | 18 => {
             let what = format!("pipe {}", said(fields, "PipeName").unwrap_or_default());
-            activity(actor, "other", what, "J1", ActivityKind::Other)
+            activity(actor, "other", what, JoinRule::J1, ActivityKind::Other)
         }
         25 => {
             let what = format!("image tampering: {}", said(fields, "Type").unwrap_or_default());
-            activity(actor, "process", what, "J1", ActivityKind::Injected)
+            activity(actor, "process", what, JoinRule::J1, ActivityKind::Injected)
         }
         8 | 10 => {
             let source = said(fields, "SourceImage").unwrap_or_default();
@@ -396,7 +396,7 @@ fn sysmon(fields: &Fields, id: u64) -> LogEvent {
                 let access = said(fields, "GrantedAccess").unwrap_or_default();
                 (format!("{source} opened it with access {access}"), ActivityKind::Other)
             };
-            activity(target, "process", words, "J1", kind)
+            activity(target, "process", words, JoinRule::J1, kind)
         }
         _ => LogEvent::Other,
     }
@@ -431,7 +431,7 @@ pub(super) fn live_connection(record: &Record) -> Option<Activity> {
         actor: Actor { pid: fields.number("ProcessId"), guid: None, image: None },
         class: "network",
         what: format!("had a connection from {local} to {remote}{state}"),
-        rule: "J12",
+        rule: JoinRule::J12,
         kind: ActivityKind::Connected,
     })
 }

@@ -1,6 +1,6 @@
 //! From events in the order of time to runs of the tools, attempts, registrations, assemblies and coverage.
 //!
-//! Everything that is joined is joined by a rule with a number (J1 to J17), which stands on the citation.
+//! Everything that is joined is joined by a rule with a number ([`JoinRule`]), which stands on the citation.
 //! The presence of a file, a name in a list or in a command line is never a run: a run is a process record,
 //! or a trace that only a running process leaves, whose image is the tool.
 
@@ -30,8 +30,8 @@ use computers::{Computers, Own};
 use coverage::{Cleared, Seen};
 pub(crate) use coverage::{matters, rank_of_channel};
 use evidence::{
-    AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Items, Lookalike, Meaning, Mode, Problem,
-    ProblemKind, Registration, Related, Stage,
+    AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Items, JoinRule, Lookalike, Meaning, Mode,
+    Problem, ProblemKind, Registration, Related, Stage,
 };
 use files::Files;
 use identity::Verdict;
@@ -485,10 +485,11 @@ fn tie(
         registration.executions = joined.iter().map(|(run, _)| id_of(*run)).collect();
         let best = joined.iter().map(|(_, confidence)| *confidence).min();
         if let (Some(best), Some(first)) = (best, draft.cited.first_mut()) {
-            (first.rule, first.confidence) = ("J11", best);
+            (first.rule, first.confidence) = (JoinRule::J11, best);
         }
         for (at, confidence) in joined {
-            let Some(cited) = draft.cited.first().map(|cited| cited.source.clone().by("J11", confidence)) else {
+            let Some(cited) = draft.cited.first().map(|cited| cited.source.clone().by(JoinRule::J11, confidence))
+            else {
                 continue;
             };
             let run = &mut runs[at];

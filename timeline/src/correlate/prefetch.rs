@@ -9,7 +9,7 @@ use super::source::{Cited, Source};
 use crate::command;
 use crate::event::Event;
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime, Meaning, Tool, Value, ValueRef};
+use evidence::{Confidence, Filetime, JoinRule, Meaning, Tool, Value, ValueRef};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SECOND: i64 = 10_000_000;
@@ -152,7 +152,7 @@ impl Prefetch {
             };
             let key = PathKey::new(&file.path);
             for (at, source) in &file.slots {
-                let cited = source.clone().by("anchor", Confidence::Strong);
+                let cited = source.clone().by(JoinRule::Anchor, Confidence::Strong);
                 match slots.iter_mut().find(|slot| slot.at == *at && slot.key.same_file(&key)) {
                     Some(slot) => {
                         if !slot.sources.contains(&cited) {
@@ -280,7 +280,7 @@ mod tests {
             basis: Basis { identity: Identity::ByPath, because: String::new() },
             key: PathKey::new(r"\VOLUME{01da2f77-9a3c11f2}\WINDOWS\MICROSOFT.NET\FRAMEWORK64\V4.0.30319\REGASM.EXE"),
             file: 0,
-            sources: vec![source.clone().by("anchor", Confidence::Strong)],
+            sources: vec![source.clone().by(JoinRule::Anchor, Confidence::Strong)],
         };
         milliseconds.iter().map(slot).collect()
     }

@@ -7,7 +7,7 @@ use super::log_event::{Activity, ActivityKind, Actor, Logon, Recorder, Start, st
 use super::source::{Cited, Source};
 use crate::command::{self, Started};
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime};
+use evidence::{Confidence, Filetime, JoinRule};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// Most entries that are kept at once. Processes of interest are kept beyond it.
@@ -140,7 +140,7 @@ impl Processes {
     pub(super) fn logon(&mut self, computer: &str, logon: Logon, at: Filetime, source: Source) {
         const MOST_SESSIONS: usize = 50_000;
         if self.sessions.len() < MOST_SESSIONS {
-            let cited = source.by("J5", Confidence::Direct);
+            let cited = source.by(JoinRule::J5, Confidence::Direct);
             self.sessions.insert((computer.to_owned(), logon.logon_id.clone()), (logon, cited, at));
         }
     }
@@ -173,7 +173,7 @@ impl Processes {
         }
         let parent_cited = parent.as_ref().and_then(|(id, rule, confidence)| {
             let source = self.entries.get(id)?.sources.first()?.source.clone();
-            Some(source.by(rule, *confidence))
+            Some(source.by(*rule, *confidence))
         });
         let by = start.by;
         let mut process = Process {
@@ -191,7 +191,7 @@ impl Processes {
             has_live: by == Recorder::Live,
             audit_at: at.filter(|_| by == Recorder::Audit),
             role: Role::Ordinary,
-            sources: cited(sources, "anchor", "J1"),
+            sources: cited(sources, JoinRule::Anchor, JoinRule::J1),
             notes: Vec::new(),
             notes_left_out: 0,
             loaded: Vec::new(),
@@ -235,19 +235,19 @@ impl Processes {
         if from_sysmon && !entry.has_sysmon {
             // Sysmon's GUID is the strongest identity, so its record becomes the anchor.
             for old in &mut entry.sources {
-                if old.rule == "anchor" {
-                    old.rule = if is_trace { "J1" } else { "J2" };
+                if old.rule == JoinRule::Anchor {
+                    old.rule = if is_trace { JoinRule::J1 } else { JoinRule::J2 };
                 }
             }
             let old = std::mem::replace(&mut entry.start, start);
             fill(&mut entry.start, old);
             entry.started = at;
-            entry.sources.splice(0..0, cited(sources, "anchor", "J1"));
+            entry.sources.splice(0..0, cited(sources, JoinRule::Anchor, JoinRule::J1));
             if let Some(guid) = entry.start.guid.clone() {
                 self.by_guid.insert(guid, id);
             }
         } else {
-            let rule = if from_sysmon { "J1" } else { "J2" };
+            let rule = if from_sysmon { JoinRule::J1 } else { JoinRule::J2 };
             for source in sources {
                 if !entry.sources.iter().any(|old| old.source == source) {
                     entry.sources.push(source.by(rule, Confidence::Direct));
@@ -359,9 +359,9 @@ impl Processes {
         computer: &str,
         start: &Start,
         at: Option<Filetime>,
-    ) -> Option<(ProcessId, &'static str, Confidence)> {
+    ) -> Option<(ProcessId, JoinRule, Confidence)> {
         if let Some(id) = start.parent_guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
-            return Some((*id, "J1", Confidence::Direct));
+            return Some((*id, JoinRule::J1, Confidence::Direct));
         }
         let id = *self.by_pid.get(&(computer.to_owned(), start.parent_pid?))?;
         let parent = self.entries.get(&id)?;
@@ -370,13 +370,13 @@ impl Processes {
             .parent_image
             .as_deref()
             .is_none_or(|image| paths::file_name(image).eq_ignore_ascii_case(paths::file_name(&parent.start.image)));
-        (covers && same_name).then_some((id, "J4", Confidence::Direct))
+        (covers && same_name).then_some((id, JoinRule::J4, Confidence::Direct))
     }
 
     fn note_child(&mut self, child: &Process, at: Option<Filetime>) {
         let (Some(parent), Some(at)) = (child.parent, at) else { return };
         let Some(cited) = child.sources.first().cloned() else { return };
-        let rule = child.parent_cited.as_ref().map_or("J4", |cited| cited.rule);
+        let rule = child.parent_cited.as_ref().map_or(JoinRule::J4, |cited| cited.rule);
         let Some(entry) = self.entries.get_mut(&parent) else { return };
         if !entry.is_of_interest() {
             return;
@@ -456,7 +456,7 @@ impl Processes {
             has_live: false,
             audit_at: None,
             role: Role::Tool,
-            sources: vec![source.clone().by("anchor", Confidence::Direct)],
+            sources: vec![source.clone().by(JoinRule::Anchor, Confidence::Direct)],
             notes: Vec::new(),
             notes_left_out: 0,
             loaded: Vec::new(),
@@ -486,7 +486,7 @@ impl Processes {
             entry.exit = exit;
         }
         if entry.role != Role::Ordinary {
-            let rule = if by_guid { "J1" } else { "J3" };
+            let rule = if by_guid { JoinRule::J1 } else { JoinRule::J3 };
             for source in sources {
                 if !entry.sources.iter().any(|old| old.source == source) {
                     entry.sources.push(source.by(rule, Confidence::Direct));
@@ -509,7 +509,7 @@ impl Processes {
             return None;
         }
         let rule = match activity.rule {
-            "J1" if !by_guid => "J2",
+            JoinRule::J1 if !by_guid => JoinRule::J2,
             rule => rule,
         };
         let cited = source.clone().by(rule, Confidence::Direct);
@@ -542,14 +542,14 @@ impl Processes {
                 at,
                 what: format!("started by the scheduled task {task}"),
                 class: "process",
-                cited: source.clone().by("J16", Confidence::Direct),
+                cited: source.clone().by(JoinRule::J16, Confidence::Direct),
             });
         }
     }
 }
 
 /// The first source by one rule, copies of the record by another.
-fn cited(sources: Vec<Source>, first: &'static str, copies: &'static str) -> Vec<Cited> {
+fn cited(sources: Vec<Source>, first: JoinRule, copies: JoinRule) -> Vec<Cited> {
     sources
         .into_iter()
         .enumerate()

@@ -7,7 +7,7 @@ use super::process::ProcessId;
 use super::source::{Cited, Places, Source};
 use crate::event::Event;
 use crate::paths;
-use evidence::{Citation, Confidence, Fields, Filetime, ItemId, Registration, Value, ValueRef};
+use evidence::{Citation, Confidence, Fields, Filetime, ItemId, JoinRule, Registration, Value, ValueRef};
 use std::collections::BTreeMap;
 
 /// Most registrations of hives, and most class ids collected from events.
@@ -130,7 +130,11 @@ impl Registrations {
             assemblies: Vec::new(),
             sources: Vec::new(),
         };
-        self.hives.push(Draft { registration, process: None, cited: vec![source.by("anchor", Confidence::Direct)] });
+        self.hives.push(Draft {
+            registration,
+            process: None,
+            cited: vec![source.by(JoinRule::Anchor, Confidence::Direct)],
+        });
     }
 
     /// A registry write that Sysmon saw. `process` is the writer's entry where it is of interest, `writer`
@@ -195,7 +199,7 @@ impl Registrations {
             _ => {}
         }
         if group.cited.len() < 64 {
-            group.cited.push(source.clone().by("J11", Confidence::Direct));
+            group.cited.push(source.clone().by(JoinRule::J11, Confidence::Direct));
         }
     }
 
@@ -252,7 +256,7 @@ impl Draft {
         let mut sources: Vec<Citation> = self
             .cited
             .iter()
-            .map(|cited| if cited.rule == "anchor" { places.plain(&cited.source) } else { places.cite(cited) })
+            .map(|cited| if cited.rule == JoinRule::Anchor { places.plain(&cited.source) } else { places.cite(cited) })
             .collect();
         sources.dedup();
         self.registration.sources = sources;

@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::paths::{self, Form, PathKey};
 use evidence::{
     Answer, AssemblyReference, AssemblyState, Confidence, Execution, Filetime, Identified, Identity, ItemId,
-    ItemStatus, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User, Value,
+    ItemStatus, JoinRule, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User, Value,
 };
 
 /// Most entries of a run's picture.
@@ -299,7 +299,7 @@ impl Run {
             .map(|cited| context.places.cite(cited))
             .collect();
         for cited in self.slots.iter().flat_map(|slot| &slot.sources) {
-            let rule = if process.is_some() { "J7" } else { "anchor" };
+            let rule = if process.is_some() { JoinRule::J7 } else { JoinRule::Anchor };
             sources.push(context.places.cite(&cited.source.clone().by(rule, Confidence::Strong)));
         }
         let started = process.map_or(self.start, |process| process.started);
@@ -369,7 +369,7 @@ impl Run {
             self.slots.iter().filter_map(|slot| context.prefetch.get(slot.file)).find(|file| file.lists(path))?;
         // The list is that of the newest runs together. It proves the load in this run only if there was no other.
         let confidence = if file.run_count == Some(1) { Confidence::Strong } else { Confidence::Circumstantial };
-        Some(file.source.clone().by("J7", confidence))
+        Some(file.source.clone().by(JoinRule::J7, confidence))
     }
 
     fn judge(
@@ -406,7 +406,7 @@ impl Run {
         } else {
             None
         };
-        let by = |source: Source| source.by("J10", Confidence::Strong);
+        let by = |source: Source| source.by(JoinRule::J10, Confidence::Strong);
         let mark = match self.assembly.resolved_path.as_deref().map(|path| context.files.mark_of(path)) {
             Some(Mark::Zone(zone, source)) => Marked::Zone(zone, by(source)),
             Some(Mark::Listed(source)) => Marked::Listed(by(source)),
@@ -424,7 +424,7 @@ impl Run {
             named: self.assembly.argument.is_some() && !matches!(self.mode(), Mode::Usage | Mode::Invalid),
             facts: facts.as_ref().map(|(facts, _)| *facts),
             facts_cited: facts.and_then(|(_, source)| source).map(|source| {
-                source.by("J10", if doubt.is_some() { Confidence::Circumstantial } else { Confidence::Strong })
+                source.by(JoinRule::J10, if doubt.is_some() { Confidence::Circumstantial } else { Confidence::Strong })
             }),
             no_facts: &self.no_facts,
             doubt,

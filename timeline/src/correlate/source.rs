@@ -1,7 +1,7 @@
 //! Where a statement comes from, kept small until the report needs it.
 
 use crate::event::Event;
-use evidence::{Citation, Confidence, ItemId, Items, Locator};
+use evidence::{Citation, Confidence, ItemId, Items, JoinRule, Locator};
 
 /// A place in the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,7 @@ impl Source {
         std::iter::once(Source::of(event)).chain(others).take(MOST).collect()
     }
 
-    pub(super) fn by(self, rule: &'static str, confidence: Confidence) -> Cited {
+    pub(super) fn by(self, rule: JoinRule, confidence: Confidence) -> Cited {
         Cited { source: self, rule, confidence }
     }
 }
@@ -48,7 +48,7 @@ impl Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cited {
     pub(super) source: Source,
-    pub(super) rule: &'static str,
+    pub(super) rule: JoinRule,
     pub(super) confidence: Confidence,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Places<'a> {
 
     pub(super) fn cite(&self, cited: &Cited) -> Citation {
         let mut citation = self.plain(&cited.source);
-        citation.rule = Some(cited.rule.to_owned());
+        citation.rule = Some(cited.rule);
         citation.confidence = Some(cited.confidence);
         citation
     }

@@ -2,10 +2,11 @@
 
 use super::examined::{Examined, Missing, examined, missing};
 use super::model::{Report, Statement, StatementKind, Summary};
+use crate::command::tool_named;
 use crate::correlate::matters;
 use evidence::{
     Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity,
-    Lookalike, Mode, ProblemKind, Tool,
+    Lookalike, Mode, Problem, ProblemKind, Stage, Tool,
 };
 
 /// Most runs that are described one by one; the others are counted.
@@ -138,6 +139,7 @@ pub(super) fn summarize(report: &Report) -> Summary {
     for lookalike in report.lookalikes.iter().take(MOST_DESCRIBED) {
         statements.push(describe_lookalike(lookalike));
     }
+    statements.extend(tools_that_are_not_there(report));
     statements.extend(clearings(&report.coverage));
     if report.problems.iter().any(|problem| problem.kind == ProblemKind::Interrupted) {
         let text = "The collection was interrupted: objects are missing that could hold further traces.";
@@ -246,6 +248,31 @@ fn found(report: &Report, examined: &Examined) -> String {
 
 fn statement(kind: StatementKind, about: Option<&str>, text: String, citations: &[Citation]) -> Statement {
     Statement { kind, about: about.map(str::to_owned), text, citations: citations.to_vec() }
+}
+
+/// The tools that ran and that nobody could look at, because they were not where they were looked for.
+fn tools_that_are_not_there(report: &Report) -> Vec<Statement> {
+    let mut found = Vec::new();
+    for tool in [Tool::Regasm, Tool::Regsvcs] {
+        let runs = report.executions.iter().filter(|run| run.tool == tool && !run.renamed);
+        let Some(run) = runs.clone().next() else { continue };
+        // The place is a pattern for every framework directory; a file that a record names has a path of its own.
+        let is_of_it = |problem: &&Problem| {
+            problem.stage == Stage::Locate
+                && problem.kind == ProblemKind::NotFound
+                && problem.item.contains('*')
+                && tool_named(file_name(&problem.item)) == Some(tool)
+        };
+        if report.problems.iter().any(|problem| is_of_it(&problem)) {
+            let text = format!(
+                "{} ran, and no file of that name was found in a .NET framework directory of the evidence, so the program \
+                 itself was not examined.",
+                file_name(&run.image)
+            );
+            found.push(statement(StatementKind::Unknown, None, text, &[]));
+        }
+    }
+    found
 }
 
 /// Who cleared which log and when; of one log the first few.

@@ -6,8 +6,8 @@ use crate::correlate::Correlation;
 use crate::host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 use evidence::{
     Answer, AssemblyFile, AssemblyReference, AssemblyState, Attempt, Citation, Clearing, Confidence, Coverage,
-    Execution, Filetime, Identified, Identity, Locator, Lookalike, MethodVerdict, Mode, Parent, Problem, ProblemKind,
-    Proof, Reasoned, Registration, Related, Stage, Tool, User, Value,
+    Execution, Filetime, Identified, Identity, JoinRule, Locator, Lookalike, MethodVerdict, Mode, Parent, Problem,
+    ProblemKind, Proof, Reasoned, Registration, Related, Stage, Tool, User, Value,
 };
 
 const SYSMON: &str = r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx";
@@ -19,28 +19,40 @@ pub(super) fn at(text: &str) -> Filetime {
     Filetime::parse_utc(text).unwrap()
 }
 
-fn cite(artifact: &str, item: &str, locator: Locator, rule: &str, confidence: Confidence) -> Citation {
+fn cite(
+    artifact: &str,
+    item: &str,
+    locator: Locator,
+    rule: impl Into<Option<JoinRule>>,
+    confidence: Confidence,
+) -> Citation {
     let sha256: String = item.bytes().cycle().take(32).map(|byte| format!("{byte:02x}")).collect();
     Citation {
         artifact: artifact.to_owned(),
         item: item.to_owned(),
         sha256,
         locator,
-        rule: (!rule.is_empty()).then(|| rule.to_owned()),
+        rule: rule.into(),
         confidence: Some(confidence),
     }
 }
 
-fn record(record_id: u64, rule: &str) -> Citation {
+fn record(record_id: u64, rule: impl Into<Option<JoinRule>>) -> Citation {
     let locator = Locator::EvtxRecord { record_id, offset: 4096 + record_id * 1400 };
     cite("event-log", SYSMON, locator, rule, Confidence::Direct)
 }
 
 fn assembly_citation() -> Citation {
-    cite("assembly", ASSEMBLY, Locator::MetadataToken { token: 0x0600_0002, offset: 0x2a0 }, "J10", Confidence::Strong)
+    cite(
+        "assembly",
+        ASSEMBLY,
+        Locator::MetadataToken { token: 0x0600_0002, offset: 0x2a0 },
+        JoinRule::J10,
+        Confidence::Strong,
+    )
 }
 
-fn related(time: &str, class: &'static str, what: &str, record_id: u64, rule: &str) -> Related {
+fn related(time: &str, class: &'static str, what: &str, record_id: u64, rule: JoinRule) -> Related {
     Related { at: at(time), what: what.to_owned(), class, citation: record(record_id, rule) }
 }
 
@@ -48,7 +60,7 @@ fn elevated() -> Reasoned {
     Reasoned {
         state: Answer::Yes,
         because: "the integrity level of the process is high".to_owned(),
-        citations: vec![record(43, "anchor")],
+        citations: vec![record(43, JoinRule::Anchor)],
     }
 }
 
@@ -114,20 +126,20 @@ fn unregister() -> Execution {
             inferred: Vec::new(),
             next_needs: "a trace of the method itself, such as a child process or a connection.".to_owned(),
         },
-        sources: vec![record(43, "anchor"), record(47, "J1")],
+        sources: vec![record(43, JoinRule::Anchor), record(47, JoinRule::J1)],
         related: vec![
             related(
                 "2019-07-19T14:31:02.1100000",
                 "file",
                 r"powershell.exe created C:\AtomicRedTeam\T1121.dll",
                 12,
-                "J17",
+                JoinRule::J10,
             ),
-            related("2019-07-19T14:45:55.6812190", "process", "cmd.exe started as its parent", 42, "J1"),
-            related("2019-07-19T14:45:55.9012190", "image", "regasm.exe loaded mscoree.dll", 44, "J1"),
-            related("2019-07-19T14:45:55.9312190", "image", "regasm.exe loaded clr.dll", 45, "J1"),
-            related("2019-07-19T14:45:56.0212190", "image", r"regasm.exe loaded C:\AtomicRedTeam\T1121.dll", 46, "J1"),
-            related("2019-07-19T14:45:56.1035520", "process", "regasm.exe ended", 47, "J1"),
+            related("2019-07-19T14:45:55.6812190", "process", "cmd.exe started as its parent", 42, JoinRule::J1),
+            related("2019-07-19T14:45:55.9012190", "image", "regasm.exe loaded mscoree.dll", 44, JoinRule::J1),
+            related("2019-07-19T14:45:55.9312190", "image", "regasm.exe loaded clr.dll", 45, JoinRule::J1),
+            related("2019-07-19T14:45:56.0212190", "image", r"regasm.exe loaded C:\AtomicRedTeam\T1121.dll", 46, JoinRule::J1),
+            related("2019-07-19T14:45:56.1035520", "process", "regasm.exe ended", 47, JoinRule::J1),
         ],
         confidence: Confidence::Direct,
         merge_candidates: Vec::new(),
@@ -169,7 +181,7 @@ fn install() -> Execution {
         inferred: vec!["L3"],
         next_needs: String::new(),
     };
-    run.sources = vec![record(48, "anchor")];
+    run.sources = vec![record(48, JoinRule::Anchor)];
     run.related = (49..59u64)
         .map(|number| {
             let key = format!(r"HKCR\WOW6432Node\CLSID\{CLSID}\InprocServer32");
@@ -178,14 +190,14 @@ fn install() -> Execution {
                 "registry",
                 &format!("set {key}\\value{number}"),
                 number,
-                "J1",
+                JoinRule::J1,
             )
         })
         .chain([
-            related("2019-07-19T14:46:20.9000000", "network", "connection to 192.0.2.7:443", 60, "J12"),
-            related("2019-07-19T14:46:20.8950000", "dns", "looked up example.test", 59, "J13"),
-            related("2019-07-19T12:02:11.0000000", "logon", "IEUser logged on, type 2", 3, "J5"),
-            related("2019-07-19T14:46:21.5000000", "other", "the COM+ catalog was changed", 61, "J1"),
+            related("2019-07-19T14:46:20.9000000", "network", "connection to 192.0.2.7:443", 60, JoinRule::J12),
+            related("2019-07-19T14:46:20.8950000", "dns", "looked up example.test", 59, JoinRule::J13),
+            related("2019-07-19T12:02:11.0000000", "logon", "IEUser logged on, type 2", 3, JoinRule::J5),
+            related("2019-07-19T14:46:21.5000000", "other", "the COM+ catalog was changed", 61, JoinRule::J1),
         ])
         .collect();
     run.merge_candidates = vec!["E1".to_owned()];
@@ -211,7 +223,7 @@ fn registration() -> Registration {
         categories: vec!["{62C8FE65-4EBB-45e7-B440-6E39B2CDBF29}".to_owned()],
         executions: vec!["E2".to_owned()],
         assemblies: vec![assembly_citation().sha256],
-        sources: (49..59).map(|number| record(number, "J11")).collect(),
+        sources: (49..59).map(|number| record(number, JoinRule::J11)).collect(),
     }
 }
 
@@ -241,7 +253,7 @@ pub(super) fn framework_registration(number: u64) -> Registration {
             "com-registration",
             item,
             Locator::RegistryKey { key, value: None, offset: 4096 + number * 120 },
-            "",
+            None,
             Confidence::Direct,
         )],
     }
@@ -338,11 +350,11 @@ fn coverage() -> Vec<Coverage> {
             first: Some(at("2019-07-19T14:42:51.4460000")),
             last: Some(at("2019-07-19T15:12:05.1130000")),
             gaps: vec!["the records 120-121 are missing".to_owned()],
-            cleared: vec![record(1, "")],
+            cleared: vec![record(1, None)],
             clearings: vec![Clearing {
                 at: Some(at("2019-07-19T14:42:51.4460000")),
                 by: Some(r"MSEDGEWIN10\IEUser".to_owned()),
-                citation: record(1, ""),
+                citation: record(1, None),
             }],
             meaning: "a missing record means something only from 14:42:51 to 15:12:05, and only if Sysmon was told to \
                       record such events"
@@ -430,7 +442,7 @@ pub(super) fn correlation() -> Correlation {
             started: Some(at("2019-07-19T14:45:55.6812190")),
             command: format!(r"{FRAMEWORK}\regasm.exe /U T1121.dll"),
             led_to: Some("E1".to_owned()),
-            sources: vec![record(42, "anchor")],
+            sources: vec![record(42, JoinRule::Anchor)],
         }],
         lookalikes: vec![Lookalike {
             image: r"C:\Users\Public\RegAsm.exe".to_owned(),
@@ -438,7 +450,7 @@ pub(super) fn correlation() -> Correlation {
             started: Some(at("2019-07-19T15:01:00")),
             command_line: Some("RegAsm.exe -x".to_owned()),
             because: "its version resource names another program".to_owned(),
-            sources: vec![record(300, "anchor")],
+            sources: vec![record(300, JoinRule::Anchor)],
         }],
         registrations: std::iter::once(registration()).chain((0..12).map(framework_registration)).collect(),
         assemblies: vec![assembly()],
@@ -449,7 +461,7 @@ pub(super) fn correlation() -> Correlation {
             inferred: false,
             because: "Kernel-General 12 says that the system started".to_owned(),
             computer: Some("MSEDGEWIN10".to_owned()),
-            sources: vec![record(2, "")],
+            sources: vec![record(2, None)],
         }],
         problems: vec![Problem::new(
             Stage::Locate,

@@ -1,7 +1,7 @@
 use super::sample::{self, framework_registration, host, names, problem};
 use super::*;
 use crate::correlate::Correlation;
-use evidence::{Confidence, Coverage, Problem, ProblemKind, Stage};
+use evidence::{Confidence, Coverage, JoinRule, Problem, ProblemKind, Stage};
 use serde_json::Value as Json;
 
 /// Writes the sample pages, to be looked at, where `COMTRAIL_SAMPLE_REPORTS` names a folder.
@@ -356,6 +356,43 @@ fn a_changed_bundle_is_said_first_and_marks_what_rests_on_it() {
     assert!(
         !sample::report().to_html().contains(RESTS_ON_CHANGED) && !sample::report().to_html().contains(" changed]")
     );
+}
+
+/// The rules are declared once; the page, the documentation and the schema say the same of them, and of no others.
+#[test]
+fn every_rule_is_explained_wherever_rules_are() {
+    let docs = include_str!("../../../docs/report.md");
+    let ids: Vec<&str> = JoinRule::ALL.iter().map(|rule| rule.id()).collect();
+    let table = docs.split_once("### Join rules").unwrap().1.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let wanted: Vec<String> =
+        JoinRule::ALL.iter().map(|rule| format!("| `{}` | {} |", rule.id(), rule.meaning())).collect();
+    assert_eq!(rows, wanted);
+    assert_eq!(schema()["$defs"]["citation"]["properties"]["rule"]["enum"], Json::from(ids));
+    let html = sample::report().to_html();
+    let legend = html.split_once("id=\"rules\"").unwrap().1.split_once("</dl>").unwrap().0;
+    let mut page = Vec::new();
+    for entry in legend.split("<dt>").skip(1) {
+        let (id, meaning) = entry.trim_end_matches("</dd>").split_once("</dt><dd>").unwrap();
+        page.push(format!("| `{id}` | {} |", meaning.replace("&#39;", "'")));
+    }
+    assert_eq!(page, wanted);
+    assert!(html.contains("rule J1, recorded") && !html.contains(", direct<") && !html.contains(", strong<"));
+}
+
+#[test]
+fn a_tool_that_ran_and_is_not_there_is_named() {
+    let place = |name: &str| format!(r"%SystemRoot%\Microsoft.NET\Framework*\v*\{name}");
+    let absent =
+        |item: String| Problem::new(Stage::Locate, ProblemKind::NotFound, item, "nothing is at this place", "");
+    let said = |problems: Vec<Problem>| {
+        let (tool, bundle) = names();
+        let report = Report::new(tool, bundle, host(), sample::correlation(), problems);
+        let found = report.summary.statements.into_iter().filter(|one| one.text.contains("no file of that name"));
+        found.map(|one| one.text.split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(said(vec![absent(place("RegAsm.exe")), absent(place("RegSvcs.exe.config"))]), ["RegAsm.exe ran"]);
+    assert_eq!(said(vec![absent(r"C:\Temp\RegSvcs.exe".to_owned())]), Vec::<String>::new());
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::correlate::builder::{at, in_order, item, logged, map, record, securit
 use crate::correlate::{Correlation, Correlator};
 use crate::host::Host;
 use evidence::{
-    Answer, AssemblyState, Confidence, Execution, Fields, Identified, Identity, Item, ItemId, Meaning, Mode, Record,
-    Recovery, Tool, Value,
+    Answer, AssemblyState, Confidence, Execution, Fields, Identified, Identity, Item, ItemId, JoinRule, Meaning, Mode,
+    Record, Recovery, Tool, Value,
 };
 
 const REGASM: &str = r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe";
@@ -152,5 +152,5 @@ fn prefetch_file(path: &str, runs: &[&str], count: u64, files: &[&str]) -> (Item
 const PF_REGASM: &str = r"\VOLUME{01da2f77-9a3c11f2}\WINDOWS\MICROSOFT.NET\FRAMEWORK\V4.0.30319\REGASM.EXE";
 
 fn rules(execution: &Execution) -> Vec<&str> {
-    execution.sources.iter().filter_map(|source| source.rule.as_deref()).collect()
+    execution.sources.iter().filter_map(|source| source.rule.map(JoinRule::id)).collect()
 }

@@ -87,7 +87,7 @@ fn m1_unregister_ran_although_the_tool_failed() {
     assert_eq!((user.sid.as_deref(), user.name.as_deref()), (Some("S-1-5-21-1-2-3-1104"), Some(r"CORP\jdoe")));
     assert_eq!((user.integrity.as_deref(), user.elevated.state), (Some("medium"), Answer::No));
     assert_eq!(run.parent.as_ref().unwrap().pid, Some(7312));
-    assert!(run.related.iter().any(|one| one.class == "logon" && one.citation.rule.as_deref() == Some("J5")));
+    assert!(run.related.iter().any(|one| one.class == "logon" && one.citation.rule.map(JoinRule::id) == Some("J5")));
     assert!(run.related.iter().any(|one| one.class == "file" && one.what.contains("deleted")));
     assert_eq!(run.confidence, Confidence::Direct);
     assert_eq!(correlation.assemblies[0].executions, ["E1"]);
@@ -217,7 +217,7 @@ fn no_argument_runs_nothing() {
     let run = only(&correlation);
     assert_eq!(run.method.runs, Answer::No);
     assert!(run.method.because.contains("another program's code") && run.method.because.contains("from outside"));
-    assert!(run.related.iter().any(|one| one.class == "network" && one.citation.rule.as_deref() == Some("J12")));
+    assert!(run.related.iter().any(|one| one.class == "network" && one.citation.rule.map(JoinRule::id) == Some("J12")));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn m7_without_a_command_line() {
     assert_eq!(run.proof.level, "L1");
     assert!(run.proof.next_needs.contains("command line"));
     let related: Vec<(&str, &str)> =
-        run.related.iter().map(|one| (one.class, one.citation.rule.as_deref().unwrap())).collect();
+        run.related.iter().map(|one| (one.class, one.citation.rule.map(JoinRule::id).unwrap())).collect();
     assert_eq!(related, [("network", "J12"), ("process", "J4")]);
 }
 
@@ -458,7 +458,9 @@ fn a_chain_of_wrappers_gives_one_attempt_each() {
     let run = only(&correlation);
     assert_eq!(run.assembly.state, AssemblyState::Unresolved, "the directory is not recorded");
     assert!(
-        run.related.iter().any(|one| one.what.contains("started by") && one.citation.rule.as_deref() == Some("J4"))
+        run.related
+            .iter()
+            .any(|one| one.what.contains("started by") && one.citation.rule.map(JoinRule::id) == Some("J4"))
     );
 }
 

@@ -8,7 +8,7 @@ mod runs;
 
 use super::answer::{capital, plural};
 use super::model::{CaseFacts, ChangedBundle, PartName, Report, StatementKind};
-use evidence::Problem;
+use evidence::{JoinRule, Problem};
 use page::Page;
 use std::collections::BTreeMap;
 
@@ -425,6 +425,11 @@ fn check(page: &mut Page, report: &Report) {
         ".</li>"
     });
     page.raw("<li><strong>Each statement.</strong> Follow its number to the citation. Take the object out of the bundle (the file <code>metadata/objects.jsonl</code> says where it lies), compare its SHA-256, and open the place with another program: an event log reader shows records by their number, a hex editor any offset. Offsets of a registry key count in the hive after its transaction logs were applied.</li>");
+    page.raw("<li><strong>What belongs to a run.</strong> Each record was joined to it by a rule:<dl class=\"facts small\" id=\"rules\">");
+    for rule in JoinRule::ALL {
+        page.fact(rule.id()).text(rule.meaning()).raw("</dd>");
+    }
+    page.raw("</dl></li>");
     page.raw("<li><strong>The analysis.</strong> The same version of the program gives the same bytes for the same bundle, on any machine and with any number of threads.</li>");
     page.raw("<li><strong>The times.</strong> UTC as recorded, in steps of 100 ns where the source has them; the clock of the host may have been wrong, and changes of it stand in the timeline. Host time is computed by the rule of its time zone that was valid at that date.</li>");
     page.raw("<li><strong>Completeness.</strong> <a href=\"#coverage\">Coverage</a> says what could have been recorded, <a href=\"#problems\">Problems</a> what could not be read. A source that Coverage does not list was not searched for runs; <code>metadata/objects.jsonl</code> in the bundle lists all that was collected.</li>");

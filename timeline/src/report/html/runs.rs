@@ -5,7 +5,7 @@ use super::page::Page;
 use super::{Limits, more, picture};
 use crate::report::answer::{method_line, mode_words, moment, phrase, tool_name};
 use crate::report::model::Report;
-use evidence::{Answer, AssemblyState, Citation, Confidence, Execution, Identified, Identity, Related, User};
+use evidence::{Answer, AssemblyState, Citation, Confidence, Execution, Identified, Identity, JoinRule, Related, User};
 
 pub(super) fn attempts(page: &mut Page, report: &Report) {
     page.raw("<section id=\"attempts\"><h2>Attempts</h2>");
@@ -151,18 +151,26 @@ fn answer_words(answer: Answer) -> &'static str {
 
 /// The rule by which something was tied to the run, and how sure that is.
 fn tie(page: &mut Page, citation: &Citation) {
-    match citation.rule.as_deref() {
-        Some("anchor") => page.raw("the record that identified it"),
-        Some(rule) => page.raw("rule ").text(rule),
+    match citation.rule {
+        Some(JoinRule::Anchor) => {
+            page.raw("the record that identified it");
+            return;
+        }
+        Some(rule) => page.raw("rule ").text(rule.id()),
         None => page.raw(""),
     };
-    if let (Some(confidence), true) = (citation.confidence, citation.rule.as_deref() != Some("anchor")) {
-        page.raw(match confidence {
-            Confidence::Direct => ", direct",
-            Confidence::Strong => ", strong",
-            Confidence::Circumstantial => ", circumstantial",
-            Confidence::Presence => ", presence only",
-        });
+    if let Some(confidence) = citation.confidence {
+        page.raw(", ").raw(confidence_words(confidence));
+    }
+}
+
+/// The words of a confidence class, as the answer and the documentation have them.
+fn confidence_words(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Direct => "recorded",
+        Confidence::Strong => "established",
+        Confidence::Circumstantial => "consistent with it",
+        Confidence::Presence => "present on the system",
     }
 }
 
