@@ -34,7 +34,7 @@ Nothing is interpreted. What records name (an assembly on a command line, a Code
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   comtrail verify WS-FIN-07.zip
-  comtrail verify WS-FIN-07.zip --expect-archive 5f1c… --expect-log b249…
+  comtrail verify WS-FIN-07.zip --expect-bundle 5f1c… --expect-log b249…
       Besides, the hashes that were written down when it was made have to be these: nobody made it anew.
   comtrail verify evidence/*.zip --json
       One object for one bundle, a list of them for several.
@@ -212,8 +212,8 @@ pub(crate) struct TimelineScope {
 /// What was written down when a bundle was made.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct ExpectedHashes {
-    /// The SHA-256 that the archive has to have; for one bundle.
-    #[arg(long = "expect-archive", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
+    /// The SHA-256 that the file of the bundle has to have; for one bundle.
+    #[arg(long = "expect-bundle", visible_alias = "expect-archive", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) archive: Option<String>,
 
     /// The last hash that the action log has to have; for one bundle.
@@ -234,7 +234,7 @@ pub(crate) struct CheckOptions {
     pub(crate) its_bundles: Vec<PathBuf>,
 
     /// Of the folder of an analysis: the hash that was printed when it was made. Another one is an error.
-    #[arg(long, value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
+    #[arg(long = "expect-analysis", visible_alias = "expect-manifest", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) expect_manifest: Option<String>,
 }
 

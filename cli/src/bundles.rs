@@ -78,12 +78,14 @@ fn one(request: &Request<'_>, collection: &Collection, folder: &str) -> anyhow::
     let own = place::folder_of_host(request.folder, folder)?;
     let analyzed = analyze::analyze(&request.of(&collection.bundles, &own))?;
     let outcome = say::outcome_of(&analyzed.report, None);
+    let log = analyzed.bundles.first().and_then(|first| first.log_head.clone());
     let sha256 = analyzed.bundles.first().and_then(|first| first.archive_sha256.clone()).unwrap_or_default();
     let mut host =
         IndexedHost::new(collection.name.clone(), folder.to_owned(), (String::new(), sha256), &analyzed.report);
     // It does not lie in that folder, so only its hash is told.
     host.bundle = None;
     host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
+    host.action_log_hash = log;
     Ok((host, outcome))
 }
 

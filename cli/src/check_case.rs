@@ -88,7 +88,7 @@ impl Checked {
             writeln!(out, "  and {more} more; --json lists them")?;
         }
         if let Some(sha256) = &self.manifest_sha256 {
-            writeln!(out, "  manifest SHA-256 {sha256}")?;
+            writeln!(out, "  analysis  {sha256}")?;
         }
         Ok(())
     }

@@ -187,7 +187,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             place::refuse_second_run(output)?;
             collect::keep_to(limits);
             let hosts = hosts::open(source, output, which, limits, &cli.common)?;
-            let job = run::Job { source, output, words, limits, scope, common: &cli.common };
+            let job = run::Job { source, host: which.host.as_deref(), output, words, limits, scope, common: &cli.common };
             run::run(&job, hosts, &mut out)
         }
         Command::Collect { source, output, resume, which, words, limits } => {
@@ -212,7 +212,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             };
             let begun = (collect::now(), resume.as_ref());
             let collected = collect::collect(&only.opened, output, begun, words, limits, &cli.common)?;
-            say::collected(&collected, &cli.common, &mut out)
+            let from = say::From { source, host: which.host.as_deref() };
+            say::collected(&collected, from, &cli.common, &mut out)
         }
         Command::Recover { partial, output } => {
             place::refuse_special(partial)?;
@@ -222,7 +223,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Verify { bundles, expected, analysis } => {
             bundles.iter().try_for_each(|bundle| place::refuse_special(bundle))?;
             if bundles.len() > 1 && (expected.archive.is_some() || expected.log.is_some()) {
-                anyhow::bail!("--expect-archive and --expect-log are of one bundle; give one");
+                anyhow::bail!("--expect-bundle and --expect-log are of one bundle; give one");
             }
             verify::run(bundles, expected, analysis, &cli.common, &mut out)
         }

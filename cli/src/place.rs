@@ -147,10 +147,13 @@ pub(crate) fn refuse_second_run(folder: &Path) -> anyhow::Result<()> {
         None => bundle_in(folder)?,
     };
     match there {
-        Some((path, what)) => anyhow::bail!(
-            "{} is there already ({what}). A run never overwrites another one: choose another folder for this one",
-            shown(&path)
-        ),
+        Some((path, what)) => {
+            let left = collector::left_over(&path).map_or_else(String::new, |left| format!(" {left}."));
+            anyhow::bail!(
+                "{} is there already ({what}).{left} A run never overwrites another one: choose another folder for this one",
+                shown(&path)
+            )
+        }
         None => Ok(()),
     }
 }
@@ -161,11 +164,9 @@ pub(crate) fn refuse_existing(bundle: &Path) -> anyhow::Result<()> {
     unfinished.push(".partial");
     for path in [bundle, Path::new(&unfinished)] {
         let there = path.symlink_metadata().is_ok();
-        anyhow::ensure!(
-            !there,
-            "{} exists already and is never overwritten. Choose another name for the bundle",
-            shown(path)
-        );
+        if there {
+            return Err(collector::Error::DestinationExists { path: path.to_owned() }.into());
+        }
     }
     Ok(())
 }

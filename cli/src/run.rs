@@ -15,6 +15,8 @@ use timeline::{Index, IndexedHost, ToolName};
 /// What the run was asked for.
 pub(crate) struct Job<'a> {
     pub(crate) source: &'a Path,
+    /// The host that was asked for, where one was.
+    pub(crate) host: Option<&'a str>,
     pub(crate) output: &'a Path,
     pub(crate) words: &'a CaseWords,
     pub(crate) limits: &'a CollectLimits,
@@ -31,18 +33,19 @@ pub(crate) fn run(job: &Job<'_>, mut hosts: Vec<Host>, out: &mut dyn Write) -> a
         return several(job, hosts, out);
     }
     let only = hosts.pop().context("the source holds no host")?;
-    let (analyzed, collected) = one(job, only.opened, job.output, &mut None)?;
+    let (analyzed, collected) = one(job, only.opened, (job.output, job.host), &mut None)?;
     if job.source.as_os_str() == collector::source::live::NAME {
         footprint::write(job.output, job.limits.make_shadow_copy)?;
     }
-    say::analyzed(&analyzed, Some(&collected), job.output, job.common, out)
+    let from = say::From { source: job.source, host: job.host };
+    say::analyzed(&analyzed, Some((&collected, from)), job.output, job.common, out)
 }
 
 /// One host: its bundle and its report in a folder. `bundle` learns the bundle's name as soon as there is one.
 fn one(
     job: &Job<'_>,
     opened: Opened,
-    folder: &Path,
+    (folder, host): (&Path, Option<&str>),
     bundle: &mut Option<String>,
 ) -> anyhow::Result<(Analyzed, Collected)> {
     place::folder(folder)?;
@@ -56,6 +59,15 @@ fn one(
         "what was read back from {} is not what was written; it is kept for examination, nothing was analysed",
         collector::shown(&collected.path)
     );
+    // A bundle that was not read back has what it has: the analysis says so.
+    if collected.interrupted && collected.objects == 0 {
+        let from = say::From { source: job.source, host };
+        let (why, command) = say::interrupted(&collected, from).unwrap_or_default();
+        anyhow::bail!(
+            "nothing of the evidence could be collected: {why}, without any object, in {}. No report was made. Go on with: {command}",
+            collector::shown(&collected.path)
+        );
+    }
     let analyzed = analyze::analyze(&analyze::Request {
         bundles: std::slice::from_ref(&collected.path),
         folder,
@@ -141,13 +153,18 @@ fn host_of_several(job: &Job<'_>, opened: Opened, folder: String) -> Done {
     }
     let mut bundle = None;
     let own = place::folder_of_host(job.output, &folder);
-    let done = own.and_then(|own| one(job, opened, &own, &mut bundle)).map(|(analyzed, collected)| {
+    let done = own.and_then(|own| one(job, opened, (&own, Some(&folder)), &mut bundle)).map(|(analyzed, collected)| {
+        let from = say::From { source: job.source, host: Some(&folder) };
+        if let Some((why, command)) = say::interrupted(&collected, from) {
+            crate::complain(&format!("{folder}: interrupted: {why}; go on with: {command}"));
+        }
         let report = analyzed.report;
         let outcome = say::outcome_of(&report, Some(&collected));
         let sha256 = analyzed.bundles.first().and_then(|bundle| bundle.archive_sha256.clone()).unwrap_or_default();
         let file = collector::shown(collected.path.file_name().unwrap_or_default());
         let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report);
         host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
+        host.action_log_hash = Some(collected.action_log_hash);
         (host, outcome)
     });
     done.unwrap_or_else(|error| {

@@ -92,6 +92,14 @@ pub(crate) fn is_interrupted() -> bool {
     CANCEL.load(Ordering::SeqCst)
 }
 
+/// What ended the collecting, where the destination did not.
+pub(crate) fn why() -> &'static str {
+    match TIME_IS_OVER.load(Ordering::SeqCst) {
+        true => "the time that --time allows was over",
+        false => "the program was told to end",
+    }
+}
+
 /// Whether the analysis is to end.
 pub(crate) fn is_stopped() -> bool {
     STOP.load(Ordering::Relaxed) || HASTE.load(Ordering::Relaxed)

@@ -30,8 +30,8 @@ pub(crate) fn run(
             if expected.archive.is_some() || expected.log.is_some() {
                 let what = collector::shown(bundle);
                 return Err(Usage(format!(
-                    "{what} is the folder of an analysis, and --expect-archive and --expect-log are for a bundle; give the \
-                     bundle itself, or --expect-manifest"
+                    "{what} is the folder of an analysis, and --expect-bundle and --expect-log are for a bundle; give the \
+                     bundle itself, or --expect-analysis"
                 ))
                 .into());
             }
@@ -48,7 +48,7 @@ pub(crate) fn run(
         if analysis.are_given() {
             let what = collector::shown(bundle);
             return Err(Usage(format!(
-                "{what} is no folder of an analysis, and --again, --bundle and --expect-manifest are for one"
+                "{what} is no folder of an analysis, and --again, --bundle and --expect-analysis are for one"
             ))
             .into());
         }
@@ -259,18 +259,27 @@ fn write(report: &VerifyReport, bundle: &Path, in_full: bool, out: &mut dyn Writ
     if !in_full && is_valid {
         return Ok(());
     }
-    for (what, hash) in [("archive SHA-256 ", &report.archive_sha256), ("action log head ", &report.log_head)] {
-        writeln!(out, "  {what} {}", hash.as_deref().unwrap_or("not known"))?;
+    for (what, hash) in [("bundle    ", &report.archive_sha256), ("action log", &report.log_head)] {
+        writeln!(out, "  {what}  {}", hash.as_deref().unwrap_or("not known"))?;
     }
     for note in &report.notes {
         writeln!(out, "  note: {}", printable(note))?;
     }
     if is_valid {
         let hint = "nobody signed it: compare both hashes with those that were written down when it was made \
-                    (--expect-archive, --expect-log)";
-        writeln!(out, "  {hint}")?;
+                    (--expect-bundle, --expect-log)";
+        Page::of_standard_output().wrapped(out, "  ", "  ", hint)?;
+        if let Some(command) = not_renamed(bundle) {
+            writeln!(out, "  it has not got its name: {}", printable(&command))?;
+        }
     }
     Ok(())
+}
+
+/// How a bundle gets its name that was sealed and not renamed, since the program was ended between the two.
+fn not_renamed(bundle: &Path) -> Option<String> {
+    let is_partial = bundle.extension().is_some_and(|extension| extension == "partial");
+    is_partial.then(|| format!("`{}` copies it", collector::recover_command(bundle)))
 }
 
 fn in_words(status: &str) -> String {

@@ -1,6 +1,7 @@
 //! The few reasons for which a collection, a verification or a reading cannot go on at all. Everything about the
 //! evidence itself is a [`evidence::Problem`] instead.
 
+use crate::bundle::{Kept, kept};
 use crate::shown;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,11 @@ pub enum Error {
         why: String,
     },
     /// The bundle would overwrite something.
-    #[error("{} exists already and is never overwritten. Choose another name for the bundle", shown(path))]
+    #[error(
+        "{} exists already and is never overwritten. {}Choose another name for the bundle",
+        shown(path),
+        left_over(path).map_or_else(String::new, |left| format!("{left}. "))
+    )]
     DestinationExists {
         /// The destination.
         path: PathBuf,
@@ -82,8 +87,20 @@ pub enum Error {
         why: String,
     },
     /// A file that should be a bundle is none.
-    #[error("{} is not a bundle: {why}", shown(path))]
+    #[error(
+        "{} is not a bundle: {why}{}",
+        shown(path),
+        left_over(path).map_or_else(String::new, |left| format!(". {left}"))
+    )]
     NotABundle {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// A file that should be an unfinished bundle is none.
+    #[error("nothing can be recovered from {}: {why}", shown(path))]
+    NotUnfinished {
         /// The file.
         path: PathBuf,
         /// Why not.
@@ -144,11 +161,35 @@ impl Error {
 
 /// How an unfinished bundle is made into a bundle: the command, with the name of a bundle beside it.
 pub fn recover_command(partial: &Path) -> String {
-    let text = shown(partial);
-    let text = text.strip_prefix(r"\\?\").filter(|rest| !rest.starts_with("UNC")).unwrap_or(&text);
-    let stem = text.strip_suffix(".partial").unwrap_or(text);
+    let text = plain(partial);
+    let stem = text.strip_suffix(".partial").unwrap_or(&text);
     let stem = stem.strip_suffix(".zip").unwrap_or(stem);
-    format!("comtrail recover {} -o {}", quoted(text), quoted(&format!("{stem}-recovered.zip")))
+    format!("comtrail recover {} -o {}", quoted(&text), quoted(&format!("{stem}-recovered.zip")))
+}
+
+/// What to do with a file that an unfinished collection left, or with its journal; none where the file is neither.
+pub fn left_over(path: &Path) -> Option<String> {
+    let partial = match path.to_str().and_then(|text| text.strip_suffix(".log")) {
+        Some(partial) if partial.ends_with(".partial") => PathBuf::from(partial),
+        _ => path.to_owned(),
+    };
+    if !partial.is_file() || kept(&partial) != Some(Kept::Partial) {
+        return None;
+    }
+    let command = recover_command(&partial);
+    Some(format!("{} was left by an unfinished collection: `{command}` makes a bundle of it", plain(&partial)))
+}
+
+/// The command that goes on with an interrupted collection of a source, and of one of its hosts where it has several.
+pub fn resume_command(source: &Path, host: Option<&str>, bundle: &Path) -> String {
+    let host = host.map_or_else(String::new, |host| format!(" --host {}", quoted(host)));
+    format!("comtrail collect {}{host} --resume {}", quoted(&plain(source)), quoted(&plain(bundle)))
+}
+
+/// A path without the mark by which Windows knows one of any length.
+fn plain(path: &Path) -> String {
+    let text = shown(path);
+    text.strip_prefix(r"\\?\").filter(|rest| !rest.starts_with("UNC")).map_or(text.clone(), str::to_owned)
 }
 
 /// A path as a shell takes it.

@@ -22,7 +22,7 @@ pub use bundle::{
     AcceptedItems, BundleReader, ItemTable, Kept, OpenBundle, Part, Structure, ToolFacts, VerifyReport, Wrong,
     WrongKind, encoded_name, kept, refuse_destination, verify,
 };
-pub use error::{Error, recover_command};
+pub use error::{Error, left_over, recover_command, resume_command};
 pub use file_bytes::{real_path, special_file};
 pub use progress::{Observer, Progress, Silent, Step};
 pub use run::{

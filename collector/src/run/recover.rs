@@ -8,7 +8,9 @@ use super::objects::{Kept, Objects};
 use super::recognise::Undescribed;
 use super::{ReadBack, pool, read_back};
 use crate::bundle::journal::{self, Line, Noted, journal_of};
-use crate::bundle::{About, ActionLog, BagInfo, Destination, Status, Sums, ToolFacts, VerifyReport, Writer, seal};
+use crate::bundle::{
+    About, ActionLog, BagInfo, Destination, Status, Sums, ToolFacts, VerifyReport, Writer, seal, verify_bytes,
+};
 use crate::digest::{Digested, Digests, Which};
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
@@ -22,8 +24,10 @@ use evidence::{
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 /// What to recover, and where to.
 pub struct RecoverRequest<'a> {
@@ -48,6 +52,8 @@ pub struct RecoverRequest<'a> {
 pub struct Recovered {
     /// The bundle.
     pub path: PathBuf,
+    /// `Collector-Status` of a bundle that was sealed already and had only not got its name: it was copied as it is.
+    pub sealed: Option<String>,
     /// Whether there was a journal.
     pub journal: bool,
     /// Objects that are as the uninterrupted collection would have them.
@@ -78,13 +84,16 @@ pub fn recover(request: &RecoverRequest<'_>) -> Result<Recovered, Error> {
         Err(source) => return Err(Error::OpenSource { path: journal_path, source }),
     };
     let unreadable = |source| Error::OpenSource { path: request.partial.to_owned(), source };
+    let pool = pool(request.threads)?;
+    let evidence = [request.partial.to_owned(), journal_path];
+    if let Some(sealed) = sealed(request, &pool) {
+        return copy(request, &sealed, &evidence, &pool);
+    }
     let known = root_of(request.partial, &bytes, journal.as_ref()).map_err(unreadable)?;
-    let (root, sha512) = known.ok_or_else(|| Error::NotABundle {
+    let (root, sha512) = known.ok_or_else(|| Error::NotUnfinished {
         path: request.partial.to_owned(),
         why: "it does not begin as an unfinished bundle does, and there is no journal beside it".to_owned(),
     })?;
-    let pool = pool(request.threads)?;
-    let evidence = [request.partial.to_owned(), journal_path];
     let (destination, file, _) = Destination::create(request.destination, &evidence)?;
     let spill = Spill::beside(destination.partial());
     let done = pool.install(|| -> io::Result<Done> {
@@ -102,6 +111,7 @@ pub fn recover(request: &RecoverRequest<'_>) -> Result<Recovered, Error> {
     problems.extend(problem);
     Ok(Recovered {
         path,
+        sealed: None,
         journal: journal.is_some(),
         whole: done.counts.whole,
         not_known: done.counts.not_known,
@@ -110,6 +120,39 @@ pub fn recover(request: &RecoverRequest<'_>) -> Result<Recovered, Error> {
         problems,
         verified,
         action_log_hash: done.head,
+    })
+}
+
+/// What verifying the file gives, where it is a valid bundle: the program ended between the seal and the renaming.
+fn sealed(request: &RecoverRequest<'_>, pool: &rayon::ThreadPool) -> Option<VerifyReport> {
+    let bytes = FileBytes::open(request.partial).ok()?;
+    let never = AtomicBool::new(false);
+    let verified = pool.install(|| verify_bytes(Box::new(bytes), request.partial, &never, request.observer));
+    verified.ok().filter(VerifyReport::is_right)
+}
+
+/// Copies a bundle that is sealed, byte for byte, and reads the copy back.
+fn copy(
+    request: &RecoverRequest<'_>,
+    sealed: &VerifyReport,
+    evidence: &[PathBuf],
+    pool: &rayon::ThreadPool,
+) -> Result<Recovered, Error> {
+    let (destination, mut file, _) = Destination::create(request.destination, evidence)?;
+    let copied = File::open(request.partial).and_then(|mut from| io::copy(&mut from, &mut file));
+    copied.and_then(|_| file.sync_all()).map_err(|error| Error::write(request.destination, error))?;
+    let ReadBack { path, verified, problem } = read_back(destination, pool, request.observer)?;
+    Ok(Recovered {
+        path,
+        sealed: sealed.status.clone(),
+        journal: evidence.iter().skip(1).any(|journal| journal.is_file()),
+        whole: verified.files,
+        not_known: 0,
+        lost: 0,
+        bytes: verified.bytes,
+        problems: problem.into_iter().collect(),
+        action_log_hash: verified.log_head.clone().unwrap_or_default(),
+        verified,
     })
 }
 

@@ -21,6 +21,9 @@ pub struct IndexedHost {
     pub bundle: Option<String>,
     /// SHA-256 of the bundle file.
     pub bundle_sha256: Option<String>,
+    /// Last hash of the action log of its bundle, for whoever writes it down.
+    #[serde(skip)]
+    pub action_log_hash: Option<String>,
     /// SHA-256 of the manifest of its analysis, which stands for every file of it.
     pub analysis_manifest_sha256: Option<String>,
     /// Its report, from the folder of the index; `/` separates.
@@ -63,6 +66,7 @@ impl IndexedHost {
             folder,
             bundle: Some(bundle.0),
             bundle_sha256: Some(bundle.1),
+            action_log_hash: None,
             analysis_manifest_sha256: None,
             headline: report.summary.answer.clone(),
             partly_examined: !report.summary.not_examined.is_empty(),
@@ -80,6 +84,7 @@ impl IndexedHost {
             folder,
             bundle,
             bundle_sha256: None,
+            action_log_hash: None,
             analysis_manifest_sha256: None,
             report: None,
             headline: format!("Not examined: {}.", why.trim_end_matches('.')),

@@ -23,7 +23,7 @@ impl Index {
         for host in &self.hosts {
             row(&mut page, host);
         }
-        page.raw("</tbody></table></div></section><section><h2>Hashes</h2><p>The bundles, and of each analysis the list of its files. Check them in this folder with <code>sha256sum -c manifest-sha256.txt</code>, and the same in the folder of each host; <code>comtrail verify</code> on this folder does all of it.</p><div class=\"scroll\"><table class=\"stack\"><thead><tr><th>File</th><th>SHA-256</th></tr></thead><tbody>");
+        page.raw("</tbody></table></div></section><section><h2>Hashes</h2><p>The bundles, and of each analysis the list of its files. <code>sha256sum -c manifest-sha256.txt</code> in this folder and in that of each host checks the analyses; no such list has a bundle: compare <code>sha256sum</code> of each with this table. <code>comtrail verify</code> on this folder does all of it.</p><div class=\"scroll\"><table class=\"stack\"><thead><tr><th>File</th><th>SHA-256</th></tr></thead><tbody>");
         for host in &self.hosts {
             let Some(sha256) = &host.bundle_sha256 else { continue };
             page.raw("<tr><td>");
