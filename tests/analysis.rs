@@ -237,6 +237,18 @@ fn what_rests_on_an_accepted_change_is_marked() {
     }
     assert!(first(&read("timeline.csv")).starts_with("datetime,"));
     assert!(String::from_utf8(read("report.json")).unwrap().contains("\"object_changed\": true"));
+    // Its files are right, and what is wrong with its bundle it says itself; the bundle is not valid all the same.
+    let output = comtrail(&["verify", text(&case), "--again"]);
+    let told = said(&output);
+    assert_eq!(status(&output), 1, "{told}");
+    assert!(
+        told.contains("the analysis is unchanged. Its bundle was changed after it was sealed, as the analysis"),
+        "{told}"
+    );
+    assert!(told.contains("Sysmon=254Operational.evtx") && told.contains("gives the same bytes"), "{told}");
+    let page = case.join("report.html");
+    std::fs::write(&page, [read("report.html"), b"more".to_vec()].concat()).unwrap();
+    assert!(said(&comtrail(&["verify", text(&case)])).contains("NOT the analysis that was made"));
     let output = comtrail(&["analyze", text(&changed), "-o", text(&case), "--accept-changed", "--force", "--json"]);
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result.as_object().unwrap().keys().next().unwrap(), "changed_after_sealing");

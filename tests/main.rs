@@ -35,6 +35,8 @@ mod program;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod way_out;

@@ -80,11 +80,15 @@ fn many_bundles_are_a_line_each() {
     assert_eq!(status, Some(1));
     let (details, table) = said.split_once("\nin ").unwrap();
     let lines: Vec<&str> = table.lines().filter(|line| !line.starts_with("elapsed ")).collect();
-    assert_eq!(lines.len(), 5, "{said}");
+    assert_eq!(lines.len(), 9, "{said}");
+    assert_eq!(lines[8], "2 of 3 are complete and valid; none is signed.");
+    // Each hash stands as a whole below its bundle.
+    let hashes: Vec<&str> = [3, 5, 7].iter().map(|line| lines[*line].trim()).collect();
+    assert!(hashes.iter().all(|hash| hash.len() == 64) && hashes[0] == hashes[2] && hashes[0] != hashes[1], "{said}");
     assert!(lines[1].starts_with("bundle ") && lines[1].contains("  state "), "{said}");
     let at = lines[1].find("state").unwrap();
-    let states = lines[2..].iter().map(|line| line[at..].split("  ").next().unwrap());
-    assert_eq!(states.collect::<Vec<_>>(), ["complete", "NOT VALID", "complete"], "{said}");
+    let states = [2, 4, 6].iter().map(|line| lines[*line][at..].split("  ").next().unwrap());
+    assert_eq!(states.collect::<Vec<_>>(), ["complete and valid", "NOT VALID", "complete and valid"], "{said}");
     assert!(lines[2].starts_with("b.zip ") && lines.iter().all(|line| line.len() <= 80), "{said}");
     assert!(!details.contains("b.zip: complete"), "{said}");
     let (status, quiet) = verify(&[text(&bundle), text(&other), "--quiet"]);

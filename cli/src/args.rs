@@ -18,8 +18,8 @@ Examples:
   comtrail.exe run live -o E:\\case --cpu 25 --io 50M --time 30m
       On a running Windows host, as administrator, onto a stick: what is volatile first.
 
-Exit status: 0 everything meant to be read was read, 1 could not run (a source in which nothing can be examined gives no
-bundle and no report), 2 done, with problems that the report lists, 64 usage. Of several hosts it is the worst.";
+Exit status: 0 everything meant to be read was read, 1 could not run (a source in which nothing can be examined, or of \
+which nothing could be collected, gives no report), 2 done, with problems that the report lists, 64 usage. Of several hosts it is the worst.";
 
 const COLLECT_EXAMPLES: &str = "\
 Examples:
@@ -45,19 +45,21 @@ Examples:
   comtrail verify case/ --again
       The bundle is analysed anew besides, and every byte compared.
 
-Parts of one collection are given together. Exit status: 0 valid and complete, 2 valid but interrupted or recovered without
-the parts that complete it, or a part is missing, 1 not valid; of several the worst. Of an analysis 2 as well where its
-bundle is not there, another version made it and it cannot be compared, or something lies in its folder that its manifest
-does not list. Problems that the bundle records, and that it is not signed, do not count.";
+Parts of one collection are given together. Exit status: 0 valid and complete, 2 valid but interrupted or recovered \
+without the parts that complete it, or a part is missing, 1 not valid; of several the worst. Of an analysis 2 as well \
+where its bundle is not there, another version made it and it cannot be compared, or something lies in its folder that \
+its manifest does not list, and 1 as well where its bundle was changed after it was sealed, even if the analysis says so. \
+Problems that the bundle records, and that it is not signed, do not count.";
 
 const RECOVER_EXAMPLES: &str = "\
 Examples:
   comtrail recover WS-FIN-07.zip.partial -o WS-FIN-07-recovered.zip
 
-What is whole is taken over with everything the journal says of it; what is not is named. Without the journal every object
-says that it is not known whether all of it was read. The unfinished bundle is only read, and stays.
+What is whole is taken over with everything the journal says of it; what is not is named. Without the journal every \
+object says that it is not known whether all of it was read. What was sealed and only not renamed is copied, byte for \
+byte. The unfinished bundle is only read, and stays.
 
-Exit status: 1 nothing could be made, 2 the bundle is made; it is never complete.";
+Exit status: 0 it was complete and only not renamed, 1 nothing could be made, 2 the bundle is made; it is not complete.";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
@@ -68,12 +70,12 @@ Examples:
   comtrail analyze bundles/*.zip -o case/
       Several hosts: case/<host>/ each, and case/index.html over all.
 
-Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body, analysis.json (of which bundle, by which
-version) and manifest-sha256.txt over all of them. Each bundle is verified first; one that was changed after it was sealed is
-refused.
+Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body, analysis.json (of which bundle, by \
+which version) and manifest-sha256.txt over all of them. Each bundle is verified first; one that was changed after it was \
+sealed is refused.
 
-Exit status: 0 everything was read, 1 nothing was analysed, 2 done, with problems that the report lists; among them that a
-part of the collection is missing.";
+Exit status: 0 everything meant to be read was read, 1 nothing was analysed, 2 done, with problems that the report lists; \
+among them that a part of the collection is missing.";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
@@ -82,7 +84,10 @@ Examples:
   comtrail inspect folder/
       Every program in a folder and below, links not followed.
 
-The files are read, never loaded or run.";
+The files are read, never loaded or run.
+
+Exit status: 0 every file was examined in full, 1 nothing could be examined, 2 a file could not be read or was not \
+examined in full.";
 
 const CASE: &str = "The case";
 const TAKEN: &str = "What is taken and told";
@@ -258,8 +263,10 @@ impl Command {
             "parsing the file system",
             "merging and correlating",
         ];
+        const RESUMED: [&str; 6] = [crate::collect::EARLIER_PARTS, ALL[0], ALL[1], ALL[2], ALL[3], ALL[4]];
         match self {
             Command::Run { .. } => &ALL,
+            Command::Collect { resume: Some(_), .. } => &RESUMED,
             Command::Collect { .. } => &ALL[..5],
             Command::Recover { .. } => &ALL[4..5],
             Command::Verify { .. } => &ALL[4..5],

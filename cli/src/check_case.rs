@@ -32,6 +32,8 @@ const MOST_PARTS: usize = 1 << 12;
 pub(crate) struct Checked {
     /// What is wrong.
     pub(crate) wrong: Vec<String>,
+    /// What is wrong with the bundle and was so when the analysis was made, which says so itself.
+    pub(crate) changed: Vec<String>,
     /// What could not be checked.
     pub(crate) open: Vec<String>,
     /// What lies in the folder and is none of what this program puts there: it makes nothing less right, and whoever hands
@@ -44,9 +46,9 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// 1 where something is wrong, 2 where something could not be checked or was added.
+    /// 1 where something is wrong, with the bundle too, 2 where something could not be checked or was added.
     pub(crate) fn outcome(&self) -> Outcome {
-        match (self.wrong.is_empty(), self.open.is_empty() && self.added.is_empty()) {
+        match (self.wrong.is_empty() && self.changed.is_empty(), self.open.is_empty() && self.added.is_empty()) {
             (false, _) => Outcome::NotValid,
             (true, false) => Outcome::WithProblems,
             (true, true) => Outcome::Complete,
@@ -56,8 +58,9 @@ impl Checked {
     /// For programs.
     pub(crate) fn to_json(&self, folder: &Path) -> Value {
         serde_json::json!({
-            "analysis": shown(folder), "valid": self.wrong.is_empty(), "complete": self.outcome() == Outcome::Complete,
-            "analysis_manifest_sha256": self.manifest_sha256, "wrong": self.wrong, "not_checked": self.open,
+            "analysis": shown(folder), "valid": self.wrong.is_empty() && self.changed.is_empty(), "complete": self.outcome() == Outcome::Complete,
+            "analysis_manifest_sha256": self.manifest_sha256, "wrong": self.wrong,
+            "changed_before_the_analysis": self.changed, "not_checked": self.open,
             "not_listed": self.added, "checked": self.right,
         })
     }
@@ -69,6 +72,9 @@ impl Checked {
             Outcome::Complete => "the analysis is unchanged",
             Outcome::WithProblems if self.open.is_empty() => "the analysis is valid",
             Outcome::WithProblems => "the analysis is unchanged, as far as it was checked",
+            Outcome::NotValid if self.wrong.is_empty() => {
+                "the analysis is unchanged. Its bundle was changed after it was sealed, as the analysis itself says"
+            }
             Outcome::NotValid => "NOT the analysis that was made",
         };
         let added = match self.added.len() {
@@ -77,7 +83,7 @@ impl Checked {
             count => format!(", but {count} files or folders lie there that {MANIFEST} does not list"),
         };
         writeln!(out, "{}: {verdict}{added}", printable(&shown(folder)))?;
-        for line in self.wrong.iter().chain(&self.open).chain(&self.right) {
+        for line in self.wrong.iter().chain(&self.changed).chain(&self.open).chain(&self.right) {
             writeln!(out, "  {}", printable(line))?;
         }
         for name in self.added.iter().take(SHOWN) {
@@ -97,6 +103,7 @@ impl Checked {
     fn add(&mut self, name: &str, part: Checked) {
         let named = |lines: Vec<String>| lines.into_iter().map(|line| format!("{name}: {line}")).collect::<Vec<_>>();
         self.wrong.extend(named(part.wrong));
+        self.changed.extend(named(part.changed));
         self.open.extend(named(part.open));
         self.added.extend(part.added.into_iter().map(|file| format!("{name}/{file}")));
         self.right.extend(named(part.right));
@@ -256,6 +263,8 @@ struct About {
     /// The bundle, or the parts of the collection.
     parts: Vec<PartOf>,
     options: Options,
+    /// Whether it says that its bundle was changed after it was sealed.
+    says_changed: bool,
 }
 
 /// A bundle that was analysed.
@@ -295,6 +304,7 @@ impl About {
             version: text("/tool/version")?,
             parts,
             options: Options { full_timeline: option("full_timeline")?, accept_changed: option("accept_changed")? },
+            says_changed: about.get("changed_after_sealing").is_some(),
         })
     }
 }
@@ -315,7 +325,7 @@ fn of_bundles(
             found.extend(part.find(folder, about, &found, options, common, checked)?);
         }
         let is_whole = found.len() == about.parts.len();
-        judge(&found, is_whole, checked);
+        judge(&found, is_whole, about.says_changed && about.options.accept_changed, checked);
         if options.again && is_whole {
             again(folder, about, found, common, checked)?;
         }
@@ -394,16 +404,18 @@ impl PartOf {
     }
 }
 
-/// What is wrong with the bundles of an analysis. `is_whole` says that all of them were found.
-fn judge(found: &[Given], is_whole: bool, checked: &mut Checked) {
+/// What is wrong with the bundles of an analysis. `is_whole` says that all of them were found, `is_said` that the analysis
+/// itself says that something is wrong with them.
+fn judge(found: &[Given], is_whole: bool, is_said: bool, checked: &mut Checked) {
     let last = found.iter().map(|given| given.verified.part.number).max();
     // What an interrupted part lacks, the later ones have.
     let is_gone_on_with = |number: u64| is_whole && Some(number) != last;
     for given in found {
         let (name, verified) = (given.name(), &given.verified);
-        checked.wrong.extend(verified.wrong.iter().map(|wrong| format!("{name}: {wrong}")));
+        let wrong = if is_said { &mut checked.changed } else { &mut checked.wrong };
+        wrong.extend(verified.wrong.iter().map(|wrong| format!("{name}: {wrong}")));
         if verified.more_wrong > 0 {
-            checked.wrong.push(format!("{name}: {} more things are wrong", verified.more_wrong));
+            wrong.push(format!("{name}: {} more things are wrong", verified.more_wrong));
         }
         if verified.is_valid() {
             checked.right.push(format!("{name} is the bundle that was analysed, and valid"));

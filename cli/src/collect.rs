@@ -192,7 +192,7 @@ pub(crate) fn collect(
     }
     let tool = this_program();
     let _collecting = signals::collecting(destination);
-    let shown = Shown { progress: Progress::new(Style::choose(common.quiet, common.json)), last: Default::default() };
+    let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
     let ceiling = Ceiling::new(common.memory / 2);
     let request = CollectRequest {
         source: &opened.source,
@@ -227,9 +227,13 @@ pub(crate) fn collect(
     collected.with_context(|| format!("cannot collect into {}", collector::shown(destination)))
 }
 
+/// What going on with a collection begins with.
+pub(crate) const EARLIER_PARTS: &str = "verifying the earlier parts";
+
 /// The collection that is gone on with.
 pub(crate) fn resume(path: &Path, common: &Common) -> anyhow::Result<Resume> {
-    let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
+    let progress = Progress::new(Style::choose(common.quiet, common.json));
+    let shown = Shown { verifying: EARLIER_PARTS, ..Shown::new(progress) };
     let resume = Resume::open(path, threads(common), signals::cancel(), &shown);
     shown.progress.finish();
     Ok(resume?)
@@ -309,12 +313,14 @@ pub(crate) fn wanting(wanted_by: &[String]) -> Vec<&'static Artifact> {
 /// Shows what the collector tells.
 pub(crate) struct Shown {
     pub(crate) progress: Progress,
+    /// What verifying is called.
+    verifying: &'static str,
     last: std::sync::Mutex<Option<(Step, u64, u64)>>,
 }
 
 impl Shown {
     pub(crate) fn new(progress: Progress) -> Self {
-        Shown { progress, last: Default::default() }
+        Shown { progress, verifying: "verifying", last: Default::default() }
     }
 }
 
@@ -331,7 +337,7 @@ impl Observer for Shown {
                     Step::Acquire => "collecting",
                     Step::Leads => "following leads",
                     Step::Seal => "sealing",
-                    Step::Verify => "verifying",
+                    Step::Verify => self.verifying,
                 };
                 self.progress.phase(phase, now.bytes_total);
                 (0, now.bytes_total)

@@ -34,12 +34,13 @@ pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> an
     anyhow::ensure!(!all.is_empty(), "there is no program in the folder, nor below");
     // Of several files each is a line; what one is in full, it says alone.
     let in_full = all.len() == 1 || common.verbose;
-    let mut lines = Vec::new();
+    let (mut lines, mut doubtful) = (Vec::new(), Vec::new());
     for path in &all {
         let shown = collector::shown(path);
         match describe(path) {
             Err(error) => {
                 is_whole = false;
+                doubtful.push((shown.clone(), format!("it cannot be read: {error}")));
                 if json {
                     list.push(serde_json::json!({"path": shown, "error": error.to_string()}));
                 } else if common.quiet {
@@ -56,7 +57,12 @@ pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> an
                 }
             }
             Ok((record, problems)) => {
-                is_whole &= problems.iter().all(|problem| problem.is_note) && record.is_some();
+                let problem = problems.iter().find(|problem| !problem.is_note);
+                if problem.is_some() || record.is_none() {
+                    is_whole = false;
+                    let why = problem.map_or("nothing is known of it", |problem| problem.what.as_str());
+                    doubtful.push((shown.clone(), why.to_owned()));
+                }
                 let fields = record.as_ref().map(|record| &record.fields);
                 if json {
                     list.push(serde_json::json!({"path": shown, "facts": fields, "problems": problems}));
@@ -72,9 +78,28 @@ pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> an
         serde_json::to_writer_pretty(&mut *out, &list)?;
         writeln!(out)?;
     } else if !common.quiet && !in_full {
-        table(lines, &Page::of_standard_output(), out)?;
+        let page = Page::of_standard_output();
+        table(lines, &page, out)?;
+        not_in_full(&doubtful, all.len(), &page, out)?;
     }
     Ok(is_whole)
+}
+
+/// Says which of the files are the reason for the exit status 2, and why.
+fn not_in_full(files: &[(String, String)], all: usize, page: &Page, out: &mut dyn Write) -> io::Result<()> {
+    const MOST: usize = 10;
+    if files.is_empty() {
+        return Ok(());
+    }
+    let (count, were) = (files.len(), if files.len() == 1 { "was" } else { "were" });
+    page.wrapped(out, "\n", "", &format!("{count} of {all} files {were} not examined in full (exit status 2):"))?;
+    for (path, why) in files.iter().take(MOST) {
+        page.wrapped(out, "  ", "    ", &format!("{path}: {why}"))?;
+    }
+    match count.saturating_sub(MOST) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more; -v describes them"),
+    }
 }
 
 /// Whether the tools run code of a file, the worst first.
@@ -134,7 +159,7 @@ fn table(mut lines: Vec<Line>, page: &Page, out: &mut dyn Write) -> io::Result<(
         Column::text("file", Some(16), 9),
         Column::text("kind", None, 3),
         Column::number("bytes", 2),
-        Column::text("code would run by", Some(24), 8),
+        Column::text("code would run by", Some(24), 8).cut_at_end(),
         Column::sha256(1),
     ]);
     for line in lines {
@@ -142,7 +167,7 @@ fn table(mut lines: Vec<Line>, page: &Page, out: &mut dyn Write) -> io::Result<(
             Verdict::Yes(by) => Cell::styled(format!("YES: {by}"), Style::new().red().bold()),
             Verdict::Unknown(by) => Cell::styled(format!("not known: {by}"), Style::new().yellow()),
             Verdict::Unread(why) => Cell::styled(format!("cannot be read: {why}"), Style::new().yellow()),
-            Verdict::No => Cell::styled("no", Style::new().green()),
+            Verdict::No => Cell::new("no"),
         };
         let (bytes, sha256) = line.facts.map_or_else(Default::default, |(bytes, sha256)| (grouped(bytes), sha256));
         table.push([Cell::new(line.path), Cell::new(line.kind), Cell::new(bytes), verdict, Cell::new(sha256)]);
@@ -317,14 +342,18 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert!(!is_whole && lines.len() >= 6, "{text}");
         let table = lines.iter().position(|line| line.starts_with("file ")).unwrap();
-        let firsts = lines[table + 1..].iter().map(|line| line.split(' ').next().unwrap());
+        let firsts = lines[table + 1..].iter().take(4).map(|line| line.split(' ').next().unwrap());
         assert_eq!(
             firsts.collect::<Vec<_>>(),
             ["b-serviced.dll", "c-hooks.dll", "missing.dll", "a-none.dll"],
             "{text}"
         );
         assert!(lines[table + 2].contains("YES: regasm") && lines[table + 3].contains("cannot be read: "), "{text}");
-        assert!(lines[table..].iter().all(|line| line.chars().count() <= 80), "{text}");
+        let last =
+            lines.iter().position(|line| line.ends_with(" of 4 files were not examined in full (exit status 2):"));
+        let last = last.unwrap_or_else(|| panic!("{text}"));
+        assert!(lines[table..last].iter().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(lines[last..].iter().any(|line| line.contains("missing.dll")), "{text}");
         assert_eq!(said(&files, &["-q"]).1, "");
     }
 

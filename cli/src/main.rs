@@ -187,7 +187,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             place::refuse_second_run(output)?;
             collect::keep_to(limits);
             let hosts = hosts::open(source, output, which, limits, &cli.common)?;
-            let job = run::Job { source, host: which.host.as_deref(), output, words, limits, scope, common: &cli.common };
+            let job =
+                run::Job { source, host: which.host.as_deref(), output, words, limits, scope, common: &cli.common };
             run::run(&job, hosts, &mut out)
         }
         Command::Collect { source, output, resume, which, words, limits } => {

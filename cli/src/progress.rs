@@ -40,12 +40,38 @@ pub(crate) fn expect(stages: &'static [&'static str]) {
     let _ = STAGES.set(stages);
 }
 
+/// What records name is collected while they are read, so that this phase has the other one within it.
+const LEADS: &str = "following leads";
+/// The phase that comes again within it.
+const COLLECTING: &str = "collecting";
+
 /// `[2/7] collecting`.
 fn numbered(phase: &str) -> String {
-    let stages = STAGES.get().copied().unwrap_or_default();
-    match stages.iter().position(|stage| *stage == phase) {
-        Some(place) => format!("[{}/{}] {phase}", place + 1, stages.len()),
-        None => phase.to_owned(),
+    /// The phase before this one.
+    static BEFORE: Mutex<String> = Mutex::new(String::new());
+    let mut before = BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (shown, now) = numbered_after(STAGES.get().copied().unwrap_or_default(), &before, phase);
+    *before = now;
+    shown
+}
+
+/// How a phase is shown after another one, and which one it then is.
+fn numbered_after(stages: &[&str], before: &str, phase: &str) -> (String, String) {
+    let (now, shown) = match before == LEADS && phase == COLLECTING {
+        true => (LEADS, format!("{LEADS}: {COLLECTING}")),
+        false => (phase, phase.to_owned()),
+    };
+    let shown = match stages.iter().position(|stage| *stage == now) {
+        Some(place) => format!("[{}/{}] {shown}", place + 1, stages.len()),
+        None => shown,
+    };
+    (shown, now.to_owned())
+}
+
+/// `, 3s left`; nothing before anything is done, since nothing is known then.
+fn left(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
+    if state.pos() > 0 {
+        let _ = write!(out, ", {:#} left", indicatif::HumanDuration(state.eta()));
     }
 }
 
@@ -96,12 +122,13 @@ impl Progress {
         match self.style {
             Style::Bar => {
                 let template = if total > 0 {
-                    "{prefix} {wide_bar} {bytes} of {total_bytes}, {elapsed}, {eta} left\n  {msg}"
+                    "{prefix} {wide_bar} {bytes} of {total_bytes}, {elapsed}{left}\n  {msg}"
                 } else {
                     "{prefix} {bytes}, {elapsed}\n  {msg}"
                 };
                 let style = indicatif::ProgressStyle::with_template(template)
-                    .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+                    .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar())
+                    .with_key("left", left);
                 let bar =
                     if total > 0 { indicatif::ProgressBar::new(total) } else { indicatif::ProgressBar::no_length() };
                 bar.set_style(style);
@@ -198,6 +225,35 @@ mod tests {
         let long = end_of(r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx");
         assert_eq!(long, "…rosoft-Windows-Sysmon%4Operational.evtx");
         assert!(long.chars().count() <= 40, "{long}");
+    }
+
+    #[test]
+    fn phases_never_go_back() {
+        let stages = ["locating", COLLECTING, LEADS, "sealing"];
+        let mut before = String::new();
+        let phases = ["locating", COLLECTING, LEADS, COLLECTING, LEADS, "sealing", "locating", COLLECTING, "other"];
+        let shown: Vec<String> = phases
+            .iter()
+            .map(|phase| {
+                let (shown, now) = numbered_after(&stages, &before, phase);
+                before = now;
+                shown
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "[1/4] locating",
+                "[2/4] collecting",
+                "[3/4] following leads",
+                "[3/4] following leads: collecting",
+                "[3/4] following leads",
+                "[4/4] sealing",
+                "[1/4] locating",
+                "[2/4] collecting",
+                "other"
+            ]
+        );
     }
 
     #[test]

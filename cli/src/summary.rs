@@ -145,7 +145,9 @@ impl Page {
 
     /// The managed classes that COM would load now.
     fn registered(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let current: Vec<&Registration> = report.registrations.iter().filter(|one| one.state == "current").collect();
+        // COM replays the logs as soon as the hive is loaded.
+        let current: Vec<&Registration> =
+            report.registrations.iter().filter(|one| ["current", "log_only"].contains(&one.state.as_str())).collect();
         if current.is_empty() {
             return Ok(());
         }
@@ -154,6 +156,12 @@ impl Page {
         let classes = match current.len() {
             1 => "1 managed class".to_owned(),
             count => format!("{count} managed classes"),
+        };
+        let in_log = current.iter().filter(|one| one.state == "log_only").count();
+        let classes = match in_log {
+            0 => classes,
+            in_log if in_log == current.len() => format!("{classes} (only in the transaction log)"),
+            in_log => format!("{classes} ({in_log} of them only in the transaction log)"),
         };
         let text = match outside.len() {
             0 => format!("{classes}, none with a file named outside of Windows and Program Files"),
@@ -175,7 +183,7 @@ impl Page {
                     Some(about) => format!("{about}: {}", note.text),
                     None => note.text.clone(),
                 };
-                self.fact(out, "note", &format!("{}{text}", changed(report.statement_rests_on_changed(note))))?;
+                self.fact(out, "why", &format!("{}{text}", changed(report.statement_rests_on_changed(note))))?;
             }
         } else if !notes.is_empty() {
             let count = notes.len();
@@ -208,7 +216,8 @@ fn verdict(answer: Answer) -> (&'static str, Style) {
     match answer {
         Answer::Yes => ("CODE EXPECTED", Style::new().red().bold()),
         Answer::Unknown => ("code not known", Style::new().yellow()),
-        Answer::No => ("no code", Style::new().green()),
+        // In no colour: that nothing of it was to run is no statement that it is harmless.
+        Answer::No => ("no code", Style::new()),
     }
 }
 
@@ -274,6 +283,15 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     let first: String = text.chars().take(start).collect();
     let last: String = text.chars().skip(length - end).collect();
     format!("{first}…{last}")
+}
+
+/// A text of at most so many characters, without its end.
+pub(crate) fn cut_at_end(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let first: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", first.trim_end())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One line a file, in columns that fit the terminal.
 
 use crate::progress::printable;
-use crate::summary::{Page, cut};
+use crate::summary::{Page, cut, cut_at_end};
 use console::Style;
 use std::io::{self, Write};
 
@@ -19,6 +19,8 @@ pub(crate) struct Column {
     pub(crate) least: Option<usize>,
     /// Whether only the whole or the least of it is worth showing, as of a hash.
     pub(crate) is_whole_or_least: bool,
+    /// Whether its end is cut off, instead of its middle: of a list what stands first says most.
+    pub(crate) is_cut_at_end: bool,
     /// Columns with a lower number are left out first; the highest ones stay.
     pub(crate) weight: u8,
 }
@@ -26,17 +28,29 @@ pub(crate) struct Column {
 impl Column {
     /// A text that may be cut to so many characters.
     pub(crate) fn text(title: &'static str, least: Option<usize>, weight: u8) -> Self {
-        Column { title, is_number: false, least, is_whole_or_least: false, weight }
+        Column { title, is_number: false, least, is_whole_or_least: false, is_cut_at_end: false, weight }
     }
 
     /// A number, which is never cut.
     pub(crate) fn number(title: &'static str, weight: u8) -> Self {
-        Column { title, is_number: true, least: None, is_whole_or_least: false, weight }
+        Column { title, is_number: true, least: None, is_whole_or_least: false, is_cut_at_end: false, weight }
     }
 
     /// A SHA-256, of which the first and last characters tell whether it may be the one that was written down.
     pub(crate) fn sha256(weight: u8) -> Self {
-        Column { title: "SHA-256", is_number: false, least: Some(11), is_whole_or_least: true, weight }
+        Column {
+            title: "SHA-256",
+            is_number: false,
+            least: Some(11),
+            is_whole_or_least: true,
+            is_cut_at_end: false,
+            weight,
+        }
+    }
+
+    /// The same, cut at its end where it is cut.
+    pub(crate) fn cut_at_end(self) -> Self {
+        Column { is_cut_at_end: true, ..self }
     }
 }
 
@@ -64,15 +78,27 @@ impl Cell {
 pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
     rows: Vec<[Cell; N]>,
+    /// A hash for each row, or none, which always stands there as a whole: it is compared with a written one.
+    hashes: Vec<String>,
 }
+
+/// Characters of a SHA-256 in hexadecimal.
+const HASH: usize = 64;
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(columns: [Column; N]) -> Self {
-        Table { columns, rows: Vec::new() }
+        Table { columns, rows: Vec::new(), hashes: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, row: [Cell; N]) {
         self.rows.push(row);
+    }
+
+    /// A row with its hash, which stands below it where the page is too narrow.
+    pub(crate) fn push_with_hash(&mut self, row: [Cell; N], hash: Option<String>) {
+        self.hashes.resize(self.rows.len(), String::new());
+        self.rows.push(row);
+        self.hashes.push(hash.unwrap_or_default());
     }
 
     /// Writes the table. The folder that all first cells have in common stands once, above them.
@@ -85,21 +111,34 @@ impl<const N: usize> Table<N> {
                 row[0].text.drain(..folder.len());
             }
         }
-        let widths = self.widths(page.width);
+        let room = page.width.checked_sub(GAP + HASH).filter(|room| {
+            let whole = self.widths(usize::MAX);
+            !self.hashes.is_empty() && whole.iter().flatten().sum::<usize>() + GAP * (N - 1) <= *room
+        });
+        let widths = self.widths(room.unwrap_or(page.width));
         let titles = self.columns.map(|column| Cell::styled(column.title, Style::new().bold()));
-        for row in std::iter::once(&titles).chain(&self.rows) {
+        let above = room.map_or_else(String::new, |_| "SHA-256".to_owned());
+        let hashes = std::iter::once(above).chain(self.hashes).chain(std::iter::repeat(String::new()));
+        for (row, hash) in std::iter::once(&titles).chain(&self.rows).zip(hashes) {
             let mut line = String::new();
             let mut after = 0;
             for ((cell, column), width) in row.iter().zip(&self.columns).zip(widths) {
                 let Some(width) = width else { continue };
-                let text = cut(&cell.text, width);
+                let text = if column.is_cut_at_end { cut_at_end(&cell.text, width) } else { cut(&cell.text, width) };
                 let fill = " ".repeat(width - text.chars().count());
                 line.push_str(&" ".repeat(after));
                 let text = cell.style.apply_to(text);
                 line.push_str(&if column.is_number { format!("{fill}{text}") } else { format!("{text}{fill}") });
                 after = GAP;
             }
+            if room.is_some() && !hash.is_empty() {
+                line.push_str(&" ".repeat(GAP));
+                line.push_str(&hash);
+            }
             writeln!(out, "{}", line.trim_end())?;
+            if room.is_none() && !hash.is_empty() {
+                writeln!(out, "  {hash}")?;
+            }
         }
         Ok(())
     }
@@ -214,6 +253,30 @@ mod tests {
         assert!(middle[3].contains("1,234,567") && middle[2].ends_with("  01234…bcdef"), "{middle:#?}");
         let narrow = written(44, &names);
         assert!(!narrow[1].contains("bytes") && narrow[1].contains("SHA-256"), "{narrow:#?}");
+    }
+
+    #[test]
+    fn a_hash_that_is_compared_stands_there_as_a_whole() {
+        let hash = "0123456789abcdef".repeat(4);
+        for width in [50, 80, 140] {
+            let mut table = Table::new([Column::text("file", Some(12), 9), Column::text("state", None, 8)]);
+            table.push_with_hash([Cell::new("a.zip"), Cell::new("complete and valid")], Some(hash.clone()));
+            table.push_with_hash([Cell::new("b.zip"), Cell::new("not verified")], None);
+            let mut out = Vec::new();
+            table.write(&Page { width }, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            let beside = width == 140;
+            assert_eq!(lines.len(), if beside { 3 } else { 4 }, "{text}");
+            assert_eq!(lines[0].contains("SHA-256"), beside, "{text}");
+            let one = if beside { lines[1] } else { lines[2] };
+            assert!(one.ends_with(&format!("  {hash}")) && lines[1].starts_with("a.zip  complete and valid"), "{text}");
+        }
+        let mut table = Table::new([Column::text("file", Some(12), 9), Column::text("by", Some(8), 8).cut_at_end()]);
+        table.push([Cell::new("a.dll"), Cell::new("YES: regasm, /u; perhaps load".repeat(2))]);
+        let mut out = Vec::new();
+        table.write(&Page { width: 24 }, &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().ends_with("a.dll  YES: regasm, /u;…\n"));
     }
 
     #[test]

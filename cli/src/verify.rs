@@ -101,7 +101,11 @@ pub(crate) fn run(
     }
     match list.as_slice() {
         _ if !common.json && (common.quiet || lines.len() < 2) => {}
-        _ if !common.json => table(lines).write(&Page::of_standard_output(), out)?,
+        _ if !common.json => {
+            let (page, closing) = (Page::of_standard_output(), closing(&lines, &done));
+            table(lines).write(&page, out)?;
+            page.wrapped(out, "", "", &closing)?;
+        }
         [only] if bundles.len() == 1 => writeln!(out, "{only}")?,
         all => writeln!(out, "{}", serde_json::Value::from(all.to_vec()))?,
     }
@@ -111,9 +115,13 @@ pub(crate) fn run(
 /// What stands in the table for a bundle of which something is wrong.
 const NOT_VALID: &str = "NOT VALID";
 
+/// The same for one of which nothing is wrong or missing.
+const COMPLETE: &str = "complete and valid";
+
 /// One line of the table of many.
 struct Line {
     path: PathBuf,
+    is_analysis: bool,
     state: &'static str,
     outcome: Outcome,
     /// Payload files and their bytes, of a bundle.
@@ -126,14 +134,14 @@ impl Line {
     fn of_bundle(path: &Path, report: &VerifyReport) -> Self {
         let state = match report.status.as_deref() {
             _ if !report.is_valid() => NOT_VALID,
-            Some("interrupted") => "interrupted",
-            Some("recovered") => "recovered",
-            Some("empty") => "empty",
-            _ if report.is_complete() => "complete",
+            Some("interrupted") => "valid, interrupted",
+            Some("recovered") => "valid, recovered",
+            Some("empty") => "valid, empty",
+            _ if report.is_complete() => COMPLETE,
             _ => "valid",
         };
         let (holds, sha256) = (Some((report.files, report.bytes)), report.archive_sha256.clone());
-        Line { path: path.to_owned(), state, outcome: outcome(report), holds, sha256 }
+        Line { path: path.to_owned(), is_analysis: false, state, outcome: outcome(report), holds, sha256 }
     }
 
     fn of_case(path: &Path, checked: &check_case::Checked) -> Self {
@@ -141,23 +149,25 @@ impl Line {
         let state = match outcome {
             Outcome::Complete => "unchanged",
             Outcome::WithProblems => "not all seen",
+            Outcome::NotValid if checked.wrong.is_empty() => "bundle changed",
             Outcome::NotValid => "CHANGED",
         };
-        Line { path: path.to_owned(), state, outcome, holds: None, sha256: checked.manifest_sha256.clone() }
+        let sha256 = checked.manifest_sha256.clone();
+        Line { path: path.to_owned(), is_analysis: true, state, outcome, holds: None, sha256 }
     }
 
     fn without_bundle(path: &Path, state: &'static str) -> Self {
-        Line { path: path.to_owned(), state, outcome: Outcome::NotValid, holds: None, sha256: None }
+        let outcome = Outcome::NotValid;
+        Line { path: path.to_owned(), is_analysis: false, state, outcome, holds: None, sha256: None }
     }
 }
 
-fn table(lines: Vec<Line>) -> Table<5> {
+fn table(lines: Vec<Line>) -> Table<4> {
     let mut table = Table::new([
         Column::text("bundle", Some(16), 9),
         Column::text("state", None, 8),
         Column::number("objects", 2),
         Column::number("bytes", 1),
-        Column::sha256(5),
     ]);
     for line in lines {
         let style = match line.outcome {
@@ -166,15 +176,45 @@ fn table(lines: Vec<Line>) -> Table<5> {
             Outcome::NotValid => console::Style::new().red().bold(),
         };
         let number = |number: Option<u64>| Cell::new(number.map_or_else(String::new, grouped));
-        table.push([
+        let row = [
             Cell::new(collector::shown(&line.path)),
             Cell::styled(line.state, style),
             number(line.holds.map(|(files, _)| files)),
             number(line.holds.map(|(_, bytes)| bytes)),
-            Cell::new(line.sha256.unwrap_or_default()),
-        ]);
+        ];
+        table.push_with_hash(row, line.sha256);
     }
     table
+}
+
+/// What is to be said of all of them: how many are whole, and whether the parts of a collection are together.
+fn closing(lines: &[Line], done: &[(&Path, VerifyReport)]) -> String {
+    let mut said = Vec::new();
+    let bundles: Vec<&Line> = lines.iter().filter(|line| !line.is_analysis).collect();
+    if !bundles.is_empty() {
+        let whole = bundles.iter().filter(|line| line.state == COMPLETE).count();
+        let are = if whole == 1 { "is" } else { "are" };
+        said.push(format!("{whole} of {} {are} complete and valid; none is signed.", bundles.len()));
+    }
+    let analyses = lines.len() - bundles.len();
+    if analyses > 0 {
+        let right = lines.iter().filter(|line| line.is_analysis && line.outcome == Outcome::Complete).count();
+        let are = if right == 1 { "is" } else { "are" };
+        said.push(format!("{right} of {analyses} analyses {are} unchanged."));
+    }
+    let mut groups: BTreeMap<&str, Vec<&VerifyReport>> = BTreeMap::new();
+    for (_, report) in done {
+        groups.entry(&report.part.of).or_default().push(report);
+    }
+    groups.retain(|_, parts| parts.iter().any(|part| part.part.number > 1));
+    let several = groups.len() > 1;
+    for (collection, parts) in groups {
+        let are_whole = parts.iter().all(|part| among_its_parts(part, done).0 == Outcome::Complete);
+        let of = if several { format!(" of {collection}") } else { String::new() };
+        let are = if are_whole { "are" } else { "are NOT" };
+        said.push(format!("Together the parts{of} {are} complete."));
+    }
+    said.join(" ")
 }
 
 /// 0, 2 or 1: valid and complete, valid and not all of what was wanted, not valid.
@@ -307,6 +347,28 @@ mod tests {
     fn ends(reports: &[VerifyReport]) -> Vec<Outcome> {
         let all: Vec<_> = reports.iter().map(|report| (Path::new("x.zip"), report.clone())).collect();
         reports.iter().map(|report| among_its_parts(report, &all).0).collect()
+    }
+
+    #[test]
+    fn what_all_of_them_are_is_said_at_the_end() {
+        let said = |reports: &[VerifyReport]| {
+            let done: Vec<_> = reports.iter().map(|report| (Path::new("x.zip"), report.clone())).collect();
+            let lines: Vec<_> = done.iter().map(|(path, report)| Line::of_bundle(path, report)).collect();
+            closing(&lines, &done)
+        };
+        let (first, second) = (part(1, "interrupted", None), part(2, "complete", Some("hash of 1")));
+        let mut other = part(1, "complete", None);
+        other.part.of = "another bag".to_owned();
+        assert_eq!(said(&[other.clone(), other.clone()]), "2 of 2 are complete and valid; none is signed.");
+        assert_eq!(
+            said(&[first.clone(), second.clone()]),
+            "1 of 2 is complete and valid; none is signed. Together the parts are complete."
+        );
+        assert_eq!(
+            said(&[second.clone(), other]),
+            "2 of 2 are complete and valid; none is signed. Together the parts are NOT complete."
+        );
+        assert_eq!(Line::of_bundle(Path::new("x.zip"), &first).state, "valid, interrupted");
     }
 
     #[test]
