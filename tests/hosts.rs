@@ -350,6 +350,14 @@ fn c6_bundles_of_several_hosts_are_analysed_each_on_its_own() {
     let index = json(&case.join("index.json"));
     let hosts = index["hosts"].as_array().unwrap();
     assert_eq!(hosts.iter().map(|host| host["executions"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 5, 0]);
+    let twice =
+        "WS-FIN-07-2 has the same MachineGuid and volume serial as WS-FIN-07: it is the same machine, counted twice.";
+    assert!(index["headline"].as_str().unwrap().ends_with(twice), "{index}");
+    assert_eq!(hosts[1]["same_machine_as"], "WS-FIN-07");
+    // Both hashes of each, as they are to be written down.
+    let written: Vec<&str> = terminal.split("To be written down").nth(1).unwrap().lines().collect();
+    let of = |what: &str| written.iter().filter(|line| line.starts_with(what) && line.len() == 13 + 64).count();
+    assert_eq!(["bundle ", "action log ", "analysis "].map(of), [2, 2, 3], "{terminal}");
     assert!(hosts[0]["bundle"].is_null() && hosts[0]["bundle_sha256"].as_str().unwrap().len() == 64, "{index}");
     assert_ne!(hosts[0]["bundle_sha256"], hosts[1]["bundle_sha256"]);
     let broken_only = comtrail(&["analyze", text(&first), text(&broken), "-o", text(&case), "--quiet"]);

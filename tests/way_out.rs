@@ -184,6 +184,34 @@ impl Drop for Small {
 #[cfg(target_os = "linux")]
 #[test]
 #[cfg_attr(not(foreign), ignore = "needs programs of others: COMTRAIL_FOREIGN_REQUIRED=1")]
+fn a_run_that_could_collect_nothing_makes_no_report() {
+    let medium = Small::new(160);
+    let source = medium.0.path().with_extension("tar");
+    let mut tar = tar::Builder::new(std::fs::File::create(&source).unwrap());
+    let mut header = tar::Header::new_gnu();
+    let noise: Vec<u8> = (0..4u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let log = [&b"ElfFile\0"[..], &noise].concat();
+    header.set_size(log.len() as u64);
+    tar.append_data(&mut header, "C/Windows/System32/winevt/Logs/Security.evtx", log.as_slice()).unwrap();
+    tar.finish().unwrap();
+    let case = medium.0.path().join("case");
+    let output = comtrail(&["run", text(&source), "-o", text(&case)]);
+    std::fs::remove_file(&source).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let left: Vec<_> = std::fs::read_dir(&case).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [bundle] = left.as_slice() else { panic!("{left:?}") };
+    verifies(bundle);
+    assert!(said.contains("nothing of the evidence could be collected: the destination took no more"), "{said}");
+    assert!(
+        said.contains(&format!("Go on with: comtrail collect {} --resume {}", text(&source), text(bundle))),
+        "{said}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(not(foreign), ignore = "needs programs of others: COMTRAIL_FOREIGN_REQUIRED=1")]
 fn b1_a_small_file_system_of_any_size_keeps_what_it_had_room_for() {
     let folder = tempfile::tempdir().unwrap();
     let source = archive(folder.path(), 12 << 20);

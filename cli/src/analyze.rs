@@ -60,6 +60,10 @@ pub(crate) struct Analyzed {
     pub(crate) manifest_sha256: String,
     /// The bundles, the first part of a collection first.
     pub(crate) bundles: Vec<Sealed>,
+    /// Serial numbers of the volumes that were read.
+    pub(crate) serials: Vec<String>,
+    /// Folder of the host's Windows.
+    pub(crate) windows: Option<String>,
 }
 
 /// A bundle, by what is written down of it.
@@ -137,8 +141,13 @@ pub(crate) fn make(given: Vec<Given>, folder: &Path, options: Options, common: &
         archive_sha256: verified.archive_sha256.clone(),
         log_head: verified.log_head.clone(),
     };
+    let volumes = collection.reader.host()["volumes"].as_array();
+    let of_volumes = |name: &'static str| {
+        volumes.into_iter().flatten().filter_map(move |volume| Some(volume[name].as_str()?.to_owned()))
+    };
+    let (serials, windows) = (of_volumes("serial").collect(), of_volumes("windows").next());
     let bundles = collection.reader.each_part().zip(&collection.verified).map(sealed).collect();
-    Ok(Analyzed { report, manifest_sha256: hash_of(manifest.as_bytes()), bundles })
+    Ok(Analyzed { report, manifest_sha256: hash_of(manifest.as_bytes()), bundles, serials, windows })
 }
 
 /// `analysis.json`: of which bundle, by which version and with which options. No time, path or name of the machine that

@@ -81,7 +81,8 @@ fn one(request: &Request<'_>, collection: &Collection, folder: &str) -> anyhow::
     let log = analyzed.bundles.first().and_then(|first| first.log_head.clone());
     let sha256 = analyzed.bundles.first().and_then(|first| first.archive_sha256.clone()).unwrap_or_default();
     let mut host =
-        IndexedHost::new(collection.name.clone(), folder.to_owned(), (String::new(), sha256), &analyzed.report);
+        IndexedHost::new(collection.name.clone(), folder.to_owned(), (String::new(), sha256), &analyzed.report)
+            .with_volumes(analyzed.serials, analyzed.windows);
     // It does not lie in that folder, so only its hash is told.
     host.bundle = None;
     host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);

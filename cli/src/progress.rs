@@ -70,7 +70,7 @@ fn numbered_after(stages: &[&str], before: &str, phase: &str) -> (String, String
 
 /// `, 3s left`; nothing before anything is done, since nothing is known then.
 fn left(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
-    if state.pos() > 0 {
+    if state.pos() > 0 && state.eta().as_secs() > 0 {
         let _ = write!(out, ", {:#} left", indicatif::HumanDuration(state.eta()));
     }
 }

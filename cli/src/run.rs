@@ -59,12 +59,11 @@ fn one(
         "what was read back from {} is not what was written; it is kept for examination, nothing was analysed",
         collector::shown(&collected.path)
     );
-    // A bundle that was not read back has what it has: the analysis says so.
     if collected.interrupted && collected.objects == 0 {
-        let from = say::From { source: job.source, host };
-        let (why, command) = say::interrupted(&collected, from).unwrap_or_default();
+        let (why, command) = say::interrupted(&collected, say::From { source: job.source, host }).unwrap_or_default();
         anyhow::bail!(
-            "nothing of the evidence could be collected: {why}, without any object, in {}. No report was made. Go on with: {command}",
+            "nothing of the evidence could be collected: {why}. {} is sealed, holds no object and lists what was not \
+             reached; no report was made. Go on with: {command}",
             collector::shown(&collected.path)
         );
     }
@@ -156,13 +155,16 @@ fn host_of_several(job: &Job<'_>, opened: Opened, folder: String) -> Done {
     let done = own.and_then(|own| one(job, opened, (&own, Some(&folder)), &mut bundle)).map(|(analyzed, collected)| {
         let from = say::From { source: job.source, host: Some(&folder) };
         if let Some((why, command)) = say::interrupted(&collected, from) {
-            crate::complain(&format!("{folder}: interrupted: {why}; go on with: {command}"));
+            crate::complain(&format!(
+                "{folder}: interrupted: {why}; what was collected until then is sealed. Go on with: {command}"
+            ));
         }
         let report = analyzed.report;
         let outcome = say::outcome_of(&report, Some(&collected));
         let sha256 = analyzed.bundles.first().and_then(|bundle| bundle.archive_sha256.clone()).unwrap_or_default();
         let file = collector::shown(collected.path.file_name().unwrap_or_default());
-        let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report);
+        let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report)
+            .with_volumes(analyzed.serials, analyzed.windows);
         host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
         host.action_log_hash = Some(collected.action_log_hash);
         (host, outcome)

@@ -60,13 +60,14 @@ pub(crate) fn interrupted(collected: &Collected, from: From<'_>) -> Option<(Stri
         None => signals::why().to_owned(),
     };
     let command = collector::resume_command(from.source, from.host, &collected.path);
-    Some((format!("{why}; what was collected until then is sealed"), command))
+    Some((why, command))
 }
 
 /// Says that a collection was ended early.
 fn write_interrupted(collected: &Collected, from: From<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     let Some((why, command)) = interrupted(collected, from) else { return Ok(()) };
-    Page::of_standard_output().fact(out, "interrupted", &why)?;
+    let text = format!("{why}; what was collected until then is sealed");
+    Page::of_standard_output().fact(out, "interrupted", &text)?;
     // In one piece, so that it can be copied.
     writeln!(out, "go on with   {}", printable(&command))
 }

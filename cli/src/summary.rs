@@ -328,6 +328,44 @@ mod tests {
     }
 
     #[test]
+    fn a_class_that_only_the_log_registers_is_registered() {
+        let registration = |state: &str| Registration {
+            clsid: "{1}".to_owned(),
+            view: "64".to_owned(),
+            hive: r"C:\Windows\System32\config\SOFTWARE".to_owned(),
+            user: None,
+            server: Some("mscoree.dll".to_owned()),
+            class: None,
+            assembly: None,
+            runtime_version: None,
+            code_base: None,
+            threading_model: None,
+            prog_id: None,
+            last_written: None,
+            state: state.to_owned(),
+            versions: Vec::new(),
+            categories: Vec::new(),
+            executions: Vec::new(),
+            assemblies: Vec::new(),
+            sources: Vec::new(),
+        };
+        let said = |states: &[&str]| {
+            let mut out = Vec::new();
+            let all: Vec<_> = states.iter().map(|state| registration(state)).collect();
+            Page { width: 200 }.registered(&all, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let three = said(&["current", "log_only", "current", "deleted", "before_log", "event"]);
+        assert!(
+            three.starts_with("registered   3 managed classes (1 of them only in the transaction log), none"),
+            "{three}"
+        );
+        assert!(said(&["current"]).starts_with("registered   1 managed class, none"));
+        assert!(said(&["log_only"]).starts_with("registered   1 managed class (only in the transaction log), none"));
+        assert_eq!(said(&["deleted"]), "");
+    }
+
+    #[test]
     fn folders_of_programs_are_told_from_others() {
         assert_eq!(outside_of_programs("file:///C:/ProgramData/W/a.dll").as_deref(), Some(r"C:\ProgramData\W\a.dll"));
         assert_eq!(outside_of_programs(r"file:///C:/Program Files/V/a.dll"), None);

@@ -3,6 +3,7 @@
 use super::answer::{capital, count, list, plural};
 use super::model::{Report, ToolName};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Name and version of the shape of `index.json`, which `docs/report.md` describes.
 pub const INDEX_SCHEMA: &str = "comtrail-index/1";
@@ -28,6 +29,9 @@ pub struct IndexedHost {
     pub analysis_manifest_sha256: Option<String>,
     /// Its report, from the folder of the index; `/` separates.
     pub report: Option<String>,
+    /// The folder of an earlier host that is the same machine by all that is known of both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_machine_as: Option<String>,
     /// The answer of its report, or why there is none.
     pub headline: String,
     /// Whether something of it was not examined.
@@ -40,6 +44,40 @@ pub struct IndexedHost {
     pub problems: usize,
     #[serde(skip)]
     runs_would_show: bool,
+    #[serde(skip)]
+    machine: Option<Machine>,
+}
+
+/// What tells one machine from another.
+#[derive(Clone, Debug, PartialEq)]
+struct Machine {
+    name: String,
+    guid: String,
+    /// Serial numbers of its volumes, where the volumes themselves were read.
+    serials: BTreeSet<String>,
+    /// Folder of its Windows: of two in one volume each has runs of its own.
+    windows: Option<String>,
+}
+
+impl Machine {
+    /// By what two hosts are the same machine; none where they are not, or where nothing says so.
+    fn same(&self, other: &Machine) -> Option<&'static str> {
+        if !self.name.eq_ignore_ascii_case(&other.name) || !self.guid.eq_ignore_ascii_case(&other.guid) {
+            return None;
+        }
+        if self
+            .windows
+            .as_ref()
+            .zip(other.windows.as_ref())
+            .is_some_and(|(one, other)| !one.eq_ignore_ascii_case(other))
+        {
+            return None;
+        }
+        if self.serials.is_empty() || other.serials.is_empty() {
+            return Some("name and MachineGuid");
+        }
+        (!self.serials.is_disjoint(&other.serials)).then_some("MachineGuid and volume serial")
+    }
 }
 
 /// The overview of several hosts.
@@ -60,6 +98,8 @@ pub struct Index {
 impl IndexedHost {
     /// A host with its report, `bundle` being the name and the SHA-256 of its bundle file.
     pub fn new(name: String, folder: String, bundle: (String, String), report: &Report) -> Self {
+        let guid = report.host.settings.iter().find(|one| one.name == "MachineGuid" && !one.value.is_empty());
+        let guid = guid.map(|one| one.value.clone());
         IndexedHost {
             name,
             report: Some(format!("{folder}/report.html")),
@@ -74,7 +114,24 @@ impl IndexedHost {
             attempts: report.attempts.len(),
             problems: report.problems_and_notes().0,
             runs_would_show: report.summary.runs_would_show,
+            same_machine_as: None,
+            machine: report.host.name.clone().zip(guid).map(|(name, guid)| Machine {
+                name,
+                guid,
+                serials: BTreeSet::new(),
+                windows: None,
+            }),
         }
+    }
+
+    /// Adds the serial numbers of its volumes and the folder of its Windows, by which it can be told from another one with
+    /// the same MachineGuid.
+    pub fn with_volumes(mut self, serials: impl IntoIterator<Item = String>, windows: Option<String>) -> Self {
+        if let Some(machine) = &mut self.machine {
+            machine.windows = windows;
+            machine.serials.extend(serials.into_iter().filter(|serial| !serial.is_empty()));
+        }
+        self
     }
 
     /// A host that could not be collected or analysed, and why.
@@ -93,13 +150,19 @@ impl IndexedHost {
             attempts: 0,
             problems: 1,
             runs_would_show: false,
+            same_machine_as: None,
+            machine: None,
         }
     }
 }
 
 impl Index {
     /// The overview of these hosts.
-    pub fn new(tool: ToolName, source: String, hosts: Vec<IndexedHost>) -> Self {
+    pub fn new(tool: ToolName, source: String, mut hosts: Vec<IndexedHost>) -> Self {
+        for later in 1..hosts.len() {
+            hosts[later].same_machine_as =
+                same(&hosts[..later], &hosts[later]).map(|(earlier, _)| earlier.folder.clone());
+        }
         Index { schema: INDEX_SCHEMA, tool, source, headline: headline(&hosts), hosts }
     }
 
@@ -109,6 +172,12 @@ impl Index {
         out.push(b'\n');
         Ok(out)
     }
+}
+
+/// The first of the earlier hosts that is the same machine, and by what.
+fn same<'a>(earlier: &'a [IndexedHost], host: &IndexedHost) -> Option<(&'a IndexedHost, &'static str)> {
+    let machine = host.machine.as_ref()?;
+    earlier.iter().find_map(|one| Some((one, one.machine.as_ref()?.same(machine)?)))
 }
 
 /// `A, B and two more hosts`.
@@ -160,6 +229,19 @@ fn headline(hosts: &[IndexedHost]) -> String {
             named(unknown.iter().copied())
         ));
     }
+    let twice: Vec<String> = (1..hosts.len())
+        .filter_map(|later| {
+            let (host, (earlier, by)) = (&hosts[later], same(&hosts[..later], &hosts[later])?);
+            Some(format!(
+                "{} has the same {by} as {}: it is the same machine, counted twice.",
+                host.folder, earlier.folder
+            ))
+        })
+        .collect();
+    sentences.extend(twice.iter().take(MOST_NAMED).cloned());
+    if let Some(more @ 1..) = twice.len().checked_sub(MOST_NAMED) {
+        sentences.push(format!("So {} counted again.", plural(more, "more host is", "more hosts are")));
+    }
     sentences.join(" ")
 }
 
@@ -208,6 +290,40 @@ mod tests {
         assert!(all.contains("found on one of three hosts: A. None was found on B. Whether"), "{all}");
         let many: Vec<IndexedHost> = (0..20).map(|number| host(&format!("H{number}"), &blind)).collect();
         assert!(of(&many).contains("H5 and 14 more hosts"), "{}", of(&many));
+    }
+
+    #[test]
+    fn a_machine_that_is_there_twice_is_said_to_be() {
+        let with = |folder: &str, name: &str, guid: Option<&str>, serials: &[&str]| {
+            let (mut report, _) = quiet_and_blind();
+            report.host.name = Some(name.to_owned());
+            report.host.settings.retain(|one| one.name != "MachineGuid");
+            report
+                .host
+                .settings
+                .extend(guid.map(|guid| crate::Setting { name: "MachineGuid".to_owned(), value: guid.to_owned() }));
+            host(folder, &report).with_volumes(serials.iter().map(|serial| (*serial).to_owned()), None)
+        };
+        let of = |hosts: Vec<IndexedHost>| Index::new(tool(), "hosts".to_owned(), hosts);
+        let first = || with("A", "A", Some("5a1c"), &["01DA"]);
+        let twice = of(vec![first(), with("A-2", "a", Some("5A1C"), &["01DA", "77"])]);
+        let said = "A-2 has the same MachineGuid and volume serial as A: it is the same machine, counted twice.";
+        assert!(twice.headline.ends_with(said), "{}", twice.headline);
+        assert_eq!(twice.hosts[1].same_machine_as.as_deref(), Some("A"));
+        assert_eq!(twice.hosts[0].same_machine_as, None);
+        let tree = of(vec![first(), with("A-2", "A", Some("5a1c"), &[])]);
+        assert!(tree.headline.contains("A-2 has the same name and MachineGuid as A: "), "{}", tree.headline);
+        let in_place = |windows: &str| first().with_volumes(["01DA".to_owned()], Some(windows.to_owned()));
+        let old = of(vec![in_place(r"\Windows"), in_place(r"\Windows.old\Windows")]);
+        assert!(!old.headline.contains("same machine"), "{}", old.headline);
+        // A clone, a namesake, and one of which nothing is known.
+        for (name, guid, serial) in
+            [("B", Some("5a1c"), "01DA"), ("A", Some("ffff"), "01DA"), ("A", Some("5a1c"), "02"), ("A", None, "01DA")]
+        {
+            let other = of(vec![first(), with("A-2", name, guid, &[serial])]);
+            assert!(!other.headline.contains("same machine"), "{}", other.headline);
+            assert_eq!(other.hosts[1].same_machine_as, None);
+        }
     }
 
     #[test]
