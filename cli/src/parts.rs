@@ -207,7 +207,7 @@ fn refuse_other_first(parts: &[(usize, &VerifyReport, &Path)], accept_changed: b
 /// Both hashes that name a bundle.
 fn hashes(archive: Option<&str>, log: Option<&str>) -> String {
     let [archive, log] = [archive, log].map(|hash| hash.unwrap_or("not known"));
-    format!("the archive's SHA-256 {archive} and the action log's last hash {log}")
+    format!("the bundle's SHA-256 {archive} and the action log's last hash {log}")
 }
 
 /// That these parts of a collection were not examined.

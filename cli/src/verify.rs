@@ -81,8 +81,31 @@ pub(crate) fn run(
         report.wrong.truncate(1);
         done.push((bundle.as_path(), report));
     }
-    for (bundle, report) in &done {
-        let (outcome, said) = among_its_parts(report, &done);
+    worst = worst.max(together(&done, &mut lines, &mut list, common, out)?);
+    match list.as_slice() {
+        _ if !common.json && (common.quiet || lines.len() < 2) => {}
+        _ if !common.json => {
+            let (page, closing) = (Page::of_standard_output(), closing(&lines, &done));
+            table(lines).write(&page, out)?;
+            page.wrapped(out, "", "", &closing)?;
+        }
+        [only] if bundles.len() == 1 => writeln!(out, "{only}")?,
+        all => writeln!(out, "{}", serde_json::Value::from(all.to_vec()))?,
+    }
+    Ok(worst)
+}
+
+/// How the bundles are with one another. What is to be said of a part goes to its line or its JSON.
+fn together(
+    done: &[(&Path, VerifyReport)],
+    lines: &mut [Line],
+    list: &mut [serde_json::Value],
+    common: &Common,
+    out: &mut dyn Write,
+) -> std::io::Result<Outcome> {
+    let mut worst = Outcome::Complete;
+    for (bundle, report) in done {
+        let (outcome, said) = among_its_parts(report, done);
         worst = worst.max(outcome);
         if outcome == Outcome::NotValid {
             lines
@@ -98,16 +121,6 @@ pub(crate) fn run(
         } else if !common.quiet || outcome == Outcome::NotValid {
             writeln!(out, "{}: {}", printable(&collector::shown(bundle)), printable(&said))?;
         }
-    }
-    match list.as_slice() {
-        _ if !common.json && (common.quiet || lines.len() < 2) => {}
-        _ if !common.json => {
-            let (page, closing) = (Page::of_standard_output(), closing(&lines, &done));
-            table(lines).write(&page, out)?;
-            page.wrapped(out, "", "", &closing)?;
-        }
-        [only] if bundles.len() == 1 => writeln!(out, "{only}")?,
-        all => writeln!(out, "{}", serde_json::Value::from(all.to_vec()))?,
     }
     Ok(worst)
 }

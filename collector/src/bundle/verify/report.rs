@@ -153,7 +153,7 @@ impl VerifyReport {
     /// action log, both in lower-case hexadecimal.
     pub fn expect(&mut self, archive_sha256: Option<&str>, log_head: Option<&str>) {
         for (what, expected, actual) in [
-            ("SHA-256 of the archive", archive_sha256, self.archive_sha256.clone()),
+            ("SHA-256 of the bundle", archive_sha256, self.archive_sha256.clone()),
             ("last hash of the action log", log_head, self.log_head.clone()),
         ] {
             if let Some(expected) = expected.filter(|expected| actual.as_deref() != Some(*expected)) {
