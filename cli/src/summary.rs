@@ -3,7 +3,7 @@
 
 use crate::progress::printable;
 use console::{Style, Term};
-use evidence::{Answer, Execution, Registration, Tool};
+use evidence::{Answer, Citation, Execution, Registration, Tool};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use timeline::{Report, StatementKind};
@@ -60,7 +60,7 @@ impl Page {
         self.runs(report, out)?;
         self.attempts(report, out)?;
         writeln!(out)?;
-        self.registered(report, out)?;
+        self.registered(&report.registrations, &|sources| report.rests_on_changed(sources), out)?;
         let cleared: BTreeSet<&str> =
             report.coverage.iter().filter(|one| !one.cleared.is_empty()).map(|one| one.source.as_str()).collect();
         if !cleared.is_empty() {
@@ -144,10 +144,15 @@ impl Page {
     }
 
     /// The managed classes that COM would load now.
-    fn registered(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    fn registered(
+        &self,
+        registrations: &[Registration],
+        rests_on_changed: &dyn Fn(&[Citation]) -> bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         // COM replays the logs as soon as the hive is loaded.
         let current: Vec<&Registration> =
-            report.registrations.iter().filter(|one| ["current", "log_only"].contains(&one.state.as_str())).collect();
+            registrations.iter().filter(|one| ["current", "log_only"].contains(&one.state.as_str())).collect();
         if current.is_empty() {
             return Ok(());
         }
@@ -170,7 +175,7 @@ impl Page {
                 few(outside.iter().map(String::as_str))
             ),
         };
-        let on_changed = current.iter().any(|one| report.rests_on_changed(&one.sources));
+        let on_changed = current.iter().any(|one| rests_on_changed(&one.sources));
         self.fact(out, "registered", &format!("{}{text}", changed(on_changed)))
     }
 
@@ -352,7 +357,7 @@ mod tests {
         let said = |states: &[&str]| {
             let mut out = Vec::new();
             let all: Vec<_> = states.iter().map(|state| registration(state)).collect();
-            Page { width: 200 }.registered(&all, &mut out).unwrap();
+            Page { width: 200 }.registered(&all, &|_| false, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         let three = said(&["current", "log_only", "current", "deleted", "before_log", "event"]);
