@@ -329,6 +329,38 @@ fn paths_need_not_be_text() {
 }
 
 #[test]
+fn a_changed_bundle_among_several_is_said_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, other, changed] = ["whole.zip", "other.zip", "changed.zip"].map(|name| folder.path().join(name));
+    for bundle in [&whole, &other] {
+        let output = comtrail(&["collect", text(&fixture_host()), "-o", text(bundle), "--quiet"]);
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    }
+    let reader = collector::BundleReader::open(&other).unwrap();
+    let items = reader.items().to_vec();
+    let victim = items.iter().find(|item| item.original_path.ends_with(".evtx") && item.stored_size > 0).unwrap();
+    crate::parts::change(&other, &changed, victim.bundle_path.as_deref().unwrap());
+    let analyze = |case: &Path, how: &str| {
+        let given = ["analyze", text(&whole), text(&changed), "-o", text(case), "--accept-changed", how];
+        let output = comtrail(&given);
+        assert_eq!(output.status.code(), Some(2), "{}", error(&output));
+        output
+    };
+    let case = folder.path().join("case");
+    let terminal = String::from_utf8(analyze(&case, "--verbose").stdout).unwrap();
+    assert!(terminal.starts_with("The bundle of WS-FIN-07-2 was changed after it was sealed"), "{terminal}");
+    let row = |host: &str| terminal.lines().find(|line| line.starts_with(host)).unwrap().to_owned();
+    assert!(row("WS-FIN-07-2 ").contains("CHANGED") && !row("WS-FIN-07 ").contains("CHANGED"), "{terminal}");
+    let page = std::fs::read_to_string(case.join("index.html")).unwrap();
+    assert!(page.lines().next().unwrap().contains("changed after it was sealed"), "{page}");
+    let result: Value = serde_json::from_slice(&analyze(&folder.path().join("json"), "--json").stdout).unwrap();
+    for said in [result, json(&case.join("index.json"))] {
+        assert_eq!(said.as_object().unwrap().keys().next().unwrap(), "changed_after_sealing");
+        assert_eq!(said["changed_after_sealing"]["hosts"], serde_json::json!(["WS-FIN-07-2"]));
+    }
+}
+
+#[test]
 fn c6_bundles_of_several_hosts_are_analysed_each_on_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let [first, second, broken] = ["a/b.zip", "c/b.zip", "broken.zip"].map(|name| folder.path().join(name));

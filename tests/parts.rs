@@ -94,7 +94,7 @@ pub(crate) fn without_names(case: &Path) -> Value {
 }
 
 /// Copies a bundle, with one byte of a payload file changed, packed anew.
-fn change(bundle: &Path, to: &Path, bundle_path: &str) {
+pub(crate) fn change(bundle: &Path, to: &Path, bundle_path: &str) {
     let mut from = zip::ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
     let mut zip = zip::ZipWriter::new(std::fs::File::create(to).unwrap());
     let mut changed = 0;

@@ -270,9 +270,15 @@ pub(crate) fn overview(
         return Ok(());
     }
     if common.quiet {
+        if let Some(changed) = &index.changed {
+            crate::complain(&changed.statement);
+        }
         return Ok(());
     }
     let page = Page::of_standard_output();
+    if let Some(changed) = &index.changed {
+        page.wrapped(out, "", "", &changed.statement)?;
+    }
     page.wrapped(out, "", "", &index.headline)?;
     writeln!(out)?;
     let mut table = Table::new([
@@ -284,6 +290,7 @@ pub(crate) fn overview(
     ]);
     for host in &index.hosts {
         let known = match (&host.report, host.partly_examined) {
+            _ if host.changed.is_some() => Cell::styled("CHANGED after sealing", Style::new().red().bold()),
             (None, _) => Cell::styled("NOT EXAMINED", Style::new().red().bold()),
             (Some(_), true) => Cell::styled("not all examined", Style::new().yellow()),
             (Some(_), false) => Cell::styled("all was examined", Style::new().green()),

@@ -16,7 +16,7 @@ pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
 pub use report::{
-    BundleName, CaseFacts, ChangedBundle, Format, INDEX_SCHEMA, Index, IndexedHost, Output, PartName, RESTS_ON_CHANGED,
-    Report, SCHEMA, Statement, StatementKind, Summary, TimelineError, TimelineSummary, ToolName, write_timeline,
-    write_timeline_marking,
+    BundleName, CaseFacts, ChangedBundle, ChangedHosts, Format, INDEX_SCHEMA, Index, IndexedHost, Output, PartName,
+    RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, TimelineError, TimelineSummary, ToolName,
+    write_timeline, write_timeline_marking,
 };

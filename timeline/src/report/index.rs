@@ -1,7 +1,7 @@
 //! The overview of a source that holds several hosts: which they are, what was found of each, and where its report is.
 
 use super::answer::{capital, count, list, plural};
-use super::model::{Report, ToolName};
+use super::model::{ChangedBundle, Report, ToolName};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -14,6 +14,9 @@ const MOST_NAMED: usize = 6;
 /// One host of the overview.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IndexedHost {
+    /// Only where its bundle was changed after it was sealed, as its report says it.
+    #[serde(rename = "changed_after_sealing", skip_serializing_if = "Option::is_none")]
+    pub changed: Option<ChangedBundle>,
     /// Name of the host, by its registry, its records or else its source.
     pub name: String,
     /// Its folder beside the index, which is also what `--host` takes.
@@ -80,9 +83,21 @@ impl Machine {
     }
 }
 
+/// That bundles were changed after they were sealed, and were analysed all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedHosts {
+    /// It, in a sentence.
+    pub statement: String,
+    /// The folders of the hosts that it concerns.
+    pub hosts: Vec<String>,
+}
+
 /// The overview of several hosts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Index {
+    /// Only where bundles were changed after they were sealed; it stands before everything else.
+    #[serde(rename = "changed_after_sealing", skip_serializing_if = "Option::is_none")]
+    pub changed: Option<ChangedHosts>,
     /// [`INDEX_SCHEMA`].
     pub schema: &'static str,
     /// The program.
@@ -101,6 +116,7 @@ impl IndexedHost {
         let guid = report.host.settings.iter().find(|one| one.name == "MachineGuid" && !one.value.is_empty());
         let guid = guid.map(|one| one.value.clone());
         IndexedHost {
+            changed: report.changed.clone(),
             name,
             report: Some(format!("{folder}/report.html")),
             folder,
@@ -137,6 +153,7 @@ impl IndexedHost {
     /// A host that could not be collected or analysed, and why.
     pub fn without_report(name: String, folder: String, bundle: Option<String>, why: &str) -> Self {
         IndexedHost {
+            changed: None,
             name,
             folder,
             bundle,
@@ -163,7 +180,8 @@ impl Index {
             hosts[later].same_machine_as =
                 same(&hosts[..later], &hosts[later]).map(|(earlier, _)| earlier.folder.clone());
         }
-        Index { schema: INDEX_SCHEMA, tool, source, headline: headline(&hosts), hosts }
+        let (changed, headline) = (changed(&hosts), headline(&hosts));
+        Index { changed, schema: INDEX_SCHEMA, tool, source, headline, hosts }
     }
 
     /// `index.json`.
@@ -188,6 +206,20 @@ fn named<'a>(hosts: impl Iterator<Item = &'a IndexedHost>) -> String {
         shown.push(plural(more, "more host", "more hosts"));
     }
     list(&shown.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn changed(hosts: &[IndexedHost]) -> Option<ChangedHosts> {
+    let changed: Vec<&IndexedHost> = hosts.iter().filter(|host| host.changed.is_some()).collect();
+    let names = named(changed.iter().copied());
+    let statement = match changed.len() {
+        0 => return None,
+        1 => format!("The bundle of {names} was changed after it was sealed, and was"),
+        _ => format!("The bundles of {names} were changed after they were sealed, and were"),
+    };
+    Some(ChangedHosts {
+        statement: format!("{statement} analysed because that was accepted."),
+        hosts: changed.iter().map(|host| host.folder.clone()).collect(),
+    })
 }
 
 fn headline(hosts: &[IndexedHost]) -> String {
@@ -324,6 +356,33 @@ mod tests {
             assert!(!other.headline.contains("same machine"), "{}", other.headline);
             assert_eq!(other.hosts[1].same_machine_as, None);
         }
+    }
+
+    #[test]
+    fn a_changed_bundle_is_said_before_everything_else() {
+        let (quiet, _) = quiet_and_blind();
+        let mut report = quiet.clone();
+        report.changed = Some(ChangedBundle::new(&[], vec!["a.evtx: changed".to_owned()], 1, Default::default()));
+        let whole = Index::new(tool(), "x".to_owned(), vec![host("A", &quiet), host("B", &quiet)]);
+        assert!(!String::from_utf8(whole.to_json().unwrap()).unwrap().contains("changed_after_sealing"));
+        assert!(whole.to_html().starts_with("<!DOCTYPE") && !whole.to_html().contains("after it was sealed"));
+
+        let one = Index::new(tool(), "x".to_owned(), vec![host("A", &quiet), host("<b>", &report)]);
+        let said = "The bundle of <b> was changed after it was sealed, and was analysed because that was accepted.";
+        let json: serde_json::Value = serde_json::from_slice(&one.to_json().unwrap()).unwrap();
+        assert!(one.to_json().unwrap().starts_with(b"{\n  \"changed_after_sealing\": {"));
+        assert_eq!(json["changed_after_sealing"], serde_json::json!({ "statement": said, "hosts": ["<b>"] }));
+        assert_eq!(json["hosts"][1]["changed_after_sealing"]["wrong"][0], "a.evtx: changed");
+        assert!(json["hosts"][0].get("changed_after_sealing").is_none());
+        let html = one.to_html();
+        assert!(html.lines().next().unwrap().contains("was changed after it was sealed"), "{html}");
+        assert_eq!(html.matches("<strong>changed after").count(), 1, "{html}");
+        assert!(!html.contains("<b>"), "{html}");
+
+        let two = Index::new(tool(), "x".to_owned(), vec![host("A", &report), host("B", &report)]);
+        assert!(
+            two.changed.unwrap().statement.starts_with("The bundles of A and B were changed after they were sealed")
+        );
     }
 
     #[test]

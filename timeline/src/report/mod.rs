@@ -14,7 +14,7 @@ mod sample;
 mod tests;
 
 pub use changed::RESTS_ON_CHANGED;
-pub use index::{INDEX_SCHEMA, Index, IndexedHost};
+pub use index::{ChangedHosts, INDEX_SCHEMA, Index, IndexedHost};
 pub use model::{
     BundleName, CaseFacts, ChangedBundle, PartName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };

@@ -8,6 +8,10 @@ impl Index {
     /// `index.html`: one page without scripts or outside resources.
     pub fn to_html(&self) -> String {
         let mut page = Page::new(std::iter::empty());
+        if self.changed.is_some() {
+            // A comment may stand before everything else, so that the first line of the file says it too.
+            page.raw("<!-- A bundle was changed after it was sealed; its host is marked. -->\n");
+        }
         start(&mut page);
         page.raw("regasm and regsvcs on ").show(self.hosts.len()).raw(" hosts</title><style>");
         page.raw(include_str!("style.css"));
@@ -17,7 +21,11 @@ impl Index {
             " hosts</h1><p class=\"soft\">An overview of reports on MITRE ATT&amp;CK T1218.009</p><dl class=\"facts\">",
         );
         page.code_fact("Collected from", Some(&self.source));
-        page.raw("</dl></header><main><section class=\"answer\"><p>").text(&self.headline);
+        page.raw("</dl></header><main>");
+        if let Some(changed) = &self.changed {
+            page.raw("<section class=\"changed\"><p><strong>").text(&changed.statement).raw("</strong></p></section>");
+        }
+        page.raw("<section class=\"answer\"><p>").text(&self.headline);
         page.raw("</p></section><section><h2>Hosts</h2><p>Each host was collected and analysed by itself; nothing of one explains another.</p>");
         page.raw("<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Host</th><th class=\"n\">Runs</th><th>Answer</th><th class=\"n\">Problems</th></tr></thead><tbody>");
         for host in &self.hosts {
@@ -54,6 +62,10 @@ fn row(page: &mut Page, host: &IndexedHost) {
         page.raw("<br><span class=\"small soft\">").text(&host.name).raw("</span>");
     }
     page.raw("</td><td class=\"n\" data-th=\"Runs\">").show(host.executions);
-    page.raw("</td><td>").text(&host.headline);
+    page.raw("</td><td>");
+    if let Some(changed) = &host.changed {
+        page.raw("<strong>changed after sealing</strong>: ").text(&changed.statement).raw("<br>");
+    }
+    page.text(&host.headline);
     page.raw("</td><td class=\"n\" data-th=\"Problems\">").show(host.problems).raw("</td></tr>");
 }
