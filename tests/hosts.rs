@@ -117,6 +117,16 @@ fn several_hosts_are_answered_each_on_its_own() {
         assert_eq!(comtrail(&["verify", text(&case), "-q"]).status.code(), Some(1), "{name}");
         std::fs::write(&path, whole).unwrap();
     }
+    #[cfg(unix)]
+    {
+        let (host, away) = (case.join("WS-FIN-07-2"), folder.path().join("away"));
+        std::fs::rename(&host, &away).unwrap();
+        std::os::unix::fs::symlink(&away, &host).unwrap();
+        let verified = comtrail(&["verify", text(&case)]);
+        assert_eq!(verified.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert!(said.contains("WS-FIN-07-2 is a link"), "{said}");
+    }
 }
 
 #[test]
@@ -329,6 +339,7 @@ fn paths_need_not_be_text() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_changed_bundle_among_several_is_said_first() {
     let folder = tempfile::tempdir().unwrap();
     let [whole, other, changed] = ["whole.zip", "other.zip", "changed.zip"].map(|name| folder.path().join(name));

@@ -154,6 +154,12 @@ fn overview(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::R
     let is_host =
         |name: &str| without_report.iter().any(|host| host == name) || hosts.iter().any(|host| host.0 == name);
     checked.added = added(folder, &|name| name == MANIFEST || INDEX.contains(&name) || is_host(name));
+    // Whoever follows a link looks at what lies elsewhere, and hands over the link.
+    let is_link = |name: &str| folder.join(name).is_symlink();
+    let all = without_report.iter().chain(hosts.iter().map(|(name, _)| name));
+    checked.wrong.extend(all.filter(|name| is_link(name)).map(|name| format!("{name} is a link")));
+    hosts.retain(|(name, _)| !is_link(name));
+    without_report.retain(|name| !is_link(name));
     for name in &without_report {
         let inside = added(&folder.join(name), &|_| false);
         checked.added.extend(inside.into_iter().map(|file| format!("{name}/{file}")));
