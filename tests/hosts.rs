@@ -117,6 +117,26 @@ fn several_hosts_are_answered_each_on_its_own() {
         assert_eq!(comtrail(&["verify", text(&case), "-q"]).status.code(), Some(1), "{name}");
         std::fs::write(&path, whole).unwrap();
     }
+    // Whoever edits the overview and makes its manifest anew changes no analysis that it is made of.
+    let hash = |bytes: &[u8]| sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let manifest = case.join("manifest-sha256.txt");
+    for (name, from, to) in
+        [("index.json", "\"executions\": 5", "\"executions\": 0"), ("index.html", "Five runs were", "No run was")]
+    {
+        let path = case.join(name);
+        let (whole, listed) = (std::fs::read_to_string(&path).unwrap(), std::fs::read_to_string(&manifest).unwrap());
+        let forged = whole.replace(from, to);
+        assert_ne!(forged, whole, "{name}");
+        std::fs::write(&manifest, listed.replace(&hash(whole.as_bytes()), &hash(forged.as_bytes()))).unwrap();
+        std::fs::write(&path, &forged).unwrap();
+        assert_eq!(comtrail(&["verify", text(&case), "-q"]).status.code(), Some(0), "{name}: the manifest fits");
+        let verified = comtrail(&["verify", text(&case), "--again"]);
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert_eq!(verified.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("{name} is not what the analyses give")), "{said}");
+        std::fs::write(&path, whole).unwrap();
+        std::fs::write(&manifest, listed).unwrap();
+    }
     #[cfg(unix)]
     {
         let (host, away) = (case.join("WS-FIN-07-2"), folder.path().join("away"));

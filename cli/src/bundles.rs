@@ -2,7 +2,7 @@
 //! in a folder of its own, and the overview tells of all.
 
 use crate::args::Common;
-use crate::run::{Done, overview};
+use crate::run::{Done, indexed, overview};
 use crate::{Outcome, analyze, hosts, in_words, place, say, signals};
 use collector::{BundleReader, Spill};
 use std::io::Write;
@@ -78,16 +78,7 @@ fn one(request: &Request<'_>, collection: &Collection, folder: &str) -> anyhow::
     let own = place::folder_of_host(request.folder, folder)?;
     let analyzed = analyze::analyze(&request.of(&collection.bundles, &own))?;
     let outcome = say::outcome_of(&analyzed.report, None);
-    let log = analyzed.bundles.first().and_then(|first| first.log_head.clone());
-    let sha256 = analyzed.bundles.first().and_then(|first| first.archive_sha256.clone()).unwrap_or_default();
-    let mut host =
-        IndexedHost::new(collection.name.clone(), folder.to_owned(), (String::new(), sha256), &analyzed.report)
-            .with_volumes(analyzed.serials, analyzed.windows);
-    // It does not lie in that folder, so only its hash is told.
-    host.bundle = None;
-    host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
-    host.action_log_hash = log;
-    Ok((host, outcome))
+    Ok((indexed(collection.name.clone(), folder.to_owned(), None, &analyzed), outcome))
 }
 
 /// The collections that the bundles are of, in the order in which they are given.

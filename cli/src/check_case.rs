@@ -5,18 +5,20 @@
 //! the hash that was written down, and `--again`.
 
 use crate::Outcome;
-use crate::analyze::{self, Options};
+use crate::analyze::{self, Analyzed, Options};
 use crate::args::{CheckOptions, Common};
 use crate::collect::file_hash;
 use crate::parts::Given;
 use crate::place::{self, ANALYSIS, FOOTPRINT, INDEX, MANIFEST};
 use crate::progress::printable;
+use crate::run;
 use collector::{Kept, OpenBundle, VerifyReport, shown};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use timeline::{Index, IndexedHost};
 
 /// Longest manifest or JSON file that is read. An overview of thousands of hosts is far shorter.
 const LONGEST: u64 = 16 << 20;
@@ -122,7 +124,7 @@ pub(crate) fn is_case(folder: &Path) -> bool {
 pub(crate) fn check(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<Checked> {
     let is_overview = INDEX.iter().any(|name| folder.join(name).symlink_metadata().is_ok())
         && folder.join(ANALYSIS).symlink_metadata().is_err();
-    let mut checked = if is_overview { overview(folder, options, common)? } else { one(folder, options, common)? };
+    let mut checked = if is_overview { overview(folder, options, common)? } else { one(folder, options, common)?.0 };
     if let Some(expected) = &options.expect_manifest
         && checked.manifest_sha256.as_ref() != Some(expected)
     {
@@ -136,7 +138,8 @@ fn overview(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::R
     let mut checked = Checked::default();
     let mut wanted: BTreeSet<String> = INDEX.map(str::to_owned).into();
     let (mut hosts, mut without_report) = (Vec::new(), Vec::new());
-    match json(&folder.join(INDEX[1])) {
+    let index = json(&folder.join(INDEX[1]));
+    match &index {
         Ok(index) => {
             for host in index["hosts"].as_array().into_iter().flatten() {
                 let Some(name) = host["folder"].as_str().filter(|name| is_plain(name)) else { continue };
@@ -165,14 +168,66 @@ fn overview(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::R
         checked.added.extend(inside.into_iter().map(|file| format!("{name}/{file}")));
     }
     let of_host = CheckOptions { expect_manifest: None, ..options.clone() };
+    let mut anew = BTreeMap::new();
     for (name, stated) in hosts {
-        let part = one(&folder.join(&name), &of_host, common)?;
+        let (part, analyzed) = one(&folder.join(&name), &of_host, common)?;
+        if let (Some(analyzed), Ok(index)) = (analyzed, &index) {
+            let stated = index["hosts"].as_array().into_iter().flatten().find(|host| host["folder"] == *name);
+            let stated = |field: &str| stated.and_then(|host| host[field].as_str()).map(str::to_owned);
+            let host = run::indexed(stated("name").unwrap_or_default(), name.clone(), stated("bundle"), &analyzed);
+            anew.insert(name.clone(), host);
+        }
         if part.manifest_sha256 != stated {
             checked.wrong.push(format!("{name}: its manifest is not the one that {} names", INDEX[1]));
         }
         checked.add(&name, part);
     }
+    if let (true, Ok(index)) = (options.again, &index) {
+        overview_again(folder, index, anew, &mut checked)?;
+    }
     Ok(checked)
+}
+
+/// Makes the overview anew from the analyses that were made anew, and compares every byte. What stands in it alone is taken
+/// as it is: what the source was called, and why a host has no report.
+fn overview_again(
+    folder: &Path,
+    index: &Value,
+    mut anew: BTreeMap<String, IndexedHost>,
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut hosts = Vec::new();
+    for host in index["hosts"].as_array().into_iter().flatten() {
+        let name = text(&host["folder"]);
+        if !host["report"].is_string() {
+            let headline = text(&host["headline"]);
+            let why = headline.strip_prefix("Not examined: ").unwrap_or_default();
+            let bundle = host["bundle"].as_str().map(str::to_owned);
+            hosts.push(IndexedHost::without_report(text(&host["name"]), name, bundle, why));
+        } else if let Some(host) = anew.remove(&name) {
+            hosts.push(host);
+        } else {
+            let why = format!("the overview was not made anew, since the analysis of {} was not", printable(&name));
+            checked.open.push(why);
+            return Ok(());
+        }
+    }
+    let made = Index::new(run::tool(), text(&index["source"]), hosts);
+    let before = checked.wrong.len();
+    for (name, made) in [(INDEX[0], made.to_html().into_bytes()), (INDEX[1], made.to_json()?)] {
+        match read(&folder.join(name)) {
+            Ok(found) if found == made => {}
+            Ok(_) => checked.wrong.push(format!("{name} is not what the analyses give when it is made anew")),
+            Err(error) => checked.wrong.push(format!("{name} {error}")),
+        }
+    }
+    if checked.wrong.len() == before {
+        checked
+            .right
+            .push("made anew, the overview has the same bytes; the source's name was taken from it".to_owned());
+    }
+    Ok(())
 }
 
 /// Whether a name leads to a folder beside the overview and nowhere else.
@@ -180,8 +235,8 @@ fn is_plain(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\n', '\r'])
 }
 
-/// One analysis.
-fn one(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<Checked> {
+/// One analysis, and what it gave where it was made anew.
+fn one(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<(Checked, Option<Analyzed>)> {
     let mut checked = Checked::default();
     let wanted: BTreeSet<String> = place::hashed_files().map(str::to_owned).into();
     checked.manifest_sha256 = files(folder, &wanted, &mut checked);
@@ -199,11 +254,11 @@ fn one(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result
             if !checked.wrong.iter().any(|wrong| wrong.starts_with(&said)) {
                 checked.wrong.push(said + &error);
             }
-            return Ok(checked);
+            return Ok((checked, None));
         }
     };
-    of_bundles(folder, &about, options, common, &mut checked)?;
-    Ok(checked)
+    let analyzed = of_bundles(folder, &about, options, common, &mut checked)?;
+    Ok((checked, analyzed))
 }
 
 /// Compares the files with the manifest, and the manifest with what this program would write. Gives the manifest's hash.
@@ -322,7 +377,7 @@ fn of_bundles(
     options: &CheckOptions,
     common: &Common,
     checked: &mut Checked,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Analyzed>> {
     options.its_bundles.iter().try_for_each(|path| place::refuse_special(path))?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(crate::collect::threads(common)).build()?;
     pool.install(|| {
@@ -333,9 +388,9 @@ fn of_bundles(
         let is_whole = found.len() == about.parts.len();
         judge(&found, is_whole, about.says_changed && about.options.accept_changed, checked);
         if options.again && is_whole {
-            again(folder, about, found, common, checked)?;
+            return again(folder, about, found, common, checked);
         }
-        Ok(())
+        Ok(None)
     })
 }
 
@@ -443,17 +498,17 @@ fn again(
     bundles: Vec<Given>,
     common: &Common,
     checked: &mut Checked,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Analyzed>> {
     let own = env!("CARGO_PKG_VERSION");
     if about.version != own {
         checked.open.push(format!(
             "not comparable: version {} made the analysis, and this is version {own}; use that one",
             about.version
         ));
-        return Ok(());
+        return Ok(None);
     }
     let aside = place::temporary(folder)?;
-    analyze::make(bundles, aside.path(), about.options, common)?;
+    let analyzed = analyze::make(bundles, aside.path(), about.options, common)?;
     let before = checked.wrong.len();
     for name in place::hashed_files().into_iter().chain([MANIFEST]) {
         match same(&aside.path().join(name), &folder.join(name)) {
@@ -469,7 +524,7 @@ fn again(
     if checked.wrong.len() == before {
         checked.right.push("analysed anew, the bundle gives the same bytes".to_owned());
     }
-    Ok(())
+    Ok(Some(analyzed))
 }
 
 /// The first byte, counted from 0, in which two files differ.

@@ -118,11 +118,26 @@ pub(crate) fn overview<T>(
         worst = worst.max(outcome);
         indexed.push(host);
     }
-    let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
-    let index = Index::new(tool, source.to_owned(), indexed);
+    let index = Index::new(tool(), source.to_owned(), indexed);
     let manifest_sha256 = write_overview(case, &index)?;
     say::overview(&index, &manifest_sha256, case, common, out)?;
     Ok(worst)
+}
+
+/// The program, for the overview.
+pub(crate) fn tool() -> ToolName {
+    ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+/// A host that was analysed, as the overview lists it. `bundle` is the file in its folder; one that lies elsewhere is told
+/// by its hash alone.
+pub(crate) fn indexed(name: String, folder: String, bundle: Option<String>, analyzed: &Analyzed) -> IndexedHost {
+    let sha256 = analyzed.bundles.first().and_then(|first| first.archive_sha256.clone()).unwrap_or_default();
+    let mut host = IndexedHost::new(name, folder, (bundle, sha256), &analyzed.report)
+        .with_volumes(analyzed.serials.iter().cloned(), analyzed.windows.clone());
+    host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256.clone());
+    host.action_log_hash = analyzed.bundles.first().and_then(|first| first.log_head.clone());
+    host
 }
 
 /// Writes the overview, and the manifest over it and over the manifests of the hosts. Gives the manifest's own hash.
@@ -159,15 +174,9 @@ fn host_of_several(job: &Job<'_>, opened: Opened, folder: String) -> Done {
                 "{folder}: interrupted: {why}; what was collected until then is sealed. Go on with: {command}"
             ));
         }
-        let report = analyzed.report;
-        let outcome = say::outcome_of(&report, Some(&collected));
-        let sha256 = analyzed.bundles.first().and_then(|bundle| bundle.archive_sha256.clone()).unwrap_or_default();
+        let outcome = say::outcome_of(&analyzed.report, Some(&collected));
         let file = collector::shown(collected.path.file_name().unwrap_or_default());
-        let mut host = IndexedHost::new(name.clone(), folder.clone(), (file, sha256), &report)
-            .with_volumes(analyzed.serials, analyzed.windows);
-        host.analysis_manifest_sha256 = Some(analyzed.manifest_sha256);
-        host.action_log_hash = Some(collected.action_log_hash);
-        (host, outcome)
+        (indexed(name.clone(), folder.clone(), Some(file), &analyzed), outcome)
     });
     done.unwrap_or_else(|error| {
         let why = in_words(&error);

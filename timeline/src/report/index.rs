@@ -111,8 +111,9 @@ pub struct Index {
 }
 
 impl IndexedHost {
-    /// A host with its report, `bundle` being the name and the SHA-256 of its bundle file.
-    pub fn new(name: String, folder: String, bundle: (String, String), report: &Report) -> Self {
+    /// A host with its report, `bundle` being the name of its bundle file, where that lies in its folder, and the
+    /// file's SHA-256.
+    pub fn new(name: String, folder: String, bundle: (Option<String>, String), report: &Report) -> Self {
         let guid = report.host.settings.iter().find(|one| one.name == "MachineGuid" && !one.value.is_empty());
         let guid = guid.map(|one| one.value.clone());
         IndexedHost {
@@ -120,7 +121,7 @@ impl IndexedHost {
             name,
             report: Some(format!("{folder}/report.html")),
             folder,
-            bundle: Some(bundle.0),
+            bundle: bundle.0,
             bundle_sha256: Some(bundle.1),
             action_log_hash: None,
             analysis_manifest_sha256: None,
@@ -288,7 +289,7 @@ mod tests {
     }
 
     fn host(name: &str, report: &Report) -> IndexedHost {
-        let bundle = (format!("{name}.zip"), "00".repeat(32));
+        let bundle = (Some(format!("{name}.zip")), "00".repeat(32));
         IndexedHost::new(name.to_owned(), name.to_owned(), bundle, report)
     }
 
