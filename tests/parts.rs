@@ -272,9 +272,16 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     let report = json(&case("first").join("report.json")).to_string();
     assert!(report.contains("interrupted") && !report.contains("\"parts\""));
 
-    // Twice the same, and one of another collection.
-    let twice = ends(1, &["analyze", text(&first), text(&first), "-o", text(&case("twice")), "--quiet"]);
-    assert!(twice.contains("part 1 is there twice"), "{twice}");
+    // Twice the same is once.
+    let copy = case("copy.zip");
+    std::fs::copy(&second, &copy).unwrap();
+    let given = [text(&first), text(&second), text(&first), text(&copy)];
+    let twice = ends(2, &[&["analyze"][..], &given[..], &["-o", text(&case("twice")), "--quiet"]].concat());
+    assert!(twice.contains(&format!("{} was given twice\n", collector::shown(&first))), "{twice}");
+    assert!(twice.contains("copy.zip is the same bundle"), "{twice}");
+    assert_eq!(json(&case("twice").join("analysis.json"))["parts"].as_array().unwrap().len(), 2);
+
+    // One of another collection.
     let other = case("fixture.zip");
     let refused = ends(1, &["analyze", text(&other), text(&second), "-o", text(&case("other")), "--quiet"]);
     assert!(refused.contains("goes on with another first part"), "{refused}");

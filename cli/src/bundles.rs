@@ -2,9 +2,11 @@
 //! in a folder of its own, and the overview tells of all.
 
 use crate::args::Common;
+use crate::collect::file_hash;
 use crate::run::{Done, indexed, overview};
 use crate::{Outcome, analyze, hosts, in_words, place, say, signals};
 use collector::{BundleReader, Spill};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use timeline::IndexedHost;
@@ -38,6 +40,8 @@ impl Request<'_> {
 
 /// Analyses the bundles.
 pub(crate) fn analyze(request: &Request<'_>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let bundles = once(request.bundles);
+    let request = &Request { bundles: &bundles, ..*request };
     let collections = match request.bundles {
         [_, _, ..] => collections(request.bundles, &Spill::beside(request.folder)),
         _ => Vec::new(),
@@ -79,6 +83,35 @@ fn one(request: &Request<'_>, collection: &Collection, folder: &str) -> anyhow::
     let analyzed = analyze::analyze(&request.of(&collection.bundles, &own))?;
     let outcome = say::outcome_of(&analyzed.report, None);
     Ok((indexed(collection.name.clone(), folder.to_owned(), None, &analyzed), outcome))
+}
+
+/// Each bundle once, by where it lies and by its bytes. One that was given twice is said.
+fn once(given: &[PathBuf]) -> Vec<PathBuf> {
+    let length = |path: &PathBuf| path.metadata().ok().filter(std::fs::Metadata::is_file).map(|facts| facts.len());
+    let mut of_length: BTreeMap<u64, usize> = BTreeMap::new();
+    given.iter().filter_map(length).for_each(|length| *of_length.entry(length).or_default() += 1);
+    // Only what is as long as another one can be the same.
+    let may_be_there_twice = |path: &&PathBuf| length(path).is_some_and(|length| of_length[&length] > 1);
+    let mut once: Vec<PathBuf> = Vec::new();
+    let (mut places, mut hashes) = (BTreeMap::new(), BTreeMap::new());
+    for path in given {
+        let place = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let mut before: Option<&PathBuf> = places.get(&place).copied();
+        if before.is_none() {
+            places.insert(place, path);
+            let hash = Some(path).filter(may_be_there_twice).and_then(|path| file_hash(path).ok());
+            before = hash.and_then(|hash| hashes.insert(hash, path));
+        }
+        match before {
+            Some(before) if before == path => crate::complain(&format!("{} was given twice", collector::shown(path))),
+            Some(before) => {
+                let (before, path) = (collector::shown(before), collector::shown(path));
+                crate::complain(&format!("{before} was given twice: {path} is the same bundle"));
+            }
+            None => once.push(path.clone()),
+        }
+    }
+    once
 }
 
 /// The collections that the bundles are of, in the order in which they are given.
