@@ -283,11 +283,16 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
 
     // One of another collection.
     let other = case("fixture.zip");
-    let refused = ends(1, &["analyze", text(&other), text(&second), "-o", text(&case("other")), "--quiet"]);
-    assert!(refused.contains("goes on with another first part"), "{refused}");
     let unpacked = unpack(&other, &case("unpacked"));
-    let refused = ends(1, &["analyze", text(&unpacked), text(&second), "-o", text(&case("other")), "--quiet"]);
-    assert!(refused.contains("goes on with another first part"), "{refused}");
+    for (out, other) in [("beside", &other), ("beside-unpacked", &unpacked)] {
+        let out = case(out);
+        ends(2, &["analyze", text(other), text(&second), "-o", text(&out), "--quiet"]);
+        let index = json(&out.join("index.json"));
+        let hosts = index["hosts"].as_array().unwrap();
+        assert!(hosts.len() == 2 && hosts.iter().all(|host| host["report"].is_string()), "{index}");
+        let said = |host: usize| hosts[host]["headline"].as_str().unwrap().contains(&phrase);
+        assert!(!said(0) && said(1), "{index}");
+    }
     // The right name, and another collection's content: its log has another end.
     let renamed = unpacked.with_file_name(BundleReader::open(&first).unwrap().bag());
     std::fs::rename(&unpacked, &renamed).unwrap();

@@ -46,8 +46,7 @@ pub(crate) fn analyze(request: &Request<'_>, out: &mut dyn Write) -> anyhow::Res
         [_, _, ..] => collections(request.bundles, &Spill::beside(request.folder)),
         _ => Vec::new(),
     };
-    // Parts without their first one may belong to what is given beside them; who reads them as one says why they do not.
-    if collections.len() < 2 || collections.iter().any(|collection| collection.first.is_none()) {
+    if collections.len() < 2 {
         let analyzed = analyze::analyze(&request.of(request.bundles, request.folder))?;
         return say::analyzed(&analyzed, None, request.folder, request.common, out);
     }
