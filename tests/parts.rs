@@ -272,6 +272,12 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     let report = json(&case("first").join("report.json")).to_string();
     assert!(report.contains("interrupted") && !report.contains("\"parts\""));
 
+    // A damaged part belongs to its collection, and nothing of that is analysed.
+    let (broken, out) = (unpack(&second, &case("broken")), case("with-broken"));
+    std::fs::write(broken.join("metadata/failures.jsonl"), "{\n").unwrap();
+    let refused = ends(1, &["analyze", text(&first), text(&broken), "-o", text(&out), "--quiet"]);
+    assert!(refused.contains("was changed after it was sealed") && !out.join("index.json").exists(), "{refused}");
+
     // Twice the same is once.
     let copy = case("copy.zip");
     std::fs::copy(&second, &copy).unwrap();

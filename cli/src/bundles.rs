@@ -5,7 +5,7 @@ use crate::args::Common;
 use crate::collect::file_hash;
 use crate::run::{Done, indexed, overview};
 use crate::{Outcome, analyze, hosts, in_words, place, say, signals};
-use collector::{BundleReader, Spill};
+use collector::{BundleReader, OpenBundle, Part, Silent, Spill};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -84,6 +84,12 @@ fn one(request: &Request<'_>, collection: &Collection, folder: &str) -> anyhow::
     Ok((indexed(collection.name.clone(), folder.to_owned(), None, &analyzed), outcome))
 }
 
+/// Which part a bundle that cannot be read says that it is, so that it is refused together with its collection.
+fn damaged_part(path: &Path) -> Option<Part> {
+    let structure = OpenBundle::open(path).ok()?.structure(signals::cancel(), &Silent).ok()?;
+    Some(structure.so_far().part.clone()).filter(|part| !part.of.is_empty())
+}
+
 /// Each bundle once, by where it lies and by its bytes. One that was given twice is said.
 fn once(given: &[PathBuf]) -> Vec<PathBuf> {
     let length = |path: &PathBuf| path.metadata().ok().filter(std::fs::Metadata::is_file).map(|facts| facts.len());
@@ -123,7 +129,10 @@ fn collections(bundles: &[PathBuf], spill: &Spill) -> Vec<Collection> {
             let first = (number == 1).then(|| reader.tag_manifest_sha256()).transpose()?;
             Ok((group, first, reader.host()["name"].as_str().map_or_else(stem, str::to_owned)))
         });
-        let (group, first, name) = read.unwrap_or_else(|_| (collector::shown(path), Some(String::new()), stem()));
+        let (group, first, name) = read.unwrap_or_else(|_| match damaged_part(path) {
+            Some(part) => (part.of, (part.number == 1).then(String::new), stem()),
+            None => (collector::shown(path), Some(String::new()), stem()),
+        });
         // Two first parts of one name are of two collections, unless one bundle was given twice.
         let is_same =
             |one: &Collection| one.group == group && (one.first == first || one.first.is_none() || first.is_none());
