@@ -424,5 +424,21 @@ fn c6_bundles_of_several_hosts_are_analysed_each_on_its_own() {
     assert!(hosts[0]["bundle"].is_null() && hosts[0]["bundle_sha256"].as_str().unwrap().len() == 64, "{index}");
     assert_ne!(hosts[0]["bundle_sha256"], hosts[1]["bundle_sha256"]);
     let broken_only = comtrail(&["analyze", text(&first), text(&broken), "-o", text(&case), "--quiet"]);
-    assert_eq!(broken_only.status.code(), Some(1), "an overview is never replaced: {}", error(&broken_only));
+    assert_eq!(broken_only.status.code(), Some(1), "an overview is not replaced unasked: {}", error(&broken_only));
+    assert!(error(&broken_only).contains("--force"), "{}", error(&broken_only));
+    let both = |case: &Path, how: &str| comtrail(&["analyze", text(&first), text(&second), "-o", text(case), how]);
+    let replaced = both(&case, "--force");
+    assert_eq!(replaced.status.code(), Some(0), "{}", error(&replaced));
+    assert_eq!(json(&case.join("index.json"))["hosts"].as_array().unwrap().len(), 2);
+    // The analysis of one host is in the way before anything is read.
+    let one = folder.path().join("one");
+    assert_eq!(comtrail(&["analyze", text(&first), "-o", text(&one), "--quiet"]).status.code(), Some(0));
+    let before = std::fs::read(one.join("manifest-sha256.txt")).unwrap();
+    for how in ["--quiet", "--force"] {
+        let refused = both(&one, how);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(error(&refused).contains("the analysis of one host"), "{}", error(&refused));
+        assert!(!one.join("WS-FIN-07").exists() && !one.join("index.json").exists());
+        assert_eq!(std::fs::read(one.join("manifest-sha256.txt")).unwrap(), before);
+    }
 }

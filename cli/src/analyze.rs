@@ -106,19 +106,24 @@ pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
         // Everything is made aside and gets its name when all is whole.
         let aside = place::temporary(request.folder)?;
         let analyzed = make(given, aside.path(), request.options, request.common)?;
-        publish(aside.path(), request.folder, request.replace)?;
+        publish(aside.path(), request.folder, place::hashed_files(), request.replace)?;
         Ok(analyzed)
     })
 }
 
 /// Gives the files of an analysis their names. The manifest comes last, so that without it an analysis is never taken for
 /// whole.
-fn publish(aside: &Path, folder: &Path, replace: bool) -> anyhow::Result<()> {
+pub(crate) fn publish(
+    aside: &Path,
+    folder: &Path,
+    names: impl IntoIterator<Item = &'static str>,
+    replace: bool,
+) -> anyhow::Result<()> {
     let manifest = folder.join(place::MANIFEST);
     if replace && manifest.symlink_metadata().is_ok() {
         std::fs::remove_file(&manifest).with_context(|| format!("cannot replace {}", collector::shown(&manifest)))?;
     }
-    for name in place::hashed_files().into_iter().chain([place::MANIFEST]) {
+    for name in names.into_iter().chain([place::MANIFEST]) {
         place::publish(&aside.join(name), &folder.join(name), replace)?;
     }
     Ok(())

@@ -50,6 +50,7 @@ pub(crate) fn analyze(request: &Request<'_>, out: &mut dyn Write) -> anyhow::Res
         let analyzed = analyze::analyze(&request.of(request.bundles, request.folder))?;
         return say::analyzed(&analyzed, None, request.folder, request.common, out);
     }
+    place::refuse_overview(request.folder, request.replace)?;
     let names: Vec<(&str, bool)> = collections.iter().map(|one| (one.name.as_str(), false)).collect();
     let folders = hosts::folders(&names);
     for folder in &folders {
@@ -57,7 +58,7 @@ pub(crate) fn analyze(request: &Request<'_>, out: &mut dyn Write) -> anyhow::Res
     }
     let source = format!("{} bundles", request.bundles.len());
     overview(
-        request.folder,
+        (request.folder, request.replace),
         &source,
         request.common,
         collections.into_iter().zip(folders),

@@ -126,6 +126,33 @@ pub(crate) fn refuse_analysis(folder: &Path, replace: bool) -> anyhow::Result<()
     Ok(())
 }
 
+/// Refuses a folder for the analyses of several hosts that holds the analysis of one, or that of several unless it is to
+/// be replaced.
+pub(crate) fn refuse_overview(folder: &Path, replace: bool) -> anyhow::Result<()> {
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    if let Some(there) = hashed_files().into_iter().map(|name| folder.join(name)).find(is_there) {
+        anyhow::bail!(
+            "{} is there already: the folder holds the analysis of one host, and these bundles are of several; choose \
+             another folder",
+            shown(&there)
+        );
+    }
+    let mut names = INDEX.into_iter().chain([MANIFEST]).map(|name| folder.join(name));
+    let Some(there) = names.find(is_there) else { return Ok(()) };
+    anyhow::ensure!(
+        replace,
+        "{} is there already; choose another folder, or replace these analyses with --force",
+        shown(&there)
+    );
+    let index = folder.join(INDEX[1]);
+    anyhow::ensure!(
+        index.symlink_metadata().is_ok_and(|facts| facts.is_file()) && head(&index).contains("\"comtrail-index/"),
+        "{} is there already and belongs to no analysis of this program; choose another folder",
+        shown(&there)
+    );
+    Ok(())
+}
+
 /// Refuses to write into an unpacked bundle, which is evidence.
 pub(crate) fn refuse_bag(folder: &Path) -> anyhow::Result<()> {
     let real = collector::real_path(folder).with_context(|| format!("cannot look into {}", shown(folder)))?;

@@ -86,15 +86,18 @@ fn several(job: &Job<'_>, hosts: Vec<Host>, out: &mut dyn Write) -> anyhow::Resu
     }
     let hosts = hosts.into_iter().map(|Host { opened, folder }| (opened, folder));
     let source = collector::shown(job.source);
-    overview(job.output, &source, job.common, hosts, out, |(opened, folder)| host_of_several(job, opened, folder))
+    overview((job.output, false), &source, job.common, hosts, out, |(opened, folder)| {
+        host_of_several(job, opened, folder)
+    })
 }
 
 /// A host of several, and how it was done.
 pub(crate) type Done = (IndexedHost, Outcome);
 
-/// Does each of the hosts, which have a folder each, and writes the overview of all.
+/// Does each of the hosts, which have a folder each, and writes the overview of all, in place of one that is there where
+/// that is wanted.
 pub(crate) fn overview<T>(
-    case: &Path,
+    (case, replace): (&Path, bool),
     source: &str,
     common: &Common,
     hosts: impl ExactSizeIterator<Item = (T, String)>,
@@ -103,7 +106,7 @@ pub(crate) fn overview<T>(
 ) -> anyhow::Result<Outcome> {
     for name in place::INDEX {
         let path = case.join(name);
-        let there = path.symlink_metadata().is_ok();
+        let there = !replace && path.symlink_metadata().is_ok();
         anyhow::ensure!(!there, "{} is there already; choose another folder", collector::shown(&path));
     }
     place::folder(case)?;
@@ -119,7 +122,7 @@ pub(crate) fn overview<T>(
         indexed.push(host);
     }
     let index = Index::new(tool(), source.to_owned(), indexed);
-    let manifest_sha256 = write_overview(case, &index)?;
+    let manifest_sha256 = write_overview(case, &index, replace)?;
     say::overview(&index, &manifest_sha256, case, common, out)?;
     Ok(worst)
 }
@@ -141,7 +144,7 @@ pub(crate) fn indexed(name: String, folder: String, bundle: Option<String>, anal
 }
 
 /// Writes the overview, and the manifest over it and over the manifests of the hosts. Gives the manifest's own hash.
-fn write_overview(case: &Path, index: &Index) -> anyhow::Result<String> {
+fn write_overview(case: &Path, index: &Index, replace: bool) -> anyhow::Result<String> {
     let files = [("index.html", index.to_html().into_bytes()), ("index.json", index.to_json()?)];
     let mut hashes: BTreeMap<String, String> = index
         .hosts
@@ -150,12 +153,14 @@ fn write_overview(case: &Path, index: &Index) -> anyhow::Result<String> {
             Some((format!("{}/{}", host.folder, place::MANIFEST), host.analysis_manifest_sha256.clone()?))
         })
         .collect();
+    let aside = place::temporary(case)?;
     for (name, bytes) in &files {
-        place::write(case, name, bytes)?;
+        place::write(aside.path(), name, bytes)?;
         hashes.insert((*name).to_owned(), place::hash_of(bytes));
     }
     let manifest: String = hashes.iter().map(|(name, sha256)| place::manifest_line(name, sha256)).collect();
-    place::write(case, place::MANIFEST, manifest.as_bytes())?;
+    place::write(aside.path(), place::MANIFEST, manifest.as_bytes())?;
+    analyze::publish(aside.path(), case, place::INDEX, replace)?;
     Ok(place::hash_of(manifest.as_bytes()))
 }
 
