@@ -239,6 +239,11 @@ fn outcome(report: &VerifyReport) -> Outcome {
     }
 }
 
+/// Whether a bundle is valid and says that it is complete, and holds no object.
+fn is_empty(report: &VerifyReport) -> bool {
+    report.is_valid() && report.status.as_deref() == Some("empty")
+}
+
 /// How it is with a bundle among the others that were given: a part needs those before it, and an interrupted one is made
 /// whole by the last.
 fn among_its_parts(report: &VerifyReport, all: &[(&Path, VerifyReport)]) -> (Outcome, Option<String>) {
@@ -257,7 +262,11 @@ fn among_its_parts(report: &VerifyReport, all: &[(&Path, VerifyReport)]) -> (Out
     if parts.get(&1).is_some_and(|first| !report.goes_on_with(first)) {
         return (Outcome::NotValid, Some("it goes on from another first part than the one that is given".to_owned()));
     }
-    let is_whole = missing.is_none() && parts.get(&last).is_some_and(|last| last.is_complete());
+    // Where nothing was left to be read, the last part holds no object; what there is lies in those before it.
+    let holds_rest = |last: &&VerifyReport| {
+        last.is_complete() || is_empty(last) && parts.values().any(|part| part.files > 0 && part.is_valid())
+    };
+    let is_whole = missing.is_none() && parts.get(&last).is_some_and(holds_rest);
     (if is_whole { Outcome::Complete } else { alone }, None)
 }
 
@@ -395,6 +404,13 @@ mod tests {
         assert_eq!(ends(&[third.clone(), first.clone(), second.clone()]), [Complete; 3]);
         assert_eq!(ends(&[first.clone(), third.clone()]), [WithProblems; 2]);
         assert_eq!(ends(&[second.clone(), third.clone()]), [WithProblems; 2]);
+        // Nothing was left for the last one; without an object in any, nothing is complete.
+        let (nothing, mut holds) = (part(2, "empty", Some("hash of 1")), first.clone());
+        assert_eq!(ends(&[first.clone(), nothing.clone()]), [WithProblems; 2]);
+        holds.files = 1;
+        assert_eq!(ends(&[holds.clone(), nothing.clone()]), [Complete; 2]);
+        assert_eq!(ends(&[nothing]), [WithProblems]);
+        assert_eq!(ends(&[holds, part(3, "empty", Some("hash of 1"))]), [WithProblems; 2]);
         let other = part(2, "complete", Some("another hash"));
         assert_eq!(ends(&[first.clone(), other]), [Complete, NotValid]);
         let mut elsewhere = second;
