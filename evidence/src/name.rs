@@ -178,9 +178,122 @@ pub fn into_shown(name: String) -> String {
     }
 }
 
+/// A character in upper case as NTFS compares names: one UTF-16 unit becomes one unit, by the table $UpCase. So `ß` is no
+/// `SS`, and characters outside of the first plane stay as they are.
+///
+/// Reference: $UpCase as `mkntfs` of ntfs-3g 2022.10.3 writes it, unit by unit. Older tables, as that of exFAT, have Σ for ς.
+pub fn upper(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_uppercase();
+    }
+    let code = u32::from(c);
+    let moved = |by: u32| char::from_u32(code + by).unwrap_or(c);
+    match code {
+        // The micro sign, the dotless i, the long s and the final sigma are no lower case of another letter's capital there.
+        0xB5 | 0x131 | 0x17F | 0x3C2 => c,
+        // Digraphs in title case, and variants of Greek and Latin letters, which only Unicode takes for the same letter.
+        0x1C5 | 0x1C8 | 0x1CB | 0x1F2 | 0x345 | 0x3D0 | 0x3D1 | 0x3D5 | 0x3D6 | 0x3F0 | 0x3F1 | 0x3F5 | 0x1E9B
+        | 0x1FBE => c,
+        // Letters whose capital came into Unicode after the table was made.
+        0x19B
+        | 0x23F
+        | 0x240
+        | 0x252
+        | 0x25C
+        | 0x261
+        | 0x264..=0x266
+        | 0x26A
+        | 0x26C
+        | 0x282
+        | 0x287
+        | 0x29D
+        | 0x29E
+        | 0x3F3
+        | 0x525..=0x52F
+        | 0x10D0..=0x10FF
+        | 0x13F8..=0x13FD
+        | 0x1C80..=0x1C8F
+        | 0x1D8E
+        | 0x2C5F
+        | 0x2CEC..=0x2CF3
+        | 0x2D27
+        | 0x2D2D
+        | 0xA661
+        | 0xA699..=0xA69B
+        | 0xA791..=0xABBF => c,
+        // With an iota below, of which Unicode's full mapping makes two letters.
+        0x1F80..=0x1F87 | 0x1F90..=0x1F97 | 0x1FA0..=0x1FA7 => moved(8),
+        0x1FB3 | 0x1FC3 | 0x1FF3 => moved(9),
+        0x1_0000.. => c,
+        _ => {
+            let mut mapped = c.to_uppercase();
+            mapped.next().filter(|one| mapped.next().is_none() && u32::from(*one) < 0x1_0000).unwrap_or(c)
+        }
+    }
+}
+
+/// A name or path in upper case by [`upper`], to compare it with others.
+pub fn folded(name: &str) -> String {
+    // Nearly every name is ASCII, and this runs for each of the millions of an archive.
+    if name.is_ascii() { name.to_ascii_uppercase() } else { name.chars().map(upper).collect() }
+}
+
+/// Whether two names or paths are one to NTFS.
+pub fn same(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || !(a.is_ascii() && b.is_ascii()) && a.chars().map(upper).eq(b.chars().map(upper))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The expected values are those of $UpCase as `mkntfs` writes it.
+    #[test]
+    fn names_are_compared_as_ntfs_does() {
+        let apart = [
+            ("Weiß", "Weiss"),
+            ("Weiß", "Weiẞ"),
+            ("irmak", "ırmak"),
+            ("fi", "ﬁ"),
+            ("sam", "ſam"),
+            ("Σ", "ς"),
+            ("σ", "ς"),
+            ("\u{b5}", "\u{3bc}"),
+            ("\u{b5}", "\u{39c}"),
+            ("ŉ", "ʼN"),
+            ("\u{1c6}", "\u{1c5}"),
+            ("β", "ϐ"),
+            ("ა", "Ა"),
+            ("ꭰ", "Ꭰ"),
+            ("\u{10428}", "\u{10400}"),
+            ("i", "İ"),
+            ("k", "\u{212a}"),
+            ("å", "\u{212b}"),
+            ("é", "e\u{301}"),
+        ];
+        for (a, b) in apart {
+            assert!(!same(a, b) && !same(b, a) && folded(a) != folded(b), "{a} {b}");
+        }
+        let one = [
+            ("Regasm.EXE", "REGASM.exe"),
+            ("größe", "GRÖßE"),
+            ("σ", "Σ"),
+            ("\u{3bc}", "\u{39c}"),
+            ("ÿ", "Ÿ"),
+            ("жук", "ЖУК"),
+            ("\u{1c6}", "\u{1c4}"),
+            ("ᾳ", "ᾼ"),
+            ("ᾀ", "ᾈ"),
+            ("ａ", "Ａ"),
+            ("ⓐ", "Ⓐ"),
+            ("i", "I"),
+        ];
+        for (a, b) in one {
+            assert!(same(a, b) && same(b, a) && folded(a) == folded(b), "{a} {b}");
+        }
+        assert_eq!(folded("Ab\u{10ff81}ß\u{1f600}ä"), "AB\u{10ff81}ß\u{1f600}Ä");
+        assert!(!same("a", "ab") && !same("ä", "äb") && !same("a", "ä"));
+    }
 
     #[test]
     fn any_bytes_come_back_and_stay_apart() {

@@ -197,19 +197,7 @@ pub(crate) fn split_stream(path: &str) -> (&str, Option<&str>) {
     (&path[..colon], (!stream.is_empty()).then_some(stream))
 }
 
-/// One character in upper case as NTFS does it: one unit stays one unit.
-fn upper(character: char) -> char {
-    let mut mapped = character.to_uppercase();
-    match (mapped.next(), mapped.next()) {
-        (Some(one), None) => one,
-        _ => character,
-    }
-}
-
-/// Upper case by [`upper`].
-pub(crate) fn fold(text: &str) -> String {
-    text.chars().map(upper).collect()
-}
+pub(crate) use evidence::name::folded as fold;
 
 /// A path to compare with others: which volume, as far as its spelling tells, and the rest in upper case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

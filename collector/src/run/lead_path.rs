@@ -1,6 +1,7 @@
 //! From a path in a record to a file on one of the volumes.
 
 use crate::source::{Volume, VolumeKind};
+use evidence::name;
 
 /// A file that a record names and that should be collected with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,7 +131,7 @@ pub(crate) fn siblings(path: &str) -> Vec<String> {
         format!("{folder}\\{stem}.pdb"),
     ];
     siblings.dedup();
-    siblings.retain(|sibling| !sibling.eq_ignore_ascii_case(path));
+    siblings.retain(|sibling| !name::same(sibling, path));
     siblings
 }
 

@@ -235,7 +235,7 @@ pub(crate) fn of_objects(
         for (named, failed) in named {
             problems.extend(failed);
             for lead in named {
-                let entry = all.entry(lead.path.to_uppercase()).or_insert_with(|| NamedPath {
+                let entry = all.entry(name::folded(&lead.path)).or_insert_with(|| NamedPath {
                     path: lead.path,
                     named_by: BTreeSet::new(),
                     wanted_by: BTreeSet::new(),
@@ -433,9 +433,9 @@ fn damaged_folder(run: &mut Run<'_>, volume: usize, path: &str) -> Option<String
         }
         run.note([problem]);
     }
-    let path = path.to_uppercase();
+    let path = name::folded(path);
     let is_above = |folder: &str| {
-        let folder = folder.trim_end_matches('\\').to_uppercase();
+        let folder = name::folded(folder.trim_end_matches('\\'));
         path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('\\'))
     };
     let of_volume = run.damaged_folders.iter().filter(|((of, folder), _)| *of == volume && is_above(folder));
@@ -545,7 +545,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
 
 /// Whether a record's path is not simply the file's own, with its volume said in another way.
 fn is_another_name(named: &str, original: &str, volume: &Volume) -> bool {
-    let from_root = |path: &str| lead_path::places(path, &[volume]).map(|places| places.path.to_uppercase()).ok();
+    let from_root = |path: &str| lead_path::places(path, &[volume]).map(|places| name::folded(&places.path)).ok();
     let own = original.split_once('}').filter(|_| original.starts_with('{')).map_or(original, |(_, path)| path);
     // A name on another drive, from which a junction leads here, is none of this volume.
     from_root(own).is_some_and(|own| from_root(named).is_none_or(|named| named != own))

@@ -1,7 +1,7 @@
 //! Path patterns of declared locations: `*` and `?` within a component, `**` over components, a stream after `:`.
 
 use crate::source::{Found, Tree};
-use evidence::{Problem, ProblemKind, Stage};
+use evidence::{Problem, ProblemKind, Stage, name};
 
 /// A pattern below some folder of a volume.
 pub(crate) struct Pattern<'a> {
@@ -24,8 +24,8 @@ fn has_wildcard(component: &str) -> bool {
 
 /// Whether a name matches a component, without regard to case.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.to_uppercase().chars().collect();
-    let name: Vec<char> = name.to_uppercase().chars().collect();
+    let pattern: Vec<char> = pattern.chars().map(name::upper).collect();
+    let name: Vec<char> = name.chars().map(name::upper).collect();
     let (mut p, mut n) = (0, 0);
     // Where to go on when a star has to take one more character. One such place is enough: a later star makes
     // the earlier ones irrelevant, so the time stays bounded by the product of the lengths.

@@ -11,7 +11,7 @@ use crate::run::Limits;
 use crate::source::tree::install::installations;
 use crate::source::{Content, Found, LOOSE, OpenedVolume, Source, Tree, Volume, VolumeKind, live};
 use crate::spill::Spill;
-use evidence::{Artifact, Bytes, FileTimes, Format, Method, Problem};
+use evidence::{Artifact, Bytes, FileTimes, Format, Method, Problem, name};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -51,7 +51,7 @@ impl Undescribed {
         let format = Format::of(head, name);
         let head = head[..head.len().min(HEAD)].to_vec();
         let files = self.files.entry(volume.to_owned()).or_default();
-        files.insert(path.to_uppercase(), File { path: path.to_owned(), size, head, format });
+        files.insert(name::folded(path), File { path: path.to_owned(), size, head, format });
     }
 
     /// Says for each what it is wanted for: the exact path, and what is to be added to the object. `host` is what is known of
@@ -202,7 +202,7 @@ impl File {
 impl Names {
     /// The folder of this path, as its first file spells it.
     fn folder(&self, path: &str) -> Option<Found> {
-        let inside = format!("{}\\", path.trim_end_matches('\\').to_uppercase());
+        let inside = format!("{}\\", name::folded(path.trim_end_matches('\\')));
         let (name, file) = self.files.range(inside.clone()..).next()?;
         let depth = inside.matches('\\').count();
         let spelled: Vec<&str> = file.path.split('\\').take(depth).collect();
@@ -212,12 +212,12 @@ impl Names {
 
 impl Tree for Names {
     fn lookup(&self, path: &str) -> Result<Option<Found>, Problem> {
-        let file = self.files.get(&path.to_uppercase()).map(File::found);
+        let file = self.files.get(&name::folded(path)).map(File::found);
         Ok(file.or_else(|| self.folder(path)))
     }
 
     fn each(&self, folder: &Found, take: &mut dyn FnMut(Found)) -> Result<(), Problem> {
-        let inside = format!("{}\\", folder.path.trim_end_matches('\\').to_uppercase());
+        let inside = format!("{}\\", name::folded(folder.path.trim_end_matches('\\')));
         let mut from = inside.clone();
         while let Some((name, file)) = self.files.range(from.clone()..).next() {
             let Some(rest) = name.strip_prefix(&inside) else { break };
@@ -251,7 +251,7 @@ impl Tree for Names {
     }
 
     fn open(&self, found: &Found) -> Result<Box<dyn Content>, Problem> {
-        let head = self.files.get(&found.full_path().to_uppercase()).map(|file| file.head.clone());
+        let head = self.files.get(&name::folded(&found.full_path())).map(|file| file.head.clone());
         Ok(Box::new(Head(head.unwrap_or_default())))
     }
 

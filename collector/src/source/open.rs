@@ -722,7 +722,7 @@ impl Store for OnVolume {
         let found = self.0.lookup(&format!("{folder}\\{name}")).map_err(|problem| io::Error::other(problem.what))?;
         let child = found.map(|found| self.child(found.full_path(), &found));
         // A volume finds its short names too, which are no names of the listing.
-        Ok(child.into_iter().filter(|child| child.name.to_uppercase() == name.to_uppercase()).collect())
+        Ok(child.into_iter().filter(|child| name::same(&child.name, name)).collect())
     }
 
     fn link(&self, child: &str) -> Option<String> {

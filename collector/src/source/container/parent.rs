@@ -4,7 +4,7 @@
 use super::blocks::{Blocks, Layout};
 use super::{Candidate, Disk, Integrity, Opened, Refusal};
 use crate::source::tree::{Child, Store};
-use evidence::{Bytes, Problem};
+use evidence::{Bytes, Problem, name};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
@@ -67,13 +67,13 @@ const OPEN: usize = 128;
 impl<'a, 'b> Beside<'a, 'b> {
     pub(super) fn of(of: &'a Candidate<'b>) -> io::Result<Self> {
         let files: HashMap<String, Child> = files(of)?.into_iter().map(|file| (file.name.clone(), file)).collect();
-        let upper = files.keys().map(|name| (name.to_uppercase(), name.clone())).collect();
+        let upper = files.keys().map(|name| (name::folded(name), name.clone())).collect();
         Ok(Beside { of, files, upper, handles: Handles::of(of) })
     }
 
     pub(super) fn named(&self, name: &str) -> io::Result<Option<Neighbour>> {
         let name = file_name(name);
-        let other = || self.upper.get(&name.to_uppercase()).and_then(|name| self.files.get(name));
+        let other = || self.upper.get(&name::folded(name)).and_then(|name| self.files.get(name));
         let Some(child) = self.files.get(name).or_else(other) else { return Ok(None) };
         let path = self.of.store.local_path(&child.key);
         let bytes = self.handles.open(child)?;

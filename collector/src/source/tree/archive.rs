@@ -241,7 +241,7 @@ fn prefix_hashes<'a>(hashes: &RandomState, path: impl Iterator<Item = &'a str>) 
 /// The hash of a name: half of it without regard to case, so that one name is found among millions.
 fn name_hash(hashes: &RandomState, name: &str) -> u64 {
     let hash = |name: &str| prefix_hashes(hashes, std::iter::once(name))[1];
-    let (folded, exact) = (hash(&name.to_uppercase()), hash(name));
+    let (folded, exact) = (hash(&name::folded(name)), hash(name));
     folded << 32 | exact & 0xFFFF_FFFF
 }
 
@@ -574,10 +574,9 @@ impl Store for Archive {
 
     fn named(&self, folder: &str, name: &str) -> io::Result<Vec<Child>> {
         let Some(folder) = self.folder(folder)? else { return Ok(Vec::new()) };
-        let upper = name.to_uppercase();
         let mut named = Vec::new();
         let mut take = |child: Child| {
-            if child.name.to_uppercase() == upper {
+            if name::same(&child.name, name) {
                 named.push(child);
             }
             Ok(())

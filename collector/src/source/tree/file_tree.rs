@@ -74,9 +74,9 @@ impl Listed {
 
     /// Whether several of the entries in memory have one name, or one is known to have that of another.
     fn has_twins(&self) -> bool {
-        let upper = |entry: &Entry| entry.child.name.to_uppercase();
         let kept = self.kept();
-        kept.iter().any(|entry| entry.is_replaced) || kept.windows(2).any(|two| upper(&two[0]) == upper(&two[1]))
+        kept.iter().any(|entry| entry.is_replaced)
+            || kept.windows(2).any(|two| name::same(&two[0].child.name, &two[1].child.name))
     }
 }
 
@@ -143,10 +143,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The children whose names are equal without regard to case, as good as that gets without the volume's own upcase
 /// table; the one that is spelled the same comes first.
 fn of_name<'a>(entries: &'a [Entry], name: &str) -> Vec<&'a Entry> {
-    let upper = name.to_uppercase();
-    let start = entries.partition_point(|entry| entry.child.name.to_uppercase() < upper);
+    let upper = name::folded(name);
+    let start = entries.partition_point(|entry| name::folded(&entry.child.name) < upper);
     let mut same: Vec<&Entry> =
-        entries[start..].iter().take_while(|entry| entry.child.name.to_uppercase() == upper).collect();
+        entries[start..].iter().take_while(|entry| name::same(&entry.child.name, name)).collect();
     same.sort_by_key(|entry| entry.child.name != name);
     same
 }
@@ -234,17 +234,17 @@ impl FileTree {
     }
 
     /// The child of this name, or the stream of this name where the store keeps it as a file `name:stream`.
-    fn child(&self, folder: &str, name: &str) -> Result<Option<Entry>, Problem> {
+    fn child(&self, folder: &str, name: &str) -> Result<Option<copies::Copy>, Problem> {
         let mut copies = self.shared.of_name(folder, name).map_err(|problem| of_folder(problem, folder))?;
         if copies.len() < 2 || copies[0].1.child.is_folder {
-            return Ok(copies.into_iter().next().map(|(_, copy)| copy));
+            return Ok(copies.into_iter().next());
         }
         copies.retain(|(_, copy)| !copy.child.is_folder);
         if copies.len() < 2 {
-            return Ok(copies.into_iter().next().map(|(_, copy)| copy));
+            return Ok(copies.into_iter().next());
         }
         let choice = self.shared.choose(folder, &copies, || self.spelled_folder(folder))?;
-        Ok(copies.into_iter().find(|(_, copy)| copy.child.key == choice.key).map(|(_, copy)| copy))
+        Ok(copies.into_iter().find(|(_, copy)| copy.child.key == choice.key))
     }
 
     fn found(&self, folder: &str, entry: &Entry) -> Found {
@@ -288,30 +288,43 @@ impl FileTree {
         }
         let mut spelled = String::new();
         for component in folder.split('\\').filter(|component| !component.is_empty()) {
-            let name = self.child(&spelled, component)?.map_or_else(|| component.to_owned(), |entry| entry.child.name);
+            let name =
+                self.child(&spelled, component)?.map_or_else(|| component.to_owned(), |(_, entry)| entry.child.name);
             spelled = format!("{spelled}\\{name}");
         }
         Ok(spelled)
     }
 
+    /// The same, for the folder that this entry lies in where several folders are one to the volume.
+    fn own_folder(&self, folder: &str, root: usize, entry: &Entry) -> Result<String, Problem> {
+        match self.shared.spelled(folder)? {
+            Some(_) => self.spelled_folder(folder),
+            None => Ok(self.shared.own_folder(&self.spelled_folder(folder)?, root, entry)),
+        }
+    }
+
     fn find(&self, path: &str) -> Result<Option<Placed>, Problem> {
         let (folder, name) = path.rsplit_once('\\').unwrap_or(("", path));
-        if let Some(entry) = self.child(folder, name)? {
-            return Ok(Some((self.spelled_folder(folder)?, entry)));
+        if let Some((root, entry)) = self.child(folder, name)? {
+            return Ok(Some((self.own_folder(folder, root, &entry)?, entry)));
         }
         let Some((file, stream)) = name.split_once(':') else { return Ok(None) };
-        if let Some(owner) = self.child(folder, file)?
+        if let Some((root, owner)) = self.child(folder, file)?
             && let Some(mut child) = self.shared.store.stream(&owner.child.key, stream)
         {
             child.name = format!("{}:{stream}", owner.child.name);
-            return Ok(Some((self.spelled_folder(folder)?, Entry { child, index: None, is_replaced: false })));
+            return Ok(Some((
+                self.own_folder(folder, root, &owner)?,
+                Entry { child, index: None, is_replaced: false },
+            )));
         }
         // Some programs keep the stream of the change journal under the name of the stream alone.
         if file.eq_ignore_ascii_case("$UsnJrnl")
-            && let Some(mut entry) = self.child(folder, stream)?
+            && let Some((root, mut entry)) = self.child(folder, stream)?
         {
+            let folder = self.own_folder(folder, root, &entry)?;
             entry.child.name = format!("$UsnJrnl:{stream}");
-            return Ok(Some((self.spelled_folder(folder)?, entry)));
+            return Ok(Some((folder, entry)));
         }
         Ok(None)
     }
@@ -347,7 +360,10 @@ impl FileTree {
         entry: &Entry,
     ) -> Result<Option<Found>, Problem> {
         let name = &entry.child.name;
-        let child = || Ok(self.child(folder, name)?.map(|entry| self.listed(folder, &entry)));
+        let child = || match self.child(folder, name)? {
+            Some((root, entry)) => Ok(Some(self.listed(&self.shared.own_folder(folder, root, &entry), &entry))),
+            None => Ok(None),
+        };
         if let [(_, _, listing)] = listings
             && listing.is_unkept(entry)
         {
@@ -367,7 +383,12 @@ impl FileTree {
             first = first.or_else(|| least.map(|(_, _, child)| (key.clone(), child)));
         }
         if count <= 1 && !entry.is_replaced {
-            return Ok(Some(self.listed(folder, entry)));
+            let root = listings.iter().find(|(_, key, _)| key == own).map_or(0, |(root, ..)| *root);
+            let folder = match listings {
+                [_] => folder.to_owned(),
+                _ => self.shared.own_folder(folder, root, entry),
+            };
+            return Ok(Some(self.listed(&folder, entry)));
         }
         let is_own = first.is_none_or(|(key, child)| (key.as_str(), &child) == (own, &entry.child.key));
         if is_own { child() } else { Ok(None) }
@@ -437,14 +458,14 @@ impl Tree for FileTree {
 
     fn streams(&self, file: &Found) -> Result<Vec<Found>, Problem> {
         let (folder, name) = file.path.rsplit_once('\\').unwrap_or(("", &file.path));
-        let prefix = format!("{}:", name.to_uppercase());
+        let prefix = format!("{}:", name::folded(name));
         let mut streams = Vec::new();
         if let Folders::Here(keys) = self.shared.folders(folder)? {
             for (root, key) in keys {
                 let listing = self.shared.listing(root, &key).map_err(|problem| of_folder(problem, folder))?;
                 for entry in listing.kept() {
                     let child = &entry.child;
-                    if child.name.contains(':') && child.name.to_uppercase().starts_with(&prefix) && !child.is_folder {
+                    if child.name.contains(':') && name::folded(&child.name).starts_with(&prefix) && !child.is_folder {
                         streams.push(self.found(folder, entry));
                     }
                 }

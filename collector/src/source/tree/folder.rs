@@ -143,8 +143,7 @@ impl Store for Folder {
             // A file of exactly this name comes before those that are spelled otherwise.
             Ok(metadata) if metadata.is_file() => Ok(vec![child(name.to_owned(), key, &metadata)]),
             _ => {
-                let upper = name.to_uppercase();
-                let mut named = self.children_where(folder, &|name| name.to_uppercase() == upper)?;
+                let mut named = self.children_where(folder, &|own| name::same(own, name))?;
                 named.sort_by(|a, b| a.name.cmp(&b.name));
                 Ok(named)
             }

@@ -68,7 +68,7 @@ fn marks(tree: &dyn Tree, windows: &str) -> Vec<Found> {
         .filter(is_file)
         .collect();
     for (path, ending) in FOLDERS {
-        let is_mark = |found: &Found| is_file(found) && found.path.to_uppercase().ends_with(ending);
+        let is_mark = |found: &Found| is_file(found) && name::folded(&found.path).ends_with(ending);
         marks.extend(children(tree, &format!("{windows}\\{path}"), TRIED, &is_mark));
     }
     let beside = windows.rsplit_once('\\').map_or("", |(beside, _)| beside);
@@ -114,14 +114,14 @@ pub(crate) fn installations(tree: &dyn Tree) -> Vec<Installation> {
     let mut names: Vec<String> =
         children(tree, "", MAX_FOLDERS, &is_folder).into_iter().map(|child| last(&child.path).to_owned()).collect();
     // Folders of names that differ in case only are one folder.
-    names.sort_by_cached_key(|name| (name.to_uppercase(), name.clone()));
-    names.dedup_by(|a, b| a.to_uppercase() == b.to_uppercase());
+    names.sort_by_cached_key(|name| (name::folded(name), name.clone()));
+    names.dedup_by(|a, b| name::same(a, b));
     if names.is_empty() {
         names = ["Windows", "WINNT", "Windows.old"].map(str::to_owned).into();
     }
     let mut found: Vec<Installation> = Vec::new();
     for name in names {
-        let upper = name.to_uppercase();
+        let upper = name::folded(&name);
         if upper.starts_with("WINDOWS.OLD") {
             for inner in ["Windows", "WINNT"] {
                 let Some(inner) = folder(tree, &format!("\\{name}\\{inner}")) else { continue };

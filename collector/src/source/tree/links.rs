@@ -93,7 +93,7 @@ pub(super) fn letter(place: &str) -> Option<char> {
 
 /// Whether one of two folders is the other or lies in it.
 pub(super) fn is_around(one: &[String], other: &[String]) -> bool {
-    one.iter().zip(other).all(|(one, other)| one.to_uppercase() == other.to_uppercase())
+    one.iter().zip(other).all(|(one, other)| name::same(one, other))
 }
 
 /// That the link at this path is not followed.

@@ -21,7 +21,7 @@ pub(crate) use loose::LooseFiles;
 pub(crate) use survey::{Unknown, survey};
 
 use crate::source::{Tree, VolumeKind};
-use evidence::{Bytes, Macb, Method};
+use evidence::{Bytes, Macb, Method, name};
 use file_tree::{FileTree, Root};
 use std::io;
 use std::path::PathBuf;
@@ -66,10 +66,9 @@ pub(crate) trait Store: Send + Sync {
 
     /// The children of a folder that have this name, without regard to case.
     fn named(&self, folder: &str, name: &str) -> io::Result<Vec<Child>> {
-        let upper = name.to_uppercase();
         let mut named = Vec::new();
         self.each(folder, &mut |child| {
-            if child.name.to_uppercase() == upper {
+            if name::same(&child.name, name) {
                 named.push(child);
             }
             Ok(())

@@ -149,7 +149,7 @@ pub(super) fn is_of_windows(name: &str) -> bool {
         "RECYCLER",
         "SYSTEM VOLUME INFORMATION",
     ];
-    let upper = name.to_uppercase();
+    let upper = name::folded(name);
     OWN.iter().any(|own| upper.starts_with(own))
 }
 
@@ -223,7 +223,7 @@ const OF_FILE_SYSTEM: [&str; 4] = ["$MFT", "$Extend", "$LogFile", "$UsnJrnl"];
 fn is_telling(child: &Child) -> bool {
     let name = percent_decoded(&child.name);
     let own = |own: &&str| child.name.eq_ignore_ascii_case(own) || name.eq_ignore_ascii_case(own);
-    let upper = name.to_uppercase();
+    let upper = name::folded(&name);
     child.is_folder && TREES.iter().chain(&BELOW).any(|wanted| upper.starts_with(wanted))
         || OF_VOLUME.iter().chain(&OF_FILE_SYSTEM).any(own)
 }
@@ -339,7 +339,7 @@ impl Survey {
     fn drive(&self, store: &Arc<dyn Store>, visit: &Visit, children: &[Child]) -> Option<Drive> {
         let has = |names: &[&str]| {
             children.iter().any(|child| {
-                let name = percent_decoded(&child.name).to_uppercase();
+                let name = name::folded(&percent_decoded(&child.name));
                 child.is_folder && names.iter().any(|wanted| name.starts_with(wanted))
             })
         };
@@ -350,7 +350,7 @@ impl Survey {
             let tree = FileTree::new(store.clone(), vec![root.clone()], above);
             !installations(&tree).is_empty() || install::has_profiles(&tree)
         };
-        let above: Option<&'static [&'static str]> = match visit.name.to_uppercase().as_str() {
+        let above: Option<&'static [&'static str]> = match name::folded(&visit.name).as_str() {
             "WINDOWS.OLD" if test(&["Windows.old"]) => Some(&["Windows.old"]),
             _ if has(&TREES) && test(&[]) => Some(&[]),
             "WINNT" if test(&["WINNT"]) => Some(&["WINNT"]),

@@ -81,13 +81,13 @@ impl NtfsTree {
             volume.problem(
                 ProblemKind::ReadFailed,
                 r"\$UpCase",
-                "the volume's table of upper-case letters is damaged; Unicode's was used",
+                "the volume's table of upper-case letters is damaged; the usual one was used",
                 "names that differ only in rare letters may be taken for each other",
             );
         }
         let mut tree = NtfsTree {
             library: guarded(|| Library::open(&volume)).flatten(),
-            upcase: table.unwrap_or_else(Upcase::unicode),
+            upcase: table.unwrap_or_else(Upcase::of_windows),
             volume,
             deleted: OnceLock::new(),
             folders: Mutex::default(),

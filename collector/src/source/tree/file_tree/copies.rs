@@ -5,6 +5,7 @@ use super::readable::{Readable, State, readable};
 use super::{COMPARED, Entry, FileTree, Folders, Listed, Shared, lock, read_problem, virtual_folder};
 use crate::source::tree::archive::{numbered, unnumbered};
 use crate::source::tree::layout::is_raw_accessor;
+use crate::source::tree::links;
 use crate::source::{Content, Found, Tree};
 use evidence::{FileTimes, Problem, ProblemKind, Stage, name};
 use std::cmp::Reverse;
@@ -20,7 +21,7 @@ pub(super) type Copy = (usize, Entry);
 
 /// Which copy of a file is used, and which others differ from it.
 pub(super) struct Choice {
-    /// The folder of the volume, as the volume spells it.
+    /// The folder of the copy that is used, as that one's root spells it.
     folder: String,
     /// The root of the copy that is used, and how the store finds it.
     pub(super) root: usize,
@@ -31,7 +32,9 @@ pub(super) struct Choice {
 /// A copy that is not used.
 struct Other {
     root: usize,
-    /// Its name among the other copies of its root.
+    /// Its folder, as its own root spells it.
+    folder: String,
+    /// Its name among the other copies of its folder.
     name: String,
     entry: Entry,
     /// Whether it can be read as what it should be, all of it.
@@ -47,6 +50,8 @@ impl Choice {
 /// What is known of a copy that may be used.
 struct Rated<'a> {
     copy: &'a Copy,
+    /// Its folder, as its own root spells it.
+    folder: String,
     readable: Readable,
     /// Whether it lies beside the hive whose log it is.
     is_beside: bool,
@@ -91,13 +96,14 @@ impl Shared {
         spelled: impl FnOnce() -> Result<String, Problem>,
     ) -> Result<Arc<Choice>, Problem> {
         let path = format!("{folder}\\{}", copies[0].1.child.name);
-        let upper = path.to_uppercase();
+        let upper = name::folded(&path);
         if let Some(known) = lock(&self.choices).get(&upper) {
             return Ok(known.clone());
         }
         let left_out = copies.len().saturating_sub(MOST_COPIES);
         let copies = &copies[..copies.len() - left_out];
-        let rated = self.rated(&upper, copies);
+        let spelled = spelled()?;
+        let rated = self.rated(&upper, copies, &spelled);
         let used = &rated[0];
         let mut others = Vec::new();
         for copy in copies.iter().filter(|copy| copy.1.child.key != used.copy.1.child.key) {
@@ -108,6 +114,7 @@ impl Shared {
             }
         }
         if !others.is_empty() {
+            let path = format!("{}\\{}", used.folder, used.copy.1.child.name);
             lock(&self.problems).push(self.differing(&path, &rated, &others));
         }
         if left_out > 0 {
@@ -119,14 +126,20 @@ impl Shared {
                 "these are neither compared nor collected",
             ));
         }
-        let mut choice =
-            Choice { folder: spelled()?, root: used.copy.0, key: used.copy.1.child.key.clone(), others: Vec::new() };
+        let mut choice = Choice {
+            folder: used.folder.clone(),
+            root: used.copy.0,
+            key: used.copy.1.child.key.clone(),
+            others: Vec::new(),
+        };
         for ((root, entry), _) in others {
-            let same = choice.of(*root).filter(|other| other.entry.child.name == entry.child.name).count();
-            let name = numbered(&entry.child.name, u16::try_from(same).unwrap_or(u16::MAX));
             let own = rated.iter().find(|rated| rated.copy.1.child.key == entry.child.key);
+            let folder = own.map_or_else(|| spelled.clone(), |rated| rated.folder.clone());
+            let is_same = |other: &&Other| other.folder == folder && other.entry.child.name == entry.child.name;
+            let same = choice.of(*root).filter(is_same).count();
+            let name = numbered(&entry.child.name, u16::try_from(same).unwrap_or(u16::MAX));
             let is_whole = own.is_some_and(|rated| rated.readable.state == State::Whole);
-            choice.others.push(Other { root: *root, name, entry: entry.clone(), is_whole });
+            choice.others.push(Other { root: *root, folder, name, entry: entry.clone(), is_whole });
         }
         let choice = Arc::new(choice);
         lock(&self.choices).insert(upper, choice.clone());
@@ -135,24 +148,61 @@ impl Shared {
 
     /// The copies, the one that is used first: the most readable, then one that belongs to the hive that is used, then the
     /// longest, then one that was read below the file system.
-    fn rated<'a>(&self, upper: &str, copies: &'a [Copy]) -> Vec<Rated<'a>> {
+    fn rated<'a>(&self, upper: &str, copies: &'a [Copy], spelled: &str) -> Vec<Rated<'a>> {
         let hive = [".LOG1", ".LOG2", ".LOG"].iter().find_map(|ending| upper.strip_suffix(ending));
-        let hive = hive.and_then(|hive| lock(&self.choices).get(hive).map(|choice| choice.root));
+        let hive = hive.and_then(|hive| lock(&self.choices).get(hive).cloned());
         // Bytes that are all the same need not be understood.
         let all_equal = copies[1..].iter().all(|copy| self.equal(&copies[0].1, &copy.1).unwrap_or(false));
-        let rate = |copy: &'a Copy| Rated {
-            copy,
-            readable: if all_equal { Readable::default() } else { self.readable(&copy.1) },
-            is_beside: hive == Some(copy.0),
+        let rate = |copy: &'a Copy| {
+            let folder = self.own_folder(spelled, copy.0, &copy.1);
+            Rated {
+                copy,
+                readable: if all_equal { Readable::default() } else { self.readable(&copy.1) },
+                is_beside: hive.as_ref().is_some_and(|hive| (hive.root, &hive.folder) == (copy.0, &folder)),
+                folder,
+            }
         };
         let mut rated: Vec<Rated<'a>> = copies.iter().map(rate).collect();
         // Of equal ones the first by root and name, whichever was asked for.
-        rated.sort_by_cached_key(|Rated { copy: (root, entry), readable, is_beside }| {
+        rated.sort_by_cached_key(|Rated { copy: (root, entry), folder, readable, is_beside }| {
             let is_raw = is_raw_accessor(&self.roots[*root].place);
             let worth = (readable.state, *is_beside, readable.intact, entry.size(), is_raw, !entry.is_replaced);
-            (Reverse(worth), *root, entry.child.name.clone())
+            (Reverse(worth), *root, folder.clone(), entry.child.name.clone())
         });
         rated
+    }
+
+    /// The folders of one root that this folder of the volume is, with their paths as the root spells them; none behind a
+    /// link. Those whose names differ in case only are one folder to the volume, yet each has its own files.
+    pub(super) fn own_folders(&self, folder: &str, root: usize) -> Result<Vec<(String, String)>, Problem> {
+        let components = links::components(folder);
+        let Some((above, below)) = components.split_at_checked(self.above.len()) else { return Ok(Vec::new()) };
+        let mut folders = vec![(self.roots[root].key.clone(), links::path_of(above))];
+        for component in below {
+            let mut next = Vec::new();
+            for (key, spelled) in folders {
+                let named = self.named(&key, &*self.listing(root, &key)?, component)?;
+                let inner = named.into_iter().map(|entry| entry.child).filter(|child| child.is_folder);
+                next.extend(inner.map(|child| (child.key, format!("{spelled}\\{}", child.name))));
+            }
+            folders = next;
+        }
+        Ok(folders)
+    }
+
+    /// The folder of a copy as its own root spells it; `spelled` where that cannot be told.
+    pub(super) fn own_folder(&self, spelled: &str, root: usize, entry: &Entry) -> String {
+        let folders = self.own_folders(spelled, root).unwrap_or_default();
+        let holds = |key: &str| {
+            let listing = self.listing(root, key).ok()?;
+            let named = self.named(key, &listing, &entry.child.name).ok()?;
+            named.iter().any(|own| own.child.key == entry.child.key).then_some(())
+        };
+        let own = match &folders[..] {
+            [only] => Some(only),
+            several => several.iter().find(|(key, _)| holds(key).is_some()),
+        };
+        own.map_or_else(|| spelled.to_owned(), |(_, folder)| folder.clone())
     }
 
     fn readable(&self, entry: &Entry) -> Readable {
@@ -167,16 +217,21 @@ impl Shared {
     /// That copies of a file differ, and why which is used.
     fn differing(&self, path: &str, rated: &[Rated<'_>], others: &[(&Copy, String)]) -> Problem {
         let used = &rated[0];
-        let place = |(root, entry): &Copy| {
+        let place = |copy: &Copy| {
+            let (root, entry) = copy;
             let place = match self.roots[*root].place.as_str() {
                 "" => "the source",
                 place => place,
             };
             let link = if entry.child.is_link { ", a link" } else { "" };
             let earlier = if entry.is_replaced { ", an earlier member of this name" } else { "" };
-            let name = match entry.child.name == used.copy.1.child.name {
-                true => String::new(),
-                false => format!(" as {}", name::shown(&entry.child.name)),
+            let own = rated.iter().find(|rated| std::ptr::eq(rated.copy, copy));
+            let name = match own {
+                Some(own) if own.folder != used.folder => {
+                    format!(" as {}", name::shown(&format!("{}\\{}", own.folder, entry.child.name)))
+                }
+                _ if entry.child.name == used.copy.1.child.name => String::new(),
+                _ => format!(" as {}", name::shown(&entry.child.name)),
             };
             format!("{} bytes in {place}{name}{earlier}{link}", entry.size())
         };
@@ -244,13 +299,13 @@ impl OtherCopies {
     }
 
     fn choice(&self, path: &str) -> Option<Arc<Choice>> {
-        let choice = lock(&self.tree.shared.choices).get(&path.to_uppercase()).cloned();
+        let choice = lock(&self.tree.shared.choices).get(&name::folded(path)).cloned();
         choice.filter(|choice| choice.of(self.root).next().is_some())
     }
 
     /// The choices of files below this folder of which this root has other copies, with their paths in upper case.
     fn below(&self, folder: &str) -> Vec<(String, Arc<Choice>)> {
-        let start = format!("{}\\", folder.trim_end_matches('\\').to_uppercase());
+        let start = format!("{}\\", name::folded(folder.trim_end_matches('\\')));
         let choices = lock(&self.tree.shared.choices);
         let from = choices.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
         let below = from.take_while(|(path, _)| path.starts_with(&start));
@@ -260,10 +315,10 @@ impl OtherCopies {
             .collect()
     }
 
-    fn found(&self, choice: &Choice, other: &Other) -> Found {
+    fn found(&self, other: &Other) -> Found {
         let mut entry = other.entry.clone();
         entry.child.name.clone_from(&other.name);
-        self.tree.found(&choice.folder, &entry)
+        self.tree.found(&other.folder, &entry)
     }
 
     fn folder(&self, path: &str) -> Found {
@@ -280,15 +335,17 @@ impl OtherCopies {
     }
 
     /// Works with the copy that has this path.
-    fn with<T>(&self, path: &str, work: impl FnOnce(&Choice, &Other) -> T) -> Option<T> {
+    fn with<T>(&self, path: &str, work: impl FnOnce(&Other) -> T) -> Option<T> {
         let (folder, name) = path.rsplit_once('\\')?;
         if let Some(choice) = self.choice(path) {
-            let named = choice.of(self.root).find(|other| other.name == name);
-            return named.or_else(|| choice.of(self.root).next()).map(|other| work(&choice, other));
+            let exact = choice.of(self.root).find(|other| other.folder == folder && other.name == name);
+            let named = exact.or_else(|| choice.of(self.root).find(|other| other.name == name));
+            return named.or_else(|| choice.of(self.root).next()).map(work);
         }
         let (base, _) = unnumbered(name)?;
         let choice = self.choice(&format!("{folder}\\{base}"))?;
-        choice.of(self.root).find(|other| other.name == name).map(|other| work(&choice, other))
+        let named = || choice.of(self.root).filter(|other| other.name == name);
+        named().find(|other| other.folder == folder).or_else(|| named().next()).map(work)
     }
 }
 
@@ -297,21 +354,23 @@ impl Tree for OtherCopies {
         if path.trim_matches('\\').is_empty() {
             return Ok(Some(self.folder("")));
         }
-        if let Some(found) = self.with(path, |choice, other| self.found(choice, other)) {
+        if let Some(found) = self.with(path, |other| self.found(other)) {
             return Ok(Some(found));
         }
         let depth = path.matches('\\').count();
         let spelled = |folder: &str| folder.split('\\').take(depth + 1).collect::<Vec<_>>().join("\\");
-        Ok(self.below(path).first().map(|(_, choice)| self.folder(&spelled(&choice.folder))))
+        let below = self.below(path);
+        let first = below.first().and_then(|(_, choice)| choice.of(self.root).next());
+        Ok(first.map(|other| self.folder(&spelled(&other.folder))))
     }
 
     fn further(&self, path: &str) -> Vec<Found> {
         let Some(choice) = self.choice(path) else { return Vec::new() };
-        let first = self.with(path, |_, other| other.name.clone());
+        let first = self.with(path, |other| (other.folder.clone(), other.name.clone()));
         choice
             .of(self.root)
-            .filter(|other| Some(&other.name) != first.as_ref())
-            .map(|other| self.found(&choice, other))
+            .filter(|other| first.as_ref().is_none_or(|(folder, name)| (folder, name) != (&other.folder, &other.name)))
+            .map(|other| self.found(other))
             .collect()
     }
 
@@ -320,11 +379,12 @@ impl Tree for OtherCopies {
         let mut last = String::new();
         for (path, choice) in self.below(&folder.path) {
             match path.split('\\').nth(depth + 2) {
-                None => choice.of(self.root).for_each(|other| take(self.found(&choice, other))),
+                None => choice.of(self.root).for_each(|other| take(self.found(other))),
                 Some(_) => {
-                    let inner = choice.folder.split('\\').take(depth + 2).collect::<Vec<_>>().join("\\");
-                    if inner.to_uppercase() != last {
-                        last = inner.to_uppercase();
+                    let Some(other) = choice.of(self.root).next() else { continue };
+                    let inner = other.folder.split('\\').take(depth + 2).collect::<Vec<_>>().join("\\");
+                    if name::folded(&inner) != last {
+                        last = name::folded(&inner);
                         take(self.folder(&inner));
                     }
                 }
@@ -334,7 +394,7 @@ impl Tree for OtherCopies {
     }
 
     fn is_whole(&self, found: &Found) -> bool {
-        self.with(&found.full_path(), |_, other| other.is_whole).unwrap_or(false)
+        self.with(&found.full_path(), |other| other.is_whole).unwrap_or(false)
     }
 
     fn streams(&self, _file: &Found) -> Result<Vec<Found>, Problem> {
@@ -347,7 +407,7 @@ impl Tree for OtherCopies {
 
     fn open(&self, found: &Found) -> Result<Box<dyn Content>, Problem> {
         let path = found.full_path();
-        let opened = self.with(&path, |_, other| match other.entry.child.is_link {
+        let opened = self.with(&path, |other| match other.entry.child.is_link {
             true => self.tree.content_behind(&path, &other.entry),
             false => {
                 let content = self.tree.shared.content(&other.entry);

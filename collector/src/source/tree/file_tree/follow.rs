@@ -219,13 +219,17 @@ impl Shared {
     }
 
     /// The path of a folder as its one root spells it, found from its top down once; `None` where more is to be looked at: a
-    /// link on the path, several roots, or no such folder.
+    /// link on the path, several roots, several folders that are one to the volume, or no such folder.
     pub(super) fn spelled(&self, folder: &str) -> Result<Option<String>, Problem> {
         let ([root], []) = (&self.roots[..], &self.above[..]) else { return Ok(None) };
         let (mut spelled, mut key) = (String::new(), root.key.clone());
         for component in folder.split('\\').filter(|component| !component.is_empty()) {
             let listing = self.listing(0, &key)?;
-            let entry = self.named(&key, &listing, component)?.into_iter().next();
+            let named = self.named(&key, &listing, component)?;
+            if self.joins && named.iter().filter(|entry| entry.child.is_folder).count() > 1 {
+                return Ok(None);
+            }
+            let entry = named.into_iter().next();
             let Some(entry) = entry.filter(|entry| entry.child.is_folder && !entry.child.is_link) else {
                 return Ok(None);
             };
@@ -321,7 +325,7 @@ impl FileTree {
             (Ok(behind), Ok(Walked::Link(led))) if behind.is_folder => {
                 if links::is_around(folder, &led.target) {
                     return found;
-                } else if led.path.eq_ignore_ascii_case(&found.path) {
+                } else if name::same(&led.path, &found.path) {
                     return behind;
                 }
                 links::problem(&found.path, Some(&led.text), "it lies behind another link, and is not followed further")
@@ -331,7 +335,7 @@ impl FileTree {
         };
         let mut problems = lock(&self.shared.problems);
         let mut said = lock(&self.shared.said);
-        if said.len() < MAX_LINKS_SAID && said.insert(found.path.to_uppercase()) {
+        if said.len() < MAX_LINKS_SAID && said.insert(name::folded(&found.path)) {
             problems.push(problem);
             if said.len() == MAX_LINKS_SAID {
                 problems.push(links::problem(&found.path, None, "further links that lead nowhere are not named"));

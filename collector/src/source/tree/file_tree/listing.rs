@@ -139,7 +139,7 @@ impl Shared {
             }
             entries.push(Entry { index: indexes.of.get(&at).cloned(), child, is_replaced });
         }
-        entries.sort_by_cached_key(|entry| (entry.child.name.to_uppercase(), entry.child.name.clone()));
+        entries.sort_by_cached_key(|entry| (name::folded(&entry.child.name), entry.child.name.clone()));
         entries
     }
 

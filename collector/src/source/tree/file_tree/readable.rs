@@ -1,7 +1,7 @@
 //! How far a file is what its name, or else its first bytes, say: by signature, lengths and checksums of its format.
 
-use evidence::Bytes;
 use evidence::le::{u16_at, u32_at};
+use evidence::{Bytes, name};
 use std::io;
 
 /// What is known of one copy of a file. A greater one is more readable.
@@ -80,7 +80,7 @@ fn by_name(name: &str) -> Option<Kind> {
         "USRCLASS.DAT",
         "AMCACHE.HVE",
     ];
-    let upper = name.to_uppercase();
+    let upper = name::folded(name);
     let without_log = [".LOG1", ".LOG2", ".LOG"].iter().find_map(|ending| upper.strip_suffix(ending));
     if HIVES.contains(&without_log.unwrap_or(&upper)) {
         return Some(Kind::Hive);

@@ -1,9 +1,9 @@
 //! The volume's own table of upper-case letters.
 
-use evidence::name::to_utf16;
+use evidence::name::{to_utf16, upper};
 
 /// How the volume compares names. Windows versions differ in a few letters, so the table is read from the
-/// volume; where that fails, Unicode's simple mapping stands in.
+/// volume; where that fails, Windows' usual one stands in.
 pub(crate) struct Upcase(Vec<u16>);
 
 impl Upcase {
@@ -13,13 +13,9 @@ impl Upcase {
             .then(|| Upcase(content.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()))
     }
 
-    /// Unicode's mapping of each unit to a single one.
-    pub(crate) fn unicode() -> Self {
-        let upper = |unit: u16| {
-            let mut upper = char::from_u32(u32::from(unit))?.to_uppercase();
-            let single = upper.next().filter(|_| upper.next().is_none())?;
-            u16::try_from(u32::from(single)).ok()
-        };
+    /// The usual table, see [`upper`].
+    pub(crate) fn of_windows() -> Self {
+        let upper = |unit: u16| u16::try_from(u32::from(upper(char::from_u32(u32::from(unit))?))).ok();
         Upcase((0..=u16::MAX).map(|unit| upper(unit).unwrap_or(unit)).collect())
     }
 
@@ -45,9 +41,10 @@ mod tests {
 
     #[test]
     fn names_compare_without_case() {
-        let upcase = Upcase::unicode();
+        let upcase = Upcase::of_windows();
         assert!(upcase.equal("Regasm.EXE", "REGASM.exe"));
         assert!(upcase.equal("größe", "GRÖßE"), "a sharp s has no single upper-case letter");
+        assert!(!upcase.equal("irmak", "ırmak") && !upcase.equal("sam", "ſam"), "these are letters of their own");
         assert!(!upcase.equal("a", "ab"));
         let [lower, upper, other] = [[0x61, 0xD800], [0x41, 0xD800], [0x61, 0xD801]].map(evidence::name::from_utf16);
         assert!(upcase.equal(&lower, &upper) && !upcase.equal(&lower, &other));
