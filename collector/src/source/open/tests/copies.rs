@@ -5,7 +5,7 @@ use super::*;
 const SYSTEM: &str = r"C:\Windows\System32\config\SYSTEM";
 
 /// A hive of one bin that ends with this byte.
-fn hive(last: u8) -> Vec<u8> {
+pub(super) fn hive(last: u8) -> Vec<u8> {
     let mut hive = vec![0; 8192];
     hive[..4].copy_from_slice(b"regf");
     hive[40..44].copy_from_slice(&4096u32.to_le_bytes());
@@ -37,14 +37,14 @@ fn is_analysed(source: &Source, original: &str) -> bool {
 }
 
 /// The bytes of the file with this original path.
-fn bytes_of(source: &Source, original: &str) -> Vec<u8> {
+pub(super) fn bytes_of(source: &Source, original: &str) -> Vec<u8> {
     let (volume, tree) = source.volumes.iter().find(|(own, _)| original.starts_with(&own.original_path("\\"))).unwrap();
     let tree = tree.as_ref().unwrap();
     let path = &original[volume.original_path("").len()..];
     tree.open(&tree.lookup(path).unwrap().unwrap()).unwrap().read_all(1 << 20).unwrap().unwrap()
 }
 
-fn problems(source: &Source) -> Vec<Problem> {
+pub(super) fn problems(source: &Source) -> Vec<Problem> {
     source.volumes.iter().flat_map(|(_, tree)| tree.as_ref().unwrap().take_problems()).collect()
 }
 
@@ -164,7 +164,7 @@ fn spellings_that_differ_in_case_only_are_copies_of_one_file() {
     let (own, other) = (r"C:\Windows\System32\config\system", r"{C-copy}\Windows\System32\config\SYSTEM");
     assert_eq!(hives(&found[0]), [own, other]);
     assert_eq!((bytes_of(&found[0], own), bytes_of(&found[0], other)), (hive(3), damaged()));
-    let (own, other) = (r"C:\Windows\System32\winevt\Logs\A.evtx", r"{C-copy}\Windows\System32\winevt\Logs\A.evtx");
+    let (own, other) = (r"C:\Windows\system32\winevt\Logs\A.evtx", r"{C-copy}\Windows\System32\winevt\Logs\A.evtx");
     assert_eq!(logs(&found[0]), [own, other]);
     assert_eq!(bytes_of(&found[0], own), b"ElfFile\0longer");
     assert_eq!(bytes_of(&found[0], other), LOG);

@@ -39,6 +39,14 @@ impl Upcase {
 mod tests {
     use super::*;
 
+    /// The digest is that of $UpCase of a volume which `mkntfs` of ntfs-3g 2022.10.3 made, by sha256sum.
+    #[test]
+    fn the_usual_table_is_the_one_that_volumes_have() {
+        let bytes: Vec<u8> = Upcase::of_windows().0.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let expected = "41c26bc7a12bdaeb26025c93118697c7e3ef81ee048b00fe5cce2a472e0e0742";
+        assert_eq!(evidence::hex(&crate::digest::sha256(&bytes)), expected);
+    }
+
     #[test]
     fn names_compare_without_case() {
         let upcase = Upcase::of_windows();
