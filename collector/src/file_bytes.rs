@@ -233,6 +233,12 @@ pub(crate) struct Doubtful {
     pub(crate) against: String,
 }
 
+impl Doubtful {
+    fn with(&self, flaw: Option<String>) -> String {
+        flaw.map_or(self.against.clone(), |flaw| format!("{}; {flaw}", self.against))
+    }
+}
+
 impl Bytes for Doubtful {
     fn len(&self) -> u64 {
         self.bytes.len()
@@ -255,7 +261,11 @@ impl Bytes for Doubtful {
     }
 
     fn flaw(&self) -> Option<String> {
-        Some(self.bytes.flaw().map_or(self.against.clone(), |flaw| format!("{}; {flaw}", self.against)))
+        Some(self.with(self.bytes.flaw()))
+    }
+
+    fn check(&self) -> Option<String> {
+        Some(self.with(self.bytes.check()))
     }
 }
 

@@ -60,6 +60,11 @@ pub trait Bytes: Send + Sync {
         None
     }
 
+    /// [`Bytes::flaw`] after whatever is still unread for it was read: all bytes, where there is a checksum over all.
+    fn check(&self) -> Option<String> {
+        self.flaw()
+    }
+
     /// The bytes as one slice where they already lie in memory, so that a parser need not copy them.
     fn as_slice(&self) -> Option<&[u8]> {
         None

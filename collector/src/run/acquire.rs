@@ -85,6 +85,15 @@ impl Outcome {
             && !self.interrupted
             && self.flaw.is_none()
     }
+
+    /// With what speaks against everything on its volume.
+    pub(crate) fn doubted(mut self, doubt: Option<&str>) -> Self {
+        if let Some(doubt) = doubt {
+            self.flaw = Some(self.flaw.map_or_else(|| doubt.to_owned(), |flaw| format!("{flaw}; {doubt}")));
+            self.whole = self.whole.map(|_| Err("what the source gives of the file can be wrong"));
+        }
+        self
+    }
 }
 
 /// The ranges to read: everything, or what holds data where the holes are worth leaving out.

@@ -112,6 +112,11 @@ fn digests(request: &CollectRequest<'_>, job: &Job, reading: &Reading<'_>) -> Di
     Digests::new(Which { sha512: request.sha512, program: job.wanted.as_program && reading.is_program() })
 }
 
+/// What speaks against everything on the volume of an object.
+fn doubt<'a>(request: &'a CollectRequest<'_>, job: &Job) -> Option<&'a str> {
+    request.source.volumes[job.wanted.located.volume].0.doubt.as_deref()
+}
+
 /// Reads and packs a short object in memory; once more if it changed meanwhile. An error is one of packing, never one of
 /// the evidence.
 pub(crate) fn prepare(request: &CollectRequest<'_>, root: &str, job: &Job) -> io::Result<Prepared> {
@@ -153,7 +158,7 @@ fn prepare_once(request: &CollectRequest<'_>, root: &str, job: &Job, before: &Fo
     let digests = digests(request, job, &reading);
     // A short object is finished once it is begun, so it ignores the interruption; but its holes can be long.
     let cancel = Cancel { reading: &false.into(), zeros: request.cancel };
-    let outcome = reading.pump(digests, cancel, &mut packing, &|_| ())?;
+    let outcome = reading.pump(digests, cancel, &mut packing, &|_| ())?.doubted(doubt(request, job));
     let packed = packing.finish()?;
     let problem = changed(request, job, before);
     Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem }))
@@ -194,7 +199,7 @@ pub(crate) fn stream(
     begin(being_read(request.source, job.clone(), content.as_ref()))?;
     let mut sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
     let cancel = Cancel { reading: request.cancel, zeros: request.cancel };
-    let outcome = reading.pump(digests, cancel, &mut sink, passed)?;
+    let outcome = reading.pump(digests, cancel, &mut sink, passed)?.doubted(doubt(request, job));
     sink.finish()?;
     let problem = changed(request, job, &job.wanted.located.found);
     Ok(Some(Stored { size, outcome: Some(outcome), problem }))

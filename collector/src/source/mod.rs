@@ -120,6 +120,8 @@ pub struct Volume {
     /// Where the Windows folder is, from the root of the volume: `\Windows`, in an older installation
     /// `\Windows.old\Windows`. Users' profiles are beside it.
     pub windows: String,
+    /// Why bytes of it can be wrong without being known as such: a checksum of the archive around it does not match.
+    pub doubt: Option<String>,
 }
 
 impl Volume {
@@ -137,6 +139,7 @@ impl Volume {
             cluster_size: 0,
             is_system: false,
             windows: r"\Windows".to_owned(),
+            doubt: None,
         }
     }
 
@@ -351,6 +354,7 @@ mod tests {
             cluster_size: 0,
             is_system: letter.is_some(),
             windows: r"\Windows".to_owned(),
+            doubt: None,
         };
         let first = PartitionId::Mbr { signature: 7, offset: 1 << 20 };
         let second = PartitionId::Gpt("{A}".to_owned());

@@ -7,11 +7,13 @@ use super::{Found, LOOSE, Media, OpenedVolume, Source, Tree, Volume, VolumeKind}
 use crate::file_bytes::{BLOCK_DEVICE, FileBytes, Slice, real_path};
 use crate::{Error, Spill};
 use evidence::{Bytes, FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
+use member::Deferred;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+mod member;
 #[cfg(test)]
 mod tests;
 
@@ -76,6 +78,8 @@ struct Seated {
     /// Its path in the source.
     place: String,
     disk: Disk,
+    /// What speaks against all of its bytes.
+    doubt: Option<String>,
     /// How many hosts had been found before it.
     before: usize,
 }
@@ -92,6 +96,8 @@ struct Opening<'a> {
     loose_media: Vec<Arc<Media>>,
     /// The disks of images that what is being looked at lies on.
     within: Vec<Arc<Media>>,
+    /// What speaks against all bytes of what is being looked at.
+    doubts: Vec<String>,
     /// How many were recognised of each format.
     formats: BTreeMap<Format, u64>,
     /// What was not understood.
@@ -114,6 +120,7 @@ impl<'a> Opening<'a> {
             loose: Vec::new(),
             loose_media: Vec::new(),
             within: Vec::new(),
+            doubts: Vec::new(),
             formats: BTreeMap::new(),
             problems: Vec::new(),
             files: 0,
@@ -159,8 +166,9 @@ impl<'a> Opening<'a> {
                 self.finish(|opening| opening.nothing_in(kind.name)).map_err(refuse)
             }
             Some(Opened::One(bytes, name, problems)) => {
+                let doubt = member::of_packed(&problems);
                 self.problems.extend(problems);
-                self.one(bytes, name, "", 1);
+                self.doubting(doubt, |opening| opening.one(bytes, name, "", 1));
                 self.finish(|opening| opening.nothing_in("compressed file")).map_err(refuse)
             }
             Some(Opened::Disk(disk)) => {
@@ -209,7 +217,8 @@ impl<'a> Opening<'a> {
             problem.item = name::shown(&format!("{at}{}", problem.item)).into_owned();
             self.problems.push(problem);
         }
-        for host in hosts {
+        for mut host in hosts {
+            self.doubt(&mut host.volumes);
             let place = format!("{}{}", name::shown(at).replace('\\', "/"), host.place);
             let facts = if place.is_empty() { Vec::new() } else { vec![("place in the source".to_owned(), place)] };
             self.sources.push(Source {
@@ -233,7 +242,7 @@ impl<'a> Opening<'a> {
         let mut later = 0;
         for found in seen.disks.into_iter().filter(|found| !seen.parents.contains(&found.key)) {
             let (before, position) = (self.sources.len(), found.before + later);
-            self.disk(found.disk, &found.place, depth);
+            self.doubting(found.doubt, |opening| opening.disk(found.disk, &found.place, depth));
             let hosts = self.sources.split_off(before);
             later += hosts.len();
             self.sources.splice(position..position, hosts);
@@ -268,7 +277,9 @@ impl<'a> Opening<'a> {
             before => format!("{LOOSE}-{}", before + 1),
         };
         let tree: Arc<dyn Tree> = Arc::new(LooseFiles::new(store.clone(), at, files));
-        self.loose.push((Volume::new(id, VolumeKind::Loose), Some(tree)));
+        let mut volumes = [(Volume::new(id, VolumeKind::Loose), Some(tree))];
+        self.doubt(&mut volumes);
+        self.loose.extend(volumes);
         for media in &self.within {
             if !self.loose_media.iter().any(|known| Arc::ptr_eq(known, media)) {
                 self.loose_media.push(media.clone());
@@ -286,6 +297,7 @@ impl<'a> Opening<'a> {
             return;
         }
         let place = format!("{at}{}", unknown.path);
+        let mut doubt = None;
         let opened = match self.candidate(store, unknown, path.as_deref()) {
             // It was opened with the first segment, or will be.
             Ok(candidate) if container::is_later_segment(&candidate) => return,
@@ -294,14 +306,22 @@ impl<'a> Opening<'a> {
                     true => container::behind_program(&candidate),
                     false => container::open(&candidate),
                 };
-                seen.parts.extend(candidate.used());
+                let (used, parents) = (candidate.used(), candidate.parents());
+                let neighbours: BTreeSet<String> = used.union(&parents).cloned().collect();
+                seen.parts.extend(used);
                 if opened.is_ok() {
                     // The parent of a disk that cannot be opened is still the disk that it was.
-                    seen.parents.extend(candidate.parents());
+                    seen.parents.extend(parents);
+                }
+                let opened = match opened {
+                    Ok(None) if !unknown.is_program => Ok(disk_in(&candidate).map(Opened::Disk)),
+                    opened => opened,
+                };
+                if matches!(opened, Ok(Some(_))) && path.is_none() && !unknown.is_program {
+                    doubt = member::flaw(&candidate, &neighbours);
                 }
                 match opened {
                     Ok(None) if unknown.is_program => return,
-                    Ok(None) => disk_in(&candidate).map(Opened::Disk),
                     Ok(opened) => opened,
                     Err(refusal) => {
                         self.problems.push(refused(&place, &refusal));
@@ -343,16 +363,19 @@ impl<'a> Opening<'a> {
             }
             return;
         }
+        let doubt = self.newly_doubted(&place, doubt);
         match opened {
             Opened::Disk(disk) => {
                 self.used.extend(disk.files.iter().cloned());
-                seen.disks.push(Seated { key: unknown.child.key.clone(), place, disk, before: self.sources.len() });
+                let (key, before) = (unknown.child.key.clone(), self.sources.len());
+                seen.disks.push(Seated { key, place, disk, doubt, before });
             }
             Opened::Files(store, problems) => {
                 self.problems.extend(problems.into_iter().map(|problem| Problem { item: place.clone(), ..problem }));
                 let before = (self.sources.len(), self.loose.len(), self.problems.len());
                 let kind = Kind { name: "archive in the source", files: path.into_iter().collect() };
-                self.store(&store, &kind, &place, last_stem(&unknown.child.name), depth + 1);
+                let name = last_stem(&unknown.child.name);
+                self.doubting(doubt, |opening| opening.store(&store, &kind, &place, name, depth + 1));
                 if before == (self.sources.len(), self.loose.len(), self.problems.len()) {
                     let what = "no file of Windows is in this archive";
                     self.problems.push(Problem::new(
@@ -365,8 +388,9 @@ impl<'a> Opening<'a> {
                 }
             }
             Opened::One(bytes, name, problems) => {
+                let doubt = doubt.or(member::of_packed(&problems));
                 self.problems.extend(problems.into_iter().map(|problem| Problem { item: place.clone(), ..problem }));
-                self.one(bytes, name, &place, depth + 1);
+                self.doubting(doubt, |opening| opening.one(bytes, name, &place, depth + 1));
             }
         }
     }
@@ -389,12 +413,7 @@ impl<'a> Opening<'a> {
             true => unknown.head.to_vec(),
             false => store.head(&unknown.child.key, HEAD)?,
         };
-        let bytes = Arc::new(Deferred {
-            store: store.clone(),
-            key: unknown.child.key.clone(),
-            size: unknown.child.size,
-            opened: OnceLock::new(),
-        });
+        let bytes = Arc::new(Deferred::new(store, unknown.child));
         Ok(Candidate::of_member(store, folder, name, bytes, head, self.spill))
     }
 
@@ -419,6 +438,7 @@ impl<'a> Opening<'a> {
         for partition in found.partitions {
             opened.push(volume::open_partition(&disk.bytes, partition, &mut problems));
         }
+        self.doubt(&mut opened);
         if !at.is_empty() {
             facts.push(("place in the source".to_owned(), name::shown(at).replace('\\', "/")));
             problems.iter_mut().for_each(|problem| problem.item = format!("{}: {}", name::shown(at), problem.item));
@@ -647,32 +667,6 @@ fn describe(bytes: &dyn Bytes) -> String {
          and no volume is in it; {advice}",
         first.join(" ")
     )
-}
-
-/// A member of an archive that is opened when more of it is asked for than its first bytes.
-struct Deferred {
-    store: Arc<dyn Store>,
-    key: String,
-    size: u64,
-    opened: OnceLock<Result<Arc<dyn Bytes>, (io::ErrorKind, String)>>,
-}
-
-impl Deferred {
-    fn bytes(&self) -> io::Result<&Arc<dyn Bytes>> {
-        let open = || self.store.open(&self.key).map_err(|error| (error.kind(), error.to_string()));
-        self.opened.get_or_init(open).as_ref().map_err(|(kind, what)| io::Error::new(*kind, what.clone()))
-    }
-}
-
-impl Bytes for Deferred {
-    fn len(&self) -> u64 {
-        // What the archive states can be wrong, which is known once it is opened.
-        self.opened.get().and_then(|opened| opened.as_ref().ok()).map_or(self.size, |bytes| bytes.len())
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes()?.read_at(offset, buffer)
-    }
 }
 
 /// The files of a volume as a store.

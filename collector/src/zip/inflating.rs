@@ -79,6 +79,8 @@ struct Decoder {
     crc: flate2::Crc,
     is_front: bool,
     flaws: Vec<String>,
+    /// What follows the last member and is none.
+    behind: Option<String>,
     last_used: u64,
 }
 
@@ -100,6 +102,7 @@ struct State {
     pieces: VecDeque<(u64, Vec<u8>)>,
     end: Option<End>,
     flaws: Vec<String>,
+    behind: Option<String>,
     ticks: u64,
 }
 
@@ -177,6 +180,7 @@ impl Decoder {
             crc: flate2::Crc::new(),
             is_front,
             flaws: Vec::new(),
+            behind: None,
             last_used: 0,
         }
     }
@@ -237,7 +241,7 @@ impl Decoder {
             None => {
                 if self.is_front && next < self.packed.bytes.len() && !only_zeros(&*self.packed.bytes, next)? {
                     let left = self.packed.bytes.len() - next;
-                    self.flaw(format!("{left} bytes that are no gzip data follow at offset {next}"));
+                    self.behind = Some(format!("{left} bytes that are no gzip data follow at offset {next}"));
                 }
                 Ok(false)
             }
@@ -319,6 +323,7 @@ impl State {
         match front.next() {
             Ok(piece) if piece.is_empty() => {
                 self.flaws.append(&mut front.flaws);
+                self.behind = front.behind.take();
                 self.judge(&front);
                 self.end = Some(End { at: start, error: None });
             }
@@ -463,6 +468,11 @@ impl Inflating {
         Ok(inflating.with_real_length())
     }
 
+    /// What follows a gzip file, which its checksums say nothing of.
+    pub(crate) fn behind(&self) -> Option<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).behind.clone()
+    }
+
     fn first_stream(&self) -> io::Result<u64> {
         match self.packed.packing {
             Packing::Bare { .. } => Ok(self.packed.start),
@@ -484,6 +494,7 @@ impl State {
             pieces: VecDeque::new(),
             end: None,
             flaws: Vec::new(),
+            behind: None,
             ticks: 0,
         }
     }
@@ -537,6 +548,15 @@ impl Bytes for Inflating {
     fn flaw(&self) -> Option<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         (!state.flaws.is_empty()).then(|| state.flaws.join("; "))
+    }
+
+    fn check(&self) -> Option<String> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.front.is_some() {
+            state.advance(self);
+        }
+        drop(state);
+        self.flaw()
     }
 }
 

@@ -329,6 +329,18 @@ impl Bytes for Stored {
         let flaws: Vec<String> = [wrong, early, self.odd.clone()].into_iter().flatten().collect();
         (!flaws.is_empty()).then(|| flaws.join("; "))
     }
+
+    fn check(&self) -> Option<String> {
+        let mut block = vec![0; 1 << 20];
+        loop {
+            let summed = self.crc.lock().unwrap_or_else(PoisonError::into_inner).0;
+            match self.read_at(summed, &mut block) {
+                Ok(0) => return self.flaw(),
+                Ok(_) => {}
+                Err(error) => return Some(format!("its CRC-32 cannot be compared: {error}")),
+            }
+        }
+    }
 }
 
 /// A short entry in memory: the bytes, what came behind them, and what is wrong.

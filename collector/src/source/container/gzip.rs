@@ -42,16 +42,23 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
             .map_or_else(|| "it is a gzip file of nothing".to_owned(), |flaw| format!("it is a gzip file, but {flaw}"));
         return Err(Refusal::new(why, advice));
     }
-    let problems = flaw.map(|flaw| {
+    let problem = |kind, what, effect: &str| {
         Problem::new(
             Stage::Source,
-            ProblemKind::BadChecksum { offset: 0 },
+            kind,
             name::shown(candidate.name),
-            format!("the gzip file is damaged: {flaw}"),
-            "what could be unpacked is used as it is; some of it can be wrong, and what would follow is missing",
+            format!("the gzip file is damaged: {what}"),
+            effect,
         )
+    };
+    let wrong = flaw.map(|flaw| {
+        let effect =
+            "what could be unpacked is used as it is; some of it can be wrong, and what would follow is missing";
+        problem(ProblemKind::BadChecksum { offset: 0 }, flaw, effect)
     });
-    Ok(Opened::One(Arc::new(bytes), inner_name(candidate.name), problems.into_iter().collect()))
+    let behind = bytes.behind().map(|what| problem(ProblemKind::NotUnderstood, what, "they are not examined"));
+    let problems = wrong.into_iter().chain(behind).collect();
+    Ok(Opened::One(Arc::new(bytes), inner_name(candidate.name), problems))
 }
 
 #[cfg(test)]

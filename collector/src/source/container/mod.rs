@@ -182,25 +182,67 @@ pub(crate) struct Container {
     pub(crate) probe: fn(&Candidate<'_>) -> bool,
     /// Opens it.
     pub(crate) open: fn(&Candidate<'_>) -> Result<Opened, Refusal>,
+    /// Whether checksums of its own cover what is read from it.
+    is_checked: bool,
 }
 
 /// Every kind of container that is read, in the order in which they are asked.
 pub(crate) static ALL: &[Container] = &[
     // By names, before what a part begins with is taken for the whole.
-    Container { name: split::NAME, probe: split::probe, open: split::open },
-    Container { name: "zip archive", probe: zip::probe, open: zip::open },
-    Container { name: "tar archive", probe: tar::probe, open: tar::open },
-    Container { name: "gzip file", probe: gzip::probe, open: gzip::open },
-    Container { name: "E01 image", probe: ewf::is_e01, open: |file| ewf::open_e01(file).map(Opened::Disk) },
-    Container { name: "Ex01 image", probe: ewf::is_ex01, open: |file| ewf::open_ex01(file).map(Opened::Disk) },
-    Container { name: "VHDX image", probe: vhdx::probe, open: |file| vhdx::open(file).map(Opened::Disk) },
-    Container { name: "VMDK image", probe: vmdk::probe, open: |file| vmdk::open(file).map(Opened::Disk) },
-    Container { name: "QCOW2 image", probe: qcow2::probe, open: |file| qcow2::open(file).map(Opened::Disk) },
-    Container { name: "VDI image", probe: vdi::probe, open: |file| vdi::open(file).map(Opened::Disk) },
+    Container { name: split::NAME, probe: split::probe, open: split::open, is_checked: false },
+    Container { name: "zip archive", probe: zip::probe, open: zip::open, is_checked: true },
+    Container { name: "tar archive", probe: tar::probe, open: tar::open, is_checked: false },
+    Container { name: "gzip file", probe: gzip::probe, open: gzip::open, is_checked: true },
+    Container {
+        name: "E01 image",
+        probe: ewf::is_e01,
+        open: |file| ewf::open_e01(file).map(Opened::Disk),
+        is_checked: true,
+    },
+    Container {
+        name: "Ex01 image",
+        probe: ewf::is_ex01,
+        open: |file| ewf::open_ex01(file).map(Opened::Disk),
+        is_checked: true,
+    },
+    Container {
+        name: "VHDX image",
+        probe: vhdx::probe,
+        open: |file| vhdx::open(file).map(Opened::Disk),
+        is_checked: false,
+    },
+    Container {
+        name: "VMDK image",
+        probe: vmdk::probe,
+        open: |file| vmdk::open(file).map(Opened::Disk),
+        is_checked: false,
+    },
+    Container {
+        name: "QCOW2 image",
+        probe: qcow2::probe,
+        open: |file| qcow2::open(file).map(Opened::Disk),
+        is_checked: false,
+    },
+    Container {
+        name: "VDI image",
+        probe: vdi::probe,
+        open: |file| vdi::open(file).map(Opened::Disk),
+        is_checked: false,
+    },
     // Last, because a fixed one is known by its end alone.
-    Container { name: "VHD image", probe: vhd::probe, open: |file| vhd::open(file).map(Opened::Disk) },
-    Container { name: "zip archive", probe: zip::probe_end, open: zip::open },
+    Container {
+        name: "VHD image",
+        probe: vhd::probe,
+        open: |file| vhd::open(file).map(Opened::Disk),
+        is_checked: false,
+    },
+    Container { name: "zip archive", probe: zip::probe_end, open: zip::open, is_checked: true },
 ];
+
+/// Whether what is read from this file is covered by checksums of its own, so that one around it adds nothing.
+pub(crate) fn checks_itself(file: &Candidate<'_>) -> bool {
+    ALL.iter().find(|container| (container.probe)(file)).is_some_and(|container| container.is_checked)
+}
 
 /// Whether a file is a segment of an image whose first segment lies beside it.
 pub(crate) fn is_later_segment(file: &Candidate<'_>) -> bool {

@@ -6,6 +6,7 @@ use evidence::Location;
 use std::io::Write;
 
 mod copies;
+mod damaged;
 mod twins;
 
 type Files<'a> = &'a [(&'a str, &'a [u8])];
