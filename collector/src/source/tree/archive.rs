@@ -513,9 +513,10 @@ fn say_names(archive: &str, climbing: &Odd, absolute: &Odd, doubled: &Odd, namel
     let below = "a name in an archive should be a path below its root";
     if climbing.count > 0 {
         say(
-            ProblemKind::Inconsistent { a: climbing.say(), b: below.to_owned() },
-            format!("names in the archive climb out of their folder with «..»: {}", climbing.count),
-            "they are kept as they are, in folders called «..», and are not taken for files of the place that they climb to",
+            ProblemKind::NotUnderstood,
+            format!("{} names in the archive climb out of their folder with «..»: {}", climbing.count, climbing.say()),
+            "in a tree of a host these files are not examined: they are kept in folders called «..», and are not taken for \
+             files of the place that they climb to; unpack the archive with care and give the folder",
         );
     }
     if absolute.count > 0 {

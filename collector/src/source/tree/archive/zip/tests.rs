@@ -244,7 +244,7 @@ fn names_that_climb_are_kept_and_said() {
     let paths: Vec<String> = all(&archive).into_iter().map(|(path, _)| path).collect();
     assert_eq!(paths, ["///abs/z", "/C:/../y", "/Logs/../../up.evtx", "/Windows/System32/x", "/w"]);
     assert_eq!(problems.len(), 2);
-    assert!(problems[0].kind.particulars().contains("Logs\\..\\..\\up.evtx"), "{problems:?}");
+    assert!(problems[0].what.contains("Logs\\..\\..\\up.evtx"), "{problems:?}");
 }
 
 #[test]
