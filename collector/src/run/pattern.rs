@@ -73,6 +73,12 @@ impl<'a> Pattern<'a> {
     }
 }
 
+/// What lies where a file or folder is looked for and is none.
+fn other(path: &str, what: &str) -> Problem {
+    let effect = "what should lie here is not examined: it is not in the source, and where it is is not known";
+    Problem::new(Stage::Locate, ProblemKind::ReadFailed, path, what, effect)
+}
+
 struct Walk<'a, 'b> {
     tree: &'b dyn Tree,
     pattern: &'b Pattern<'a>,
@@ -94,7 +100,11 @@ impl Walk<'_, '_> {
 
     /// Goes through a folder. Its children are never kept, since there can be millions.
     fn each_child(&mut self, folder: &str, take: &mut dyn FnMut(&mut Self, Found)) {
-        let Some(folder) = self.lookup(folder).filter(|found| found.is_folder) else { return };
+        let Some(folder) = self.lookup(folder) else { return };
+        if !folder.is_folder {
+            self.problems.push(other(&folder.path, "what lies here is no folder, although one is looked for here"));
+            return;
+        }
         let listed = self.tree.each(&folder, &mut |child| {
             self.names = self.names.saturating_add(1);
             if self.names == MAX_NAMES + 1 {
@@ -160,7 +170,11 @@ impl Walk<'_, '_> {
                 Some(stream) => format!("{folder}\\{component}:{stream}"),
                 None => format!("{folder}\\{component}"),
             };
-            let found = self.lookup(&path).filter(|found| !found.is_folder || found.stream.is_some());
+            let mut found = self.lookup(&path);
+            if let Some(folder) = found.take_if(|found| found.is_folder && found.stream.is_none()) {
+                self.problems
+                    .push(other(&folder.path, "what lies here is a folder, although a file is looked for here"));
+            }
             found.into_iter().chain(self.tree.further(&path)).for_each(&mut *self.take);
         } else {
             self.descend(&format!("{folder}\\{component}"), further, depth + 1);
