@@ -36,6 +36,9 @@ pub fn open(path: &Path, spill: &Spill) -> Result<Vec<Source>, Error> {
     let mut opening = Opening::new(path, spill);
     if metadata.is_dir() {
         let store: Arc<dyn Store> = Arc::new(Folder::new(path));
+        if tree::is_bundle(&*store) {
+            return Err(refuse(in_words(&container::of_bundle(&path.display().to_string()))));
+        }
         opening.store(&store, &Kind { name: "folder", files: vec![path.to_owned()] }, "", &own_name(path), 0);
         return opening.finish(|opening| opening.nothing_in("folder")).map_err(refuse);
     }
@@ -70,6 +73,8 @@ struct Seen {
     /// Of these, the keys of parent disks.
     parents: BTreeSet<String>,
     disks: Vec<Seated>,
+    /// The keys of those that are named like a container and are none, unless they are a part of one, with what is said.
+    no_containers: Vec<(String, Problem)>,
 }
 
 /// A disk that was found in a store.
@@ -209,6 +214,16 @@ impl<'a> Opening<'a> {
     fn store(&mut self, store: &Arc<dyn Store>, kind: &Kind, at: &str, name: &str, depth: u32) {
         let mut seen = Seen::default();
         let mut survey = tree::survey(store, name, &mut |unknown| self.unknown(store, unknown, at, depth, &mut seen));
+        for (key, problem) in std::mem::take(&mut seen.no_containers) {
+            let is_used = store.local_path(&key).is_some_and(|path| self.used.contains(&path));
+            if is_used || seen.parts.contains(&key) || seen.parents.contains(&key) {
+                continue;
+            }
+            self.misnamed += 1;
+            if self.misnamed <= MAX_MISNAMED {
+                self.problems.push(problem);
+            }
+        }
         self.disks(seen, depth + 1);
         let loose = survey.loose();
         let hosts = tree::hosts(store, &mut survey);
@@ -336,11 +351,14 @@ impl<'a> Opening<'a> {
             }
         };
         let Some(opened) = opened else {
-            if let Some(what) = tree::named::misnamed(&unknown.child.name, unknown.head) {
+            let said = |what: &str| format!("it is named like {what}, and is none by its bytes");
+            if let Some(what) = container::named(&unknown.child.name) {
+                let problem = not_understood(&place, &said(&format!("a {what}")), "nothing of it is in the answer");
+                seen.no_containers.push((unknown.child.key.clone(), problem));
+            } else if let Some(what) = tree::named::misnamed(&unknown.child.name, unknown.head) {
                 self.misnamed += 1;
                 if self.misnamed <= MAX_MISNAMED {
-                    let what = format!("it is named like {what}, and is none by its bytes");
-                    self.problems.push(not_understood(&place, &what, "nothing of it is in the answer"));
+                    self.problems.push(not_understood(&place, &said(what), "nothing of it is in the answer"));
                 }
             }
             return;

@@ -22,6 +22,7 @@ mod vmdk_sparse;
 mod zip;
 
 pub use examine::examine;
+pub(crate) use zip::of_bundle;
 
 use super::tree::Store;
 use crate::spill::Spill;
@@ -184,50 +185,82 @@ pub(crate) struct Container {
     pub(crate) open: fn(&Candidate<'_>) -> Result<Opened, Refusal>,
     /// Whether checksums of its own cover what is read from it.
     is_checked: bool,
+    /// Whether the name of a file says that it is one.
+    is_named: fn(&str) -> bool,
 }
 
 /// Every kind of container that is read, in the order in which they are asked.
 pub(crate) static ALL: &[Container] = &[
     // By names, before what a part begins with is taken for the whole.
-    Container { name: split::NAME, probe: split::probe, open: split::open, is_checked: false },
-    Container { name: "zip archive", probe: zip::probe, open: zip::open, is_checked: true },
-    Container { name: "tar archive", probe: tar::probe, open: tar::open, is_checked: false },
-    Container { name: "gzip file", probe: gzip::probe, open: gzip::open, is_checked: true },
+    Container {
+        name: split::NAME,
+        probe: split::probe,
+        open: split::open,
+        is_checked: false,
+        is_named: split::is_first_name,
+    },
+    Container {
+        name: "zip archive",
+        probe: zip::probe,
+        open: zip::open,
+        is_checked: true,
+        is_named: |name| ends_in(name, &["zip"]),
+    },
+    Container {
+        name: "tar archive",
+        probe: tar::probe,
+        open: tar::open,
+        is_checked: false,
+        is_named: |name| ends_in(name, &["tar"]),
+    },
+    Container {
+        name: "gzip file",
+        probe: gzip::probe,
+        open: gzip::open,
+        is_checked: true,
+        is_named: |name| ends_in(name, &["tgz", "tar.gz"]),
+    },
     Container {
         name: "E01 image",
         probe: ewf::is_e01,
         open: |file| ewf::open_e01(file).map(Opened::Disk),
         is_checked: true,
+        is_named: |name| ends_in(name, &["e01"]),
     },
     Container {
         name: "Ex01 image",
         probe: ewf::is_ex01,
         open: |file| ewf::open_ex01(file).map(Opened::Disk),
         is_checked: true,
+        is_named: |name| ends_in(name, &["ex01"]),
     },
     Container {
         name: "VHDX image",
         probe: vhdx::probe,
         open: |file| vhdx::open(file).map(Opened::Disk),
         is_checked: false,
+        is_named: |name| ends_in(name, &["vhdx", "avhdx"]),
     },
     Container {
         name: "VMDK image",
         probe: vmdk::probe,
         open: |file| vmdk::open(file).map(Opened::Disk),
         is_checked: false,
+        is_named: |name| ends_in(name, &["vmdk"]),
     },
     Container {
         name: "QCOW2 image",
         probe: qcow2::probe,
         open: |file| qcow2::open(file).map(Opened::Disk),
         is_checked: false,
+        is_named: |name| ends_in(name, &["qcow2"]),
     },
     Container {
         name: "VDI image",
         probe: vdi::probe,
         open: |file| vdi::open(file).map(Opened::Disk),
         is_checked: false,
+        is_named: |name| ends_in(name, &["vdi"]),
     },
     // Last, because a fixed one is known by its end alone.
     Container {
@@ -235,9 +268,28 @@ pub(crate) static ALL: &[Container] = &[
         probe: vhd::probe,
         open: |file| vhd::open(file).map(Opened::Disk),
         is_checked: false,
+        is_named: |name| ends_in(name, &["vhd", "avhd"]),
     },
-    Container { name: "zip archive", probe: zip::probe_end, open: zip::open, is_checked: true },
+    Container {
+        name: "zip archive",
+        probe: zip::probe_end,
+        open: zip::open,
+        is_checked: true,
+        is_named: |name| ends_in(name, &["zip"]),
+    },
 ];
+
+/// Whether a name has one of these endings.
+fn ends_in(name: &str, endings: &[&str]) -> bool {
+    let lower = name.to_lowercase();
+    endings.iter().any(|ending| lower.strip_suffix(ending).is_some_and(|stem| stem.len() > 1 && stem.ends_with('.')))
+}
+
+/// What a file of this name should be, in words, where that is a container or the raw image of a disk.
+pub(crate) fn named(name: &str) -> Option<&'static str> {
+    let raw = || split::is_raw_name(name).then_some("raw image");
+    ALL.iter().find(|container| (container.is_named)(name)).map(|container| container.name).or_else(raw)
+}
 
 /// Whether what is read from this file is covered by checksums of its own, so that one around it adds nothing.
 pub(crate) fn checks_itself(file: &Candidate<'_>) -> bool {

@@ -80,6 +80,17 @@ const WORDS: [&str; 5] = ["part", "seg", "segment", "split", "chunk"];
 /// `aa` to `dz`.
 const MOST_LETTERS: u64 = 4 * 26;
 
+/// Whether only the raw image of a disk has this name: other files end in `.bin` and `.image` too.
+pub(super) fn is_raw_name(name: &str) -> bool {
+    let is_usual = |ending: &str| !["bin", "ima", "image"].contains(&ending);
+    IMAGES.iter().any(|ending| is_usual(ending) && super::ends_in(name, &[*ending]))
+}
+
+/// Whether it is the usual name of a first part: `disk.001` or `disk.000`.
+pub(super) fn is_first_name(name: &str) -> bool {
+    readings(name).iter().any(|one| !one.is_weak && one.number <= 1 && one.numbers == Numbers::Padded(3))
+}
+
 /// Every way to read a name as that of a part, the surest first.
 fn readings(name: &str) -> Vec<Reading<'_>> {
     let mut readings = Vec::new();

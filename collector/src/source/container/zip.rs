@@ -1,7 +1,7 @@
 //! Zip archives that triage programs leave behind.
 
 use super::{Candidate, Opened, Refusal};
-use crate::source::tree::archive::zip;
+use crate::source::tree::{self, archive::zip};
 use std::sync::Arc;
 
 /// Whether it ends as a zip archive does, whatever stands before: the program that unpacks it, other bytes, or less than
@@ -18,6 +18,12 @@ pub(super) fn probe_end(candidate: &Candidate<'_>) -> bool {
 /// Whether it begins as a zip archive does, or as one of several parts.
 pub(super) fn probe(candidate: &Candidate<'_>) -> bool {
     [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"].iter().any(|magic| candidate.head.starts_with(*magic))
+}
+
+/// Why a bundle of this name is no source.
+pub(crate) fn of_bundle(name: &str) -> Refusal {
+    let advice = format!("analyse it with `comtrail analyze {name} -o CASE`");
+    Refusal::new("it is a bundle of comtrail, and its files no longer lie where they lay on the host", advice)
 }
 
 /// Lists it.
@@ -44,6 +50,9 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Opened, Refusal> {
             return Err(Refusal::new(why, "unpack what can be unpacked and give the folder"));
         }
     };
+    if tree::is_bundle(&archive) {
+        return Err(of_bundle(candidate.name));
+    }
     if facts.is_aff4 {
         return Err(Refusal::new(
             "it is an AFF4 image, which is not read",

@@ -27,6 +27,23 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Whether a bundle of this program lies here, or in the only folder here.
+pub(crate) fn is_bundle(store: &dyn Store) -> bool {
+    let children = |folder: &str, name: &str| store.named(folder, name).unwrap_or_default();
+    let is_bag = |folder: &str| {
+        !children(folder, "bagit.txt").is_empty()
+            && children(folder, "metadata").iter().any(|own| !children(&own.key, "objects.jsonl").is_empty())
+    };
+    let mut folders = Vec::new();
+    let listed = store.each("", &mut |child| {
+        if child.is_folder && !child.is_link && folders.len() < 2 {
+            folders.push(child.key);
+        }
+        Ok(())
+    });
+    is_bag("") || listed.is_ok() && matches!(&folders[..], [only] if is_bag(only))
+}
+
 /// What a store says about one child of a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Child {

@@ -1,5 +1,6 @@
 //! Files outside of trees whose names say what they should be, while their first bytes do not.
 
+use crate::source::container;
 use std::io;
 
 /// How far the first chunk of an event log is looked for: one that lacks its header and its first chunk has the next
@@ -17,6 +18,11 @@ pub(crate) fn should_be(name: &str) -> Option<&'static str> {
         Some((_, "PF")) => Some("a prefetch file"),
         _ => HIVES.contains(&upper.as_str()).then_some("a registry hive"),
     }
+}
+
+/// What a file that holds nothing should be by its name, an archive or an image included.
+pub(crate) fn empty(name: &str) -> Option<&'static str> {
+    should_be(name).or_else(|| container::named(name))
 }
 
 /// What a file should be by its name that is none of the known kinds by these first bytes. Any program may call a text

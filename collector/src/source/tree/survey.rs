@@ -409,7 +409,7 @@ impl Survey {
     ) {
         self.files += 1;
         if child.size == 0 {
-            if let Some(what) = named::should_be(&child.name) {
+            if let Some(what) = named::empty(&child.name) {
                 self.unreadable += 1;
                 if self.unreadable <= MAX_LISTED {
                     self.problems.push(unreadable(path, format!("it is named like {what}, and is empty")));

@@ -89,3 +89,71 @@ fn a_member_is_read_to_its_end_for_its_checksum() {
     crc.update(&tar);
     assert!(doubt.contains(&hex(&crc.sum().to_be_bytes()).to_uppercase()), "{doubt}");
 }
+
+/// A host must not be left out of an answer without a word because nothing of its archive or image is left.
+#[test]
+fn what_is_named_like_an_image_or_archive_and_is_none_is_named() {
+    let names =
+        ["B.zip", "B.E01", "B.raw", "B.vhdx", "B.tar.gz", "B.001", "B.Ex01", "B.dd", "B.vmdk", "B.qcow2", "B.tar"];
+    let good = zip_of(&[(AT_LOG, LOG)]);
+    let random: Vec<u8> = (1..200_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let lost = &zip_of(&[("a", &random)])[100..50_000];
+    for content in [&[][..], &vec![0; 2 << 20], &random, lost] {
+        for name in names {
+            let folder = make(&[("A.zip", &good), (name, content)]);
+            let found = opened(folder.path());
+            let named: Vec<(&str, &ProblemKind)> =
+                found[0].problems.iter().map(|problem| (problem.item.as_str(), &problem.kind)).collect();
+            assert_eq!((found.len(), named), (1, vec![(&*format!("\\{name}"), &ProblemKind::NotUnderstood)]));
+        }
+    }
+    let others: [(&str, &[u8]); 5] =
+        [("A.zip", &good), ("report.2024", b""), ("a.bin", &random), ("notes.gz", b""), ("photo.002", &random)];
+    assert_eq!(opened(make(&others).path())[0].problems, []);
+}
+
+#[test]
+fn a_bundle_is_no_source() {
+    let bag: Files<'_> =
+        &[("WS/bagit.txt", b"x"), ("WS/metadata/objects.jsonl", b"x"), (&format!("WS/data/{AT_LOG}"), LOG)];
+    let unpacked = make(bag);
+    let case = make(&[("x.zip", &zip_of(bag)), ("report.json", b"{}")]);
+    for given in
+        [unpacked.path().to_owned(), unpacked.path().join("WS"), case.path().join("x.zip"), case.path().to_owned()]
+    {
+        let said = refusal(&given);
+        assert!(said.contains("it is a bundle of comtrail") && said.contains("`comtrail analyze "), "{said}");
+    }
+    let other = make(&[("WS/bagit.txt", b"x"), (&format!("WS/{AT_LOG}"), LOG)]);
+    assert_eq!(opened(other.path()).len(), 1, "a bag of another program");
+}
+
+/// Another kind of thing in the place of a folder or a file is not the same as nothing there.
+#[test]
+fn what_lies_in_the_place_of_a_folder_or_file_is_said() {
+    let at_logs = "C/Windows/System32/winevt/Logs";
+    let folder = make(&[("C/Windows/System32/config/SYSTEM", HIVE), ("C/Windows/System32/config/SOFTWARE/x", b"x")]);
+    std::fs::create_dir_all(folder.path().join("C/Windows/System32/winevt")).unwrap();
+    let problems = |pattern| {
+        let found = opened(folder.path());
+        let (located, problems) = crate::run::locate(&found[0], &Location::File(pattern));
+        let said: Vec<_> = problems.into_iter().map(|problem| (problem.kind, problem.item, problem.what)).collect();
+        (located.len(), said)
+    };
+    let kind = ProblemKind::ReadFailed;
+    let said = "what lies here is a folder, although a file is looked for here".to_owned();
+    let item = r"C:\Windows\System32\config\SOFTWARE".to_owned();
+    assert_eq!(problems(r"%SystemRoot%\System32\config\SOFTWARE"), (0, vec![(kind.clone(), item, said)]));
+    let logs = r"%SystemRoot%\System32\winevt\Logs\*.evtx";
+    assert_eq!(problems(logs), (0, Vec::new()), "nothing is there");
+    let item = r"C:\Windows\System32\winevt\Logs".to_owned();
+    let said = "what lies here is no folder, although one is looked for here".to_owned();
+    std::fs::write(folder.path().join(at_logs), b"x").unwrap();
+    assert_eq!(problems(logs), (0, vec![(kind.clone(), item.clone(), said.clone())]), "a file");
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(folder.path().join(at_logs)).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(folder.path().join(at_logs)).status().unwrap().success());
+        assert_eq!(problems(logs), (0, vec![(kind, item, said)]), "a pipe");
+    }
+}
