@@ -290,8 +290,10 @@ impl<'a> Salvage<'a> {
                 Line::About(about) if self.about.is_none() && about.root == self.root => self.about = Some(about),
                 Line::About(_) => {}
                 Line::Action(action) => {
-                    self.logged(&action);
-                    if self.broken_actions > 0 || !self.log.follow(&action)? {
+                    // What an action that is not taken says of an object is said anew at the end.
+                    if self.broken_actions == 0 && self.log.follow(&action)? {
+                        self.logged(&action);
+                    } else {
                         self.broken_actions += 1;
                     }
                 }

@@ -434,6 +434,32 @@ fn a_medium_that_fails_for_good_leaves_what_can_be_recovered() {
 }
 
 #[test]
+fn a_wrong_byte_in_an_action_of_the_journal_leaves_a_valid_bundle() {
+    for number in 0..100 {
+        let (folder, uninterrupted) = whole();
+        let expected = items(&uninterrupted);
+        // Without its end record it is none that was sealed.
+        let bytes = std::fs::read(&uninterrupted).unwrap();
+        std::fs::write(&uninterrupted, &bytes[..bytes.len() - 22]).unwrap();
+        let path = folder.path().join("b.zip.partial.log");
+        let mut journal = std::fs::read_to_string(&path).unwrap();
+        let actions: Vec<usize> = journal.match_indices("{\"action\":{").map(|(at, _)| at).collect();
+        let Some(at) = actions.get(number) else {
+            assert!(number > 4, "{journal}");
+            return;
+        };
+        // Another time: the line is still JSON, and its hash does not match any more.
+        let time = at + journal[*at..].find("\"t_utc\":\"").unwrap() + 9;
+        journal.replace_range(time..=time, "9");
+        std::fs::write(&path, &journal).unwrap();
+        let recovered = recovered(folder.path());
+        assert_eq!(items(&recovered.path), expected, "{number}");
+        let said = recovered.problems.iter().filter(|one| one.what.contains("do not continue it")).count();
+        assert_eq!(said, 1, "{:?}", recovered.problems);
+    }
+}
+
+#[test]
 fn without_its_journal_every_recovered_object_says_that_it_is_not_known() {
     let (folder, _) = whole();
     std::fs::remove_file(folder.path().join("b.zip.partial.log")).unwrap();
