@@ -293,3 +293,20 @@ fn only_an_interrupted_collection_of_the_same_source_is_gone_on_with() {
     let usage = comtrail(&["collect", text(&source), "--quiet"]);
     assert_eq!(usage.status.code(), Some(64));
 }
+
+#[test]
+fn what_a_recovery_left_is_named_with_the_way_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // Killed before anything was written, which is the least that can be recovered.
+    std::fs::write(at("x.zip.partial"), "").unwrap();
+    std::fs::write(at("r.zip.partial"), "what a full medium left").unwrap();
+    let recover = |to: &str| comtrail(&["recover", text(&at("x.zip.partial")), "-o", text(&at(to)), "--quiet"]);
+    let output = recover("r.zip");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("which is as it was") && said.contains("r.zip.partial is there"), "{said}");
+    assert!(said.contains("remove it or give another name"), "{said}");
+    assert_eq!(std::fs::read(at("r.zip.partial")).unwrap(), b"what a full medium left");
+    assert_eq!(recover("other.zip").status.code(), Some(2));
+}

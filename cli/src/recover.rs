@@ -23,6 +23,17 @@ pub(crate) fn recover(partial: &Path, output: &Path, common: &Common, out: &mut 
         observer: &shown,
     });
     shown.progress.finish();
-    let recovered = recovered.with_context(|| format!("cannot recover {}", collector::shown(partial)))?;
+    let recovered = recovered.with_context(|| {
+        let (from, mut left) = (collector::shown(partial), output.as_os_str().to_owned());
+        left.push(".partial");
+        match Path::new(&left).symlink_metadata() {
+            Ok(_) => format!(
+                "cannot recover {from}, which is as it was. {} is there and is never overwritten; before you run this \
+                 again, remove it or give another name",
+                collector::shown(&left)
+            ),
+            Err(_) => format!("cannot recover {from}"),
+        }
+    })?;
     say::recovered(&recovered, common, out)
 }
