@@ -218,7 +218,6 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Recover { partial, output } => {
             place::refuse_special(partial)?;
-            place::refuse_existing(output)?;
             recover::recover(partial, output, &cli.common, &mut out)
         }
         Command::Verify { bundles, expected, analysis } => {
