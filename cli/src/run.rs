@@ -75,6 +75,15 @@ fn one(
         // The bundle was read back a moment ago.
         read_back: Some(&collected.verified),
         common: job.common,
+    });
+    let analyzed = analyzed.with_context(|| {
+        let (bundle, state) =
+            (collector::shown(&collected.path), if collected.interrupted { ", as interrupted," } else { "" });
+        let sha256 = collected.verified.archive_sha256.as_deref().unwrap_or("not known");
+        format!(
+            "{bundle} is sealed{state} and was read back (SHA-256 {sha256}); only its analysis failed, which \
+             `comtrail analyze {bundle} -o FOLDER` makes"
+        )
     })?;
     Ok((analyzed, collected))
 }
