@@ -222,14 +222,15 @@ fn b2_what_a_kill_at_a_random_moment_leaves_is_recovered_and_gone_on_with() {
             if output.status.code() == Some(0) {
                 // It was sealed, and only not renamed.
                 assert_eq!(std::fs::read(&made).unwrap(), std::fs::read(&partial).unwrap(), "{after:?}");
+                sealed += 1;
             } else {
                 assert_eq!(output.status.code(), Some(2), "{after:?}: {}", said(&output));
-            }
-            let got = objects(&made);
-            kept.push(whole.compare(&got, after));
-            if kept.len() % sample == 0 {
-                whole.goes_on(&made, &got);
-                gone_on += 1;
+                let got = objects(&made);
+                kept.push(whole.compare(&got, after));
+                if kept.len() % sample == 0 {
+                    whole.goes_on(&made, &got);
+                    gone_on += 1;
+                }
             }
         }
         for path in new_in(folder.path(), &before) {

@@ -483,9 +483,14 @@ fn limits_of_a_live_collection_hold() {
     host.collect("idle", &["--cpu", "1"]);
     assert!(started.elapsed() > free + std::time::Duration::from_secs(2), "{:?}, {free:?}", started.elapsed());
     let output = host.run(&["run", "live", "-o", r"E:\short", "--quiet", "--io", "64K", "--time", "2s"]);
-    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
-    let report = std::fs::read_to_string(host.path("stick/short/report.json")).unwrap();
-    assert!(report.contains("interrupted"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report = std::fs::read_to_string(host.path("stick/short/report.json"));
+    match output.status.code() {
+        Some(2) => assert!(report.unwrap().contains("interrupted")),
+        // Nothing was taken in that time, so there is nothing to report on.
+        Some(1) => assert!(said.contains("could be collected: the time") && report.is_err(), "{said}"),
+        other => panic!("{other:?}: {said}"),
+    }
 }
 
 #[test]

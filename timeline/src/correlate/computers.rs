@@ -14,6 +14,8 @@ const NETBIOS: usize = 15;
 #[derive(Default)]
 pub(super) struct Computers {
     logs: BTreeMap<ItemId, BTreeMap<String, Option<(Filetime, Filetime)>>>,
+    /// What the host called itself while it was collected from.
+    live: BTreeSet<String>,
 }
 
 /// The names that this host had.
@@ -42,6 +44,13 @@ impl Computers {
         }
     }
 
+    /// Takes the name by which a live host calls itself: what it tells is its own, whatever its hives say.
+    pub(super) fn is_this(&mut self, computer: &str) {
+        if self.live.len() < MOST_NAMES {
+            self.live.insert(label(computer));
+        }
+    }
+
     /// The names of this host. A log that one computer wrote has its names one after the other, where it was renamed;
     /// one into which others forward has them mixed.
     pub(super) fn own(&self, host: Option<&str>) -> Own {
@@ -64,14 +73,16 @@ impl Computers {
                 groups.push(new);
             }
         }
-        match (host.map(label).filter(|name| !name.is_empty()), groups.len()) {
-            (Some(host), _) => {
-                let own = groups.into_iter().find(|group| group.contains(&host));
-                Own(own.unwrap_or_else(|| BTreeSet::from([host])))
+        let known: BTreeSet<String> =
+            host.map(label).filter(|name| !name.is_empty()).into_iter().chain(self.live.iter().cloned()).collect();
+        match (known.is_empty(), groups.len()) {
+            (false, _) => {
+                let own = groups.into_iter().filter(|group| !group.is_disjoint(&known)).flatten();
+                Own(own.chain(known.iter().cloned()).collect())
             }
-            (None, 1) => Own(groups.remove(0)),
+            (true, 1) => Own(groups.remove(0)),
             // Which of several computers this host is, nothing says.
-            (None, _) => Own(BTreeSet::new()),
+            (true, _) => Own(BTreeSet::new()),
         }
     }
 }

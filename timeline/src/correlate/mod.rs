@@ -122,7 +122,7 @@ impl<'a> Correlator<'a> {
                     && let Some(start) = log_event::live_process(&event.record)
                 {
                     let computer = log_event::live_computer(&event.record);
-                    self.computers.see(event.item, &computer, event.happened());
+                    self.computers.is_this(&computer);
                     self.processes.start(computer, start, event.happened(), Source::all_of(event));
                 }
             }
