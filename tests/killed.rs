@@ -248,7 +248,8 @@ fn b2_what_a_kill_at_a_random_moment_leaves_is_recovered_and_gone_on_with() {
         kept.len(),
         whole.objects.len()
     );
-    assert!(kept.len() as u32 > kills / 2 && kept.iter().any(|count| *count > 0));
+    // Some moments are before the first byte, and some behind the seal.
+    assert!(kept.len() as u32 > kills / 5 && kept.iter().any(|count| *count > 0));
 }
 
 #[test]
