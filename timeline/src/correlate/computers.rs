@@ -1,12 +1,14 @@
 //! Which computers the records are of. Logs of another computer come onto a host as forwarded events, as copies and with a
 //! second Windows on the disk; no file, prefetch file or time zone of this host is evidence of what ran there.
 
-use evidence::{Filetime, ItemId};
+use evidence::{Filetime, ItemId, Items};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Logs and names in one log that are told apart; of a log with more names it is certain that it is of several computers.
 const MOST_LOGS: usize = 4096;
 const MOST_NAMES: usize = 64;
+/// The log into which Windows puts what other computers forward.
+const FORWARDED: &str = r"\ForwardedEvents.evtx";
 /// Characters of a NetBIOS name, which is what the registry has.
 const NETBIOS: usize = 15;
 
@@ -52,24 +54,27 @@ impl Computers {
     }
 
     /// The names of this host. A log that one computer wrote has its names one after the other, where it was renamed;
-    /// one into which others forward has them mixed.
-    pub(super) fn own(&self, host: Option<&str>) -> Own {
+    /// one into which others forward has them mixed, and the log that Windows has for that says nothing of this host.
+    pub(super) fn own(&self, host: Option<&str>, items: &dyn Items) -> Own {
+        let is_forwarded = |log: &ItemId| items.by_id(*log).is_some_and(|log| log.original_path.ends_with(FORWARDED));
         let mut groups: Vec<BTreeSet<String>> = Vec::new();
-        for names in self.logs.values() {
+        for (_, names) in self.logs.iter().filter(|(log, _)| !is_forwarded(log)) {
             let mut reaches: Vec<_> = names.values().copied().collect();
             reaches.sort();
-            let is_one = reaches.windows(2).all(|pair| match pair {
-                [Some((_, before)), Some((after, _))] => before <= after,
-                _ => false,
-            });
+            let is_one = names.len() < MOST_NAMES
+                && reaches.windows(2).all(|pair| match pair {
+                    [Some((_, before)), Some((after, _))] => before <= after,
+                    _ => false,
+                });
             let new: Vec<BTreeSet<String>> = match is_one {
                 true => vec![names.keys().cloned().collect()],
                 false => names.keys().map(|name| BTreeSet::from([name.clone()])).collect(),
             };
             for mut new in new {
-                let (same, others) = groups.into_iter().partition(|group| !group.is_disjoint(&new));
+                let (same, others): (Vec<_>, Vec<_>) =
+                    groups.into_iter().partition(|group: &BTreeSet<String>| !group.is_disjoint(&new));
                 groups = others;
-                new.extend(Vec::<BTreeSet<String>>::into_iter(same).flatten());
+                new.extend(same.into_iter().flatten());
                 groups.push(new);
             }
         }
@@ -115,7 +120,8 @@ mod tests {
         for (log, computer, at) in records {
             computers.see(ItemId(*log), computer, Some(Filetime(*at)));
         }
-        let own = computers.own(host);
+        let forwarded = crate::correlate::builder::item(9, r"C:\Windows\System32\winevt\Logs\ForwardedEvents.evtx");
+        let own = computers.own(host, &vec![forwarded]);
         move |computer| own.is_other(computer)
     }
 
@@ -126,6 +132,9 @@ mod tests {
         assert!(!other("OLD-1") && !other("NEW-1.elsewhere") && !other("") && other("PC-9"));
         let other = own(Some("WEC"), &[(1, "WEC", 10), (1, "PC-9", 20), (1, "WEC", 30), (2, "WEC", 5)]);
         assert!(other("PC-9") && !other("wec.corp.example"));
+        // One after the other in the log for what is forwarded is no renaming.
+        assert!(own(Some("WEC"), &[(9, "WEC", 10), (9, "PC-9", 20)])("PC-9"));
+        assert!(own(None, &[(9, "PC-9", 20)])("PC-9"));
         // NetBIOS keeps fifteen characters.
         assert!(!own(Some("ACCOUNTING-FRON"), &[])("accounting-front-7.corp.example"));
     }

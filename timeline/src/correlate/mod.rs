@@ -236,7 +236,7 @@ impl<'a> Correlator<'a> {
         let (prefetch, slots, prefetch_lookalikes) = prefetch.finish(&files);
         let here = Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places };
         // What is known of another computer is in its records alone.
-        let own = computers.own(host.name.as_deref());
+        let own = computers.own(host.name.as_deref(), items);
         let (no_host, no_items, no_unread) = (Host::default(), Vec::new(), Unread::default());
         let no_files = Files::new(&no_items);
         let elsewhere =
