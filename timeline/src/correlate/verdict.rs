@@ -480,14 +480,9 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_next_step_needs_only_what_is_missing() {
-        let method =
-            MethodVerdict { runs: Answer::Unknown, which: None, because: String::new(), citations: Vec::new() };
-        let facts = Value::Map(Vec::new());
-        let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
-        let unknown = Reasoned::default();
-        let known = |facts, elevated, exit| Known {
+    /// A registration by version 4 of which nothing else is known.
+    fn known<'a>(facts: Option<&'a Value>, elevated: &'a Reasoned, exit: Option<u64>) -> Known<'a> {
+        Known {
             mode: Mode::Register,
             invalid: None,
             elevated,
@@ -505,7 +500,16 @@ mod tests {
             child: None,
             connection: None,
             injected: None,
-        };
+        }
+    }
+
+    #[test]
+    fn the_next_step_needs_only_what_is_missing() {
+        let method =
+            MethodVerdict { runs: Answer::Unknown, which: None, because: String::new(), citations: Vec::new() };
+        let facts = Value::Map(Vec::new());
+        let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
+        let unknown = Reasoned::default();
         let needs = |known: Known<'_>| next_of_loaded(&known, &method);
         assert_eq!(needs(known(None, &unknown, None)), "the assembly itself, the token and how the process ended");
         assert_eq!(needs(known(Some(&facts), &elevated, None)), "how the process ended");
@@ -520,26 +524,7 @@ mod tests {
         let method =
             MethodVerdict { runs: Answer::Yes, which: Some("register"), because: String::new(), citations: Vec::new() };
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
-        let known = Known {
-            mode: Mode::Register,
-            invalid: None,
-            elevated: &elevated,
-            exit: Some(0),
-            clr: Some(4),
-            named: true,
-            facts: None,
-            facts_cited: None,
-            no_facts: "",
-            doubt: None,
-            mark: Marked::None,
-            stream: None,
-            loaded: None,
-            registered: None,
-            child: None,
-            connection: None,
-            injected: None,
-        };
-        let proof = proof(&known, &method, true);
+        let proof = proof(&known(None, &elevated, Some(0)), &method, true);
         assert_eq!((proof.level, proof.inferred), ("L4", vec!["L3", "L4"]));
     }
 }
