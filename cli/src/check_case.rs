@@ -427,8 +427,16 @@ impl PartOf {
             let opened = OpenBundle::open(&path).map_err(anyhow::Error::from);
             match opened.and_then(|opened| Given::verify(&path, opened, common)) {
                 Ok(given) if self.is(&given.verified) => return Ok(Some(given)),
-                Ok(_) => {
-                    others.push(format!("{} is not the bundle that was analysed: its hash is another", shown(&path)));
+                Ok(given) => {
+                    let is_packed_otherwise =
+                        given.verified.tag_manifest_sha256.as_ref() == Some(&self.tag_manifest_sha256);
+                    let why = match is_packed_otherwise {
+                        true => {
+                            "its tag manifest is the same, but it is not in the form, packed or unpacked, that was analysed"
+                        }
+                        false => "its hash is another",
+                    };
+                    others.push(format!("{} is not the bundle that was analysed: {why}", shown(&path)));
                 }
                 Err(error) => others.push(format!("{}: {error:#}", shown(&path))),
             }
