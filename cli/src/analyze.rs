@@ -20,6 +20,7 @@ use evidence::{
     Artifact, Bytes, Focus, Input, Item, ItemId, Items, KeyIndex, Location, Phase, Problem, ProblemKind, Problems,
     Record, Stage, hex,
 };
+use parking_lot::Mutex;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -27,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use timeline::{
     BundleName, CaseFacts, ChangedBundle, Correlator, Format, Host, Merger, Output, Report, TimelineSummary, ToolName,
 };
@@ -303,14 +304,14 @@ impl Work<'_> {
         let focus = Mutex::new(focus::on_the_tools());
         analysis.run(Phase::Independent, "parsing", &Focus::default(), &|artifact, item, record| {
             for path in focus::lead_paths(artifact, &record) {
-                focus::add_path(&mut lock(&focus), &path);
+                focus::add_path(&mut focus.lock(), &path);
             }
             merger.add(item.id, &record);
         });
-        let mut focus = focus.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut focus = focus.into_inner();
         focus::add_items(&mut focus, items);
         focus.everything = self.options.full_timeline;
-        lock(&analysis.kept).clear();
+        analysis.kept.lock().clear();
         let phase = "parsing the file system";
         analysis.run(Phase::Focused, phase, &focus, &|_, item, record| merger.add(item.id, &record));
 
@@ -318,10 +319,10 @@ impl Work<'_> {
             anyhow::ensure!(!signals::is_stopped(), signals::STOPPED);
             Ok(())
         };
-        lock(&analysis.kept).clear();
+        analysis.kept.lock().clear();
         uninterrupted()?;
         analysis.progress.finish();
-        match lock(&analysis.cannot).take() {
+        match analysis.cannot.lock().take() {
             Some(error @ collector::Error::Write { .. }) => return Err(error.into()),
             other => {
                 // Says all that is wrong with a bundle of which an object is not what was sealed.
@@ -336,7 +337,7 @@ impl Work<'_> {
             return Err(error).context("a temporary file could not be read back");
         }
         uninterrupted()?;
-        let mut problems = analysis.problems.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut problems = analysis.problems.into_inner();
         problems.extend(summary.problems);
         analysis.progress.finish();
         let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
@@ -423,10 +424,6 @@ fn is_log(path: &str) -> bool {
     [".LOG", ".LOG1", ".LOG2"].iter().any(|ending| upper.ends_with(ending))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 /// A piece of work: an object for an artifact, and how long it is.
 type Piece = (&'static Artifact, ItemId, u64);
 
@@ -493,7 +490,7 @@ impl Analysis<'_> {
     }
 
     fn end(&self, why: collector::Error) {
-        lock(&self.cannot).get_or_insert(why);
+        self.cannot.lock().get_or_insert(why);
         self.is_ended.store(true, Ordering::Relaxed);
     }
 
@@ -586,7 +583,7 @@ impl Analysis<'_> {
             focus,
         };
         let problems = parse(artifact, &input, on_record);
-        lock(&self.problems).extend(problems);
+        self.problems.lock().extend(problems);
     }
 
     /// Whether an object is so long that it lies in a temporary file, and several artifacts read it: then it is inflated once
@@ -604,11 +601,11 @@ impl Analysis<'_> {
 
     fn open_from(&self, item: &Item, spill: &Spill) -> Option<Arc<dyn Bytes>> {
         const MOST: usize = 8;
-        if let Some(bytes) = lock(&self.kept).get(&item.id) {
+        if let Some(bytes) = self.kept.lock().get(&item.id) {
             return Some(bytes.clone());
         }
         let bytes: Arc<dyn Bytes> = self.inflate(item, spill)?.into();
-        let mut kept = lock(&self.kept);
+        let mut kept = self.kept.lock();
         if kept.len() < MOST && self.is_worth_keeping(item) {
             kept.insert(item.id, bytes.clone());
         }
@@ -632,7 +629,7 @@ impl Analysis<'_> {
                     collector::Error::DamagedBundle { item, why, .. } => format!("{item} cannot be used: {why}"),
                     other => other.to_string(),
                 };
-                lock(&self.problems).push(Problem::new(
+                self.problems.lock().push(Problem::new(
                     Stage::Bundle,
                     ProblemKind::ReadFailed,
                     item.original_path.clone(),

@@ -315,7 +315,7 @@ pub(crate) struct Shown {
     pub(crate) progress: Progress,
     /// What verifying is called.
     verifying: &'static str,
-    last: std::sync::Mutex<Option<(Step, u64, u64)>>,
+    last: parking_lot::Mutex<Option<(Step, u64, u64)>>,
 }
 
 impl Shown {
@@ -327,7 +327,7 @@ impl Shown {
 impl Observer for Shown {
     fn event(&self, now: collector::Progress<'_>) {
         pace::work();
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.last.lock();
         let (done, total) = match *last {
             Some((step, was, known)) if step == now.step => (was, known),
             _ => {

@@ -10,11 +10,11 @@ use crate::table::{Cell, Column, Table, grouped};
 use anyhow::Context;
 use console::Style;
 use evidence::{Bytes, Fields, Focus, Input, Problem, Record, Value};
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// Most assemblies beside a file that are read with it.
 const MAX_SIBLINGS: usize = 32;
@@ -289,7 +289,7 @@ impl Bytes for FileBytes {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left);
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         file.seek(SeekFrom::Start(offset))?;
         file.read(&mut buffer[..wanted])
     }

@@ -3,7 +3,7 @@
 use artifacts::formats::hive;
 use artifacts::{PROGRAM_MEMORY, SIBLINGS_MEMORY};
 use evidence::{Artifact, Location};
-use std::sync::{Condvar, Mutex, PoisonError};
+use parking_lot::{Condvar, Mutex};
 
 /// Most memory that an artifact takes which reads its objects in parts, whatever their length.
 const IN_PARTS: u64 = 16 << 20;
@@ -50,9 +50,9 @@ impl Ceiling {
     /// done at all is for the caller to decide.
     pub(crate) fn enter(&self, bytes: u64) -> Room<'_> {
         let bytes = bytes.min(self.limit);
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used.lock();
         while *used + bytes > self.limit {
-            used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+            self.freed.wait(&mut used);
         }
         *used += bytes;
         Room { ceiling: self, bytes }
@@ -61,7 +61,7 @@ impl Ceiling {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        *self.ceiling.used.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        *self.ceiling.used.lock() -= self.bytes;
         self.ceiling.freed.notify_all();
     }
 }

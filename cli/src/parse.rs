@@ -21,13 +21,13 @@ pub(crate) fn parse(artifact: &Artifact, input: &Input<'_>, on_record: &mut dyn 
 /// outside of one still ends the program, with this line.
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
-        PANICS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(panic.to_string());
+        PANICS.lock().push(panic.to_string());
     }));
 }
 
 /// What panicked so far, for `--verbose` and for the line that ends a program that could not go on.
 pub(crate) fn panics() -> Vec<String> {
-    PANICS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    PANICS.lock().clone()
 }
 
-static PANICS: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+static PANICS: parking_lot::Mutex<Vec<String>> = parking_lot::Mutex::new(Vec::new());

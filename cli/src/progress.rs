@@ -1,7 +1,8 @@
 //! Tells a person or a program how far the run is.
 
+use parking_lot::Mutex;
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How progress is shown.
@@ -49,7 +50,7 @@ const COLLECTING: &str = "collecting";
 fn numbered(phase: &str) -> String {
     /// The phase before this one.
     static BEFORE: Mutex<String> = Mutex::new(String::new());
-    let mut before = BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut before = BEFORE.lock();
     let (shown, now) = numbered_after(STAGES.get().copied().unwrap_or_default(), &before, phase);
     *before = now;
     shown
@@ -177,8 +178,8 @@ impl Progress {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
     }
 
     fn write_json(&self, state: &State, what: &str) {

@@ -4,9 +4,10 @@
 //! The first time it is said at once what is done, and what was collected is sealed. The second time the program ends as
 //! it stands, and says what that leaves. Where the system grants seconds only, the bundle is not read back.
 
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 /// Set when the collecting is to end; what was collected is then sealed and says that it was interrupted.
 static CANCEL: AtomicBool = AtomicBool::new(false);
@@ -39,8 +40,8 @@ impl Drop for While {
     }
 }
 
-fn doing() -> std::sync::MutexGuard<'static, Doing> {
-    DOING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+fn doing() -> parking_lot::MutexGuard<'static, Doing> {
+    DOING.lock()
 }
 
 /// From now on until what it gives is dropped, the program collects into this bundle.

@@ -4,11 +4,12 @@
 //! off while it is read then gives an error that can be reported, where a mapping would end the process.
 
 use evidence::Bytes;
+use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 
 /// What a block device is called, the one thing beside a file that can be read from any place.
 pub(crate) const BLOCK_DEVICE: &str = "a block device";
@@ -159,7 +160,7 @@ impl ManyFiles {
     }
 
     fn file(&self) -> io::Result<Arc<FileBytes>> {
-        let opened = self.file.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let opened = self.file.read().upgrade();
         if let Some(file) = opened {
             return Ok(file);
         }
@@ -168,7 +169,7 @@ impl ManyFiles {
             let what = format!("it is {} bytes long now, and was {} when it was found", file.len(), self.length);
             return Err(io::Error::other(what));
         }
-        *self.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&file);
+        *self.file.write() = Arc::downgrade(&file);
         keep_open(Arc::clone(&file));
         Ok(file)
     }
@@ -176,7 +177,7 @@ impl ManyFiles {
 
 /// Keeps a file open until many others were opened after it.
 fn keep_open(file: Arc<FileBytes>) {
-    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut open = OPEN.lock();
     open.push_back(file);
     let closed = if open.len() > MOST_OPEN { open.pop_front() } else { None };
     drop(open);
@@ -185,9 +186,9 @@ fn keep_open(file: Arc<FileBytes>) {
 
 impl Drop for ManyFiles {
     fn drop(&mut self) {
-        let file = self.file.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let file = self.file.read().upgrade();
         if let Some(file) = file {
-            OPEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !Arc::ptr_eq(one, &file));
+            OPEN.lock().retain(|one| !Arc::ptr_eq(one, &file));
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::time::Filetime;
 use foldhash::fast::FixedState;
+use parking_lot::RwLock;
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// One stored value. Missing is a missing field, never an empty text.
 #[derive(Clone, Debug, PartialEq)]
@@ -251,10 +252,10 @@ impl FieldName {
         if name.len() > LONGEST_KEPT {
             return FieldName::Shared(name.into());
         }
-        if let Some(kept) = KEPT.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(kept) = KEPT.read().get(name) {
             return FieldName::Static(kept);
         }
-        let mut all = KEPT.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = KEPT.write();
         if let Some(kept) = all.get(name) {
             return FieldName::Static(kept);
         }

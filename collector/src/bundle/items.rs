@@ -3,10 +3,10 @@
 use crate::file_bytes::Section;
 use crate::spill::{Spill, Spool};
 use evidence::{Bytes, Item, ItemId, Items, KeyIndex};
+use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
-use std::sync::Mutex;
 
 /// Bytes of descriptions up to which all objects are in memory.
 const HELD: u64 = 8 << 20;
@@ -132,11 +132,11 @@ impl ItemTable {
 
     /// The error by which an object was taken for none, if there was one: the temporary file could not be read back.
     pub fn failure(&self) -> Option<io::Error> {
-        self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        self.failure.lock().take()
     }
 
     fn failed(&self, error: io::Error) {
-        self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+        self.failure.lock().get_or_insert(error);
     }
 
     fn row(&self, id: ItemId) -> Option<(Vec<u8>, u64)> {

@@ -4,9 +4,9 @@ use super::stored::Stored;
 use super::verify::{ALL_ZEROS, Expected, Store, Structure, VerifyReport};
 use crate::progress::Observer;
 use evidence::Item;
+use parking_lot::Mutex;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Bits that are kept at most; objects beyond are read once more at the end.
 const MOST_BITS: u64 = 1 << 28;
@@ -82,7 +82,7 @@ impl Verifying {
         cancel: &AtomicBool,
         observer: &dyn Observer,
     ) -> io::Result<VerifyReport> {
-        let structure = self.structure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let structure = self.structure.lock().take();
         let structure = structure.ok_or_else(|| io::Error::other("it was verified before"))?;
         // What an object was compared with is what the manifests say only where nothing is wrong with either.
         let is_right = structure.so_far().is_valid();

@@ -8,8 +8,9 @@ use crate::source::faulty::{Faulty, FaultyTree};
 use crate::zip::salvage::Local;
 use crate::{BundleReader, RecoverRequest, Silent, recover};
 use evidence::{ItemStatus, Location, Locator, Phase, no_leads};
+use parking_lot::Mutex;
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// How a medium behaves once its bytes are used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +40,13 @@ struct Shared {
 
 impl Shared {
     fn bytes(&self) -> Vec<u8> {
-        self.file.lock().unwrap().get_ref().clone()
+        self.file.lock().get_ref().clone()
     }
 }
 
 impl Write for Shared {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let (mut state, mut file) = (self.state.lock().unwrap(), self.file.lock().unwrap());
+        let (mut state, mut file) = (self.state.lock(), self.file.lock());
         let end = file.position() + buffer.len() as u64;
         let grows = match state.then {
             Then::Frozen => buffer.len() as u64,
@@ -78,13 +79,13 @@ impl Write for Shared {
 
 impl Seek for Shared {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.lock().unwrap().seek(to)
+        self.file.lock().seek(to)
     }
 }
 
 impl Output for Shared {
     fn cut(&mut self, length: u64) -> io::Result<()> {
-        let (mut state, mut file) = (self.state.lock().unwrap(), self.file.lock().unwrap());
+        let (mut state, mut file) = (self.state.lock(), self.file.lock());
         match state.then {
             Then::Failing if state.dead => return Err(io::Error::other("the device is gone")),
             Then::Frozen if state.left == 0 => return Ok(()),
@@ -95,11 +96,11 @@ impl Output for Shared {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         if state.dead {
             return Err(io::Error::other("the device is gone"));
         }
-        let length = self.file.lock().unwrap().get_ref().len() as u64;
+        let length = self.file.lock().get_ref().len() as u64;
         state.synced.push((self.name, length));
         Ok(())
     }
@@ -353,7 +354,7 @@ fn b2_what_a_kill_at_any_byte_leaves_is_recovered() {
     let written = {
         let medium = Medium::new(u64::MAX >> 1, Then::Frozen);
         medium.collect(&source()).unwrap();
-        (u64::MAX >> 1) - medium.state.lock().unwrap().left
+        (u64::MAX >> 1) - medium.state.lock().left
     };
     let (mut whole_seen, mut unknown_seen) = (std::collections::BTreeSet::new(), 0);
     let reserved = written - {
@@ -484,8 +485,8 @@ struct Seen<'a>(&'a Medium, Mutex<Vec<(String, usize)>>);
 impl Observer for Seen<'_> {
     fn event(&self, progress: Progress<'_>) {
         if progress.step == Step::Locate || progress.step == Step::Acquire {
-            let synced = self.0.state.lock().unwrap().synced.len();
-            self.1.lock().unwrap().push((format!("{:?} {}", progress.step, progress.path), synced));
+            let synced = self.0.state.lock().synced.len();
+            self.1.lock().push((format!("{:?} {}", progress.step, progress.path), synced));
         }
     }
 }
@@ -507,12 +508,12 @@ fn volatile_state_is_on_the_medium_before_anything_else_is_read() {
     assert!(place.join("a.jsonl").is_file());
     medium.collect_seen(&source, &seen).unwrap();
     assert!(!place.exists(), "the bundle has what it held");
-    let events = seen.1.into_inner().unwrap();
+    let events = seen.1.into_inner();
     let located = events.iter().position(|(what, _)| what.starts_with("Locate")).unwrap();
     let before: Vec<&str> = events[..located].iter().map(|(what, _)| what.as_str()).collect();
     assert_eq!(before, [r"Acquire {live}\a.jsonl", r"Acquire {live}\b.jsonl"]);
     assert!(events[..located].iter().all(|(_, synced)| *synced == 0));
-    let synced: Vec<&str> = medium.state.lock().unwrap().synced.iter().map(|(name, _)| *name).collect();
+    let synced: Vec<&str> = medium.state.lock().synced.iter().map(|(name, _)| *name).collect();
     assert_eq!(synced[..2], ["bundle", "journal"]);
     assert!(events[located].1 == 2, "{events:?}");
     // Room for the volatile state is asked for before it is written; what was written down before stays.

@@ -8,10 +8,11 @@ use super::inflate::{Coding, Inflate, Place};
 use crate::file_bytes::{FileBytes, within};
 use crate::spill::Spill;
 use evidence::Bytes;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// How far apart the marks are at first, in inflated bytes.
 const SPACING: u64 = 1 << 20;
@@ -444,7 +445,7 @@ impl Inflating {
 
     /// Reads to the end, or to the greatest length that is looked for, and takes that for the length.
     fn with_real_length(mut self) -> Self {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let end = loop {
             state.advance(&self);
             if let Some(end) = &state.end {
@@ -470,7 +471,7 @@ impl Inflating {
 
     /// What follows a gzip file, which its checksums say nothing of.
     pub(crate) fn behind(&self) -> Option<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).behind.clone()
+        self.state.lock().behind.clone()
     }
 
     fn first_stream(&self) -> io::Result<u64> {
@@ -510,7 +511,7 @@ impl Bytes for Inflating {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         loop {
             if let Some(piece) = state.piece(offset) {
                 let count = piece.len().min(buffer.len());
@@ -546,12 +547,12 @@ impl Bytes for Inflating {
     }
 
     fn flaw(&self) -> Option<String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         (!state.flaws.is_empty()).then(|| state.flaws.join("; "))
     }
 
     fn check(&self) -> Option<String> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         while state.front.is_some() {
             state.advance(self);
         }
@@ -612,7 +613,7 @@ mod tests {
         let data = numbers(400_000);
         let (_folder, inflating) = member(&data, |_, _, _| ());
         check_everywhere(&inflating, &data);
-        assert!(inflating.state.lock().unwrap().marks.len() > 3);
+        assert!(inflating.state.lock().marks.len() > 3);
         assert!(inflating.read_all(u64::MAX).unwrap().unwrap() == data);
         assert_eq!(inflating.flaw(), None);
     }

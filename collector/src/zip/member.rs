@@ -8,9 +8,10 @@ use crate::file_bytes::{Doubtful, within};
 use crate::spill::Spill;
 use evidence::Bytes;
 use evidence::le::{u16_or_0, u32_or_0, u64_or_0};
+use parking_lot::Mutex;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// What is at most so long is unpacked into memory.
 const IN_MEMORY: u64 = 8 << 20;
@@ -313,7 +314,7 @@ impl Bytes for Stored {
             return Ok(0);
         }
         let read = self.bytes.read_at(self.start + offset, buffer)?;
-        let mut crc = self.crc.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut crc = self.crc.lock();
         if crc.0 == offset {
             crc.1.update(&buffer[..read]);
             crc.0 += read as u64;
@@ -322,7 +323,7 @@ impl Bytes for Stored {
     }
 
     fn flaw(&self) -> Option<String> {
-        let crc = self.crc.lock().unwrap_or_else(PoisonError::into_inner);
+        let crc = self.crc.lock();
         let wrong = (crc.0 == self.size && crc.1.sum() != self.stated).then(|| mismatch(crc.1.sum(), self.stated));
         let early =
             (self.there < self.size).then(|| format!("the archive has {} of its {} bytes", self.there, self.size));
@@ -333,7 +334,7 @@ impl Bytes for Stored {
     fn check(&self) -> Option<String> {
         let mut block = vec![0; 1 << 20];
         loop {
-            let summed = self.crc.lock().unwrap_or_else(PoisonError::into_inner).0;
+            let summed = self.crc.lock().0;
             match self.read_at(summed, &mut block) {
                 Ok(0) => return self.flaw(),
                 Ok(_) => {}

@@ -19,11 +19,11 @@ pub use sorted::Sorted;
 mod tests;
 
 use evidence::{ItemId, Record};
+use parking_lot::Mutex;
 use run::{Buffer, Run};
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why the timeline could not be merged. Problems of the evidence are never among these.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +83,6 @@ thread_local! {
 /// Longest scratch space that a thread keeps.
 const SCRATCH_KEPT: usize = 64 << 10;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Merger {
     /// A merger that keeps its spill files in `folder` and uses about `budget` bytes of memory. The files
     /// have no name where the system allows it and vanish with the merger.
@@ -116,20 +112,20 @@ impl Merger {
 
     /// How many records were added.
     pub fn records(&self) -> u64 {
-        lock(&self.filling).records
+        self.filling.lock().records
     }
 
     fn push(&self, record: &Record, encoded: &[u8]) {
         let times = || record.moments.iter().filter_map(|moment| moment.when.sort_key());
         {
-            let mut filling = lock(&self.filling);
+            let mut filling = self.filling.lock();
             filling.records += 1;
             if filling.failed || filling.buffer.push(times(), encoded, self.buffer_bytes) {
                 return;
             }
         }
-        let mut spilling = lock(&self.spilling);
-        let mut filling = lock(&self.filling);
+        let mut spilling = self.spilling.lock();
+        let mut filling = self.filling.lock();
         // Another thread may have emptied the buffer meanwhile.
         if filling.failed || filling.buffer.push(times(), encoded, self.buffer_bytes) {
             return;
@@ -148,7 +144,7 @@ impl Merger {
             }
             Err(error) => {
                 spilling.error.get_or_insert(error);
-                let mut filling = lock(&self.filling);
+                let mut filling = self.filling.lock();
                 filling.failed = true;
                 filling.buffer = Buffer::new();
             }
@@ -175,8 +171,8 @@ impl Merger {
 
     /// Every event in the order of time, undated ones last.
     pub fn finish(self) -> Result<Sorted, MergeError> {
-        let filling = self.filling.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let spilling = self.spilling.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let filling = self.filling.into_inner();
+        let spilling = self.spilling.into_inner();
         if let Some(error) = spilling.error {
             return Err(error);
         }

@@ -6,9 +6,10 @@
 
 use evidence::{Claim, FieldName, Record};
 use foldhash::fast::RandomState;
+use parking_lot::RwLock;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// Most shapes with field names of their own; the program's own artifacts and Windows' providers have some hundreds, but
 /// a hostile log can have one for each record. Beyond this number the names are written into the records.
@@ -101,7 +102,7 @@ fn write_key(record: &Record, key: &mut Vec<usize>) -> bool {
 
 /// Puts the shape into the table, without the names when there are too many of them.
 fn place(record: &Record, named: bool) -> (u32, bool) {
-    let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
+    let mut table = TABLE.write();
     let table = table.get_or_insert_default();
     let names = record.fields.names().map_while(|name| match name {
         FieldName::Static(name) => Some(*name),
@@ -146,7 +147,7 @@ pub(crate) struct Names(HashMap<u32, Arc<Shape>, RandomState>);
 impl Names {
     /// Everything numbered until now.
     pub(super) fn now() -> Self {
-        Names(TABLE.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default())
+        Names(TABLE.read().clone().unwrap_or_default())
     }
 
     /// The shape with this number.

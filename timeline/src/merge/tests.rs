@@ -155,7 +155,7 @@ fn order_does_not_depend_on_threads_or_memory() {
             }
         });
         assert_eq!(merger.records(), 40_001);
-        assert_eq!(lock(&merger.spilling).levels.is_empty(), budget > 0, "{threads} {budget}");
+        assert_eq!(merger.spilling.lock().levels.is_empty(), budget > 0, "{threads} {budget}");
         let events = all(merger);
         assert_eq!(events.len(), expected.len());
         assert!(events == expected, "{threads} threads, budget {budget}");
@@ -169,7 +169,7 @@ fn many_runs_are_merged_by_levels() {
     for entry in 0..200_000 {
         merger.add(ItemId(0), &file(&mut numbers, entry));
     }
-    let levels: Vec<usize> = lock(&merger.spilling).levels.iter().map(Vec::len).collect();
+    let levels: Vec<usize> = merger.spilling.lock().levels.iter().map(Vec::len).collect();
     assert!(levels.len() > 1 && levels.iter().all(|runs| *runs < RUNS_PER_LEVEL), "{levels:?}");
     let events = all(merger);
     assert!(events.is_sorted_by_key(|event| (event.time, event.item, event.record.locator.clone())));

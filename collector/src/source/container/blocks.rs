@@ -3,8 +3,9 @@
 //! costs no more memory than one of 64 MiB.
 
 use evidence::Bytes;
+use parking_lot::Mutex;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Where bytes of a disk are.
 pub(super) enum Place<'a> {
@@ -63,7 +64,7 @@ impl<L: Layout> Blocks<L> {
     fn unpacked(&self, start: u64) -> io::Result<Arc<Vec<u8>>> {
         let slot = usize::try_from(start / self.layout.packed_length().max(1) % self.slots).unwrap_or(0);
         {
-            let mut kept = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = self.unpacked.lock();
             kept.resize(usize::try_from(self.slots).unwrap_or(1), None);
             if let Some((of, block)) = &kept[slot]
                 && *of == start
@@ -72,7 +73,7 @@ impl<L: Layout> Blocks<L> {
             }
         }
         let block = Arc::new(self.layout.unpack(start)?);
-        self.unpacked.lock().unwrap_or_else(PoisonError::into_inner)[slot] = Some((start, block.clone()));
+        self.unpacked.lock()[slot] = Some((start, block.clone()));
         Ok(block)
     }
 
@@ -209,7 +210,7 @@ impl Table {
         }
         let number = offset / PAGE as u64;
         let slot = usize::try_from(number.wrapping_add(self.file.wrapping_mul(37)) % PAGES as u64).unwrap_or(0);
-        let mut kept = self.pages.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.pages.kept.lock();
         kept.resize_with(PAGES, || None);
         if kept[slot].as_ref().is_none_or(|(file, of, _)| (*file, *of) != (self.file, number)) {
             let mut page = vec![0; PAGE];

@@ -5,11 +5,12 @@ use super::blocks::{Blocks, Layout};
 use super::{Candidate, Disk, Integrity, Opened, Refusal};
 use crate::source::tree::{Child, Store};
 use evidence::{Bytes, Problem, name};
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Parents that stand behind each other; VMware and Hyper-V allow fewer.
 const MAX_CHAIN: usize = 128;
@@ -102,7 +103,7 @@ impl Handles {
     }
 
     fn get(&self, key: &str) -> io::Result<Arc<dyn Bytes>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if let Some((_, bytes)) = open.iter().find(|(known, _)| known == key) {
             return Ok(bytes.clone());
         }

@@ -1,9 +1,10 @@
 //! Reads that are given up when they do not return: a failing disk or a stuck filter driver costs one object, not the run.
 
 use evidence::Bytes;
+use parking_lot::Mutex;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a single read may take. A sound disk answers in a fraction of a second even when it is busy.
@@ -56,7 +57,7 @@ impl Bytes for Watched {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut guard = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.reader.lock();
         let reader = guard.get_or_insert_with(|| Reader::start(self.inner.clone()));
         let mut own = std::mem::take(&mut reader.spare);
         own.resize(buffer.len(), 0);

@@ -13,11 +13,12 @@ use super::{Child, Store};
 use crate::source::VolumeKind;
 use crate::spill::Spill;
 use evidence::{Bytes, Macb, Method, Problem, ProblemKind, Stage, name};
+use parking_lot::Mutex;
 use rows::{ROW, Row, Rows, Sorter};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// One member of an archive as it is described there.
 #[derive(Clone, Debug, Default)]
@@ -355,7 +356,7 @@ impl Archive {
 
     /// The member that is described at this place.
     fn parsed(&self, at: u64) -> io::Result<Arc<Parsed>> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         if let Some((of, parsed)) = &*last
             && *of == at
         {

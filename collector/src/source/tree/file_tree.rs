@@ -8,10 +8,11 @@ use crate::source::{Content, Found, Tree};
 use copies::Choice;
 use evidence::{Bytes, FileTimes, Format, Problem, ProblemKind, Stage, name};
 use follow::{LongPaths, Walked};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 mod copies;
 mod follow;
@@ -135,10 +136,6 @@ const MIN_CACHED_LISTINGS: usize = 4;
 const MAX_KEPT: usize = 1 << 13;
 /// Bytes of two copies that are compared at a time.
 const COMPARED: usize = 1 << 16;
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The children whose names are equal without regard to case, as good as that gets without the volume's own upcase
 /// table; the one that is spelled the same comes first.
@@ -276,11 +273,11 @@ impl FileTree {
 
     /// The path as the volume spells it, without the last component, and that component.
     fn spelled_folder(&self, folder: &str) -> Result<String, Problem> {
-        if let Some(spelled) = lock(&self.shared.long).spelled.get(folder) {
+        if let Some(spelled) = self.shared.long.lock().spelled.get(folder) {
             return Ok(spelled.clone());
         }
         if let Some(spelled) = self.shared.spelled(folder)? {
-            let mut long = lock(&self.shared.long);
+            let mut long = self.shared.long.lock();
             if long.takes(folder) {
                 long.spelled.insert(folder.to_owned(), spelled.clone());
             }
@@ -499,7 +496,7 @@ impl Tree for FileTree {
     }
 
     fn take_problems(&self) -> Vec<Problem> {
-        std::mem::take(&mut *lock(&self.shared.problems))
+        std::mem::take(&mut *self.shared.problems.lock())
     }
 }
 

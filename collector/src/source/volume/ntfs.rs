@@ -35,8 +35,9 @@ use self::wof::Wof;
 use crate::source::{Content, Found, Tree};
 use evidence::{Bytes, FileTimes, Method, Problem, ProblemKind, Stage, guarded};
 use ntfs_layout::{FileReference, Namespace, ORPHAN, Paths, RecordFault, ReparsePoint, ReparseTarget, kind};
+use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// Names of folders kept in memory; when it is full the cache starts anew.
 const MAX_CACHED_NAMES: usize = 300_000;
@@ -161,7 +162,7 @@ impl NtfsTree {
 
     /// The names in a folder, 8.3 names included, ordered as the volume orders them.
     fn names_in(&self, path: &str, folder: &File) -> Arc<Vec<Entry>> {
-        let mut known_folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known_folders = self.folders.lock();
         if let Some(known) = known_folders.folders.get(&folder.reference) {
             return known.clone();
         }

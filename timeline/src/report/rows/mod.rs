@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::merge::{Batch, EventView, MergeError, Names, RecordView, Shape, Sorted, ValueView};
 use evidence::{ItemId, Items, Problem};
 use foldhash::fast::RandomState;
+use parking_lot::RwLock;
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -19,7 +20,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use text::Clock;
 
 /// A file format of the timeline.
@@ -215,13 +216,13 @@ impl<'a> ItemTexts<'a> {
         if self.items.count() <= MOST_KNOWN {
             return Shown::Known(&self.unknown);
         }
-        let met = self.met.read().unwrap_or_else(PoisonError::into_inner).get(&id.0).cloned();
+        let met = self.met.read().get(&id.0).cloned();
         if let Some(text) = met {
             return Shown::Met(text);
         }
         let Some(item) = self.items.by_id(id) else { return Shown::Known(&self.unknown) };
         let text = Arc::new(ItemText::new(&item.original_path, item.cited_sha256(), self.changed.contains(&id)));
-        let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        let mut met = self.met.write();
         if met.len() >= MOST_KNOWN {
             met.clear();
         }

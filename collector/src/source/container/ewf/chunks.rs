@@ -3,9 +3,10 @@
 
 use super::super::Faults;
 use evidence::{Problem, ProblemKind, Stage};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// Largest chunk. EnCase makes chunks of 16 MiB at most; one has to be decoded whole.
 pub(crate) const MOST_CHUNK: u64 = 128 << 20;
@@ -17,10 +18,6 @@ const LARGE: u64 = 1 << 20;
 const MOST_COUNTED: usize = 1 << 16;
 /// Faulty chunks that are named one by one.
 const MOST_NAMED: usize = 8;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// In what way a chunk is not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,7 +155,7 @@ impl Cache {
     /// The chunk of this number; `decode` is called where nobody has done so yet.
     pub(crate) fn get(&self, number: u64, decode: impl FnOnce() -> Result<Vec<u8>, Broken>) -> Decoded {
         let place = {
-            let mut kept = lock(&self.kept);
+            let mut kept = self.kept.lock();
             kept.uses += 1;
             let uses = kept.uses;
             if !kept.chunks.contains_key(&number) && kept.chunks.len() >= self.most {
@@ -171,7 +168,7 @@ impl Cache {
         };
         place
             .get_or_init(|| {
-                let _alone = self.one_at_a_time.as_ref().map(lock);
+                let _alone = self.one_at_a_time.as_ref().map(Mutex::lock);
                 decode().map(Arc::new)
             })
             .clone()
@@ -197,7 +194,7 @@ impl Recorder {
 
     /// Notes a chunk that cannot be read and gives the error with its segment file.
     pub(crate) fn broken(&self, segment: usize, number: u64, broken: Broken) -> Broken {
-        let mut faults = lock(&self.faults);
+        let mut faults = self.faults.lock();
         let chunks = faults.entry((segment, broken.flaw)).or_default();
         if chunks.len() < MOST_COUNTED {
             chunks.insert(number);
@@ -207,7 +204,7 @@ impl Recorder {
 
     /// Notes something that costs no chunk.
     pub(crate) fn other(&self, kind: ProblemKind, what: String, effect: &str) {
-        lock(&self.others).insert(Problem::new(Stage::Source, kind, self.image.clone(), what, effect));
+        self.others.lock().insert(Problem::new(Stage::Source, kind, self.image.clone(), what, effect));
     }
 
     /// A segment file in words.
@@ -255,8 +252,8 @@ impl Recorder {
 
 impl Faults for Recorder {
     fn problems(&self) -> Vec<Problem> {
-        let faults = lock(&self.faults);
+        let faults = self.faults.lock();
         let of_chunks = faults.iter().map(|((segment, flaw), chunks)| self.problem(*segment, *flaw, chunks));
-        of_chunks.chain(lock(&self.others).iter().cloned()).collect()
+        of_chunks.chain(self.others.lock().iter().cloned()).collect()
     }
 }

@@ -6,10 +6,10 @@
 //! Reference: Microsoft, *IVssBackupComponents*. The places in the table of functions are those of vsbackup.h.
 
 use super::{Untyped, function, text_at, wide};
+use parking_lot::Mutex;
 use std::ffi::c_void;
 use std::io;
 use std::ptr::null_mut;
-use std::sync::{Mutex, PoisonError};
 use windows_sys::core::GUID;
 
 /// An object of COM: a pointer to the table of its functions.
@@ -171,7 +171,7 @@ impl ShadowCopy {
     /// Deletes it. It is gone as well when this is never asked.
     pub(crate) fn delete(&self) -> io::Result<()> {
         type Delete = unsafe extern "system" fn(Object, GUID, i32, i32, *mut i32, *mut GUID) -> i32;
-        let Some(maker) = self.maker.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        let Some(maker) = self.maker.lock().take() else { return Ok(()) };
         // SAFETY: the function at this place has this signature.
         let delete = unsafe { std::mem::transmute::<Untyped, Delete>(maker.function(slot::DELETE_SNAPSHOTS)) };
         let (mut deleted, mut refused) = (0, GUID::from_u128(0));

@@ -3,8 +3,8 @@
 use crate::file_bytes::FileBytes;
 use crate::spill::{self, Spill};
 use evidence::Bytes;
+use parking_lot::Mutex;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 /// A row. Its bytes in order are its order.
 pub(super) type Row = [u8; ROW];
@@ -110,7 +110,7 @@ impl Rows {
                 .ok_or_else(|| io::Error::other("no such row")),
             Held::File(file, kept) => {
                 let number = index / BLOCK;
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = kept.lock();
                 kept.resize(BLOCKS as usize, None);
                 let slot = &mut kept[(number % BLOCKS) as usize];
                 if slot.as_ref().is_none_or(|(of, _)| *of != number) {

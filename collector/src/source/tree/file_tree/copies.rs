@@ -2,7 +2,7 @@
 //! be read as what it should be is used; those that differ from it are kept beside it.
 
 use super::readable::{Readable, State, readable};
-use super::{COMPARED, Entry, FileTree, Folders, Listed, Shared, lock, read_problem, virtual_folder};
+use super::{COMPARED, Entry, FileTree, Folders, Listed, Shared, read_problem, virtual_folder};
 use crate::source::tree::archive::{numbered, unnumbered};
 use crate::source::tree::layout::is_raw_accessor;
 use crate::source::tree::links;
@@ -97,7 +97,7 @@ impl Shared {
     ) -> Result<Arc<Choice>, Problem> {
         let path = format!("{folder}\\{}", copies[0].1.child.name);
         let upper = name::folded(&path);
-        if let Some(known) = lock(&self.choices).get(&upper) {
+        if let Some(known) = self.choices.lock().get(&upper) {
             return Ok(known.clone());
         }
         let left_out = copies.len().saturating_sub(MOST_COPIES);
@@ -115,10 +115,10 @@ impl Shared {
         }
         if !others.is_empty() {
             let path = format!("{}\\{}", used.folder, used.copy.1.child.name);
-            lock(&self.problems).push(self.differing(&path, &rated, &others));
+            self.problems.lock().push(self.differing(&path, &rated, &others));
         }
         if left_out > 0 {
-            lock(&self.problems).push(Problem::new(
+            self.problems.lock().push(Problem::new(
                 Stage::Source,
                 ProblemKind::LimitReached,
                 name::shown(&path),
@@ -142,7 +142,7 @@ impl Shared {
             choice.others.push(Other { root: *root, folder, name, entry: entry.clone(), is_whole });
         }
         let choice = Arc::new(choice);
-        lock(&self.choices).insert(upper, choice.clone());
+        self.choices.lock().insert(upper, choice.clone());
         Ok(choice)
     }
 
@@ -150,7 +150,7 @@ impl Shared {
     /// longest, then one that was read below the file system.
     fn rated<'a>(&self, upper: &str, copies: &'a [Copy], spelled: &str) -> Vec<Rated<'a>> {
         let hive = [".LOG1", ".LOG2", ".LOG"].iter().find_map(|ending| upper.strip_suffix(ending));
-        let hive = hive.and_then(|hive| lock(&self.choices).get(hive).cloned());
+        let hive = hive.and_then(|hive| self.choices.lock().get(hive).cloned());
         // Bytes that are all the same need not be understood.
         let all_equal = copies[1..].iter().all(|copy| self.equal(&copies[0].1, &copy.1).unwrap_or(false));
         let rate = |copy: &'a Copy| {
@@ -299,14 +299,14 @@ impl OtherCopies {
     }
 
     fn choice(&self, path: &str) -> Option<Arc<Choice>> {
-        let choice = lock(&self.tree.shared.choices).get(&name::folded(path)).cloned();
+        let choice = self.tree.shared.choices.lock().get(&name::folded(path)).cloned();
         choice.filter(|choice| choice.of(self.root).next().is_some())
     }
 
     /// The choices of files below this folder of which this root has other copies, with their paths in upper case.
     fn below(&self, folder: &str) -> Vec<(String, Arc<Choice>)> {
         let start = format!("{}\\", name::folded(folder.trim_end_matches('\\')));
-        let choices = lock(&self.tree.shared.choices);
+        let choices = self.tree.shared.choices.lock();
         let from = choices.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
         let below = from.take_while(|(path, _)| path.starts_with(&start));
         below

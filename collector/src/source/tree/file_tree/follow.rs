@@ -2,7 +2,7 @@
 
 use super::super::links;
 use super::listing::plain;
-use super::{Child, Entry, FileTree, Folders, Shared, lock, of_folder, read_problem};
+use super::{Child, Entry, FileTree, Folders, Shared, of_folder, read_problem};
 use crate::source::tree::layout::drive_letter;
 use crate::source::{Content, Found};
 use evidence::{Problem, ProblemKind, Stage, name};
@@ -63,7 +63,7 @@ impl Folders {
 impl Shared {
     /// Every folder of the store that is this folder of the volume, behind the links on its path.
     pub(super) fn folders(&self, path: &str) -> Result<Folders, Problem> {
-        if let Some(folders) = lock(&self.long).folders.get(path) {
+        if let Some(folders) = self.long.lock().folders.get(path) {
             return Ok(Folders::Here(folders.clone()));
         }
         let mut current = links::components(path);
@@ -82,7 +82,7 @@ impl Shared {
                         let why = "no folder of the source is there";
                         return Err(links::problem(&led.path, Some(&led.text), why));
                     }
-                    let mut long = lock(&self.long);
+                    let mut long = self.long.lock();
                     if let Folders::Here(folders) = &folders
                         && long.takes(path)
                     {
@@ -333,8 +333,8 @@ impl FileTree {
             (Ok(behind), _) => return behind,
             (Err(problem), _) => problem,
         };
-        let mut problems = lock(&self.shared.problems);
-        let mut said = lock(&self.shared.said);
+        let mut problems = self.shared.problems.lock();
+        let mut said = self.shared.said.lock();
         if said.len() < MAX_LINKS_SAID && said.insert(name::folded(&found.path)) {
             problems.push(problem);
             if said.len() == MAX_LINKS_SAID {

@@ -3,7 +3,7 @@
 use super::super::idx::{self, Index};
 use super::super::layout::percent_decoded;
 use super::{
-    Child, Entry, Listed, Listing, Listings, MAX_CACHED_NAMES, MAX_KEPT, MIN_CACHED_LISTINGS, Shared, lock, of_name,
+    Child, Entry, Listed, Listing, Listings, MAX_CACHED_NAMES, MAX_KEPT, MIN_CACHED_LISTINGS, Shared, of_name,
     read_problem,
 };
 use evidence::{Problem, ProblemKind, Stage, name};
@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 impl Shared {
     pub(super) fn listing(&self, root: usize, folder: &str) -> Result<Listing, Problem> {
-        if let Some(known) = lock(&self.listings).of.get(folder) {
+        if let Some(known) = self.listings.lock().of.get(folder) {
             return Ok(known.clone());
         }
         let entries = self.list(root, folder).map_err(|error| read_problem(Stage::Locate, "", &error))?;
         let entries = Arc::new(entries);
-        let mut listings = lock(&self.listings);
+        let mut listings = self.listings.lock();
         if listings.names > MAX_CACHED_NAMES && listings.of.len() >= MIN_CACHED_LISTINGS {
             *listings = Listings::default();
         }
@@ -47,7 +47,7 @@ impl Shared {
             return Ok(Listed::Small(self.entries(root, children, HashSet::new())));
         }
         if unkept > 0 {
-            lock(&self.problems).push(Problem::new(
+            self.problems.lock().push(Problem::new(
                 Stage::Source,
                 ProblemKind::LimitReached,
                 self.roots[root].place.clone(),
@@ -169,7 +169,7 @@ impl Shared {
                 }
                 Err(why) if is_claim => {
                     let index = name::shown(&child.name);
-                    lock(&self.problems).push(Problem::new(
+                    self.problems.lock().push(Problem::new(
                         Stage::Source,
                         ProblemKind::Inconsistent { a: format!("{index}: {why}"), b: "the upload".into() },
                         name::shown(&owner.name),

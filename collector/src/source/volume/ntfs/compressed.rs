@@ -9,9 +9,9 @@ use super::placed::{Placed, merged};
 use crate::source::Content;
 use compcol::{Algorithm, Decoder, lznt1::Lznt1};
 use evidence::Bytes;
+use parking_lot::Mutex;
 use std::io;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// What an LZNT1 chunk holds when it is full.
 const CHUNK: usize = 4096;
@@ -137,7 +137,7 @@ impl Bytes for Compressed {
             }
             Kind::Packed { bytes } if skip == 0 && count as u64 == self.unit => self.unpack(number, bytes, buffer)?,
             Kind::Packed { bytes } => {
-                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = self.last.lock();
                 match &*last {
                     Some((known, unit)) if *known == number => buffer.copy_from_slice(&unit[skip..skip + count]),
                     _ => {

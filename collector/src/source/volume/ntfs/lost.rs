@@ -8,12 +8,11 @@ use crate::source::Found;
 use evidence::{Problem, ProblemKind};
 use ntfs_layout::{FileReference, RecordFault};
 use std::collections::HashSet;
-use std::sync::PoisonError;
 
 impl NtfsTree {
     /// The numbers of the records that name this folder.
     fn children_of(&self, folder: FileReference) -> Vec<u64> {
-        self.parents.lock().unwrap_or_else(PoisonError::into_inner).children(&self.volume, folder.entry)
+        self.parents.lock().children(&self.volume, folder.entry)
     }
 
     /// The names that files in use have in this folder, by their own records.

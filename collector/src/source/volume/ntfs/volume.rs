@@ -5,7 +5,8 @@ use super::placed::Placed;
 use crate::source::Content;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use ntfs_layout::{BootSector, Extents, FileRecord, Form, MftReader, NonResident, RecordFault, kind};
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Most problems kept of one volume until they are taken.
 const MAX_PROBLEMS: usize = 1000;
@@ -207,7 +208,7 @@ impl Volume {
 
     /// Notes a problem that is made already.
     pub(crate) fn push(&self, problem: Problem) {
-        let mut guard = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.problems.lock();
         let (problems, left_out) = &mut *guard;
         if problems.contains(&problem) {
             return;
@@ -217,8 +218,7 @@ impl Volume {
 
     /// Takes what was noted.
     pub(crate) fn take_problems(&self) -> Vec<Problem> {
-        let (mut problems, left_out) =
-            std::mem::take(&mut *self.problems.lock().unwrap_or_else(PoisonError::into_inner));
+        let (mut problems, left_out) = std::mem::take(&mut *self.problems.lock());
         if left_out > 0 {
             problems.push(Problem::new(
                 Stage::Source,

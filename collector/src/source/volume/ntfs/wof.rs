@@ -13,9 +13,9 @@ use crate::source::Content;
 use compcol::{Algorithm, Decoder, Status, xpress_huffman::XpressHuffman};
 use evidence::Bytes;
 use ntfs_layout::WofFile;
+use parking_lot::Mutex;
 use std::io;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// Longest table that is read: a file of more than 64 GiB would need it.
 const MAX_TABLE: u64 = 128 << 20;
@@ -124,7 +124,7 @@ impl Bytes for Wof {
             self.unpack(number, buffer)?;
             return Ok(count);
         }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         match &*last {
             Some((known, chunk)) if *known == number => buffer.copy_from_slice(&chunk[skip..skip + count]),
             _ => {
