@@ -1,7 +1,7 @@
 //! The collector as a whole: sources, the leads loop, the bundle, and what foreign programs say of it.
 
 use collector::{AcquiredItem, BundleReader, CollectRequest, Collected, LeadPath, Limits, Silent, ToolFacts, source};
-use evidence::{Artifact, Filetime, Hive, Item, ItemStatus, Location, Phase, ProblemKind, no_leads};
+use evidence::{Artifact, Filetime, Hive, Item, ItemStatus, Phase, ProblemKind, Reads};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,13 +14,12 @@ mod leads;
 mod tampering;
 
 /// An artifact that is only its locations.
-const fn artifact(id: &'static str, locations: &'static [Location]) -> Artifact {
+const fn artifact(id: &'static str, locations: &'static [Reads]) -> Artifact {
     Artifact {
         id,
         title: id,
-        data_types: &[],
-        locations,
-        claims: &[],
+        records: &[],
+        reads: locations,
         supports: "",
         does_not_support: "",
         windows: "",
@@ -28,22 +27,21 @@ const fn artifact(id: &'static str, locations: &'static [Location]) -> Artifact 
         phase: Phase::Independent,
         older_states: false,
         parse: |_, _| (),
-        leads: no_leads,
+        leads: None,
     }
 }
 
-static EVENT_LOGS: Artifact = artifact("event-log", &[Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")]);
+static EVENT_LOGS: Artifact = artifact("event-log", &[Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")]);
 static REGISTRY: Artifact = artifact(
     "registry",
     &[
-        Location::Key { hive: Hive::System, key: "Select" },
-        Location::Key { hive: Hive::NtUser, key: r"Software\Classes" },
-        Location::Key { hive: Hive::Software, key: "Classes" },
+        Reads::Key { hive: Hive::System, key: "Select" },
+        Reads::Key { hive: Hive::NtUser, key: r"Software\Classes" },
+        Reads::Key { hive: Hive::Software, key: "Classes" },
     ],
 );
-static MFT: Artifact =
-    artifact("mft", &[Location::EveryVolume(r"\$MFT"), Location::EveryVolume(r"\$Extend\$UsnJrnl:$J")]);
-static EVERYTHING: Artifact = artifact("everything", &[Location::EveryVolume(r"\**\*")]);
+static MFT: Artifact = artifact("mft", &[Reads::EveryVolume(r"\$MFT"), Reads::EveryVolume(r"\$Extend\$UsnJrnl:$J")]);
+static EVERYTHING: Artifact = artifact("everything", &[Reads::EveryVolume(r"\**\*")]);
 static ALL: [&Artifact; 3] = [&EVENT_LOGS, &REGISTRY, &MFT];
 
 /// Writes a small host as files: path below the root, content.

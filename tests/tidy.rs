@@ -113,19 +113,17 @@ fn every_artifact_file_is_registered_and_documented() {
     let folder = root().join("artifacts").join("src");
     let list = std::fs::read_to_string(folder.join("lib.rs")).unwrap();
     let mut found = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
-        if path.is_dir() || name == "lib" {
-            continue;
-        }
+    for path in rust_files(&folder) {
+        let name = path.file_stem().unwrap().to_str().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        if !text.contains("static ARTIFACT") {
+        if !text.contains("static ARTIFACT: Artifact") {
             continue;
         }
         found += 1;
-        assert!(list.contains(&format!("mod {name};")), "{name} is not a module of lib.rs");
-        assert!(list.contains(&format!("&{name}::ARTIFACT")), "{name} is not in ALL");
+        let in_rooms = path.parent().unwrap().strip_prefix(&folder).unwrap().iter();
+        let room: Vec<_> = in_rooms.map(|room| format!("{}::", room.to_str().unwrap())).collect();
+        let named = format!("&{}{name}::ARTIFACT,", room.concat());
+        assert!(list.contains(&named), "{named} is not in ALL");
         for heading in [
             "What Windows records",
             "When it writes",
@@ -152,8 +150,8 @@ fn every_artifact_says_what_it_is() {
             assert!(text.len() > 3, "{} has an empty text", artifact.id);
         }
         assert!(!artifact.references.is_empty(), "{} has no reference", artifact.id);
-        assert!(!artifact.locations.is_empty(), "{} has no location", artifact.id);
-        assert!(!artifact.data_types.is_empty(), "{} has no data type", artifact.id);
+        assert!(!artifact.reads.is_empty(), "{} has no location", artifact.id);
+        assert!(!artifact.records.is_empty(), "{} has no data type", artifact.id);
     }
 }
 

@@ -54,8 +54,8 @@ use crate::formats::evtx::{
 };
 use chunks::{Piece, Pieces};
 use evidence::{
-    Artifact, Claim, FieldName, Fields, Format, Input, Integrity, Location, Locator, Meaning, Moment, Phase,
-    ProblemKind, Record, Sink, Timestamp,
+    Artifact, Claim, FieldName, Fields, Format, Input, Integrity, Locator, Meaning, Moment, Phase, ProblemKind, Reads,
+    Record, RecordType, RunTime, Sink, Tells, Timestamp,
 };
 use kinds::{Kind, Kinds, OfProvider};
 use second_reader::Decoded;
@@ -69,23 +69,12 @@ use summary::Summary;
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "event-log",
     title: "Event logs",
-    data_types: &[RECORD, CHANNEL],
-    locations: &[
-        Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"),
-        Location::File(r"%SystemRoot%\System32\config\*.evt*"),
-        Location::Loose(Format::EventLog),
-        Location::Volatile("*.evtx"),
-    ],
-    claims: &[
-        Claim::Executed,
-        Claim::Present,
-        Claim::Opened,
-        Claim::Installed,
-        Claim::Persisted,
-        Claim::Downloaded,
-        Claim::Connected,
-        Claim::LoggedOn,
-        Claim::Deleted,
+    records: &[&RECORD, &CHANNEL],
+    reads: &[
+        Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"),
+        Reads::File(r"%SystemRoot%\System32\config\*.evt*"),
+        Reads::Loose(Format::EventLog),
+        Reads::Volatile("*.evtx"),
     ],
     supports: "That a provider logged this event, with these values, at this time. Security 4688 and Sysmon 1 are records \
                of a process start with its image, account, parent and, where the policy or Sysmon gives it, command \
@@ -104,11 +93,30 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     phase: Phase::Independent,
     older_states: true,
     parse,
-    leads: leads::of,
+    leads: Some(leads::of),
 };
 
-const RECORD: &str = "windows:evtx:record";
-const CHANNEL: &str = "windows:evtx:channel";
+static RECORD: RecordType = RecordType {
+    tells: Tells::Event,
+    claims: &[
+        Claim::Executed(RunTime::Start),
+        Claim::Present,
+        Claim::Opened,
+        Claim::Installed,
+        Claim::Persisted,
+        Claim::Downloaded,
+        Claim::Connected,
+        Claim::LoggedOn,
+        Claim::Deleted,
+    ],
+    ..RecordType::named("windows:evtx:record")
+};
+
+static CHANNEL: RecordType = RecordType {
+    tells: Tells::Log,
+    message: "Event log {Channel}[: {Records} records][, {FirstRecordId} to {LastRecordId}][, from {First} to {Last}][, missing {MissingRecordIds}]",
+    ..RecordType::named("windows:evtx:channel")
+};
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let mut head = vec![0u8; FileHeader::FIRST_CHUNK as usize];
@@ -165,7 +173,7 @@ fn old_format(original_path: &str, sink: &mut Sink<'_>) {
     fields.push("Unread", "evt");
     sink.record(Record {
         artifact: ARTIFACT.id,
-        data_type: CHANNEL,
+        of: &CHANNEL,
         subject: channel,
         user: None,
         moments: Vec::new(),
@@ -457,7 +465,7 @@ impl<'l, 's> Log<'l, 's> {
         let time = Timestamp::filetime(time.unwrap_or(stored.raw.written));
         self.sink.record(Record {
             artifact: ARTIFACT.id,
-            data_type: RECORD,
+            of: &RECORD,
             subject,
             user,
             moments: time.map(|time| Moment::at(Meaning::RECORDED, time)).into_iter().collect(),

@@ -7,30 +7,25 @@ use evidence::Artifact;
 
 pub mod formats;
 
-mod assembly;
-mod com_registration;
 mod event_log;
-mod event_log_file;
-mod host;
-mod mft;
-mod prefetch;
-mod usn_journal;
-mod volatile;
-mod wanted;
+mod files;
+mod live;
+mod ntfs;
+mod registry;
 
-pub use assembly::{PROGRAM_MEMORY, SIBLING_HELD, SIBLINGS_MEMORY};
+pub use files::assembly::{PROGRAM_MEMORY, SIBLING_HELD, SIBLINGS_MEMORY};
 
 /// Every artifact that comtrail knows, in the order in which people see them.
 pub static ALL: &[&Artifact] = &[
-    &host::ARTIFACT,
+    &registry::host::ARTIFACT,
     &event_log::ARTIFACT,
-    &event_log_file::ARTIFACT,
-    &prefetch::ARTIFACT,
-    &com_registration::ARTIFACT,
-    &assembly::ARTIFACT,
-    &mft::ARTIFACT,
-    &usn_journal::ARTIFACT,
-    &volatile::ARTIFACT,
+    &registry::event_log_file::ARTIFACT,
+    &files::prefetch::ARTIFACT,
+    &registry::com_registration::ARTIFACT,
+    &files::assembly::ARTIFACT,
+    &ntfs::mft::ARTIFACT,
+    &ntfs::usn_journal::ARTIFACT,
+    &live::volatile::ARTIFACT,
 ];
 
 /// The artifact of this id.

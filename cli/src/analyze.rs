@@ -17,8 +17,8 @@ use anyhow::Context;
 use artifacts::SIBLING_HELD;
 use collector::{AcceptedItems, BundleReader, OpenBundle, Spill, VerifyReport};
 use evidence::{
-    Artifact, Bytes, Focus, Input, Item, ItemId, Items, KeyIndex, Location, Phase, Problem, ProblemKind, Problems,
-    Record, Stage, hex,
+    Artifact, Bytes, Focus, Input, Item, ItemId, Items, KeyIndex, Phase, Problem, ProblemKind, Problems, Reads, Record,
+    Stage, hex,
 };
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -555,7 +555,7 @@ impl Analysis<'_> {
             return;
         }
         // A base class of an assembly can lie in another file beside it.
-        let siblings = match artifact.locations.contains(&Location::Lead) {
+        let siblings = match artifact.reads.contains(&Reads::Lead) {
             true => self.beside.of(self.items, item),
             false => Vec::new(),
         };

@@ -1,7 +1,7 @@
 //! `comtrail artifacts`: what is collected, from where, what it proves and what not; generated from the code.
 
 use crate::args::ListFormat;
-use evidence::{Artifact, Hive, Location};
+use evidence::{Artifact, Hive, Reads};
 use std::io::{self, Write};
 
 /// Writes the list, or one artifact of it. Returns `false` when there is no artifact of that id.
@@ -39,19 +39,19 @@ pub(crate) fn write(id: Option<&str>, format: ListFormat, out: &mut dyn Write) -
 /// Where an artifact is kept, in words.
 fn places(artifact: &Artifact) -> Vec<String> {
     artifact
-        .locations
+        .reads
         .iter()
         .map(|location| match location {
-            Location::File(glob) => (*glob).to_owned(),
-            Location::EveryVolume(glob) => format!("{glob} of every volume"),
-            Location::Key { hive, key } => {
+            Reads::File(glob) => (*glob).to_owned(),
+            Reads::EveryVolume(glob) => format!("{glob} of every volume"),
+            Reads::Key { hive, key } => {
                 format!("{key} in {} and its transaction logs", hive.globs().join(", "))
             }
-            Location::Loose(format) => format!("each {} that lies outside of a Windows folder", format.name()),
-            Location::Lead => {
+            Reads::Loose(format) => format!("each {} that lies outside of a Windows folder", format.name()),
+            Reads::Lead => {
                 "files that records name, with their alternate streams and sibling .tlb, .config, .pdb".into()
             }
-            Location::Volatile(name) => format!("the running system, written down as {name}"),
+            Reads::Volatile(name) => format!("the running system, written down as {name}"),
         })
         .collect()
 }
@@ -59,25 +59,30 @@ fn places(artifact: &Artifact) -> Vec<String> {
 /// The files behind the locations, so that a plan can be made from the JSON form.
 fn globs(artifact: &Artifact) -> Vec<&'static str> {
     let mut globs = Vec::new();
-    for location in artifact.locations {
+    for location in artifact.reads {
         match location {
-            Location::File(glob) | Location::EveryVolume(glob) => globs.push(*glob),
-            Location::Key { hive, .. } => globs.extend(Hive::globs(*hive)),
-            Location::Lead | Location::Loose(_) | Location::Volatile(_) => {}
+            Reads::File(glob) | Reads::EveryVolume(glob) => globs.push(*glob),
+            Reads::Key { hive, .. } => globs.extend(Hive::globs(*hive)),
+            Reads::Lead | Reads::Loose(_) | Reads::Volatile(_) => {}
         }
     }
     globs.dedup();
     globs
 }
 
+/// Names of the types of its records.
+fn types(artifact: &Artifact) -> Vec<&'static str> {
+    artifact.records.iter().map(|of| of.name).collect()
+}
+
 fn as_json(artifact: &Artifact) -> serde_json::Value {
     serde_json::json!({
         "id": artifact.id,
         "title": artifact.title,
-        "data_types": artifact.data_types,
+        "data_types": types(artifact),
         "locations": places(artifact),
         "globs": globs(artifact),
-        "claims": artifact.claims.iter().map(|claim| claim.name()).collect::<Vec<_>>(),
+        "claims": artifact.claims(),
         "supports": artifact.supports,
         "does_not_support": artifact.does_not_support,
         "windows": artifact.windows,
@@ -94,7 +99,7 @@ fn write_markdown(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\n**What it supports.** {}\n", artifact.supports)?;
     writeln!(out, "**What it does not.** {}\n", artifact.does_not_support)?;
-    writeln!(out, "**Records.** {}\n", code_list(artifact.data_types))?;
+    writeln!(out, "**Records.** {}\n", code_list(&types(artifact)))?;
     writeln!(out, "**References**\n")?;
     for reference in artifact.references {
         writeln!(out, "- {reference}")?;

@@ -14,7 +14,7 @@ use collector::{
     AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, Observer, Resume, Step, ToolFacts,
     first_located,
 };
-use evidence::{Artifact, Fields, Filetime, Focus, Hive, Input, Location, ProblemKind};
+use evidence::{Artifact, Fields, Filetime, Focus, Hive, Input, ProblemKind, Reads};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -127,7 +127,7 @@ fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
     let is_present =
         |one: &Located| !matches!(source.volumes[one.volume].0.kind, VolumeKind::ShadowCopy | VolumeKind::OtherCopy);
     for hive in [Hive::System, Hive::Software] {
-        for located in first_located(source, &Location::Key { hive, key: "" }, MOST_HIVES, &is_present).0 {
+        for located in first_located(source, &Reads::Key { hive, key: "" }, MOST_HIVES, &is_present).0 {
             let (volume, tree) = &source.volumes[located.volume];
             let Some(Ok(content)) = tree.as_ref().map(|tree| tree.open(&located.found)) else {
                 continue;
@@ -276,10 +276,7 @@ pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
 fn leads_of(acquired: &AcquiredItem<'_>, ceiling: &Ceiling) -> Vec<LeadPath> {
     let item = acquired.item;
     let mut named: BTreeMap<(String, Option<&'static str>), String> = BTreeMap::new();
-    for artifact in wanting(&item.wanted_by) {
-        if artifact.leads as usize == evidence::no_leads as fn(&evidence::Record) -> Vec<evidence::Lead> as usize {
-            continue;
-        }
+    for artifact in wanting(&item.wanted_by).into_iter().filter(|artifact| artifact.leads.is_some()) {
         let logs = acquired.companions.iter().map(|(_, log)| log.len()).fold(0, u64::saturating_add);
         let _room = ceiling.enter(of_parsing(artifact, acquired.bytes.len(), logs));
         let focus = Focus::default();
@@ -305,7 +302,7 @@ pub(crate) fn wanting(wanted_by: &[String]) -> Vec<&'static Artifact> {
     let asks = |artifact: &Artifact| {
         wanted_by
             .iter()
-            .any(|id| id == artifact.id || (id == "lead" && artifact.locations.contains(&evidence::Location::Lead)))
+            .any(|id| id == artifact.id || (id == "lead" && artifact.reads.contains(&evidence::Reads::Lead)))
     };
     artifacts::ALL.iter().copied().filter(|artifact| asks(artifact)).collect()
 }

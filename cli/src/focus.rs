@@ -19,7 +19,7 @@ pub(crate) fn lead_paths(artifact: &Artifact, record: &Record) -> Vec<String> {
 /// The same, each with the artifact that it is kept for, where Windows was told to keep it there.
 pub(crate) fn leads(artifact: &Artifact, record: &Record) -> Vec<(String, Option<&'static str>)> {
     let mut leads: Vec<(String, Option<&'static str>)> = Vec::new();
-    for lead in (artifact.leads)(record) {
+    for lead in artifact.leads.into_iter().flat_map(|leads| leads(record)) {
         let kept_for = match lead {
             Lead::KeptAt { artifact, .. } => Some(artifact),
             Lead::Path(_) | Lead::CommandLine { .. } => None,

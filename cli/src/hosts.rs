@@ -103,7 +103,7 @@ pub(crate) fn named_by_records(source: &Source) -> Option<String> {
     let mut votes: BTreeMap<String, usize> = BTreeMap::new();
     // What other computers forwarded does not name this one.
     let is_own = |one: &Located| !one.found.is_folder && !one.found.path.ends_with("ForwardedEvents.evtx");
-    let located = artifact.locations.iter().flat_map(|location| first_located(source, location, MOST_LOGS, &is_own).0);
+    let located = artifact.reads.iter().flat_map(|location| first_located(source, location, MOST_LOGS, &is_own).0);
     for one in located.take(MOST_LOGS) {
         let Some(tree) = source.volumes.get(one.volume).and_then(|(_, tree)| tree.as_deref()) else { continue };
         let Ok(content) = tree.open(&one.found) else { continue };

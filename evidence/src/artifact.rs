@@ -3,7 +3,8 @@
 use crate::bytes::Bytes;
 use crate::format::Format;
 use crate::problem::{Problem, ProblemKind, Stage};
-use crate::record::{Claim, Integrity, Locator, Record};
+use crate::record::{Integrity, Locator, Record};
+use crate::schema::RecordType;
 use crate::time::Filetime;
 
 /// A registry hive, which implies its transaction logs.
@@ -37,9 +38,9 @@ impl Hive {
     }
 }
 
-/// Where an artifact is kept.
+/// Where an artifact is kept: what is collected, and what its parser is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Location {
+pub enum Reads {
     /// Files by path pattern on the system volume: `*` within a component, `**` over components,
     /// `%SystemRoot%` and `%UserProfile%` (every profile). A stream is written `path:stream`.
     File(&'static str),
@@ -174,7 +175,7 @@ impl<'a> Sink<'a> {
         self.records += 1;
         let times = record.moments.iter().filter_map(|moment| Some((moment.when.sort_key()?, &moment.locator)));
         let first = times.into_iter().find(|(time, _)| !time.is_possible());
-        if let Some((time, locator)) = first.filter(|_| record.claims.contains(&Claim::Executed)) {
+        if let Some((time, locator)) = first.filter(|_| record.run_time().is_some()) {
             let (count, example) = &mut self.impossible[usize::from(record.integrity != Integrity::Intact)];
             *count += 1;
             let place = || locator.as_deref().unwrap_or(&record.locator).clone();
@@ -259,11 +260,9 @@ pub struct Artifact {
     /// Name for people.
     pub title: &'static str,
     /// Types of the records it gives.
-    pub data_types: &'static [&'static str],
+    pub records: &'static [&'static RecordType],
     /// Where it is kept.
-    pub locations: &'static [Location],
-    /// What its records may support.
-    pub claims: &'static [Claim],
+    pub reads: &'static [Reads],
     /// What it proves, in sentences.
     pub supports: &'static str,
     /// What it does not prove, in sentences.
@@ -280,21 +279,31 @@ pub struct Artifact {
     pub older_states: bool,
     /// Bytes to records.
     pub parse: fn(&Input<'_>, &mut Sink<'_>),
-    /// Files that a record of this artifact names and that should be collected.
-    pub leads: fn(&Record) -> Vec<Lead>,
+    /// Files that a record of this artifact names and that should be collected; `None` where its records never name any.
+    pub leads: Option<fn(&Record) -> Vec<Lead>>,
 }
 
-/// For artifacts whose records never name a file to collect.
-pub fn no_leads(_: &Record) -> Vec<Lead> {
-    Vec::new()
+impl Artifact {
+    /// What its records may support, each once.
+    pub fn claims(&self) -> Vec<&'static str> {
+        let mut claims = Vec::new();
+        for claim in self.records.iter().flat_map(|of| of.claims) {
+            if !claims.contains(&claim.name()) {
+                claims.push(claim.name());
+            }
+        }
+        claims
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Meaning, Moment};
+    use crate::record::{Claim, Meaning, Moment, RunTime};
     use crate::time::Timestamp;
     use crate::value::Fields;
+
+    static RUN: RecordType = RecordType::named("test:run");
 
     #[test]
     fn a_run_at_an_impossible_time_is_a_problem_and_kept() {
@@ -304,7 +313,7 @@ mod tests {
         let possible = 134_171_071_530_000_000;
         let record = |ticks: u64, claims: &'static [Claim], integrity| Record {
             artifact: "prefetch",
-            data_type: "windows:prefetch:execution",
+            of: &RUN,
             subject: "RUN.EXE".to_owned(),
             user: None,
             moments: vec![Moment::at(Meaning::LAST_RUN, Timestamp::filetime(ticks).unwrap())],
@@ -313,10 +322,10 @@ mod tests {
             locator: Locator::Whole,
             integrity,
         };
-        sink.record(record(possible, &[Claim::Executed], Integrity::Intact));
+        sink.record(record(possible, &[Claim::Executed(RunTime::Start)], Integrity::Intact));
         sink.record(record(1, &[Claim::Opened], Integrity::Intact));
-        sink.record(record(1, &[Claim::Executed], Integrity::Intact));
-        sink.record(record(u64::MAX / 2, &[Claim::Executed], Integrity::Corrupted));
+        sink.record(record(1, &[Claim::Executed(RunTime::Start)], Integrity::Intact));
+        sink.record(record(u64::MAX / 2, &[Claim::Executed(RunTime::Start)], Integrity::Corrupted));
         let said: Vec<_> = sink.finish().into_iter().map(|problem| (problem.kind, problem.is_note)).collect();
         let out_of_range = |raw: u64| ProblemKind::OutOfRange { raw: raw.to_string() };
         assert_eq!(said, [(out_of_range(1), false), (out_of_range(u64::MAX / 2), true)]);

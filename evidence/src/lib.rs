@@ -18,10 +18,11 @@ mod problem;
 mod problems;
 mod record;
 mod rule;
+mod schema;
 mod time;
 mod value;
 
-pub use artifact::{Artifact, Focus, Hive, Input, Lead, Location, Phase, Sink, no_leads};
+pub use artifact::{Artifact, Focus, Hive, Input, Lead, Phase, Reads, Sink};
 pub use bytes::Bytes;
 pub use execution::{
     Answer, AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence,
@@ -36,7 +37,8 @@ pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, Stor
 pub use items::{Items, KeyIndex};
 pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
-pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record};
+pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record, RunTime};
 pub use rule::JoinRule;
+pub use schema::{Field, FieldKind, RecordType, Role, Tells, Told};
 pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};
 pub use value::{FieldName, FieldValue, Fields, Value, ValueRef};

@@ -1,5 +1,6 @@
 //! What an artifact stores, and where exactly.
 
+use crate::schema::RecordType;
 use crate::time::{Timestamp, When};
 use crate::value::Fields;
 
@@ -213,11 +214,28 @@ impl Integrity {
     }
 }
 
+/// What the time of a record that shows a run is to that run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RunTime {
+    /// Its start.
+    Start,
+    /// Its end.
+    End,
+    /// A time at which it ran, the last that is known of it.
+    LastActivity,
+    /// It ran some time between the first and the last moment of the record.
+    Window,
+    /// When a scheduler started it.
+    Scheduled,
+    /// When it failed.
+    Failed,
+}
+
 /// What a record may support. How much it weighs is decided later, as data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Claim {
-    /// A program ran.
-    Executed,
+    /// A program ran, and what the record's time is to that run.
+    Executed(RunTime),
     /// A file was there.
     Present,
     /// A file was opened.
@@ -240,7 +258,7 @@ impl Claim {
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
-            Claim::Executed => "executed",
+            Claim::Executed(_) => "executed",
             Claim::Present => "present",
             Claim::Opened => "opened",
             Claim::Installed => "installed",
@@ -251,6 +269,14 @@ impl Claim {
             Claim::Deleted => "deleted",
         }
     }
+
+    /// What the record's time is to a run, where it shows one.
+    pub fn run_time(self) -> Option<RunTime> {
+        match self {
+            Claim::Executed(time) => Some(time),
+            _ => None,
+        }
+    }
 }
 
 /// What one artifact stores in one place. Verbatim: paths, users and zones are resolved later, once, with
@@ -259,8 +285,8 @@ impl Claim {
 pub struct Record {
     /// Id of the artifact, as in [`crate::Artifact::id`].
     pub artifact: &'static str,
-    /// Type of the record in plaso's manner, `windows:prefetch:execution`.
-    pub data_type: &'static str,
+    /// Type of the record.
+    pub of: &'static RecordType,
     /// What it is about: a path, a key, a process image; verbatim.
     pub subject: String,
     /// SID of the user concerned, verbatim, where the record names one; the account's name where it gives only that.
@@ -275,4 +301,11 @@ pub struct Record {
     pub locator: Locator,
     /// How whole it is.
     pub integrity: Integrity,
+}
+
+impl Record {
+    /// What its time is to a run, where it shows one.
+    pub fn run_time(&self) -> Option<RunTime> {
+        self.claims.iter().find_map(|claim| claim.run_time())
+    }
 }

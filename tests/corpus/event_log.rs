@@ -19,7 +19,7 @@ fn parse(path: &str, bytes: Vec<u8>) -> (Vec<Record>, Record, Vec<Problem>) {
     (artifacts::by_id("event-log").unwrap().parse)(&input, &mut sink);
     let problems = sink.finish();
     let channel = records.pop().unwrap();
-    assert_eq!(channel.data_type, "windows:evtx:channel");
+    assert_eq!(channel.of.name, "windows:evtx:channel");
     (records, channel, problems)
 }
 
@@ -338,7 +338,12 @@ fn the_real_execution_with_every_character() {
                 let is_guid = name.ends_with("Guid") && ours.trim_matches(['{', '}']).eq_ignore_ascii_case(&expected);
                 assert!(is_guid || ours == expected, "record {}: {name}: {expected:?}, {ours:?}", hit["record"]);
             }
-            let leads = (artifacts::by_id("event-log").unwrap().leads)(record);
+            let leads = artifacts::by_id("event-log")
+                .unwrap()
+                .leads
+                .into_iter()
+                .flat_map(|leads| leads(record))
+                .collect::<Vec<_>>();
             if let Some(command_line) = theirs["CommandLine"].as_str() {
                 starts += 1;
                 let expected = Lead::CommandLine {

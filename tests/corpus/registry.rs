@@ -187,14 +187,17 @@ fn managed_classes_of_a_real_machine() {
     let (records, problems) = parse("com-registration", &std::fs::read(path).unwrap(), &[]);
     assert_eq!(problems, []);
     let classes: Vec<&Record> =
-        records.iter().filter(|record| record.data_type == "windows:registry:com_class").collect();
+        records.iter().filter(|record| record.of.name == "windows:registry:com_class").collect();
     assert_eq!(classes.len(), 602);
     assert!(classes.iter().all(|class| class.fields.text("State") == Some("current")));
     // It is a 32-bit Windows (BuildLabEx 7601.17727.x86fre…), which has this view only.
     assert!(classes.iter().all(|class| class.fields.text("View") == Some("32")));
     assert_eq!(classes.iter().filter(|class| class.fields.text("Assembly").is_some()).count(), 538);
     let artifact = artifacts::by_id("com-registration").unwrap();
-    let leads: Vec<Lead> = records.iter().flat_map(|record| (artifact.leads)(record)).collect();
+    let leads: Vec<Lead> = records
+        .iter()
+        .flat_map(|record| artifact.leads.into_iter().flat_map(|leads| leads(record)).collect::<Vec<_>>())
+        .collect();
     assert_eq!(leads, vec![Lead::Path(r"C:\PROGRA~1\MICROS~2\Office14\STSUPLD.DLL".to_owned()); 3]);
 }
 

@@ -34,7 +34,7 @@ fn record_line(record: &Record) -> Json {
         .collect();
     json!({
         "artifact": record.artifact,
-        "data_type": record.data_type,
+        "data_type": record.of.name,
         "subject": record.subject,
         "user": record.user,
         "moments": moments,

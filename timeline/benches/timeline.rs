@@ -4,7 +4,10 @@
 //! `cargo bench -p timeline` measures file records of $MFT, the most numerous of all; the number of files
 //! can be given as an argument.
 
-use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Record, Timestamp};
+use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Record, RecordType, Tells, Timestamp};
+
+static FILE: RecordType = RecordType { tells: Tells::File, ..RecordType::named("windows:ntfs:file") };
+
 use std::io::Write;
 use timeline::{Format, Merger, Output, write_timeline};
 
@@ -88,7 +91,7 @@ fn file(number: u64) -> Record {
     ];
     Record {
         artifact: "mft",
-        data_type: "windows:ntfs:file",
+        of: &FILE,
         subject: path,
         user: None,
         moments: moments

@@ -83,7 +83,7 @@ mod tests {
     fn record(moments: Vec<Moment>) -> Record {
         Record {
             artifact: "mft",
-            data_type: "windows:ntfs:file",
+            of: crate::testing::of("windows:ntfs:file"),
             subject: r"\a.dll".to_owned(),
             user: None,
             moments,

@@ -1,7 +1,10 @@
 //! The merge and the writers stay within their memory whatever the number of events. In a file of its own, because the
 //! peak of a process is measured.
 
-use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Record, Timestamp};
+use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Record, RecordType, Tells, Timestamp};
+
+static FILE: RecordType = RecordType { tells: Tells::File, ..RecordType::named("windows:ntfs:file") };
+
 use timeline::{Format, Merger, Output, write_timeline};
 
 const BUDGET: usize = 16 << 20;
@@ -18,7 +21,7 @@ fn file(number: u64) -> Record {
     };
     Record {
         artifact: "mft",
-        data_type: "windows:ntfs:file",
+        of: &FILE,
         subject: format!(r"\Windows\WinSxS\some-component-{}\file{number}.dll", number / 7),
         user: None,
         moments: (0..meanings.len()).filter_map(moment).collect(),

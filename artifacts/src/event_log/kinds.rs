@@ -4,6 +4,7 @@
 //! the number, because the same number means different things under different providers.
 
 use evidence::Claim::{self, *};
+use evidence::RunTime;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -59,8 +60,8 @@ const NOBODY: Names = &[];
 /// Every event that is kept.
 static KINDS: &[Kind] = &[
     // Security. A target account is the one that the new process or session belongs to.
-    kind(SECURITY, &[4688], &[Executed], &["NewProcessName"], TARGET_USER),
-    kind(SECURITY, &[4689], &[Executed], &["ProcessName"], SUBJECT_USER),
+    kind(SECURITY, &[4688], &[Executed(RunTime::Start)], &["NewProcessName"], TARGET_USER),
+    kind(SECURITY, &[4689], &[Executed(RunTime::End)], &["ProcessName"], SUBJECT_USER),
     kind(SECURITY, &[4624], &[LoggedOn], &["TargetUserName"], TARGET_USER),
     kind(SECURITY, &[4634, 4647, 4964], &[LoggedOn], &["TargetUserName"], TARGET_USER),
     kind(SECURITY, &[4625], &[], &["TargetUserName"], TARGET_USER),
@@ -87,8 +88,8 @@ static KINDS: &[Kind] = &[
     kind(EVENTLOG, &[104], &[Deleted], &["Channel"], LOGGED_BY),
     kind(EVENTLOG, &[1100, 1101, 1104, 1105, 1108], &[], &[], NOBODY),
     // Sysmon. It names accounts in words; the account that logs is always the system's.
-    kind(SYSMON, &[1], &[Executed], &["Image"], &["User"]),
-    kind(SYSMON, &[5], &[Executed], &["Image"], &["User"]),
+    kind(SYSMON, &[1], &[Executed(RunTime::Start)], &["Image"], &["User"]),
+    kind(SYSMON, &[5], &[Executed(RunTime::End)], &["Image"], &["User"]),
     kind(SYSMON, &[2], &[Present], &["TargetFilename"], &["User"]),
     kind(SYSMON, &[3], &[Connected], &["Image"], &["User"]),
     kind(SYSMON, &[22], &[Connected], &["QueryName"], &["User"]),
@@ -117,9 +118,15 @@ static KINDS: &[Kind] = &[
     kind("MsiInstaller", &[1034, 11724], &[Deleted], &["Data[0]"], LOGGED_BY),
     kind("MsiInstaller", &[1035, 1038, 1040, 1042, 11708], &[], &["Data[0]"], LOGGED_BY),
     kind("Microsoft-Windows-RestartManager", &[10000, 10001], &[], &[], LOGGED_BY),
-    kind(".NET Runtime", &[1022, 1023, 1025, 1026], &[Executed], &["Data[0]"], NOBODY),
-    kind("Application Error", &[1000], &[Executed], &["AppPath", "Data[10]", "AppName", "Data[0]"], NOBODY),
-    kind("Windows Error Reporting", &[1001], &[Executed], &["P1", "Data[5]"], NOBODY),
+    kind(".NET Runtime", &[1022, 1023, 1025, 1026], &[Executed(RunTime::Failed)], &["Data[0]"], NOBODY),
+    kind(
+        "Application Error",
+        &[1000],
+        &[Executed(RunTime::Failed)],
+        &["AppPath", "Data[10]", "AppName", "Data[0]"],
+        NOBODY,
+    ),
+    kind("Windows Error Reporting", &[1001], &[Executed(RunTime::Failed)], &["P1", "Data[5]"], NOBODY),
     kind("Microsoft-Windows-Complus", &[], &[], &["param1"], LOGGED_BY),
     kind(COMPLUS_GUID, &[], &[], &["param1"], LOGGED_BY),
     kind("COM+", &[], &[], &["Data[0]"], LOGGED_BY),
@@ -133,16 +140,28 @@ static KINDS: &[Kind] = &[
     // Channels of their own.
     kind(TASKS, &[106, 140], &[Persisted], &["TaskName"], &["UserContext", "UserName"]),
     kind(TASKS, &[141], &[Deleted], &["TaskName"], &["UserName"]),
-    kind(TASKS, &[129], &[Executed], &["Path", "TaskName"], NOBODY),
-    kind(TASKS, &[200, 201], &[Executed], &["ActionName", "TaskName"], NOBODY),
-    kind(TASKS, &[100, 102, 110], &[Executed], &["TaskName"], &["UserContext"]),
+    kind(TASKS, &[129], &[Executed(RunTime::Scheduled)], &["Path", "TaskName"], NOBODY),
+    kind(TASKS, &[200, 201], &[Executed(RunTime::Scheduled)], &["ActionName", "TaskName"], NOBODY),
+    kind(TASKS, &[100, 102, 110], &[Executed(RunTime::Scheduled)], &["TaskName"], &["UserContext"]),
     kind(TASKS, &[107, 108, 118, 119, 142, 322], &[], &["TaskName"], &["UserName"]),
-    kind("Microsoft-Windows-PowerShell", &[4103, 4104, 4105, 4106], &[Executed], &["Path", "ScriptBlockId"], LOGGED_BY),
-    kind("PowerShellCore", &[4103, 4104, 4105, 4106], &[Executed], &["Path", "ScriptBlockId"], LOGGED_BY),
-    kind("Microsoft-Windows-PowerShell", &[40961, 40962, 53504], &[Executed], &[], LOGGED_BY),
-    kind("PowerShellCore", &[40961, 40962, 53504], &[Executed], &[], LOGGED_BY),
-    kind("PowerShell", &[400, 403, 600, 800], &[Executed], &["Data[0]"], NOBODY),
-    kind(WMI, &[5857], &[Executed], &["ProviderPath", "ProviderName"], NOBODY),
+    kind(
+        "Microsoft-Windows-PowerShell",
+        &[4103, 4104, 4105, 4106],
+        &[Executed(RunTime::LastActivity)],
+        &["Path", "ScriptBlockId"],
+        LOGGED_BY,
+    ),
+    kind(
+        "PowerShellCore",
+        &[4103, 4104, 4105, 4106],
+        &[Executed(RunTime::LastActivity)],
+        &["Path", "ScriptBlockId"],
+        LOGGED_BY,
+    ),
+    kind("Microsoft-Windows-PowerShell", &[40961, 40962, 53504], &[Executed(RunTime::LastActivity)], &[], LOGGED_BY),
+    kind("PowerShellCore", &[40961, 40962, 53504], &[Executed(RunTime::LastActivity)], &[], LOGGED_BY),
+    kind("PowerShell", &[400, 403, 600, 800], &[Executed(RunTime::LastActivity)], &["Data[0]"], NOBODY),
+    kind(WMI, &[5857], &[Executed(RunTime::LastActivity)], &["ProviderPath", "ProviderName"], NOBODY),
     kind(WMI, &[5858], &[], &["Operation"], &["User"]),
     kind(WMI, &[5859, 5860], &[], &["Query", "Provider"], &["User"]),
     kind(WMI, &[5861], &[Persisted], &["ESS", "CONSUMER"], NOBODY),
@@ -152,7 +171,7 @@ static KINDS: &[Kind] = &[
     kind(
         "Microsoft-Windows-AppLocker",
         &[8002, 8003, 8005, 8006],
-        &[Executed],
+        &[Executed(RunTime::LastActivity)],
         &["FullFilePath", "FilePath"],
         &["TargetUser"],
     ),
@@ -181,8 +200,20 @@ static KINDS: &[Kind] = &[
         &["ServerName"],
         NOBODY,
     ),
-    kind("Microsoft-Windows-Shell-Core", &[9705, 9706, 9707, 9708], &[Executed], &["Command", "KeyName"], LOGGED_BY),
-    kind("Microsoft-Windows-Application-Experience", &[500, 505], &[Executed], &["ExePath"], LOGGED_BY),
+    kind(
+        "Microsoft-Windows-Shell-Core",
+        &[9705, 9706, 9707, 9708],
+        &[Executed(RunTime::LastActivity)],
+        &["Command", "KeyName"],
+        LOGGED_BY,
+    ),
+    kind(
+        "Microsoft-Windows-Application-Experience",
+        &[500, 505],
+        &[Executed(RunTime::LastActivity)],
+        &["ExePath"],
+        LOGGED_BY,
+    ),
     kind("Microsoft-Windows-Ntfs", &[4, 9, 98, 3079], &[], &["DeviceName", "DriveName"], NOBODY),
     kind("Microsoft-Windows-Winlogon", &[811, 812], &[], &[], NOBODY),
     kind("Microsoft-Windows-WinRM", &[6, 91, 142, 169], &[Connected], &["connection", "resourceUri"], LOGGED_BY),
@@ -264,7 +295,7 @@ mod tests {
     fn the_provider_decides_with_the_number() {
         let mut kinds = Kinds::default();
         let mut find = |name, guid, id| kinds.of(name, guid).find(id);
-        assert_eq!(find(SECURITY, "", 4688).unwrap().claims, &[Executed]);
+        assert_eq!(find(SECURITY, "", 4688).unwrap().claims, &[Executed(RunTime::Start)]);
         assert!(find("Microsoft-Windows-Kernel-General", "", 4688).is_none());
         assert!(find("Microsoft-Windows-Power-Troubleshooter", "", 1).is_none(), "1 is many things");
         assert_eq!(find("microsoft-windows-sysmon", "", 1).unwrap().subject, &["Image"]);

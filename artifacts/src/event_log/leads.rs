@@ -24,7 +24,7 @@ fn in_framework(path: &str) -> bool {
 /// Files that process starts and Sysmon's records of the tools name. Script text that merely names them gives none.
 pub(super) fn of(record: &Record) -> Vec<Lead> {
     let fields = &record.fields;
-    if record.data_type != RECORD {
+    if *record.of != RECORD {
         return Vec::new();
     }
     let (Some(provider), Some(event_id)) = (fields.text("System.Provider"), fields.number("System.EventID")) else {
@@ -101,7 +101,7 @@ mod tests {
         }
         of(&Record {
             artifact: "event-log",
-            data_type: RECORD,
+            of: &RECORD,
             subject: String::new(),
             user: None,
             moments: Vec::new(),

@@ -138,7 +138,7 @@ impl Summary {
         fields.push("Events", Value::Map(self.counts().into_iter().map(|(key, count)| (key, count.into())).collect()));
         sink.record(Record {
             artifact: ARTIFACT.id,
-            data_type: CHANNEL,
+            of: &CHANNEL,
             subject: fields.text("Channel").unwrap_or_default().to_owned(),
             user: None,
             moments: Vec::new(),

@@ -126,7 +126,7 @@ fn a_process_start() {
     );
     assert_eq!(record.subject, r"C:\a.exe");
     assert_eq!(record.user.as_deref(), Some("S-1-5-18"), "nobody is not the user");
-    assert_eq!(record.claims, [Claim::Executed]);
+    assert_eq!(record.claims, [Claim::Executed(RunTime::Start)]);
     assert_eq!(record.integrity, Integrity::Intact);
     assert_eq!(record.locator, Locator::EvtxRecord { record_id: 41, offset: 4096 + at as u64 });
     let time = record.moments[0].when.sort_key().unwrap();
@@ -143,7 +143,7 @@ fn every_record_is_counted_and_only_wanted_ones_are_kept() {
     let (records, problems) = parsed(file(&[writer.finish()], 1, true));
     assert_eq!((records.len(), problems.len()), (2, 0), "a log that was not closed is nothing to complain about");
     let channel = &records[1];
-    assert_eq!(channel.data_type, "windows:evtx:channel");
+    assert_eq!(channel.of.name, "windows:evtx:channel");
     assert_eq!(channel.subject, "Test/Log");
     let fields = &channel.fields;
     let number = |name: &str| fields.number(name).unwrap();

@@ -7,7 +7,7 @@ use super::lead_path;
 use super::pattern::Pattern;
 use crate::source::{Found, Source, Tree, Volume, VolumeKind};
 use crate::spill::{Sorter, Spill, Spool};
-use evidence::{Artifact, Format, Location, Problem, ProblemKind, Stage, name};
+use evidence::{Artifact, Format, Problem, ProblemKind, Reads, Stage, name};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
@@ -230,14 +230,14 @@ fn trees(source: &Source, on: On) -> impl Iterator<Item = (usize, &dyn Tree)> {
         .filter_map(|(index, (_, tree))| Some((index, tree.as_deref()?)))
 }
 
-fn patterns(location: &Location) -> (Vec<&'static str>, On) {
+fn patterns(location: &Reads) -> (Vec<&'static str>, On) {
     match location {
-        Location::File(pattern) => (vec![*pattern], On::System),
-        Location::EveryVolume(pattern) => (vec![*pattern], On::Every),
-        Location::Key { hive, .. } => (hive.globs().to_vec(), On::System),
-        Location::Loose(_) => (Vec::new(), On::Loose),
-        Location::Lead => (Vec::new(), On::System),
-        Location::Volatile(name) => (vec![*name], On::Live),
+        Reads::File(pattern) => (vec![*pattern], On::System),
+        Reads::EveryVolume(pattern) => (vec![*pattern], On::Every),
+        Reads::Key { hive, .. } => (hive.globs().to_vec(), On::System),
+        Reads::Loose(_) => (Vec::new(), On::Loose),
+        Reads::Lead => (Vec::new(), On::System),
+        Reads::Volatile(name) => (vec![*name], On::Live),
     }
 }
 
@@ -250,11 +250,11 @@ fn may_have_profiles(source: &Source, index: usize, tree: &dyn Tree) -> bool {
 }
 
 /// Whether a file that lies outside of every tree of Windows is for this location by its format.
-fn is_for(location: &Location, format: Format) -> bool {
+fn is_for(location: &Reads, format: Format) -> bool {
     match location {
-        Location::Loose(wanted) => *wanted == format,
+        Reads::Loose(wanted) => *wanted == format,
         // A hive that does not say which it is may be any.
-        Location::Key { hive, .. } => matches!(format, Format::Hive(which) if which.is_none_or(|which| which == *hive)),
+        Reads::Key { hive, .. } => matches!(format, Format::Hive(which) if which.is_none_or(|which| which == *hive)),
         _ => false,
     }
 }
@@ -263,7 +263,7 @@ fn is_for(location: &Location, format: Format) -> bool {
 /// looking. For a key it is the hive files; their logs are found with [`hive_logs`].
 pub fn first_located(
     source: &Source,
-    location: &Location,
+    location: &Reads,
     most: usize,
     is_wanted: &dyn Fn(&Located) -> bool,
 ) -> (Vec<Located>, Vec<Problem>) {
@@ -281,13 +281,13 @@ pub fn first_located(
 }
 
 #[cfg(test)]
-pub(crate) fn locate(source: &Source, location: &Location) -> (Vec<Located>, Vec<Problem>) {
+pub(crate) fn locate(source: &Source, location: &Reads) -> (Vec<Located>, Vec<Problem>) {
     first_located(source, location, usize::MAX, &|_| true)
 }
 
 /// What is at a declared location, as it is found: with the number of the pattern that it was found by, and some of it
 /// several times.
-fn each_located(source: &Source, location: &Location, take: &mut dyn FnMut(usize, Located)) -> Vec<Problem> {
+fn each_located(source: &Source, location: &Reads, take: &mut dyn FnMut(usize, Located)) -> Vec<Problem> {
     let (patterns, on) = patterns(location);
     let mut problems = Vec::new();
     let mut number = 0;
@@ -475,18 +475,18 @@ fn sort_key(source: &Source, located: &Located) -> Vec<u8> {
 }
 
 /// The locations of these artifacts by what is looked for there.
-fn asked_for<'a>(artifacts: &[&'a Artifact]) -> BTreeMap<String, (Location, Vec<&'a Artifact>)> {
-    let mut asked: BTreeMap<String, (Location, Vec<&Artifact>)> = BTreeMap::new();
+fn asked_for<'a>(artifacts: &[&'a Artifact]) -> BTreeMap<String, (Reads, Vec<&'a Artifact>)> {
+    let mut asked: BTreeMap<String, (Reads, Vec<&Artifact>)> = BTreeMap::new();
     for artifact in artifacts {
-        for location in artifact.locations.iter().filter(|location| **location != Location::Lead) {
+        for location in artifact.reads.iter().filter(|location| **location != Reads::Lead) {
             // Two artifacts often live in one place: several keys of one hive.
             let place = match location {
-                Location::Key { hive, .. } => hive.globs().join(" and "),
-                Location::File(pattern) => (*pattern).to_owned(),
-                Location::EveryVolume(pattern) => format!("{pattern} on every volume"),
-                Location::Volatile(name) => format!("{name} of the live host"),
-                Location::Loose(format) => format!("{} outside of a Windows folder", format.name()),
-                Location::Lead => continue,
+                Reads::Key { hive, .. } => hive.globs().join(" and "),
+                Reads::File(pattern) => (*pattern).to_owned(),
+                Reads::EveryVolume(pattern) => format!("{pattern} on every volume"),
+                Reads::Volatile(name) => format!("{name} of the live host"),
+                Reads::Loose(format) => format!("{} outside of a Windows folder", format.name()),
+                Reads::Lead => continue,
             };
             let entry = asked.entry(place).or_insert_with(|| (*location, Vec::new()));
             if !entry.1.iter().any(|other| other.id == artifact.id) {
@@ -510,10 +510,10 @@ pub(crate) fn declared(
     let mut rows = Sorter::new(spill, budget);
     let mut sets = Vec::new();
     for (place, (location, artifacts)) in asked_for(artifacts) {
-        if volatile != matches!(location, Location::Volatile(_)) {
+        if volatile != matches!(location, Reads::Volatile(_)) {
             continue;
         }
-        let as_program = artifacts.iter().any(|artifact| artifact.locations.contains(&Location::Lead));
+        let as_program = artifacts.iter().any(|artifact| artifact.reads.contains(&Reads::Lead));
         let first = sets.len();
         sets.push(artifacts.iter().map(|artifact| artifact.id).collect());
         // No artifact is called so, hence what only this asks for is kept and not parsed.
@@ -540,7 +540,7 @@ pub(crate) fn declared(
         let went_wrong = each_located(source, &location, &mut |_, located| {
             is_there = true;
             let logs = match location {
-                Location::Key { .. } => hive_logs(source, &located),
+                Reads::Key { .. } => hive_logs(source, &located),
                 _ => Vec::new(),
             };
             let volume = &source.volumes[located.volume].0;
@@ -554,8 +554,8 @@ pub(crate) fn declared(
         let is_known = !went_wrong.iter().any(|problem| problem.stage == Stage::Locate);
         problems.extend(went_wrong);
         let may_be_absent = match location {
-            Location::Volatile(_) => trees(source, On::Live).next().is_none(),
-            Location::Loose(_) => true,
+            Reads::Volatile(_) => trees(source, On::Live).next().is_none(),
+            Reads::Loose(_) => true,
             _ => false,
         };
         if !is_there && !may_be_absent && is_known {
@@ -579,10 +579,10 @@ fn absence(source: &Source, place: &str, artifacts: &[&Artifact]) -> Problem {
     let mut effect =
         "what only this place would tell is not known, and that it is empty is no sign that nothing happened"
             .to_owned();
-    let is_other = |location: &Location| !matches!(location, Location::Lead | Location::Loose(_));
+    let is_other = |location: &Reads| !matches!(location, Reads::Lead | Reads::Loose(_));
     let elsewhere: Vec<&str> = artifacts
         .iter()
-        .filter(|artifact| artifact.locations.iter().filter(|location| is_other(location)).count() > 1)
+        .filter(|artifact| artifact.reads.iter().filter(|location| is_other(location)).count() > 1)
         .map(|artifact| artifact.title)
         .collect();
     if !elsewhere.is_empty() {

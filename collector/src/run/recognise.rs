@@ -287,7 +287,7 @@ impl Content for Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::{Hive, Location, Phase, no_leads};
+    use evidence::{Hive, Phase, Reads};
 
     #[test]
     fn volumes_are_known_by_their_names() {
@@ -337,9 +337,8 @@ mod tests {
         let artifact = Artifact {
             id: "hives",
             title: "hives",
-            data_types: &[],
-            locations: &[Location::Key { hive: Hive::System, key: "Select" }, Location::File(r"%SystemRoot%\a.log")],
-            claims: &[],
+            records: &[],
+            reads: &[Reads::Key { hive: Hive::System, key: "Select" }, Reads::File(r"%SystemRoot%\a.log")],
             supports: "",
             does_not_support: "",
             windows: "",
@@ -347,7 +346,7 @@ mod tests {
             phase: Phase::Independent,
             older_states: false,
             parse: |_, _| (),
-            leads: no_leads,
+            leads: None,
         };
         let mut undescribed = Undescribed::default();
         let mut hive = vec![0; 4096];

@@ -3,7 +3,7 @@ use crate::source::faulty::{Faulty, FaultyTree};
 use crate::source::volume::ntfs::tests::volume_with_links;
 use crate::source::{OpenedVolume, Volume, VolumeKind};
 use crate::{BundleReader, Silent};
-use evidence::{ItemStatus, Location, Locator, Phase, no_leads};
+use evidence::{ItemStatus, Locator, Phase, Reads};
 use std::sync::atomic::AtomicU64;
 
 #[test]
@@ -100,9 +100,8 @@ pub(crate) fn collect_named(
     let artifact = Artifact {
         id: "everything",
         title: "everything",
-        data_types: &[],
-        locations: &[Location::EveryVolume(r"\*")],
-        claims: &[],
+        records: &[],
+        reads: &[Reads::EveryVolume(r"\*")],
         supports: "",
         does_not_support: "",
         windows: "",
@@ -110,7 +109,7 @@ pub(crate) fn collect_named(
         phase: Phase::Independent,
         older_states: false,
         parse: |_, _| (),
-        leads: no_leads,
+        leads: None,
     };
     let folder = tempfile::tempdir().unwrap();
     let collected = collect(&CollectRequest {

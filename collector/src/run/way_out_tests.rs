@@ -7,7 +7,7 @@ use crate::source::OpenedVolume;
 use crate::source::faulty::{Faulty, FaultyTree};
 use crate::zip::salvage::Local;
 use crate::{BundleReader, RecoverRequest, Silent, recover};
-use evidence::{ItemStatus, Location, Locator, Phase, no_leads};
+use evidence::{ItemStatus, Locator, Phase, Reads};
 use parking_lot::Mutex;
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -177,9 +177,8 @@ fn everything() -> Artifact {
     Artifact {
         id: "everything",
         title: "everything",
-        data_types: &[],
-        locations: &[Location::EveryVolume(r"\*"), Location::Volatile(r"\*")],
-        claims: &[],
+        records: &[],
+        reads: &[Reads::EveryVolume(r"\*"), Reads::Volatile(r"\*")],
         supports: "",
         does_not_support: "",
         windows: "",
@@ -187,7 +186,7 @@ fn everything() -> Artifact {
         phase: Phase::Independent,
         older_states: false,
         parse: |_, _| (),
-        leads: no_leads,
+        leads: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The live host: what is volatile first, then its volumes.
 //!
 //! Its state is taken in the order in which it vanishes (processes, connections, names that the resolver remembers,
-//! services) and kept as files of a volume of its own, `live`, which only [`evidence::Location::Volatile`] looks at, so
+//! services) and kept as files of a volume of its own, `live`, which only [`evidence::Reads::Volatile`] looks at, so
 //! that a file on a disk can never pass for it. Then every volume: NTFS is read raw through `\\.\C:` with the reader for
 //! images, since the files that matter are locked; what cannot be read so is read through the file API, and is said to
 //! be. Drives of the network are named, not read.

@@ -7,7 +7,7 @@ mod zone;
 pub use zone::TimeZone;
 
 use crate::paths::{self, PathKey};
-use evidence::{Citation, Fields, Filetime, Item, Record};
+use evidence::{Citation, Fields, Filetime, Item, Record, Tells};
 use serde::Serialize;
 
 /// The machine that the evidence describes. What no record tells is absent.
@@ -92,21 +92,21 @@ impl Host {
         let mut zones: Vec<&Fields> = Vec::new();
         for (_, record) in records {
             let fields = &record.fields;
-            match record.data_type {
-                "windows:host:system" => {
+            match record.of.tells {
+                Tells::HostName => {
                     keep(&mut host.name, text(fields, "ComputerName"));
                     keep(&mut host.domain, text(fields, "Domain"));
                     keep(&mut host.control_set, control_set(fields));
                 }
-                "windows:host:os" => {
+                Tells::HostSystem => {
                     keep(&mut host.product, text(fields, "ProductName"));
                     keep(&mut host.build, text(fields, "Build"));
                 }
-                "windows:host:time_zone" => keep(&mut zone, Some(fields)),
-                "windows:host:time_zone_rules" => zones.push(fields),
-                "windows:host:user" => host.add_user(fields),
-                "windows:host:volume" => host.add_volume(fields),
-                "windows:host:setting" => {
+                Tells::TimeZone => keep(&mut zone, Some(fields)),
+                Tells::TimeZoneRules => zones.push(fields),
+                Tells::Account => host.add_user(fields),
+                Tells::Volume => host.add_volume(fields),
+                Tells::Setting => {
                     if let (Some(name), Some(value)) = (text(fields, "Name"), text(fields, "Value"))
                         && host.setting(&name).is_none()
                     {
@@ -256,7 +256,7 @@ fn control_set(fields: &Fields) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlate::builder::{item, record};
+    use crate::testing::{item, record};
 
     fn host(records: &[(&'static str, &[(&'static str, &str)])]) -> Host {
         let records: Vec<_> = records

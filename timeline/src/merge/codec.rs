@@ -612,7 +612,7 @@ impl<'a> RecordView<'a> {
         }
         Record {
             artifact: self.shape.artifact,
-            data_type: self.shape.data_type,
+            of: self.shape.of,
             subject: self.subject.to_owned(),
             user: self.user.map(str::to_owned),
             moments,

@@ -4,7 +4,7 @@
 //! *shape*. Spilled records hold the number of their shape, and reading them back gives the same static texts again,
 //! without a copy. The number is a hash of the texts, so that it does not depend on which thread saw them first.
 
-use evidence::{Claim, FieldName, Record};
+use evidence::{Claim, FieldName, Record, RecordType};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ const MOST_FIELDS: usize = 128;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) artifact: &'static str,
-    pub(crate) data_type: &'static str,
+    pub(crate) of: &'static RecordType,
     pub(crate) claims: &'static [Claim],
     /// What each moment means.
     pub(crate) meanings: Box<[&'static str]>,
@@ -81,7 +81,7 @@ fn static_text(text: &'static str) -> [usize; 2] {
 fn write_key(record: &Record, key: &mut Vec<usize>) -> bool {
     key.clear();
     key.extend(static_text(record.artifact));
-    key.extend(static_text(record.data_type));
+    key.push(std::ptr::from_ref(record.of) as usize);
     key.extend([record.claims.as_ptr() as usize, record.claims.len(), record.moments.len()]);
     key.extend(record.moments.iter().flat_map(|moment| static_text(moment.meaning.0)));
     let head = key.len();
@@ -110,7 +110,7 @@ fn place(record: &Record, named: bool) -> (u32, bool) {
     });
     let mut shape = Shape {
         artifact: record.artifact,
-        data_type: record.data_type,
+        of: record.of,
         claims: record.claims,
         meanings: record.moments.iter().map(|moment| moment.meaning.0).collect(),
         fields: named.then(|| names.collect()),
@@ -131,7 +131,7 @@ fn insert(table: &mut HashMap<u32, Arc<Shape>, RandomState>, shape: Shape) -> u3
 
 /// The number that this shape has already, or the next free one after its hash.
 fn free_or_own(table: &HashMap<u32, Arc<Shape>, RandomState>, shape: &Shape) -> u32 {
-    let texts = [shape.artifact, shape.data_type].into_iter();
+    let texts = [shape.artifact, shape.of.name].into_iter();
     let texts = texts.chain(shape.claims.iter().map(|claim| claim.name())).chain(shape.meanings.iter().copied());
     let mut number = hash(texts.chain(["\n"]).chain(shape.fields.iter().flat_map(|names| names.iter().copied())));
     while table.get(&number).is_some_and(|there| **there != *shape) {
@@ -166,12 +166,17 @@ mod tests {
     use super::*;
     use evidence::{Fields, Integrity, Locator};
 
+    static NAMES: RecordType = RecordType::named("test:names");
+    static A: RecordType = RecordType::named("a");
+    static B: RecordType = RecordType::named("b");
+    static C: RecordType = RecordType::named("c");
+
     fn record(names: impl IntoIterator<Item = FieldName>) -> Record {
         let mut fields = Fields::new();
         names.into_iter().for_each(|name| fields.push(name, 1u64));
         Record {
             artifact: "test",
-            data_type: "test:names",
+            of: &NAMES,
             subject: String::new(),
             user: None,
             moments: Vec::new(),
@@ -204,13 +209,12 @@ mod tests {
 
     #[test]
     fn colliding_hashes_stay_apart() {
-        let shape =
-            |data_type| Shape { artifact: "test", data_type, claims: &[], meanings: Box::default(), fields: None };
+        let shape = |of| Shape { artifact: "test", of, claims: &[], meanings: Box::default(), fields: None };
         let mut table = HashMap::default();
-        let first = insert(&mut table, shape("a"));
-        table.insert(free_or_own(&HashMap::default(), &shape("b")), Arc::new(shape("c")));
-        let second = insert(&mut table, shape("b"));
-        assert_eq!(*table[&second], shape("b"));
-        assert_eq!((insert(&mut table, shape("a")), insert(&mut table, shape("b"))), (first, second));
+        let first = insert(&mut table, shape(&A));
+        table.insert(free_or_own(&HashMap::default(), &shape(&B)), Arc::new(shape(&C)));
+        let second = insert(&mut table, shape(&B));
+        assert_eq!(*table[&second], shape(&B));
+        assert_eq!((insert(&mut table, shape(&A)), insert(&mut table, shape(&B))), (first, second));
     }
 }

@@ -35,7 +35,7 @@ fn file(numbers: &mut Numbers, entry: u64) -> Record {
     let meanings = [Meaning::SI_CREATED, Meaning::SI_MODIFIED, Meaning::FN_CREATED];
     Record {
         artifact: "mft",
-        data_type: "windows:ntfs:file",
+        of: crate::testing::of("windows:ntfs:file"),
         subject: format!(r"\Users\x\file{entry}.dll"),
         user: entry.is_multiple_of(3).then(|| "S-1-5-18".to_owned()),
         moments: meanings.map(|meaning| Moment::at(meaning, time(100 + numbers.below(40)))).to_vec(),
@@ -49,7 +49,7 @@ fn file(numbers: &mut Numbers, entry: u64) -> Record {
 fn named(subject: &str, moments: Vec<Moment>, locator: Locator) -> Record {
     Record {
         artifact: "event-log",
-        data_type: "windows:evtx:record",
+        of: crate::testing::of("windows:evtx:record"),
         subject: subject.to_owned(),
         user: None,
         moments,
@@ -110,12 +110,12 @@ fn every_kind_of_value_and_place_comes_back() {
             whens.map(|when| Moment { meaning: Meaning::LAST_RUN, when, locator: Some(Box::new(locator.clone())) });
         let record = Record {
             artifact: "prefetch",
-            data_type: "windows:prefetch:execution",
+            of: crate::testing::of("windows:prefetch:execution"),
             subject: "a".to_owned(),
             user: Some("S-1-5-18".to_owned()),
             moments: moments.to_vec(),
             fields: fields.clone(),
-            claims: &[Claim::Executed, Claim::Present],
+            claims: &[Claim::Executed(evidence::RunTime::Start), Claim::Present],
             locator: locator.clone(),
             integrity: Integrity::Recovered,
         };

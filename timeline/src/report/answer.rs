@@ -3,7 +3,7 @@
 use super::examined::{Examined, Missing, examined, missing};
 use super::model::{Report, Statement, StatementKind, Summary};
 use crate::command::tool_named;
-use crate::correlate::matters;
+use crate::story::matters;
 use evidence::{
     Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity,
     Lookalike, Mode, Problem, ProblemKind, Stage, Tool,

@@ -3,7 +3,7 @@
 
 use super::answer::{count, list, plural};
 use crate::command::tool_named;
-use crate::correlate::rank_of_channel;
+use crate::story::rank_of_channel;
 use evidence::{Coverage, Problem, ProblemKind, Problems, Stage};
 use std::collections::BTreeSet;
 

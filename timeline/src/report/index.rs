@@ -281,8 +281,8 @@ fn headline(hosts: &[IndexedHost]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlate::Correlation;
     use crate::report::sample;
+    use crate::story::Correlation;
 
     fn tool() -> ToolName {
         sample::names().0

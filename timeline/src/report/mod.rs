@@ -7,7 +7,6 @@ mod examined;
 mod html;
 mod index;
 mod model;
-mod rows;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
@@ -18,4 +17,3 @@ pub use index::{ChangedHosts, INDEX_SCHEMA, Index, IndexedHost};
 pub use model::{
     BundleName, CaseFacts, ChangedBundle, PartName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
-pub use rows::{Format, Output, TimelineError, TimelineSummary, write_timeline, write_timeline_marking};

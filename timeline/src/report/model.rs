@@ -1,10 +1,10 @@
 //! The model of a report: everything that `report.json` holds and `report.html` shows.
 
-use crate::correlate::Correlation;
 use crate::host::Host;
 use crate::report::answer;
 use crate::report::answer::plural;
 use crate::report::examined::{self, Missing};
+use crate::story::Correlation;
 use evidence::{AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Lookalike, Problem, Registration};
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -2,8 +2,8 @@
 //! registration by events. What the real evidence lacks (the assembly, hives, problems) is made up around it.
 
 use super::{BundleName, CaseFacts, Report, ToolName};
-use crate::correlate::Correlation;
 use crate::host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
+use crate::story::Correlation;
 use evidence::{
     Answer, AssemblyFile, AssemblyReference, AssemblyState, Attempt, Citation, Clearing, Confidence, Coverage,
     Execution, Filetime, Identified, Identity, JoinRule, Locator, Lookalike, MethodVerdict, Mode, Parent, Problem,

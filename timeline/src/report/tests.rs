@@ -1,6 +1,6 @@
 use super::sample::{self, framework_registration, host, names, problem};
 use super::*;
-use crate::correlate::Correlation;
+use crate::story::Correlation;
 use evidence::{Confidence, Coverage, JoinRule, Problem, ProblemKind, Stage};
 use serde_json::Value as Json;
 

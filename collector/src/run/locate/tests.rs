@@ -23,7 +23,7 @@ fn source(with_second: bool) -> Source {
 }
 
 fn found(source: &Source, pattern: &'static str) -> (Vec<String>, Vec<String>) {
-    let (located, problems) = locate(source, &Location::File(pattern));
+    let (located, problems) = locate(source, &Reads::File(pattern));
     let paths = located.iter().map(|one| one.original_path(&source.volumes[one.volume].0)).collect();
     (paths, problems.iter().map(|problem| problem.kind.particulars()).collect())
 }

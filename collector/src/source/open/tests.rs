@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::source::Content;
-use evidence::Location;
+use evidence::Reads;
 use std::io::Write;
 
 mod copies;
@@ -44,7 +44,7 @@ fn refusal(path: &Path) -> String {
 }
 
 /// The files of a source at a location, by original path.
-fn at(source: &Source, location: &Location) -> Vec<String> {
+fn at(source: &Source, location: &Reads) -> Vec<String> {
     let (located, problems) = crate::run::locate(source, location);
     assert!(problems.is_empty(), "{problems:?}");
     located.iter().map(|located| located.original_path(&source.volumes[located.volume].0)).collect()
@@ -52,8 +52,8 @@ fn at(source: &Source, location: &Location) -> Vec<String> {
 
 /// Event logs, in trees and outside of them.
 fn logs(source: &Source) -> Vec<String> {
-    let mut logs = at(source, &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
-    logs.extend(at(source, &Location::Loose(Format::EventLog)));
+    let mut logs = at(source, &Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
+    logs.extend(at(source, &Reads::Loose(Format::EventLog)));
     logs
 }
 
@@ -135,13 +135,13 @@ fn a_path_that_is_too_low_gives_the_same_paths() {
     let logs_alone = &opened(&folder.path().join("C/Windows/System32/winevt/Logs"))[0];
     assert_eq!(logs(logs_alone), [r"{files}\Security.evtx"]);
     let config = &opened(&folder.path().join("C/Windows/System32/config"))[0];
-    let hive = Location::Key { hive: evidence::Hive::System, key: "" };
+    let hive = Reads::Key { hive: evidence::Hive::System, key: "" };
     assert_eq!(at(config, &hive), [r"{files}\SYSTEM"]);
     let (located, _) = crate::run::locate(config, &hive);
     let its_logs: Vec<String> =
         crate::hive_logs(config, &located[0]).iter().map(|log| log.found.path.clone()).collect();
     assert_eq!(its_logs, [r"\SYSTEM.LOG1"]);
-    assert!(at(config, &Location::Key { hive: evidence::Hive::Sam, key: "" }).is_empty());
+    assert!(at(config, &Reads::Key { hive: evidence::Hive::Sam, key: "" }).is_empty());
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn windows_old_is_a_host_with_its_own_profiles() {
     ]);
     let found = opened(folder.path());
     assert_eq!(found.iter().map(|source| source.is_older).collect::<Vec<_>>(), [false, true]);
-    let users = Location::Key { hive: evidence::Hive::NtUser, key: "" };
+    let users = Reads::Key { hive: evidence::Hive::NtUser, key: "" };
     assert_eq!(at(&found[0], &users), [r"C:\Users\new\NTUSER.DAT"]);
     assert_eq!(at(&found[1], &users), [r"C:\Windows.old\Users\old\NTUSER.DAT"]);
     assert_eq!(logs(&found[1]), [r"C:\Windows.old\Windows\System32\winevt\Logs\Security.evtx"]);
@@ -227,10 +227,10 @@ fn files_are_recognised_wherever_they_lie() {
     let found = opened(folder.path());
     assert_eq!(found.len(), 1);
     assert_eq!(logs(&found[0]), [r"{files}\case\logs\a.bin"]);
-    assert_eq!(at(&found[0], &Location::Loose(Format::Prefetch)), [r"{files}\case\b.pf"]);
+    assert_eq!(at(&found[0], &Reads::Loose(Format::Prefetch)), [r"{files}\case\b.pf"]);
     // A hive that does not say which it is may be any.
     for hive in [evidence::Hive::Software, evidence::Hive::NtUser] {
-        assert_eq!(at(&found[0], &Location::Key { hive, key: "" }), [r"{files}\case\hives\whatever"]);
+        assert_eq!(at(&found[0], &Reads::Key { hive, key: "" }), [r"{files}\case\hives\whatever"]);
     }
     let problem = &found[0].problems[0];
     assert!(found[0].problems.len() == 1 && problem.item == r"\case\old.evt", "{:?}", found[0].problems);
@@ -539,7 +539,7 @@ fn links_are_followed_inside_of_a_tree_and_named_where_they_lead_out() {
     symlink("/Profiles/ann", tree.join("Users/ann")).unwrap();
     symlink("..", tree.join("Users/bob/up")).unwrap();
     symlink("bob", tree.join("Users/Default User")).unwrap();
-    let users = Location::Key { hive: evidence::Hive::NtUser, key: "" };
+    let users = Reads::Key { hive: evidence::Hive::NtUser, key: "" };
     for target in [PathBuf::from("/EvtLogs"), "../../../EvtLogs".into(), tree.join("EvtLogs")] {
         symlink(&target, &logs_link).unwrap();
         let found = opened(folder.path());
@@ -555,7 +555,7 @@ fn links_are_followed_inside_of_a_tree_and_named_where_they_lead_out() {
         let link = tree.join("Windows/Prefetch");
         symlink(target, &link).unwrap();
         let found = opened(folder.path());
-        let (located, problems) = crate::run::locate(&found[0], &Location::File(r"%SystemRoot%\Prefetch\*.pf"));
+        let (located, problems) = crate::run::locate(&found[0], &Reads::File(r"%SystemRoot%\Prefetch\*.pf"));
         assert!(located.is_empty() && problems.len() == 1, "{target}: {problems:?}");
         assert_eq!(problems[0].kind, ProblemKind::AccessDenied);
         assert!(
@@ -589,8 +589,7 @@ fn links_in_archives_are_followed_and_named_too() {
     };
     assert_eq!(logs(&opened(packed("/EvtLogs").path())[0]), [r"C:\EvtLogs\Security.evtx"]);
     let found = opened(packed("../../../../elsewhere").path());
-    let (located, problems) =
-        crate::run::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
+    let (located, problems) = crate::run::locate(&found[0], &Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"));
     assert!(located.is_empty() && problems.len() == 1, "{problems:?}");
     assert!(problems[0].what.contains("../../../../elsewhere"), "{problems:?}");
 }
@@ -639,7 +638,7 @@ fn files_in_a_folder_with_a_letter_beside_a_drive_are_recognised() {
         assert_eq!(paths[1], own, "{other}: {paths:?}");
         assert_eq!((paths.len(), paths[0].as_slice()), (3, [SECURITY.to_owned()].as_slice()), "the archive is a host");
         // Whose hive it is is not known.
-        let hives = Location::Key { hive: evidence::Hive::System, key: "" };
+        let hives = Reads::Key { hive: evidence::Hive::System, key: "" };
         assert!(at(&found[1], &hives).is_empty() && at(&found[2], &hives).len() == 1);
     }
 }
@@ -648,7 +647,7 @@ fn files_in_a_folder_with_a_letter_beside_a_drive_are_recognised() {
 fn profiles_on_a_drive_beside_windows_are_of_its_users() {
     let log = ("x/C/Windows/System32/winevt/Logs/Security.evtx", LOG);
     let hive = ("x/D/Users/ann/NTUSER.DAT", HIVE);
-    let users = Location::Key { hive: evidence::Hive::NtUser, key: "" };
+    let users = Reads::Key { hive: evidence::Hive::NtUser, key: "" };
     let found = opened(make(&[log, hive]).path());
     assert_eq!(found.len(), 1);
     assert_eq!(logs(&found[0]), [SECURITY]);

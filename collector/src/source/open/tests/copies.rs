@@ -26,7 +26,7 @@ fn damaged() -> Vec<u8> {
 }
 
 fn hives(source: &Source) -> Vec<String> {
-    at(source, &Location::Key { hive: evidence::Hive::System, key: "" })
+    at(source, &Reads::Key { hive: evidence::Hive::System, key: "" })
 }
 
 /// Whether the artifacts of event logs get a file.
@@ -96,7 +96,7 @@ fn of_two_copies_the_readable_one_is_used_however_long_the_other_is() {
     );
     assert!(effect.contains("signature") && effect.contains("checksums"), "{effect}");
     // A log is used with the hive that it lies beside, though the other one is longer.
-    let log = crate::run::locate(&found[0], &Location::Key { hive: evidence::Hive::System, key: "" }).0;
+    let log = crate::run::locate(&found[0], &Reads::Key { hive: evidence::Hive::System, key: "" }).0;
     let logs = crate::run::hive_logs(&found[0], &log[0]);
     let logs: Vec<String> = logs.iter().map(|log| log.original_path(&found[0].volumes[log.volume].0)).collect();
     assert_eq!(logs, [format!("{SYSTEM}.LOG1")]);
@@ -128,7 +128,7 @@ fn members_of_one_name_are_copies_of_one_file() {
         assert_eq!(bytes_of(&found[0], other), b"regf", "the last one");
         assert_eq!(bytes_of(&found[0], &numbered), damaged());
         // Names are sought with a wildcard there.
-        let pattern = Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evt?");
+        let pattern = Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evt?");
         let names =
             [r"C:\Windows\System32\winevt\Logs\Security.evtM", r"{C-copy}\Windows\System32\winevt\Logs\Security.evtM"];
         assert_eq!(at(&found[0], &pattern), names);
@@ -251,13 +251,13 @@ fn a_link_to_another_drive_of_the_collection_is_followed() {
     for target in ["../../../../D/Kept/Logs", r"D:\Kept\Logs", r"\??\D:\Kept\Logs\"] {
         symlink(target, &link).unwrap();
         let found = opened(folder.path());
-        let pattern = Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx");
+        let pattern = Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx");
         assert_eq!(at(&found[0], &pattern), [r"D:\Kept\Logs\Security.evtx"], "{target}");
         std::fs::remove_file(&link).unwrap();
     }
     symlink(r"E:\Logs", &link).unwrap();
     let found = opened(folder.path());
-    let said = crate::run::locate(&found[0], &Location::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")).1;
+    let said = crate::run::locate(&found[0], &Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")).1;
     assert!(said.len() == 1 && said[0].what.contains(r"E:\Logs"), "{said:?}");
 }
 

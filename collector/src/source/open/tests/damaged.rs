@@ -136,7 +136,7 @@ fn what_lies_in_the_place_of_a_folder_or_file_is_said() {
     std::fs::create_dir_all(folder.path().join("C/Windows/System32/winevt")).unwrap();
     let problems = |pattern| {
         let found = opened(folder.path());
-        let (located, problems) = crate::run::locate(&found[0], &Location::File(pattern));
+        let (located, problems) = crate::run::locate(&found[0], &Reads::File(pattern));
         let said: Vec<_> = problems.into_iter().map(|problem| (problem.kind, problem.item, problem.what)).collect();
         (located.len(), said)
     };

@@ -3,7 +3,7 @@
 use super::copies::{bytes_of, hive, problems};
 use super::*;
 
-const USERS: Location = Location::Key { hive: evidence::Hive::NtUser, key: "" };
+const USERS: Reads = Reads::Key { hive: evidence::Hive::NtUser, key: "" };
 
 /// A tar archive (ustar) of these files.
 fn tar_of(files: Files<'_>) -> Vec<u8> {
@@ -89,7 +89,7 @@ fn users_of_names_that_differ_in_case_only_keep_their_spelling() {
                 // The log that lies beside the hive belongs to it.
                 let log = bytes_of(&found[0], &format!("{used}.LOG1"));
                 assert_eq!(log.ends_with(b"the first"), is_first, "{place:?}");
-                let class = Location::Key { hive: evidence::Hive::UsrClass, key: "" };
+                let class = Reads::Key { hive: evidence::Hive::UsrClass, key: "" };
                 let own = format!(r"C:\Users\{other}\AppData\Local\Microsoft\Windows\UsrClass.dat");
                 assert_eq!(at(&found[0], &class), [own]);
                 let said = format!("{:?}", problems(&found[0]));

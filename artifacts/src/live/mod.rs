@@ -1,0 +1,3 @@
+//! What a running host is asked.
+
+pub(crate) mod volatile;

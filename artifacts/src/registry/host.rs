@@ -1,0 +1,224 @@
+//! The host itself: its name, Windows version, time zone, accounts, volumes and the settings that decide what
+//! it records.
+//!
+//! # What Windows records
+//! Its own configuration, in the hives that it loads at start.
+//!
+//! # When it writes
+//! Setup writes most of it, the rest when someone changes it. `ShutdownTime` is written at each clean shutdown.
+//! Except for that and the install times nothing here is an event; the record's moment is the last change of the
+//! key that holds it.
+//!
+//! # Where
+//! SYSTEM (name, domain, zone, volumes, prefetch setting), SOFTWARE (version, zones with their rules, profiles,
+//! policies), SAM (local accounts), SECURITY (machine SID, audit policy). A hive is told by the keys below its
+//! root, not by its file name.
+//!
+//! # What it supports
+//! How to read the other evidence: which local time was valid when, who a SID is, which volume a path means, and
+//! whether Windows was set to record command lines and prefetch files at all.
+//!
+//! # What it does not
+//! What was set at another time: a setting is that of the last flush of the hive.
+//!
+//! # Versions
+//! Windows XP to 11. `UBR` exists from 8.1, `DisplayVersion` from 10 20H2, `InstallTime` from 10.
+//!
+//! # Limits
+//! Only the control set that `Select\Current` names is read. Values are those after the hive's logs were applied.
+//! The group memberships and password data of SAM are not read.
+//!
+//! # References
+//! - Microsoft, *TIME_ZONE_INFORMATION*, *DYNAMIC_TIME_ZONE_INFORMATION*, <https://learn.microsoft.com/windows/win32/api/timezoneapi/>
+//! - Microsoft, *Include command line in process creation events*, <https://learn.microsoft.com/windows-server/identity/ad-ds/manage/component-updates/command-line-process-auditing>
+//! - J. Metz, *Windows registry*, <https://winreg-kb.readthedocs.io/>
+//! - M. Suhanov, *Windows registry file format specification*, <https://github.com/msuhanov/regf>
+
+mod security;
+mod software;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use super::com_registration::hive_logs;
+use crate::formats::hive::{HiveFile, Key, Reader};
+use evidence::{
+    Artifact, Fields, Hive, Input, Integrity, Locator, Meaning, Moment, Phase, Reads, Record, RecordType, Sink, Tells,
+    Timestamp, Value,
+};
+
+/// The host itself.
+pub(crate) static ARTIFACT: Artifact = Artifact {
+    id: "host",
+    title: "The host: name, version, zone, accounts, volumes, settings",
+    records: &[&SYSTEM, &OS, &TIME_ZONE, &TIME_ZONE_RULES, &USER, &VOLUME, &SETTING],
+    reads: &[
+        Reads::Key { hive: Hive::System, key: r"ControlSet…\Control" },
+        Reads::Key { hive: Hive::System, key: "MountedDevices" },
+        Reads::Key { hive: Hive::Software, key: r"Microsoft\Windows NT\CurrentVersion" },
+        Reads::Key { hive: Hive::Software, key: r"Microsoft\Windows\CurrentVersion\Policies\System" },
+        Reads::Key { hive: Hive::Sam, key: r"SAM\Domains\Account\Users" },
+        Reads::Key { hive: Hive::Security, key: "Policy" },
+    ],
+    supports: "Which computer this is, which Windows it ran, which local time was valid when, which account a SID \
+               belongs to, which volume a path means, and whether Windows was set to record command lines and \
+               prefetch files.",
+    does_not_support: "What was set at an earlier time; only the last state of each hive is read.",
+    windows: "All versions; always on.",
+    references: &[
+        "https://learn.microsoft.com/windows/win32/api/timezoneapi/",
+        "https://learn.microsoft.com/windows-server/identity/ad-ds/manage/component-updates/command-line-process-auditing",
+        "https://winreg-kb.readthedocs.io/",
+    ],
+    phase: Phase::Independent,
+    older_states: false,
+    parse,
+    leads: None,
+};
+
+static SYSTEM: RecordType = RecordType {
+    tells: Tells::HostName,
+    message: "The computer is {ComputerName}[ in domain {Domain}][, control set {ControlSet}]",
+    ..RecordType::named("windows:host:system")
+};
+
+static OS: RecordType = RecordType {
+    tells: Tells::HostSystem,
+    message: "The system is {ProductName}[ {DisplayVersion}][, build {Build}][.{Ubr}]",
+    ..RecordType::named("windows:host:os")
+};
+
+static TIME_ZONE: RecordType = RecordType {
+    tells: Tells::TimeZone,
+    message: "The time zone is {Name}[, bias {ActiveTimeBias|Bias} minutes]",
+    ..RecordType::named("windows:host:time_zone")
+};
+
+static TIME_ZONE_RULES: RecordType = RecordType {
+    tells: Tells::TimeZoneRules,
+    message: "Rules of time zone {Name}",
+    ..RecordType::named("windows:host:time_zone_rules")
+};
+
+static USER: RecordType = RecordType {
+    tells: Tells::Account,
+    message: "User {Sid}[ is {Name}][, profile {ProfilePath}]",
+    ..RecordType::named("windows:host:user")
+};
+
+static VOLUME: RecordType = RecordType {
+    tells: Tells::Volume,
+    message: "Volume {Name}[, disk signature {DiskSignature}][ at offset {Offset}][, partition {PartitionGuid}][, device {Device}]",
+    ..RecordType::named("windows:host:volume")
+};
+
+static SETTING: RecordType = RecordType {
+    tells: Tells::Setting,
+    message: "Setting {Name} is {Value}",
+    ..RecordType::named("windows:host:setting")
+};
+
+fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
+    let mut notes = Vec::new();
+    if let Some(mut hive) = HiveFile::load(input.bytes, &hive_logs(input), &mut notes) {
+        hive.apply_logs(&mut notes);
+        let reader = hive.reader();
+        let has = |path: &str| reader.key(path).is_some();
+        if has("Select") && (has("MountedDevices") || has("Setup")) {
+            system::read(&reader, sink);
+        } else if has(r"Microsoft\Windows NT\CurrentVersion") {
+            software::read(&reader, sink);
+        } else if has(r"SAM\Domains") {
+            security::read_sam(&reader, sink);
+        } else if has(r"Policy\PolAdtEv") || has(r"Policy\Secrets") {
+            security::read_security(&reader, sink);
+        }
+        notes.extend(reader.take_notes());
+        notes.extend(hive.take_failures());
+    }
+    notes.into_iter().for_each(|note| note.report(sink));
+}
+
+/// A key with its path in the hive.
+struct Found<'r> {
+    key: Key<'r>,
+    path: String,
+}
+
+impl<'r> Found<'r> {
+    fn at(reader: &'r Reader<'r>, path: &str) -> Option<Found<'r>> {
+        Some(Found { key: reader.key(path)?, path: path.to_owned() })
+    }
+
+    fn below(&self, path: &str) -> Option<Found<'r>> {
+        Some(Found { key: self.key.descend(path)?, path: format!("{}\\{path}", self.path) })
+    }
+
+    fn subkeys(&self) -> impl Iterator<Item = Found<'r>> + '_ {
+        self.key.subkeys().map(|key| Found { path: format!("{}\\{}", self.path, key.name()), key })
+    }
+
+    fn name(&self) -> String {
+        self.key.name().to_string()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.key.value(name)?.text().filter(|text| !text.is_empty())
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.key.value(name)?.number()
+    }
+
+    /// A DWORD that Windows reads as signed.
+    fn signed(&self, name: &str) -> Option<Value> {
+        let number = u32::try_from(self.number(name)?).ok()?;
+        Some(Value::Signed(i64::from(number.cast_signed())))
+    }
+
+    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        Some(self.key.value(name)?.bytes().into_owned())
+    }
+
+    fn locator(&self, value: Option<&str>) -> Locator {
+        let found = value.and_then(|name| self.key.value(name));
+        let offset = found.map_or(self.key.offset(), |value| value.offset);
+        Locator::RegistryKey { key: self.path.clone(), value: value.map(str::to_owned), offset }
+    }
+
+    /// A record of this key, with the time of its last change.
+    fn record(&self, of: &'static RecordType, subject: impl Into<String>, fields: Fields) -> Record {
+        let moment = Timestamp::filetime(self.key.last_written()).map(|at| Moment::at(Meaning::KEY_WRITTEN, at));
+        Record {
+            artifact: ARTIFACT.id,
+            of,
+            subject: subject.into(),
+            user: None,
+            moments: moment.into_iter().collect(),
+            fields,
+            claims: of.claims,
+            locator: self.locator(None),
+            integrity: Integrity::Intact,
+        }
+    }
+
+    /// A setting record of one value, if it is there.
+    fn setting(&self, name: &'static str, sink: &mut Sink<'_>) {
+        let Some(stored) = self.key.value(name) else { return };
+        let value = match (stored.number(), stored.text()) {
+            (Some(number), _) => Value::from(number),
+            (None, Some(text)) => Value::from(text),
+            (None, None) => return,
+        };
+        let mut fields = Fields::new();
+        fields.push("Name", name);
+        fields.push("Value", value);
+        sink.record(Record { locator: self.locator(Some(name)), ..self.record(&SETTING, name, fields) });
+    }
+}
+
+/// The eight 16-bit numbers of a stored date, in the stored order.
+fn eight_numbers(bytes: &[u8]) -> Option<Value> {
+    let numbers = bytes.get(..16)?.chunks_exact(2).map(|pair| u32::from(u16::from_le_bytes([pair[0], pair[1]])));
+    Some(Value::from(numbers.collect::<Vec<u32>>()))
+}

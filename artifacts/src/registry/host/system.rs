@@ -1,0 +1,110 @@
+//! What the SYSTEM hive says of the host.
+
+use super::{Found, SETTING, SYSTEM, TIME_ZONE, VOLUME, eight_numbers};
+use crate::formats::hive::Reader;
+use evidence::{Fields, Locator, Meaning, Moment, ProblemKind, Record, Sink, Timestamp, Value, guid_text};
+
+pub(super) fn read(reader: &Reader<'_>, sink: &mut Sink<'_>) {
+    let select = Found::at(reader, "Select");
+    let current = select.as_ref().and_then(|select| select.number("Current"));
+    let set = current.map(|number| format!("ControlSet{number:03}"));
+    let Some(control_set) = set.as_deref().and_then(|set| Found::at(reader, set)) else {
+        sink.problem(
+            ProblemKind::Inconsistent {
+                a: format!("Select\\Current names {}", set.as_deref().unwrap_or("no control set")),
+                b: "no such key is there".to_owned(),
+            },
+            select.map(|select| select.locator(Some("Current"))),
+            "the current control set cannot be read",
+            "name, time zone and settings of the host are unknown",
+        );
+        volumes(reader, sink);
+        return;
+    };
+    system(&control_set, sink);
+    time_zone(&control_set, sink);
+    volumes(reader, sink);
+    if let Some(prefetch) = control_set.below(r"Control\Session Manager\Memory Management\PrefetchParameters") {
+        prefetch.setting("EnablePrefetcher", sink);
+    }
+    if let Some(manager) = control_set.below(r"Control\Session Manager") {
+        manager.setting("SafeProcessSearchMode", sink);
+    }
+    if let Some(windows) = control_set.below(r"Control\Windows") {
+        shutdown(&windows, sink);
+    }
+}
+
+fn system(control_set: &Found<'_>, sink: &mut Sink<'_>) {
+    let name = control_set.below(r"Control\ComputerName\ComputerName");
+    let tcpip = control_set.below(r"Services\Tcpip\Parameters");
+    let of_tcpip = |name: &str| tcpip.as_ref().and_then(|key| key.text(name));
+    let computer = name.as_ref().and_then(|key| key.text("ComputerName"));
+    let mut fields = Fields::new();
+    fields.push_some("ComputerName", computer.clone());
+    fields.push_some("Hostname", of_tcpip("Hostname").or_else(|| of_tcpip("NV Hostname")));
+    fields.push_some("Domain", of_tcpip("Domain").or_else(|| of_tcpip("NV Domain")));
+    fields.push("ControlSet", control_set.name());
+    let place = name.as_ref().unwrap_or(control_set);
+    sink.record(place.record(&SYSTEM, computer.unwrap_or_default(), fields));
+}
+
+fn time_zone(control_set: &Found<'_>, sink: &mut Sink<'_>) {
+    let Some(zone) = control_set.below(r"Control\TimeZoneInformation") else { return };
+    let name = zone.text("TimeZoneKeyName").or_else(|| zone.text("StandardName"));
+    let mut fields = Fields::new();
+    fields.push_some("Name", name.clone());
+    for field in ["Bias", "StandardBias", "DaylightBias", "ActiveTimeBias"] {
+        fields.push_some(field, zone.signed(field));
+    }
+    // Stored in the kernel's order, with the day of the week last (TIME_FIELDS, wdm.h), and kept so; the rules
+    // below `Time Zones` have the order of a SYSTEMTIME.
+    fields.push_some("StandardDate", zone.bytes("StandardStart").and_then(|bytes| eight_numbers(&bytes)));
+    fields.push_some("DaylightDate", zone.bytes("DaylightStart").and_then(|bytes| eight_numbers(&bytes)));
+    // XP has another name for the same switch.
+    let disabled = zone.number("DynamicDaylightTimeDisabled").or_else(|| zone.number("DisableAutoDaylightTimeSet"));
+    fields.push_some("DynamicDaylightTimeDisabled", disabled.map(|number| number != 0));
+    sink.record(zone.record(&TIME_ZONE, name.unwrap_or_default(), fields));
+}
+
+fn shutdown(windows: &Found<'_>, sink: &mut Sink<'_>) {
+    let Some(raw) = windows.bytes("ShutdownTime").as_deref().and_then(|bytes| bytes.first_chunk().copied()) else {
+        return;
+    };
+    let Some(at) = Timestamp::filetime(u64::from_le_bytes(raw)) else { return };
+    let mut fields = Fields::new();
+    fields.push("Name", "ShutdownTime");
+    fields.push("Value", Value::Time(at.ticks));
+    let record = windows.record(&SETTING, "ShutdownTime", fields);
+    sink.record(Record {
+        moments: vec![Moment::at(Meaning("Last Shutdown Time"), at)],
+        locator: windows.locator(Some("ShutdownTime")),
+        ..record
+    });
+}
+
+/// One record for each name under which a volume was mounted.
+fn volumes(reader: &Reader<'_>, sink: &mut Sink<'_>) {
+    let Some(mounted) = Found::at(reader, "MountedDevices") else { return };
+    for value in mounted.key.values() {
+        let name = value.name().to_string();
+        let mut fields = Fields::new();
+        fields.push("Name", name.as_str());
+        let bytes: &[u8] = &value.bytes();
+        if let (12, Some(signature), Some(offset)) = (bytes.len(), bytes.first_chunk(), bytes.last_chunk()) {
+            fields.push("DiskSignature", format!("{:08X}", u32::from_le_bytes(*signature)));
+            fields.push("Offset", u64::from_le_bytes(*offset));
+        } else if let Some(guid) = bytes.strip_prefix(b"DMIO:ID:").and_then(|rest| <&[u8; 16]>::try_from(rest).ok()) {
+            fields.push("PartitionGuid", guid_text(guid));
+        } else {
+            let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+            let text: String = char::decode_utf16(units.take_while(|unit| *unit != 0))
+                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect();
+            fields.push("Device", text);
+        }
+        let locator =
+            Locator::RegistryKey { key: mounted.path.clone(), value: Some(name.clone()), offset: value.offset };
+        sink.record(Record { locator, ..mounted.record(&VOLUME, name, fields) });
+    }
+}

@@ -1,0 +1,304 @@
+//! `timeline.jsonl`: one JSON object a row, with the field names that Timesketch expects.
+
+use super::{Row, text};
+use crate::merge::{Place, Shape, ValueView};
+use evidence::{Encoding, Integrity, Precision, When, Zone};
+use foldhash::fast::RandomState;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+/// Names of the row itself; a field of the record that is called the same gets the prefix `field_`.
+const OWN: &[&str] = &[
+    "message",
+    "datetime",
+    "timestamp",
+    "timestamp_desc",
+    "data_type",
+    "artifact",
+    "event_id",
+    "datetime_exact",
+    "datetime_until",
+    "time_bound",
+    "time_encoding",
+    "time_raw",
+    "time_precision",
+    "time_zone",
+    "subject",
+    "user",
+    "item",
+    "item_sha256",
+    "locator",
+    "integrity",
+    "object_changed",
+    "other_sources",
+];
+
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    start(name, out);
+    text::json(value, out);
+    out.push(b'"');
+}
+
+/// `,"name":"`, for names that need no escaping.
+fn start(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":\"");
+}
+
+pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
+    let record = &row.event.record;
+    // The subject is a path as a rule, full of what must be escaped, and stands in several members.
+    let mut subject = std::mem::take(row.scratch);
+    subject.clear();
+    text::json(record.subject, &mut subject);
+    out.extend_from_slice(b"{\"message\":\"");
+    match row.message.strip_prefix(record.subject) {
+        Some(rest) => {
+            out.extend_from_slice(&subject);
+            text::json(rest, out);
+        }
+        None => text::json(row.message, out),
+    }
+    out.extend_from_slice(b"\",\"datetime\":\"");
+    match row.event.time {
+        Some(_) => {
+            out.extend_from_slice(row.datetime);
+            out.extend_from_slice(b"\",\"timestamp\":");
+            out.extend_from_slice(row.micros);
+        }
+        None => out.extend_from_slice(b"1970-01-01T00:00:00.000000+00:00\",\"timestamp\":0"),
+    }
+    start("timestamp_desc", out);
+    row.meanings(out);
+    out.extend_from_slice(&row.shape.json_head);
+    out.extend_from_slice(&row.id);
+    out.push(b'"');
+    if let Some(time) = row.event.time {
+        start("datetime_exact", out);
+        row.clock.ticks(time, out);
+        out.push(b'"');
+    }
+    precision(row, out);
+    start("subject", out);
+    out.extend_from_slice(&subject);
+    out.push(b'"');
+    if let Some(user) = record.user {
+        member("user", user, out);
+    }
+    out.extend_from_slice(&row.item.json);
+    start("locator", out);
+    match record.place {
+        Place::RegistryKey { .. } => text::json(&String::from_utf8_lossy(row.place), out),
+        _ => out.extend_from_slice(row.place),
+    }
+    out.push(b'"');
+    if record.integrity != Integrity::Intact {
+        member("integrity", record.integrity.name(), out);
+    }
+    fields(row, &subject, out);
+    *row.scratch = subject;
+    others(row, out);
+    out.extend_from_slice(b"}\n");
+}
+
+/// What the stored time cannot tell, for times that are not simply a FILETIME in UTC.
+fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
+    let when = row.event.when();
+    let (bound, time) = match when {
+        When::Undated => return,
+        When::At(time) => (None, time),
+        When::Between(time, _) => (Some("between"), time),
+        When::NotBefore(time) => (Some("not before"), time),
+        When::NotAfter(time) => (Some("not after"), time),
+    };
+    if let Some(bound) = bound {
+        member("time_bound", bound, out);
+    }
+    if let When::Between(_, until) = when {
+        member("datetime_until", &until.ticks.to_string(), out);
+    }
+    if time.encoding != Encoding::Filetime {
+        member(
+            "time_encoding",
+            match time.encoding {
+                Encoding::Filetime => "filetime",
+                Encoding::UnixSeconds => "unix seconds",
+                Encoding::Text => "text",
+                Encoding::Dos => "dos",
+                Encoding::Systemtime => "systemtime",
+            },
+            out,
+        );
+        start("time_raw", out);
+        text::decimal(time.raw, out);
+        out.push(b'"');
+    }
+    let step = match time.precision {
+        Precision::Ticks => None,
+        Precision::Millisecond => Some("1 ms"),
+        Precision::Second => Some("1 s"),
+        Precision::TwoSeconds => Some("2 s"),
+    };
+    if let Some(step) = step {
+        member("time_precision", step, out);
+    }
+    if time.zone == Zone::LocalUnknown {
+        member("time_zone", "local time of an unnamed zone", out);
+    }
+}
+
+/// `","data_type":"…","artifact":"…","event_id":"` of a shape.
+pub(super) fn head(shape: &Shape) -> Vec<u8> {
+    let mut out = b"\"".to_vec();
+    member("data_type", shape.of.name, &mut out);
+    member("artifact", shape.artifact, &mut out);
+    start("event_id", &mut out);
+    out
+}
+
+/// `,"name":` of every field of a shape that has the names.
+pub(super) fn keys(shape: &Shape) -> Vec<Vec<u8>> {
+    let mut repeated = Repeated::default();
+    let key = |(index, name): (usize, &&'static str)| {
+        let mut key = Vec::new();
+        write_key(name, index, repeated.is_repeated(name), &mut key);
+        key
+    };
+    shape.fields.iter().flatten().enumerate().map(key).collect()
+}
+
+/// The names of a record's fields so far.
+#[derive(Default)]
+struct Repeated<'a>(HashSet<&'a str, RandomState>);
+
+impl<'a> Repeated<'a> {
+    fn is_repeated(&mut self, name: &'a str) -> bool {
+        !self.0.insert(name)
+    }
+}
+
+fn write_key(name: &str, index: usize, repeated: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    if is_ambiguous(name) {
+        out.extend_from_slice(b"field_");
+    }
+    text::json(name, out);
+    if repeated {
+        // JSON readers keep one of several equal names; every value must stay.
+        out.push(b'#');
+        text::decimal(index as u64, out);
+    }
+    out.extend_from_slice(b"\":");
+}
+
+/// Every field of the record. All values are texts or lists of texts, because a search index takes one type
+/// for each name and the artifacts do not agree on it; maps become JSON inside of the text.
+fn fields(row: &Row<'_>, subject: &[u8], out: &mut Vec<u8>) {
+    let record = &row.event.record;
+    let mut repeated = Repeated::default();
+    let mut index = 0;
+    record.each_field(|name, value| {
+        match row.shape.json_keys.get(index) {
+            Some(key) => out.extend_from_slice(key),
+            None => {
+                let name = name.as_str();
+                write_key(name, index, repeated.is_repeated(name), out);
+            }
+        }
+        match value {
+            ValueView::Text(text) if std::ptr::eq(text, record.subject) => {
+                out.push(b'"');
+                out.extend_from_slice(subject);
+                out.push(b'"');
+            }
+            ValueView::List(items) => {
+                out.push(b'[');
+                for (index, item) in items.enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    string(item, out);
+                }
+                out.push(b']');
+            }
+            value => string(value, out),
+        }
+        index += 1;
+        ControlFlow::Continue(())
+    });
+}
+
+/// Whether a field's name could be taken for one of the row's own or for a repeated one.
+fn is_ambiguous(name: &str) -> bool {
+    // Nearly all names begin with a capital, and none of ours does.
+    let capital = name.starts_with(|first: char| first.is_ascii_uppercase());
+    name.is_empty() || (!capital && (name.starts_with("field_") || OWN.contains(&name))) || name.contains('#')
+}
+
+/// A value as a JSON string.
+fn string(value: ValueView<'_>, out: &mut Vec<u8>) {
+    out.push(b'"');
+    match value {
+        ValueView::Text(text) => text::json(text, out),
+        ValueView::Unsigned(number) => text::decimal(number, out),
+        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Bool(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+        ValueView::Time(time) => out.extend_from_slice(time.to_string().as_bytes()),
+        ValueView::List(_) | ValueView::Map(_) => {
+            let mut inner = Vec::new();
+            nested(value, &mut inner);
+            text::json(&String::from_utf8_lossy(&inner), out);
+        }
+    }
+    out.push(b'"');
+}
+
+/// A value as JSON of its own.
+fn nested(value: ValueView<'_>, out: &mut Vec<u8>) {
+    match value {
+        ValueView::List(items) => {
+            out.push(b'[');
+            for (index, item) in items.enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                nested(item, out);
+            }
+            out.push(b']');
+        }
+        ValueView::Map(members) => {
+            out.push(b'{');
+            for (index, (name, value)) in members.enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                out.push(b'"');
+                text::json(name, out);
+                out.extend_from_slice(b"\":");
+                nested(value, out);
+            }
+            out.push(b'}');
+        }
+        ValueView::Unsigned(number) => text::decimal(number, out),
+        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Bool(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+        ValueView::Text(_) | ValueView::Time(_) => string(value, out),
+    }
+}
+
+fn others(row: &mut Row<'_>, out: &mut Vec<u8>) {
+    let mut separator: &[u8] = b",\"other_sources\":[{";
+    for other in row.event.others() {
+        out.extend_from_slice(separator);
+        out.extend_from_slice(row.items.get(other.item).json.get(1..).unwrap_or_default());
+        start("locator", out);
+        text::place_escaped(other.place, row.scratch, out, text::json);
+        out.push(b'"');
+        member("integrity", other.integrity.name(), out);
+        separator = b"},{";
+    }
+    if separator.starts_with(b"}") {
+        out.extend_from_slice(b"}]");
+    }
+}
