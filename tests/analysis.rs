@@ -99,7 +99,8 @@ fn an_analysis_is_compared_with_its_bundle_wherever_both_lie() {
     assert_eq!(about["bundle"]["archive_sha256"], hash(&std::fs::read(&bundle).unwrap()));
     let tags = members(&bundle).into_iter().find(|(name, _)| name.ends_with("/tagmanifest-sha256.txt")).unwrap();
     assert_eq!(about["bundle"]["tag_manifest_sha256"], hash(&tags.1));
-    assert_eq!(about["rules_sha256"], "none");
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../timeline/rules/t1218-009.toml");
+    assert_eq!(about["rules_sha256"], hash(&std::fs::read(rules).unwrap()));
     // Analysed under another name, from another place, it gives the same bytes.
     let other = folder.path().join("elsewhere/other");
     std::fs::create_dir_all(&other).unwrap();

@@ -31,7 +31,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use timeline::{
-    BundleName, CaseFacts, ChangedBundle, Correlator, Format, Host, Merger, Output, Report, TimelineSummary, ToolName,
+    BundleName, CaseFacts, ChangedBundle, Correlator, Format, Host, Merger, Output, Report, Rules, TimelineSummary,
+    ToolName,
 };
 
 /// What of the analysis is recorded beside it, because it decides what comes out.
@@ -135,7 +136,8 @@ pub(crate) fn make(given: Vec<Given>, folder: &Path, options: Options, common: &
     let collection = Collection::read(given, options.accept_changed, &Spill::into_folder(folder))?;
     let changed = (!collection.is_valid()).then(|| Changed::accept(&collection));
     let mut hashes = Hashes::default();
-    let work = Work { collection: &collection, changed: changed.as_ref(), folder, options, common };
+    let rules = Rules::own()?;
+    let work = Work { collection: &collection, changed: changed.as_ref(), folder, options, rules, common };
     let report = work.report(&mut hashes)?;
     hashes.write(folder, place::ANALYSIS, &about(&report, options)?)?;
     hashes.write(folder, "report.json", &report.to_json()?)?;
@@ -181,8 +183,8 @@ fn about(report: &Report, options: Options) -> anyhow::Result<Vec<u8>> {
         "options".to_owned(),
         serde_json::json!({ "full_timeline": full_timeline, "accept_changed": accept_changed }),
     );
-    // Weights and lists of an examiner's own will be rules; there are none yet.
-    about.insert("rules_sha256".to_owned(), "none".into());
+    let rules = report.rules.as_ref().map_or("none", |rules| &rules.sha256);
+    about.insert("rules_sha256".to_owned(), rules.into());
     let mut bytes = serde_json::to_vec_pretty(&about)?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -279,6 +281,7 @@ struct Work<'a> {
     /// Where the timeline's files and what does not fit into memory go.
     folder: &'a Path,
     options: Options,
+    rules: Rules,
     common: &'a Common,
 }
 
@@ -331,7 +334,7 @@ impl Work<'_> {
             }
         }
         analysis.progress.phase("merging and correlating", 0);
-        let mut correlator = Correlator::new(host.clone(), items).knowing(&failures);
+        let mut correlator = Correlator::new(host, items).knowing(&failures);
         let summary = self.timeline(merger, items, &mut correlator, hashes)?;
         if let Some(error) = reader.items().failure() {
             return Err(error).context("a temporary file could not be read back");
@@ -342,7 +345,9 @@ impl Work<'_> {
         analysis.progress.finish();
         let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let bundle = self.bundle(summary.events)?;
-        let mut report = Report::new(tool, bundle, host, correlator.finish(), problems.into_vec());
+        let story = correlator.finish();
+        let assessed = timeline::assess(&story, &self.rules);
+        let mut report = Report::new(tool, bundle, story, assessed, problems.into_vec());
         report.case = case_facts(reader);
         report.changed = self.changed.map(|changed| changed.said.clone());
         Ok(report)

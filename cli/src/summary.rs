@@ -70,7 +70,7 @@ impl Page {
     }
 
     fn runs(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let mut runs: Vec<&Execution> = report.executions.iter().collect();
+        let mut runs: Vec<&Execution> = report.executions.iter().map(|run| &run.subject).collect();
         if runs.is_empty() {
             return Ok(());
         }

@@ -448,15 +448,62 @@ pub struct Coverage {
     pub meaning: String,
 }
 
-/// State of a finding of the later assessment.
+/// Whether a finding is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// It is so.
+    Present,
+    /// It is not so.
+    Absent,
+    /// It is not known; the reason stands beside it.
+    Unknown,
+}
+
+/// Why a finding is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownKind {
+    /// The host could have shown it: not collected, unreadable, cleared, rolled over or switched off.
+    CouldHaveShown,
+    /// No version of the program reads the trace yet.
+    NotRead,
+    /// A list or a rule that nobody supplied.
+    NotSupplied,
+    /// Nothing on this host could show it.
+    NotObservable,
+}
+
+/// A question of the rules about a run, answered.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// Id of the findings model, `F-CMD-WRITABLE`.
-    pub id: String,
-    /// Present, absent or unknown with its reason.
-    pub state: Reasoned,
-    /// Confidence class.
+    /// Id in the rules, `F-CMD-WRITABLE`.
+    pub id: &'static str,
+    /// What it says where it is present, in the words of the rules.
+    pub title: String,
+    /// Whether it is so.
+    pub state: Presence,
+    /// Why it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownKind>,
+    /// Why, in a sentence without its full stop.
+    pub because: String,
+    /// Confidence class of the weakest fact that it needs.
     pub class: Confidence,
+    /// Decibans that it counts: half of its weight where the evidence is only consistent with it.
+    pub counts: i64,
+    /// What supports it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
+}
+
+/// The rules that were used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RulesUsed {
+    /// Their version, as they say it.
+    pub version: String,
+    /// SHA-256 of their file.
+    pub sha256: String,
 }
 
 /// Decision of the later assessment.

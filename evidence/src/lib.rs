@@ -26,8 +26,8 @@ pub use artifact::{Artifact, Focus, Hive, Input, Lead, Phase, Reads, Sink};
 pub use bytes::Bytes;
 pub use execution::{
     Answer, AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence,
-    Coverage, Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Proof, Reasoned,
-    Registration, Related, Tool, User,
+    Coverage, Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Presence, Proof,
+    Reasoned, Registration, Related, RulesUsed, Tool, UnknownKind, User,
 };
 pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;

@@ -1,6 +1,7 @@
 //! Merges the records of all artifacts into one timeline, finds the executions of the two tools in it,
 //! and writes the report.
 
+mod assess;
 pub mod command;
 mod event;
 mod host;
@@ -13,13 +14,14 @@ mod story;
 mod testing;
 mod write;
 
+pub use assess::{Assessed, Rules, RulesError, Weighed, assess};
 pub use event::{Event, EventSource};
 pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
 pub use report::{
-    BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, PartName, RESTS_ON_CHANGED,
-    Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
+    BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, Judged, PartName,
+    RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
-pub use story::{Correlation, Correlator};
+pub use story::{Correlator, Story};
 pub use write::{Format, Output, TimelineError, TimelineSummary, write_timeline, write_timeline_marking};

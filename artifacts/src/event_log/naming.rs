@@ -16,7 +16,7 @@ const SYSTEM: [(&str, Option<&str>, &str); 17] = [
     ("Opcode", None, "System.Opcode"),
     ("Keywords", None, "System.Keywords"),
     ("EventRecordID", None, "System.EventRecordID"),
-    ("Correlation", Some("ActivityID"), "System.ActivityID"),
+    ("Story", Some("ActivityID"), "System.ActivityID"),
     ("Execution", Some("ProcessID"), "System.ProcessID"),
     ("Execution", Some("ThreadID"), "System.ThreadID"),
     ("Channel", None, "System.Channel"),

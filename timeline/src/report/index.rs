@@ -281,8 +281,9 @@ fn headline(hosts: &[IndexedHost]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assess::Assessed;
     use crate::report::sample;
-    use crate::story::Correlation;
+    use crate::story::Story;
 
     fn tool() -> ToolName {
         sample::names().0
@@ -296,10 +297,12 @@ mod tests {
     /// A report of a host on which nothing ran, and one of a host of which nothing was read.
     fn quiet_and_blind() -> (Report, Report) {
         let (tool, bundle) = sample::names();
-        let seen = Correlation { coverage: sample::correlation().coverage, ..Correlation::default() };
+        let Story { host, coverage, .. } = sample::story();
+        let quiet = Story { host: host.clone(), ..Story::default() };
+        let seen = Story { host, coverage, ..Story::default() };
         (
-            Report::new(tool.clone(), bundle.clone(), sample::host(), seen, Vec::new()),
-            Report::new(tool, bundle, sample::host(), Correlation::default(), Vec::new()),
+            Report::new(tool.clone(), bundle.clone(), seen, Assessed::default(), Vec::new()),
+            Report::new(tool, bundle, quiet, Assessed::default(), Vec::new()),
         )
     }
 

@@ -8,12 +8,12 @@ mod html;
 mod index;
 mod model;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
 pub use changed::RESTS_ON_CHANGED;
 pub use index::{ChangedHosts, INDEX_SCHEMA, Index, IndexedHost};
 pub use model::{
-    BundleName, CaseFacts, ChangedBundle, PartName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
+    BundleName, CaseFacts, ChangedBundle, Judged, PartName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };

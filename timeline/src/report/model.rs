@@ -1,13 +1,18 @@
 //! The model of a report: everything that `report.json` holds and `report.html` shows.
 
+use crate::assess::Assessed;
 use crate::host::Host;
 use crate::report::answer;
 use crate::report::answer::plural;
 use crate::report::examined::{self, Missing};
-use crate::story::Correlation;
-use evidence::{AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Lookalike, Problem, Registration};
+use crate::story::Story;
+use evidence::{
+    AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Finding, Lookalike, Problem, Registration,
+    RulesUsed,
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 
 /// Name and version of the published shape, `docs/report.schema.json`. The version changes when a reader of the old
 /// shape could go wrong, not when fields are added.
@@ -184,6 +189,31 @@ pub enum StatementKind {
     Unknown,
 }
 
+/// A thing that is judged, with the findings about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged<T> {
+    /// The thing.
+    #[serde(flatten)]
+    pub subject: T,
+    /// What the rules ask of it, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+impl<T> Deref for Judged<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.subject
+    }
+}
+
+impl<T> DerefMut for Judged<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.subject
+    }
+}
+
 /// Everything that an analysis found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
@@ -203,8 +233,11 @@ pub struct Report {
     pub host: Host,
     /// The plain answer.
     pub summary: Summary,
-    /// Runs of the tools, in the order of time.
-    pub executions: Vec<Execution>,
+    /// The rules by which the findings were decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesUsed>,
+    /// Runs of the tools with their findings, in the order of time.
+    pub executions: Vec<Judged<Execution>>,
     /// Processes of other programs whose command would start a tool, in the order of time.
     pub attempts: Vec<Attempt>,
     /// Programs that bear a tool's name and are something else.
@@ -226,17 +259,19 @@ impl Report {
         (self.problems.len() - notes, notes)
     }
 
-    /// Puts the report together. `problems` are those of collecting, reading and parsing; those of `correlation`
+    /// Puts the report together. `problems` are those of collecting, reading and parsing; those of `story`
     /// are added, and all are ordered and stand once, so that the same findings give the same report.
     pub fn new(
         tool: ToolName,
         bundle: BundleName,
-        mut host: Host,
-        correlation: Correlation,
+        story: Story,
+        assessed: Assessed,
         mut problems: Vec<Problem>,
     ) -> Report {
-        host.boots = correlation.boots;
-        problems.extend(correlation.problems);
+        let mut of_runs = assessed.executions.into_iter();
+        let judged = |subject| Judged { subject, findings: of_runs.next().unwrap_or_default() };
+        let executions = story.executions.into_iter().map(judged).collect();
+        problems.extend(story.problems);
         problems.sort();
         problems.dedup();
         let mut report = Report {
@@ -245,14 +280,15 @@ impl Report {
             tool,
             case: CaseFacts::default(),
             bundle,
-            host,
+            host: story.host,
             summary: Summary::default(),
-            executions: correlation.executions,
-            attempts: correlation.attempts,
-            lookalikes: correlation.lookalikes,
-            registrations: correlation.registrations,
-            assemblies: correlation.assemblies,
-            coverage: correlation.coverage,
+            rules: assessed.rules,
+            executions,
+            attempts: story.attempts,
+            lookalikes: story.lookalikes,
+            registrations: story.registrations,
+            assemblies: story.assemblies,
+            coverage: story.coverage,
             problems,
         };
         for source in report.coverage.iter_mut().filter(|source| !source.present) {

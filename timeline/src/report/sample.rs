@@ -2,8 +2,9 @@
 //! registration by events. What the real evidence lacks (the assembly, hives, problems) is made up around it.
 
 use super::{BundleName, CaseFacts, Report, ToolName};
+use crate::assess::{Rules, assess};
 use crate::host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
-use crate::story::Correlation;
+use crate::story::Story;
 use evidence::{
     Answer, AssemblyFile, AssemblyReference, AssemblyState, Attempt, Citation, Clearing, Confidence, Coverage,
     Execution, Filetime, Identified, Identity, JoinRule, Locator, Lookalike, MethodVerdict, Mode, Parent, Problem,
@@ -414,7 +415,14 @@ pub(super) fn host() -> Host {
         build: Some("17763".to_owned()),
         time_zone: Some(time_zone()),
         control_set: Some(1),
-        boots: Vec::new(),
+        boots: vec![Boot {
+            started: Some(at("2019-07-19T11:58:02")),
+            ended: None,
+            inferred: false,
+            because: "Kernel-General 12 says that the system started".to_owned(),
+            computer: Some("MSEDGEWIN10".to_owned()),
+            sources: vec![record(2, None)],
+        }],
         users: vec![HostUser {
             sid: "S-1-5-21-3461203602-4096304019-2269080069-1000".to_owned(),
             name: Some("IEUser".to_owned()),
@@ -430,9 +438,10 @@ pub(super) fn host() -> Host {
 }
 
 /// Everything that the evidence of this host could come to.
-pub(super) fn correlation() -> Correlation {
+pub(crate) fn story() -> Story {
     let command_line = format!(r#""C:\Windows\system32\cmd.exe" /c "{FRAMEWORK}\regasm.exe /U T1121.dll""#);
-    Correlation {
+    Story {
+        host: host(),
         executions: vec![unregister(), install()],
         attempts: vec![Attempt {
             id: "A1".to_owned(),
@@ -455,14 +464,6 @@ pub(super) fn correlation() -> Correlation {
         registrations: std::iter::once(registration()).chain((0..12).map(framework_registration)).collect(),
         assemblies: vec![assembly()],
         coverage: coverage(),
-        boots: vec![Boot {
-            started: Some(at("2019-07-19T11:58:02")),
-            ended: None,
-            inferred: false,
-            because: "Kernel-General 12 says that the system started".to_owned(),
-            computer: Some("MSEDGEWIN10".to_owned()),
-            sources: vec![record(2, None)],
-        }],
         problems: vec![Problem::new(
             Stage::Locate,
             ProblemKind::NotFound,
@@ -470,13 +471,16 @@ pub(super) fn correlation() -> Correlation {
             "nothing is there",
             "runs that only prefetch files would show are not known",
         )],
+        ..Story::default()
     }
 }
 
 /// The full report.
 pub(super) fn report() -> Report {
     let (tool, bundle) = names();
-    let mut report = Report::new(tool, bundle, host(), correlation(), (0..5).map(problem).collect());
+    let story = story();
+    let assessed = assess(&story, &Rules::own().unwrap());
+    let mut report = Report::new(tool, bundle, story, assessed, (0..5).map(problem).collect());
     report.case = CaseFacts {
         id: Some("IR-2041".to_owned()),
         examiner: Some("A. Lee".to_owned()),

@@ -1,6 +1,7 @@
-use super::sample::{self, framework_registration, host, names, problem};
+use super::sample::{self, framework_registration, names, problem};
 use super::*;
-use crate::story::Correlation;
+use crate::assess::Assessed;
+use crate::story::Story;
 use evidence::{Confidence, Coverage, JoinRule, Problem, ProblemKind, Stage};
 use serde_json::Value as Json;
 
@@ -90,9 +91,9 @@ fn the_page_says_everything_and_every_link_leads_somewhere() {
 #[test]
 fn a_host_without_a_run_says_what_cannot_be_known() {
     let (tool, bundle) = names();
-    let sources = sample::correlation().coverage;
-    let correlation = Correlation { coverage: sources, ..Correlation::default() };
-    let report = Report::new(tool, bundle, host(), correlation, Vec::new());
+    let sources = sample::story().coverage;
+    let story = Story { host: sample::story().host, coverage: sources, ..Story::default() };
+    let report = Report::new(tool, bundle, story, Assessed::default(), Vec::new());
     let html = report.to_html();
     keep("empty.html", &html);
     check_page(&html);
@@ -105,28 +106,28 @@ fn a_host_without_a_run_says_what_cannot_be_known() {
         assert!(html.contains(text), "{text}");
     }
     let (tool, bundle) = names();
-    check_page(&Report::new(tool, bundle, Default::default(), Correlation::default(), Vec::new()).to_html());
+    check_page(&Report::new(tool, bundle, Story::default(), Assessed::default(), Vec::new()).to_html());
 }
 
 #[test]
 fn a_huge_report_stays_bounded_and_says_what_it_leaves_out() {
     let (tool, bundle) = names();
-    let mut correlation = sample::correlation();
-    correlation.registrations.extend((100..5100).map(|number| {
+    let mut story = sample::story();
+    story.registrations.extend((100..5100).map(|number| {
         let mut registration = framework_registration(number);
         if number % 2 == 0 {
             registration.code_base = Some("file:///C:/x.dll".to_owned());
         }
         registration
     }));
-    let run = correlation.executions[0].clone();
-    correlation.executions.extend((3..1003).map(|number| {
+    let run = story.executions[0].clone();
+    story.executions.extend((3..1003).map(|number| {
         let mut run = run.clone();
         run.id = format!("E{number}");
         run.merge_candidates = vec![format!("E{}", number + 100)];
         run
     }));
-    correlation.assemblies.push(correlation.assemblies[0].clone());
+    story.assemblies.push(story.assemblies[0].clone());
     let problems = (0..2000)
         .map(|number| {
             let mut problem = problem(number);
@@ -134,7 +135,7 @@ fn a_huge_report_stays_bounded_and_says_what_it_leaves_out() {
             problem
         })
         .collect();
-    let report = Report::new(tool, bundle, host(), correlation, problems);
+    let report = Report::new(tool, bundle, story, Assessed::default(), problems);
     let html = report.to_html();
     keep("huge.html", &html);
     check_page(&html);
@@ -150,10 +151,9 @@ fn hostile_text_stays_text() {
     let (tool, mut bundle) = names();
     bundle.file = evil.to_owned();
     bundle.source = vec![evil.to_owned()];
-    let mut host = host();
-    host.name = Some(evil.to_owned());
-    let mut correlation = sample::correlation();
-    for run in &mut correlation.executions {
+    let mut story = sample::story();
+    story.host.name = Some(evil.to_owned());
+    for run in &mut story.executions {
         run.image = evil.to_owned();
         run.command_line = Some(evil.to_owned());
         run.computer = Some(evil.to_owned());
@@ -161,11 +161,11 @@ fn hostile_text_stays_text() {
         run.related.iter_mut().for_each(|one| one.what = evil.to_owned());
         run.sources.iter_mut().for_each(|source| source.item = evil.to_owned());
     }
-    correlation.coverage.push(Coverage { source: evil.to_owned(), ..correlation.coverage[0].clone() });
-    correlation.registrations[0].class = Some(evil.to_owned());
-    correlation.assemblies[0].path = evil.to_owned();
-    correlation.attempts[0].command = evil.to_owned();
-    let mut report = Report::new(tool, bundle, host, correlation, Vec::new());
+    story.coverage.push(Coverage { source: evil.to_owned(), ..story.coverage[0].clone() });
+    story.registrations[0].class = Some(evil.to_owned());
+    story.assemblies[0].path = evil.to_owned();
+    story.attempts[0].command = evil.to_owned();
+    let mut report = Report::new(tool, bundle, story, Assessed::default(), Vec::new());
     report.changed = Some(ChangedBundle::new(&[], vec![evil.to_owned()], 0, Default::default()));
     report.case = CaseFacts { id: Some(evil.to_owned()), examiner: Some(evil.to_owned()), ..CaseFacts::default() };
     let html = report.to_html();
@@ -387,7 +387,7 @@ fn a_tool_that_ran_and_is_not_there_is_named() {
         |item: String| Problem::new(Stage::Locate, ProblemKind::NotFound, item, "nothing is at this place", "");
     let said = |problems: Vec<Problem>| {
         let (tool, bundle) = names();
-        let report = Report::new(tool, bundle, host(), sample::correlation(), problems);
+        let report = Report::new(tool, bundle, sample::story(), Assessed::default(), problems);
         let found = report.summary.statements.into_iter().filter(|one| one.text.contains("no file of that name"));
         found.map(|one| one.text.split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -417,10 +417,10 @@ fn what_was_not_read_is_never_said_not_to_be_there() {
     let ended = Problem::new(Stage::Acquire, ProblemKind::Interrupted, "", "the collection was ended early", "");
     let page = |problems: Vec<Problem>| {
         let (tool, bundle) = names();
-        let mut coverage = sample::correlation().coverage;
+        let mut coverage = sample::story().coverage;
         coverage[0].source = "com-registration".to_owned();
-        let correlation = Correlation { coverage, ..Correlation::default() };
-        Report::new(tool, bundle, host(), correlation, problems).to_html()
+        let story = Story { host: sample::story().host, coverage, ..Story::default() };
+        Report::new(tool, bundle, story, Assessed::default(), problems).to_html()
     };
     let whole = page(Vec::new());
     assert!(whole.contains("No registration of a managed class was found."));

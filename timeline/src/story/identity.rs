@@ -38,7 +38,7 @@ pub(super) fn tool_described(description: &str) -> Option<Tool> {
 }
 
 /// `\<Windows>\Microsoft.NET\Framework…\v…\` directly below.
-pub(super) fn in_framework(key: &PathKey) -> bool {
+pub(crate) fn in_framework(key: &PathKey) -> bool {
     let parts: Vec<&str> = key.rest.split('\\').skip(1).collect();
     matches!(parts.as_slice(), [_, net, framework, version, _]
         if *net == "MICROSOFT.NET"

@@ -10,6 +10,7 @@ mod coverage;
 mod files;
 mod identity;
 mod log_event;
+mod neighbourhood;
 mod prefetch;
 mod process;
 mod registration;
@@ -21,7 +22,7 @@ mod unread;
 mod verdict;
 
 use crate::event::Event;
-use crate::host::{Boot, Host};
+use crate::host::Host;
 use crate::paths::{self, PathKey};
 use boot::Boots;
 use computers::{Computers, Own};
@@ -33,7 +34,9 @@ use evidence::{
 };
 use files::Files;
 use identity::Verdict;
+pub(crate) use identity::in_framework;
 use log_event::{ActivityKind, BootSign, LogEvent};
+use neighbourhood::Neighbourhood;
 use prefetch::{Joined, Prefetch};
 use process::{Process, ProcessId, Processes, Role};
 use registration::{Draft, Registrations};
@@ -42,9 +45,11 @@ use source::{Places, Source};
 use std::collections::{BTreeMap, HashMap};
 use unread::Unread;
 
-/// What the events of a host come to.
+/// What the events of a host come to: whole, and read-only for those who judge it and those who write it down.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Correlation {
+pub struct Story {
+    /// The host, with its boots.
+    pub host: Host,
     /// Runs of the tools, in the order of time.
     pub executions: Vec<Execution>,
     /// Processes of other programs whose command would start a tool, in the order of time.
@@ -57,8 +62,8 @@ pub struct Correlation {
     pub assemblies: Vec<AssemblyFile>,
     /// How far every source reaches.
     pub coverage: Vec<Coverage>,
-    /// When the machine ran.
-    pub boots: Vec<Boot>,
+    /// What the processes around the runs did.
+    pub(crate) neighbourhood: Neighbourhood,
     /// What had to be left out.
     pub problems: Vec<Problem>,
 }
@@ -216,10 +221,10 @@ impl<'a> Correlator<'a> {
     }
 
     /// Ends the input and draws the conclusions.
-    pub fn finish(self) -> Correlation {
+    pub fn finish(self) -> Story {
         let mut problems = self.limits();
         let Correlator {
-            host,
+            mut host,
             items,
             places,
             processes,
@@ -330,9 +335,15 @@ impl<'a> Correlator<'a> {
         };
         let assemblies = files.report(&places, &named);
         let coverage = seen.finish(items, &host, &places);
-        let boots = boots.finish(&places);
+        let mut neighbourhood = Neighbourhood::default();
+        for (at, execution) in order.iter().zip(&executions) {
+            if let Some(process) = process_of(&runs[*at]) {
+                neighbourhood.add(&execution.id, process, &places);
+            }
+        }
+        host.boots = boots.finish(&places);
         problems.sort();
-        Correlation { executions, attempts, lookalikes, registrations, assemblies, coverage, boots, problems }
+        Story { host, executions, attempts, lookalikes, registrations, assemblies, coverage, neighbourhood, problems }
     }
 
     /// The limits that were reached.

@@ -5,7 +5,10 @@ use super::page::Page;
 use super::{Limits, more, picture};
 use crate::report::answer::{method_line, mode_words, moment, phrase, tool_name};
 use crate::report::model::Report;
-use evidence::{Answer, AssemblyState, Citation, Confidence, Execution, Identified, Identity, JoinRule, Related, User};
+use evidence::{
+    Answer, AssemblyState, Citation, Confidence, Execution, Finding, Identified, Identity, JoinRule, Presence, Related,
+    User,
+};
 
 pub(super) fn attempts(page: &mut Page, report: &Report) {
     page.raw("<section id=\"attempts\"><h2>Attempts</h2>");
@@ -77,13 +80,13 @@ pub(super) fn executions(page: &mut Page, report: &Report) {
         page.raw(" What could have recorded one stands under <a href=\"#coverage\">Coverage</a>; what could not be read, under <a href=\"#problems\">Problems</a>.</p>");
     }
     for execution in report.executions.iter().take(Limits::RUNS) {
-        run(page, execution, report.run_rests_on_changed(execution));
+        run(page, execution, &execution.findings, report.run_rests_on_changed(execution));
     }
     more(page, report.executions.len(), Limits::RUNS);
     page.raw("</section>");
 }
 
-fn run(page: &mut Page, execution: &Execution, on_changed: bool) {
+fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bool) {
     page.raw("<article class=\"run\"").anchor(&execution.id).raw("><h3>").text(&execution.id).raw(" · ");
     page.text(tool_name(execution.tool));
     if let Some(at) = execution.started {
@@ -99,6 +102,7 @@ fn run(page: &mut Page, execution: &Execution, on_changed: bool) {
     facts(page, execution);
     method(page, execution);
     ladder(page, execution);
+    findings(page, asked);
 
     let mut related: Vec<Related> = execution.related.clone();
     related.sort_by_key(|one| one.at);
@@ -342,6 +346,36 @@ const STEPS: [&str; 6] = [
     "A method of the assembly is expected to have run",
     "An effect of it was observed",
 ];
+
+/// What the rules ask of a run: what is so first, then what is not known.
+fn findings(page: &mut Page, asked: &[Finding]) {
+    if asked.is_empty() {
+        return;
+    }
+    page.raw("<h4>What the rules ask</h4><table class=\"stack\"><thead><tr><th>Finding</th><th>Is it so</th><th>Why</th><th class=\"n\">Counts</th></tr></thead><tbody>");
+    let mut sorted: Vec<&Finding> = asked.iter().collect();
+    sorted.sort_by_key(|finding| match finding.state {
+        Presence::Present => 0,
+        Presence::Unknown => 1,
+        Presence::Absent => 2,
+    });
+    for finding in sorted {
+        page.raw("<tr><td><strong>").text(finding.id).raw("</strong><br>").text(&finding.title);
+        page.raw("</td><td data-th=\"Is it so\">").raw(match finding.state {
+            Presence::Present => "yes, ",
+            Presence::Absent => "no",
+            Presence::Unknown => "not known",
+        });
+        if finding.state == Presence::Present {
+            page.raw(confidence_words(finding.class));
+        }
+        page.raw("</td><td data-th=\"Why\">").text(&finding.because).cite(&finding.citations, 3);
+        page.raw("</td><td class=\"n\" data-th=\"Counts\">")
+            .show(format_args!("{:+} dB", finding.counts))
+            .raw("</td></tr>");
+    }
+    page.raw("</tbody></table>");
+}
 
 fn ladder(page: &mut Page, execution: &Execution) {
     let reached = execution.proof.level.strip_prefix('L').and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);

@@ -7,7 +7,7 @@ mod runs;
 mod unread;
 
 use crate::host::Host;
-use crate::story::{Correlation, Correlator};
+use crate::story::{Correlator, Story};
 use crate::testing::{at, in_order, item, logged, map, record, security, sysmon, time, values};
 use evidence::{
     Answer, AssemblyState, Confidence, Execution, Fields, Identified, Identity, Item, ItemId, JoinRule, Meaning, Mode,
@@ -23,7 +23,7 @@ const DLL: &str = r"C:\Users\jdoe\AppData\Local\Temp\T1218.009.dll";
 type Entries = Vec<(ItemId, Record)>;
 
 /// The logs are items 0 and 1; further items follow.
-fn correlate_with(host: Host, more: Vec<Item>, records: &Entries) -> Correlation {
+fn correlate_with(host: Host, more: Vec<Item>, records: &Entries) -> Story {
     let mut items = vec![
         item(0, r"C:\Windows\System32\winevt\Logs\Security.evtx"),
         item(1, r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx"),
@@ -36,11 +36,11 @@ fn correlate_with(host: Host, more: Vec<Item>, records: &Entries) -> Correlation
     correlator.finish()
 }
 
-fn correlate(more: Vec<Item>, records: &Entries) -> Correlation {
+fn correlate(more: Vec<Item>, records: &Entries) -> Story {
     correlate_with(Host::default(), more, records)
 }
 
-fn only(correlation: &Correlation) -> &Execution {
+fn only(correlation: &Story) -> &Execution {
     assert_eq!(correlation.executions.len(), 1, "{:#?}", correlation.executions);
     &correlation.executions[0]
 }

@@ -386,8 +386,8 @@ fn process_ids_are_reused() {
         ]
     );
     assert!(correlation.executions.iter().all(|run| run.related.iter().all(|one| !one.what.contains("calc"))));
-    assert_eq!(correlation.boots.len(), 1);
-    assert!(!correlation.boots[0].inferred);
+    assert_eq!(correlation.host.boots.len(), 1);
+    assert!(!correlation.host.boots[0].inferred);
 }
 
 #[test]
@@ -398,8 +398,8 @@ fn a_missing_boot_record_is_inferred() {
         exited("2026-03-04 12:30:00", "0x100", REGASM64, "0x0"),
     ];
     let correlation = correlate(vec![], &records);
-    assert_eq!(correlation.boots.len(), 1);
-    assert!(correlation.boots[0].inferred);
+    assert_eq!(correlation.host.boots.len(), 1);
+    assert!(correlation.host.boots[0].inferred);
     // The end after the boot is a run of its own: its start was not recorded.
     assert_eq!(correlation.executions.len(), 2);
     assert_eq!(correlation.executions[0].ended, None);
