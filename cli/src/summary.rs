@@ -77,7 +77,11 @@ impl Page {
         writeln!(out)?;
         runs.sort_by_key(|run| (rank(run.method.runs), run.started.is_none(), run.started));
         for run in runs.iter().take(MOST_LINES) {
-            let when = run.started.map_or_else(|| "time not recorded".to_owned(), |at| seconds(&at.to_string()));
+            let when = match (run.started, run.not_after) {
+                (Some(at), _) => seconds(&at.to_string()),
+                (None, Some(at)) => format!("until {}", seconds(&at.to_string())),
+                (None, None) => "time not recorded".to_owned(),
+            };
             let who = run.user.as_ref().and_then(|user| user.name.as_deref().or(user.sid.as_deref()));
             let parent = run.parent.as_ref().and_then(|parent| parent.image.as_deref()).map(file_name);
             let about = [

@@ -252,6 +252,9 @@ pub struct Execution {
     /// Start in the host's local time with its offset, by the rule valid at that date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_local: Option<String>,
+    /// A moment at which, or before which, it started, where no start is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Filetime>,
     /// End as recorded, UTC.
     pub ended: Option<Filetime>,
     /// Exit status, where a record has it.

@@ -119,6 +119,10 @@ roles! {
     CommandLine,
     /// Number of that process.
     Pid,
+    /// Folder of the profile of the user who ran it.
+    Profile,
+    /// 32 or 64: the kind of the process.
+    Bits,
 }
 
 /// What a type of records tells, for those who make more of it than a row.

@@ -187,6 +187,13 @@ impl Host {
         self.users.iter().find(|user| user.sid.eq_ignore_ascii_case(sid))?.name.as_deref()
     }
 
+    /// The SID of the account whose profile is this folder, if exactly one has it.
+    pub(crate) fn sid_of_profile(&self, folder: &str) -> Option<&str> {
+        let same = |profile: &String| PathKey::new(profile).same_file(&PathKey::new(folder));
+        let mut found = self.users.iter().filter(|user| user.profile.as_ref().is_some_and(same));
+        found.next().filter(|_| found.next().is_none()).map(|user| user.sid.as_str())
+    }
+
     /// The SID of a local account named `MACHINE\name`, if exactly one profile has that name.
     pub(crate) fn sid_of(&self, name: &str) -> Option<&str> {
         let (machine, account) = name.split_once('\\')?;

@@ -355,7 +355,10 @@ fn finding(execution: &Execution) -> String {
     }
     match execution.started {
         Some(at) => text.push_str(&format!(" on {}", moment(at))),
-        None => text.push_str(" at a time that is not recorded"),
+        None => match execution.not_after {
+            Some(at) => text.push_str(&format!(" on or before {}", moment(at))),
+            None => text.push_str(" at a time that is not recorded"),
+        },
     }
     let at_date = execution.started.map(moment).unwrap_or_default();
     if let Some(local) = &execution.started_local {

@@ -90,6 +90,7 @@ fn unregister() -> Execution {
         started: Some(at("2019-07-19T14:45:55.6992930")),
         started_corrected: Some(at("2019-07-19T14:45:55.7000000")),
         started_local: Some("2019-07-19T07:45:55.6992190-07:00".to_owned()),
+        not_after: None,
         ended: Some(at("2019-07-19T14:45:56.1035520")),
         exit_code: Some(100),
         pid: Some(6176),

@@ -101,6 +101,12 @@ impl Boots {
         true
     }
 
+    /// When the machine, which ran at a moment, next stopped or started, as far as that is recorded.
+    pub(super) fn end_after(&self, computer: Option<&str>, at: Filetime) -> Option<Filetime> {
+        let of_it = self.runs.iter().filter(|run| computer.is_none_or(|computer| run.computer == computer));
+        of_it.flat_map(|run| [run.started, run.ended]).flatten().filter(|change| *change > at).min()
+    }
+
     pub(super) fn finish(self, places: &Places) -> Vec<Boot> {
         self.runs
             .into_iter()

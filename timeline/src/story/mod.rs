@@ -18,6 +18,7 @@ mod run;
 mod source;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod unread;
 mod verdict;
 
@@ -43,6 +44,7 @@ use registration::{Draft, Registrations};
 use run::{Context, Run};
 use source::{Places, Source};
 use std::collections::{BTreeMap, HashMap};
+use traces::Traces;
 use unread::Unread;
 
 /// What the events of a host come to: whole, and read-only for those who judge it and those who write it down.
@@ -80,6 +82,7 @@ pub struct Correlator<'a> {
     files: Files<'a>,
     unread: Unread,
     prefetch: Prefetch,
+    traces: Traces,
     registrations: Registrations,
     seen: Seen,
 }
@@ -97,7 +100,8 @@ impl<'a> Correlator<'a> {
             boots: Boots::default(),
             files: Files::new(items),
             unread: Unread::default(),
-            prefetch: Prefetch::new(suspects),
+            prefetch: Prefetch::new(suspects.clone()),
+            traces: Traces::new(suspects),
             registrations: Registrations::default(),
             seen: Seen::default(),
         }
@@ -148,7 +152,7 @@ impl<'a> Correlator<'a> {
             Tells::Stream => self.files.add_stream(event),
             Tells::FileChange => self.files.add_journal(event),
             Tells::File => self.files.add_file_record(event),
-            _ => {}
+            _ => self.traces.add(event),
         }
     }
 
@@ -233,10 +237,12 @@ impl<'a> Correlator<'a> {
             files,
             unread,
             prefetch,
+            traces,
             registrations,
             seen,
         } = self;
         let (prefetch, slots, prefetch_lookalikes) = prefetch.finish(&files);
+        let (traces, lookalike_traces) = traces.finish(&host, &files);
         let here = Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places };
         // What is known of another computer is in its records alone.
         let own = computers.own(host.name.as_deref(), items);
@@ -267,6 +273,14 @@ impl<'a> Correlator<'a> {
             because,
             sources: vec![places.plain(&file.source)],
         }));
+        lookalikes.extend(lookalike_traces.into_iter().map(|(trace, because)| Lookalike {
+            image: trace.image.clone(),
+            pid: None,
+            started: trace.started(),
+            command_line: None,
+            because,
+            sources: trace.sources.iter().map(|source| places.plain(source)).collect(),
+        }));
         lookalikes.sort_by(|a, b| {
             (a.started.is_none(), a.started, &a.image, a.pid).cmp(&(b.started.is_none(), b.started, &b.image, b.pid))
         });
@@ -293,6 +307,15 @@ impl<'a> Correlator<'a> {
         for (slot, could_be) in alone {
             runs.push(Run::of_slot(slot, could_be, &here));
         }
+
+        let joined = {
+            let candidates = candidates(&runs, &processes, &own, &host);
+            let among: Vec<traces::Candidate<'_>> = candidates.iter().map(|(_, candidate)| candidate.clone()).collect();
+            let joined = traces::join(&traces, &among, &boots);
+            joined.into_iter().map(|joined| joined.map(|(at, how)| (candidates[at].0, how))).collect()
+        };
+        let alone = traces::tie(traces, joined, &mut runs);
+        runs.extend(alone.into_iter().filter_map(Run::of_traces));
 
         let process_of = |run: &Run| run.process.and_then(|id| processes.get(id));
         let order = order(&runs, &processes);
@@ -366,6 +389,7 @@ impl<'a> Correlator<'a> {
             ),
             (self.files.facts_left_out, "collected programs were left out", "facts of an assembly may be missing"),
             (self.prefetch.left_out, "prefetch files were left out", "anonymous executions may be missing"),
+            (self.traces.left_out, "traces of runs were left out", "anonymous executions may be missing"),
             (
                 self.seen.left_out(),
                 "event logs are not in the coverage",
@@ -400,14 +424,37 @@ fn lookalike(process: &Process, because: String, places: &Places) -> Lookalike {
     }
 }
 
+/// The runs of this host to which a trace can belong, by position.
+fn candidates<'r>(
+    runs: &'r [Run],
+    processes: &'r Processes,
+    own: &Own,
+    host: &'r Host,
+) -> Vec<(usize, traces::Candidate<'r>)> {
+    let of = |(at, run): (usize, &'r Run)| {
+        let process = run.process.and_then(|id| processes.get(id));
+        let start = process.map(|process| &process.start);
+        let named = start.and_then(|start| start.sid.as_deref().or_else(|| host.sid_of(start.user.as_deref()?)));
+        let key = process.map(|process| &process.key).or_else(|| run.slots.first().map(|slot| &slot.key))?;
+        let computer = process.map(|process| process.computer.as_str());
+        (!computer.is_some_and(|computer| own.is_other(computer))).then_some(())?;
+        let ended = process.and_then(|process| process.ended);
+        Some((at, traces::Candidate { key, user: named, started: run.start?, ended, computer }))
+    };
+    runs.iter().enumerate().filter_map(of).collect()
+}
+
 /// The runs in the order of time, undated ones last; what else decides is stable.
 fn order(runs: &[Run], processes: &Processes) -> Vec<usize> {
     let key = |at: usize| {
         let run = &runs[at];
         let process = run.process.and_then(|id| processes.get(id));
         let slot = run.slots.first().and_then(|slot| slot.sources.first()).map(|cited| cited.source.clone());
-        let source = process.and_then(|process| process.sources.first()).map(|cited| cited.source.clone()).or(slot);
-        (run.start.is_none(), run.start, process.is_none(), process.and_then(|process| process.pid), source)
+        let trace = run.traces.first().and_then(|(trace, _)| trace.sources.first()).cloned();
+        let source = process.and_then(|process| process.sources.first()).map(|cited| cited.source.clone());
+        let source = source.or(slot).or(trace);
+        let time = run.start.or_else(|| run.not_after());
+        (time.is_none(), time, process.is_none(), process.and_then(|process| process.pid), source)
     };
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_cached_key(|at| key(*at));

@@ -5,6 +5,7 @@ use super::identity::{self, Basis};
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId};
 use super::source::{Cited, Places, Source};
+use super::traces::Trace;
 use super::unread::{Because, Unread};
 use super::verdict::{self, Known, Marked};
 use crate::command::{self, Command, Resolution};
@@ -27,6 +28,8 @@ pub(super) struct Run {
     /// Start for joins and for the order.
     pub(super) start: Option<Filetime>,
     pub(super) slots: Vec<Slot>,
+    /// Other traces of it, and how sure that is.
+    pub(super) traces: Vec<(Trace, Confidence)>,
     /// Positions of runs that this anonymous one could be.
     pub(super) could_be: Vec<usize>,
     pub(super) command: Option<Command>,
@@ -79,6 +82,7 @@ impl Run {
             basis,
             start: process.start_for_joins(),
             slots,
+            traces: Vec::new(),
             could_be: Vec::new(),
             command,
             assembly: unknown_assembly("the command line is not known"),
@@ -100,6 +104,7 @@ impl Run {
             basis: slot.basis.clone(),
             start: Some(slot.at),
             slots: vec![slot],
+            traces: Vec::new(),
             could_be,
             command: None,
             assembly: unknown_assembly("the command line is not known"),
@@ -112,6 +117,33 @@ impl Run {
         };
         run.find_assembly(None, context);
         run
+    }
+
+    /// A run that only traces show, of which none has a process.
+    pub(super) fn of_traces(traces: Vec<Trace>) -> Option<Self> {
+        let first = traces.first()?;
+        Some(Run {
+            process: None,
+            tool: first.tool,
+            basis: first.basis.clone(),
+            start: traces.iter().find_map(Trace::started),
+            slots: Vec::new(),
+            traces: traces.into_iter().map(|trace| (trace, Confidence::Strong)).collect(),
+            could_be: Vec::new(),
+            command: None,
+            assembly: unknown_assembly("the command line is not known"),
+            item: None,
+            stream: None,
+            no_facts: "The assembly is not known".to_owned(),
+            registered: None,
+            registered_name: None,
+            registrations: Vec::new(),
+        })
+    }
+
+    /// When it started, at the latest.
+    pub(super) fn not_after(&self) -> Option<Filetime> {
+        self.traces.iter().filter_map(|(trace, _)| trace.not_after()).min()
     }
 
     fn find_assembly(&mut self, process: Option<&Process>, context: &Context<'_>) {
@@ -291,7 +323,9 @@ impl Run {
         let (method, proof) = self.judge(process, &elevated, loaded.as_ref(), context);
         let slot_image =
             self.slots.first().and_then(|slot| context.prefetch.get(slot.file)).map(|file| file.path.clone());
-        let image = process.map(|process| process.start.image.clone()).or(slot_image).unwrap_or_default();
+        let of_trace = || self.traces.first().map(|(trace, _)| trace.image.clone());
+        let image = process.map(|process| process.start.image.clone()).or(slot_image).or_else(of_trace);
+        let image = image.unwrap_or_default();
         let mut sources: Vec<_> = process
             .map(|process| process.sources.as_slice())
             .unwrap_or_default()
@@ -301,6 +335,12 @@ impl Run {
         for cited in self.slots.iter().flat_map(|slot| &slot.sources) {
             let rule = if process.is_some() { JoinRule::J7 } else { JoinRule::Anchor };
             sources.push(context.places.cite(&cited.source.clone().by(rule, Confidence::Strong)));
+        }
+        let is_by_traces = process.is_none() && self.slots.is_empty();
+        for (trace, confidence) in &self.traces {
+            let rule = if is_by_traces { JoinRule::Anchor } else { trace.rule() };
+            let cited = trace.sources.iter().map(|source| source.clone().by(rule, *confidence));
+            sources.extend(cited.map(|cited| context.places.cite(&cited)));
         }
         let started = process.map_or(self.start, |process| process.started);
         let command = self.command.as_ref();
@@ -332,13 +372,17 @@ impl Run {
             started,
             started_corrected: None,
             started_local: started.and_then(|at| context.host.local(at)),
+            not_after: self.not_after().filter(|_| is_by_traces),
             ended: process.and_then(|process| process.ended),
             exit_code: process.and_then(|process| process.exit),
             pid: process.and_then(|process| process.pid),
             process_guid: process.and_then(|process| process.start.guid.as_ref()).map(|guid| format!("{{{guid}}}")),
             computer: process.map(|process| process.computer.clone()).filter(|name| !name.is_empty()),
             parent: process.and_then(parent),
-            user: process.and_then(|process| user(process, elevated, context.host)),
+            user: match process {
+                Some(process) => user(process, elevated, context.host),
+                None => self.named_user(context.host),
+            },
             mode: self.mode(),
             options: command.map(|command| command.options.clone()).unwrap_or_default(),
             warnings,
@@ -355,6 +399,13 @@ impl Run {
             merge_candidates: Vec::new(),
             image,
         }
+    }
+
+    /// The account of a run without a process record, where a trace names it.
+    fn named_user(&self, host: &Host) -> Option<User> {
+        let (artifact, sid) = self.traces.iter().find_map(|(trace, _)| Some((trace.artifact, trace.user.clone()?)))?;
+        let name = host.user_name(&sid).map(str::to_owned);
+        Some(User { name, sid: Some(sid), named_by: Some(artifact.to_owned()), ..User::default() })
     }
 
     /// What shows that the assembly was loaded, or at least opened.

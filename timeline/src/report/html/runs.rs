@@ -263,9 +263,10 @@ fn facts(page: &mut Page, execution: &Execution) {
 
 fn times(page: &mut Page, execution: &Execution) {
     page.fact("Started");
-    match execution.started {
-        Some(at) => page.time(at),
-        None => page.raw("not recorded"),
+    match (execution.started, execution.not_after) {
+        (Some(at), _) => page.time(at),
+        (None, Some(at)) => page.raw("not recorded; not after ").time(at),
+        (None, None) => page.raw("not recorded"),
     };
     if let Some(local) = &execution.started_local {
         page.raw("<br><span class=\"mono\">").text(&local.replacen('T', " ", 1));

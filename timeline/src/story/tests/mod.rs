@@ -4,6 +4,7 @@ mod artifacts;
 mod live;
 mod objects;
 mod runs;
+mod traces;
 mod unread;
 
 use crate::host::Host;

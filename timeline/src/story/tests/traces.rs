@@ -1,0 +1,148 @@
+//! Runs that a record shows by its claim alone.
+
+use super::*;
+use evidence::{Claim, Field, Identified, Identity, RecordType, Role, RunTime};
+
+const JDOE: &str = "S-1-5-21-1-2-3-1104";
+
+const IMAGE: Field = Field::text("Program", "its path").role(Role::Image);
+const BITS: Field = Field::number("Bits", "32 or 64").role(Role::Bits);
+
+/// Types that no parser declares: what is taken is taken by the claim.
+static ACTIVITY: RecordType = RecordType {
+    claims: &[Claim::Executed(RunTime::LastActivity)],
+    fields: &[IMAGE],
+    ..RecordType::named("test:activity")
+};
+static WINDOW: RecordType = RecordType {
+    claims: &[Claim::Executed(RunTime::Window)],
+    fields: &[IMAGE, BITS],
+    ..RecordType::named("test:window")
+};
+static ENDED: RecordType =
+    RecordType { claims: &[Claim::Executed(RunTime::End)], fields: &[IMAGE], ..RecordType::named("test:ended") };
+
+fn trace(of: &'static RecordType, artifact: &'static str, image: &str, times: &[&str]) -> (ItemId, Record) {
+    let mut fields = Fields::new();
+    fields.push(IMAGE.name, image);
+    let mut record = Record { of, claims: of.claims, ..values(artifact, "test:trace", fields) };
+    record.user = Some(JDOE.to_owned());
+    (ItemId(5), times.iter().fold(record, |record, time| at(record, Meaning::LAST_RUN, time)))
+}
+
+fn start(when: &str, pid: &str) -> (ItemId, Record) {
+    let of_jdoe = [
+        ("NewProcessId", pid),
+        ("NewProcessName", REGASM64),
+        ("CommandLine", "RegAsm.exe a.dll"),
+        ("ProcessId", "0x10"),
+        ("SubjectUserSid", JDOE),
+    ];
+    security(when, 4688, &of_jdoe)
+}
+
+fn end(when: &str, pid: &str) -> (ItemId, Record) {
+    security(when, 4689, &[("ProcessId", pid), ("ProcessName", REGASM64), ("Status", "0x0")])
+}
+
+fn rules(execution: &Execution, artifact: &str) -> Vec<(&'static str, Confidence)> {
+    let of_it = execution.sources.iter().filter(|source| source.artifact == artifact);
+    of_it.map(|source| (source.rule.unwrap().id(), source.confidence.unwrap())).collect()
+}
+
+#[test]
+fn a_run_that_only_a_last_activity_shows_is_anonymous_and_has_no_start() {
+    let device = r"\Device\HarddiskVolume3\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe";
+    let story = correlate(vec![], &vec![trace(&ACTIVITY, "bam", device, &["2026-03-04 14:12:40"])]);
+    let run = only(&story);
+    assert_eq!((run.identified, run.identity), (Identified::Anonymous, Identity::ByPath));
+    assert_eq!((run.started, run.not_after), (None, Some(time("2026-03-04 14:12:40"))));
+    let user = run.user.as_ref().unwrap();
+    assert_eq!((user.sid.as_deref(), user.named_by.as_deref()), (Some(JDOE), Some("bam")));
+    assert_eq!(rules(run, "bam"), [("anchor", Confidence::Strong)]);
+}
+
+#[test]
+fn a_last_activity_within_a_recorded_run_is_that_run() {
+    let records = |activity: &str| {
+        vec![
+            start("2026-03-04 14:12:33", "0x1a"),
+            end("2026-03-04 14:12:41", "0x1a"),
+            trace(&ACTIVITY, "bam", REGASM64, &[activity]),
+        ]
+    };
+    let story = correlate(vec![], &records("2026-03-04 14:12:40"));
+    let run = only(&story);
+    assert_eq!((run.identified, run.not_after), (Identified::Full, None));
+    assert_eq!(rules(run, "bam"), [("J18", Confidence::Strong)]);
+    // Before the start and after the end it is another run.
+    for other in ["2026-03-04 14:12:20", "2026-03-04 14:20:00"] {
+        assert_eq!(correlate(vec![], &records(other)).executions.len(), 2, "{other}");
+    }
+}
+
+#[test]
+fn without_a_recorded_end_a_last_activity_is_of_the_run_before_it_in_the_same_boot() {
+    let activity = trace(&ACTIVITY, "bam", REGASM64, &["2026-03-04 15:00:00"]);
+    let runs = [start("2026-03-04 14:12:33", "0x1a"), start("2026-03-04 14:30:00", "0x1b")];
+    let mut records: Vec<_> = runs.clone().into_iter().chain([activity.clone()]).collect();
+    let story = correlate(vec![], &records);
+    assert_eq!(story.executions.len(), 2);
+    assert_eq!(rules(&story.executions[1], "bam"), [("J18", Confidence::Circumstantial)]);
+    let system = |when, id| logged(when, "Microsoft-Windows-Kernel-General", "System", id, &[]);
+    records.push(system("2026-03-04 14:40:00", 12));
+    assert_eq!(correlate(vec![], &records).executions.len(), 3, "the machine was started anew in between");
+    // Another account is another run.
+    let mut other = activity;
+    other.1.user = Some("S-1-5-21-1-2-3-500".to_owned());
+    let records: Vec<_> = runs.into_iter().chain([other]).collect();
+    assert_eq!(correlate(vec![], &records).executions.len(), 3);
+}
+
+#[test]
+fn a_trace_with_a_name_only_is_joined_by_name_account_and_kind() {
+    let window = |bits: u64| {
+        let mut all = trace(&WINDOW, "usage", "RegAsm.exe", &["2026-03-04 14:12:42", "2026-03-04 14:12:42"]);
+        all.1.fields.push(BITS.name, bits);
+        all
+    };
+    let run = [start("2026-03-04 14:12:33", "0x1a"), end("2026-03-04 14:12:41", "0x1a")];
+    let story = correlate(vec![], &run.clone().into_iter().chain([window(64)]).collect());
+    assert_eq!(rules(only(&story), "usage"), [("J8", Confidence::Strong)]);
+    let story = correlate(vec![], &run.into_iter().chain([window(32)]).collect());
+    assert_eq!(story.executions.len(), 2);
+    let alone = &story.executions[1];
+    assert_eq!((alone.identity, alone.confidence), (Identity::ByName, Confidence::Circumstantial));
+}
+
+#[test]
+fn a_window_alone_has_its_first_moment_as_start_and_its_last_as_bound() {
+    let (first, last) = ("2026-03-01 08:00:00", "2026-03-04 14:12:42");
+    let story = correlate(vec![], &vec![trace(&WINDOW, "usage", "RegAsm.exe", &[first, last])]);
+    let run = only(&story);
+    assert_eq!((run.started, run.not_after), (Some(time(first)), Some(time(last))));
+}
+
+#[test]
+fn traces_of_several_artifacts_that_one_run_can_have_left_are_one_run() {
+    let records = vec![
+        trace(&ACTIVITY, "bam", REGASM64, &["2026-03-04 14:12:40"]),
+        trace(&WINDOW, "usage", "regasm.exe", &["2026-03-04 14:12:41", "2026-03-04 14:12:41"]),
+        trace(&ACTIVITY, "other", REGASM64, &["2026-03-04 14:12:39"]),
+        trace(&ENDED, "ended", REGASM64, &["2026-03-04 14:12:39"]),
+    ];
+    let story = correlate(vec![], &records);
+    let run = only(&story);
+    let artifacts: Vec<&str> = run.sources.iter().map(|source| source.artifact.as_str()).collect();
+    assert_eq!(artifacts, ["other", "bam", "usage"], "an end alone is no trace of a run");
+    assert_eq!(run.not_after, Some(time("2026-03-04 14:12:39")));
+    // The same artifact twice is two runs.
+    let twice = ["2026-03-04 14:12:40", "2026-03-05 09:00:00"].map(|at| trace(&ACTIVITY, "bam", REGASM64, &[at]));
+    assert_eq!(correlate(vec![], &twice.to_vec()).executions.len(), 2);
+}
+
+#[test]
+fn other_programs_leave_no_trace_of_the_tools() {
+    let records = vec![trace(&ACTIVITY, "bam", r"C:\Windows\System32\cmd.exe", &["2026-03-04 14:12:40"])];
+    assert!(correlate(vec![], &records).executions.is_empty());
+}

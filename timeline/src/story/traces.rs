@@ -1,0 +1,285 @@
+//! Runs that a record shows by its claim, whatever artifact it comes from (rules J8 and J18).
+//!
+//! A process record, and a run in a prefetch file, say more of a run and have readers of their own. Any other record whose
+//! type claims that a program ran is taken here, so that an artifact which declares that claim reaches the answer. It has
+//! no process id: it is one of the runs that are known by better records, or a run of its own.
+
+use super::boot::Boots;
+use super::files::Files;
+use super::identity::{self, Basis, Verdict};
+use super::run::Run;
+use super::source::Source;
+use crate::command;
+use crate::event::Event;
+use crate::host::Host;
+use crate::paths::{self, PathKey};
+use evidence::{Confidence, Filetime, Identity, JoinRule, Role, RunTime, Tells, Tool};
+use std::collections::HashSet;
+
+const SECOND: i64 = 10_000_000;
+/// A trace whose time is a start belongs to a run that started so long before it at most …
+const BEFORE: i64 = 12 * SECOND;
+/// … or after it.
+const AFTER: i64 = SECOND;
+/// What a program leaves when it ends is written so long after its recorded end at most.
+const AFTER_END: i64 = 60 * SECOND;
+/// Clocks of two records of one end differ so much at most.
+const BEFORE_END: i64 = 5 * SECOND;
+/// Most traces that are kept.
+const MOST: usize = 10_000;
+
+/// What a record says of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Trace {
+    /// Id of the artifact.
+    pub(super) artifact: &'static str,
+    /// Path of the program, or only its name, verbatim.
+    pub(super) image: String,
+    key: PathKey,
+    /// SID.
+    pub(super) user: Option<String>,
+    /// 32 or 64.
+    bits: Option<u64>,
+    time: RunTime,
+    /// First and last moment of the record; the same where it has one.
+    from: Filetime,
+    to: Filetime,
+    pub(super) sources: Vec<Source>,
+    pub(super) tool: Tool,
+    pub(super) basis: Basis,
+}
+
+/// A record, before the host is known to whom it belongs.
+struct Seen {
+    trace: Trace,
+    /// Folder of the user's profile, where that is all the record has of the user.
+    profile: Option<String>,
+}
+
+/// The traces of runs that are or may be the tool's.
+#[derive(Default)]
+pub(super) struct Traces {
+    seen: Vec<Seen>,
+    suspects: HashSet<String>,
+    pub(super) left_out: u64,
+}
+
+impl Traces {
+    pub(super) fn new(suspects: HashSet<String>) -> Self {
+        Traces { suspects, ..Traces::default() }
+    }
+
+    /// Takes one moment of a record that has no reader of its own.
+    pub(super) fn add(&mut self, event: &Event) {
+        let record = &event.record;
+        let Some(time @ (RunTime::Start | RunTime::LastActivity | RunTime::Window)) = record.run_time() else { return };
+        if record.of.tells != Tells::Row || (time == RunTime::Window && !event.is_first()) {
+            return;
+        }
+        let image = record.role(Role::Image).and_then(|image| image.text()).unwrap_or(&record.subject);
+        let key = PathKey::new(image);
+        if command::tool_named(image).is_none() && !self.suspects.contains(&key.rest) {
+            return;
+        }
+        let possible = |time: &Filetime| time.is_possible();
+        let (from, to) = match time {
+            RunTime::Window => {
+                let times = || record.moments.iter().filter_map(|moment| moment.when.sort_key()).filter(possible);
+                let Some(window) = times().min().zip(times().max()) else { return };
+                window
+            }
+            _ => match event.happened() {
+                Some(at) => (at, at),
+                None => return,
+            },
+        };
+        if self.seen.len() >= MOST {
+            self.left_out += 1;
+            return;
+        }
+        let trace = Trace {
+            artifact: record.artifact,
+            image: image.to_owned(),
+            key,
+            user: record.user.clone(),
+            bits: record.role(Role::Bits).and_then(|bits| bits.number()),
+            time,
+            from,
+            to,
+            sources: Source::all_of(event),
+            // Decided when all is seen.
+            tool: Tool::Regasm,
+            basis: Basis { identity: Identity::ByName, because: String::new() },
+        };
+        let profile = record.role(Role::Profile).and_then(|folder| folder.text()).map(str::to_owned);
+        self.seen.push(Seen { trace, profile });
+    }
+
+    /// The traces of the tools, each once, and those of programs that only bear a tool's name.
+    pub(super) fn finish(self, host: &Host, files: &Files<'_>) -> (Vec<Trace>, Vec<(Trace, String)>) {
+        let (mut traces, mut lookalikes): (Vec<Trace>, Vec<(Trace, String)>) = (Vec::new(), Vec::new());
+        for Seen { mut trace, profile } in self.seen {
+            if trace.user.is_none() {
+                trace.user = profile.and_then(|folder| host.sid_of_profile(&folder).map(str::to_owned));
+            }
+            match identity::decide_path(&trace.image, files) {
+                Verdict::Tool(tool, basis) => (trace.tool, trace.basis) = (tool, basis),
+                Verdict::Lookalike(because) => {
+                    lookalikes.push((trace, because));
+                    continue;
+                }
+                Verdict::Other => continue,
+            }
+            // The same in two copies of one object, or in two control sets, is one trace.
+            match traces.iter_mut().find(|other| other.is_same(&trace)) {
+                Some(other) => other.sources.extend(trace.sources),
+                None => traces.push(trace),
+            }
+        }
+        traces.sort_by(|a, b| (a.to, a.from, &a.key, &a.sources).cmp(&(b.to, b.from, &b.key, &b.sources)));
+        (traces, lookalikes)
+    }
+}
+
+impl Trace {
+    fn is_same(&self, other: &Trace) -> bool {
+        (self.artifact, self.from, self.to, &self.key, &self.user, self.bits)
+            == (other.artifact, other.from, other.to, &other.key, &other.user, other.bits)
+    }
+
+    /// The rule by which it is joined: its path, or only its name.
+    pub(super) fn rule(&self) -> JoinRule {
+        if self.is_name() { JoinRule::J8 } else { JoinRule::J18 }
+    }
+
+    fn is_name(&self) -> bool {
+        !self.image.contains(['\\', '/'])
+    }
+
+    /// When the run started, where the trace says that.
+    pub(super) fn started(&self) -> Option<Filetime> {
+        match self.time {
+            RunTime::Start => Some(self.from),
+            RunTime::Window => Some(self.from).filter(|from| *from < self.to),
+            _ => None,
+        }
+    }
+
+    /// The moment at which, or before which, the run started.
+    pub(super) fn not_after(&self) -> Option<Filetime> {
+        Some(self.to).filter(|_| self.time != RunTime::Start)
+    }
+
+    /// Whether another trace can be of the same program, account and kind.
+    fn is_of(&self, key: &PathKey, user: Option<&str>, bits: Option<u64>) -> bool {
+        let same_image = match self.is_name() {
+            true => paths::file_name(&self.key.rest) == paths::file_name(&key.rest),
+            false => self.key.same_file(key),
+        };
+        let agree = |one: Option<&str>, other: Option<&str>| {
+            one.zip(other).is_none_or(|(one, other)| one.eq_ignore_ascii_case(other))
+        };
+        same_image && agree(self.user.as_deref(), user) && self.bits.zip(bits).is_none_or(|(one, other)| one == other)
+    }
+
+    /// How sure it is that a run with this start and end left it; `until` is the end of the boot.
+    fn fits(&self, started: Filetime, ended: Option<Filetime>, until: Option<Filetime>) -> Option<Confidence> {
+        if self.time == RunTime::Start {
+            let after = self.from.ticks_since(started);
+            return (-AFTER..=BEFORE).contains(&after).then_some(Confidence::Strong);
+        }
+        let is_after_start = |at: Filetime| at.ticks_since(started) >= -SECOND;
+        let Some(ended) = ended else {
+            // It can have run until the machine stopped, so the time fits many an end.
+            let fits = is_after_start(self.to) && until.is_none_or(|until| self.to <= until);
+            return fits.then_some(Confidence::Circumstantial);
+        };
+        let near_end = |at: Filetime| (-BEFORE_END..=AFTER_END).contains(&at.ticks_since(ended));
+        let fits = match self.time {
+            RunTime::Window => near_end(self.to) || near_end(self.from),
+            _ => is_after_start(self.to) && self.to.ticks_since(ended) <= BEFORE_END,
+        };
+        fits.then_some(Confidence::Strong)
+    }
+}
+
+/// A run that a trace can be of.
+#[derive(Clone)]
+pub(super) struct Candidate<'a> {
+    pub(super) key: &'a PathKey,
+    pub(super) user: Option<&'a str>,
+    pub(super) started: Filetime,
+    pub(super) ended: Option<Filetime>,
+    pub(super) computer: Option<&'a str>,
+}
+
+/// For each trace the run that it is of: of several the one that started last, since the trace is that of the last
+/// activity.
+pub(super) fn join(traces: &[Trace], runs: &[Candidate<'_>], boots: &Boots) -> Vec<Option<(usize, Confidence)>> {
+    let of = |trace: &Trace| {
+        let fits = |run: &Candidate<'_>| {
+            if !trace.is_of(run.key, run.user, bits_of(run.key)) {
+                return None;
+            }
+            trace.fits(run.started, run.ended, boots.end_after(run.computer, run.started))
+        };
+        let all = runs.iter().enumerate().filter_map(|(at, run)| Some((run.started, at, fits(run)?)));
+        let all: Vec<(Filetime, usize, Confidence)> = all.collect();
+        // A recorded end that fits is better than no end at all.
+        let sure = all.iter().filter(|(.., confidence)| *confidence == Confidence::Strong).max();
+        sure.or_else(|| all.iter().max()).map(|(_, at, confidence)| (*at, *confidence))
+    };
+    traces.iter().map(of).collect()
+}
+
+/// The bits of a framework's program, by its folder.
+fn bits_of(key: &PathKey) -> Option<u64> {
+    let is_framework = identity::in_framework(key);
+    is_framework.then(|| if key.rest.contains(r"\FRAMEWORK64\") { 64 } else { 32 })
+}
+
+/// Puts together the traces that no better record explains: those of different artifacts that can be of one run are one.
+pub(super) fn gather(alone: Vec<Trace>) -> Vec<Vec<Trace>> {
+    let mut gathered: Vec<Vec<Trace>> = Vec::new();
+    // Those with a path first, so that a mere name joins them.
+    let (names, with_path): (Vec<Trace>, Vec<Trace>) = alone.into_iter().partition(Trace::is_name);
+    for trace in with_path.into_iter().chain(names) {
+        let is_one = |group: &&mut Vec<Trace>| {
+            group.iter().all(|one| {
+                let bits = one.bits.or_else(|| bits_of(&one.key));
+                one.artifact != trace.artifact
+                    && (trace.is_of(&one.key, one.user.as_deref(), bits)
+                        || one.is_of(&trace.key, trace.user.as_deref(), trace.bits))
+                    && one.can_be_with(&trace)
+            })
+        };
+        match gathered.iter_mut().find(is_one) {
+            Some(group) => group.push(trace),
+            None => gathered.push(vec![trace]),
+        }
+    }
+    gathered
+}
+
+impl Trace {
+    /// Whether one run can have left both: a start is not after the other's last time.
+    fn can_be_with(&self, other: &Trace) -> bool {
+        let starts_before =
+            |one: &Trace, other: &Trace| one.started().is_none_or(|start| start.ticks_since(other.to) <= BEFORE);
+        let one_start =
+            self.started().zip(other.started()).is_none_or(|(one, other)| one.ticks_since(other).abs() <= BEFORE);
+        starts_before(self, other) && starts_before(other, self) && one_start
+    }
+}
+
+/// Names the runs to which the traces belong, and gives those that are runs of their own.
+pub(super) fn tie(traces: Vec<Trace>, joined: Vec<Option<(usize, Confidence)>>, runs: &mut [Run]) -> Vec<Vec<Trace>> {
+    let mut alone = Vec::new();
+    for (trace, joined) in traces.into_iter().zip(joined) {
+        match joined.and_then(|(run, confidence)| Some((runs.get_mut(run)?, confidence))) {
+            Some((run, confidence)) => run.traces.push((trace, confidence)),
+            None => alone.push(trace),
+        }
+    }
+    gather(alone)
+}
