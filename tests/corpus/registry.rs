@@ -1,26 +1,18 @@
 //! Every hive of the corpus against what another reader found in it.
 
-use super::{evidence_file, folder, ground_truth};
+use super::{Comparison, evidence_file, folder, ground_truth};
 use artifacts::formats::hive::HiveFile;
 use evidence::{Bytes, Focus, Input, Lead, Problem, Record, Sink};
-use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
-
-/// A file of the corpus; what upstream keeps as `x.xz` was unpacked to `x`.
-fn hive_path(corpus: &Path, line: &Json) -> PathBuf {
-    match line["file"].as_str().unwrap().split_once(".xz!") {
-        Some((unpacked, _)) => corpus.join(unpacked),
-        None => evidence_file(corpus, line),
-    }
-}
 
 /// The logs beside a hive, in any case, with their names.
 fn logs_of(hive: &Path) -> Vec<(String, Vec<u8>)> {
-    let name = hive.file_name().unwrap().to_str().unwrap().to_uppercase();
+    let upper = |path: &Path| path.file_name().unwrap().to_string_lossy().to_uppercase();
+    let name = upper(hive);
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(hive.parent().unwrap()).unwrap() {
         let path = entry.unwrap().path();
-        let other = path.file_name().unwrap().to_str().unwrap().to_uppercase();
+        let other = upper(&path);
         if [".LOG", ".LOG1", ".LOG2"].iter().any(|ending| other == format!("{name}{ending}")) {
             logs.push((other, std::fs::read(&path).unwrap()));
         }
@@ -75,71 +67,53 @@ fn parse(artifact: &str, bytes: &[u8], logs: &[(String, Vec<u8>)]) -> (Vec<Recor
 #[test]
 #[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn hives_hold_what_another_reader_counts() {
-    let corpus = folder();
-    let lines = ground_truth(&corpus, "hives.jsonl");
-    assert!(!lines.is_empty());
-    let mut wrong = Vec::new();
-    for line in &lines {
-        let mut differs = |what: &str, ours: &dyn std::fmt::Debug, theirs: &Json| {
-            wrong.push(format!("{}: {what}: {ours:?}, expected {theirs}", line["file"]));
-        };
-        let bytes = std::fs::read(hive_path(&corpus, line)).unwrap();
+    let mut comparison = Comparison::of("hives", &folder());
+    comparison.each("hives.jsonl", |comparison, line, path| {
+        comparison.count();
+        let bytes = std::fs::read(path).unwrap();
         let mut notes = Vec::new();
-        let hive = HiveFile::load(&bytes, &[], &mut notes);
-        let Some(hive) = hive else {
+        let Some(hive) = HiveFile::load(&bytes, &[], &mut notes) else {
             // A log has no keys of its own, and the other reader gives none.
-            if line["type"] == 0 || !line["keys"].is_null() || notes.is_empty() {
-                differs("not opened", &notes, &line["keys"]);
-            }
-            continue;
+            let is_right = line["type"] != 0 && line["keys"].is_null() && !notes.is_empty();
+            return comparison.check(is_right, format!("not opened: {notes:?}"));
         };
         let walked = walk(&hive);
         let base = hive.base_block().unwrap();
-        for (what, ours, theirs) in [
-            ("primary sequence", base.primary_sequence, &line["seq1"]),
-            ("secondary sequence", base.secondary_sequence, &line["seq2"]),
-        ] {
-            if theirs.as_u64() != Some(u64::from(ours)) {
-                differs(what, &ours, theirs);
-            }
+        comparison.same_number("primary sequence", &line["seq1"], base.primary_sequence.into());
+        comparison.same_number("secondary sequence", &line["seq2"], base.secondary_sequence.into());
+        if let Some(name) = line["name"].as_str() {
+            comparison.same("name", name, &base.file_name);
         }
-        if line["name"].as_str() != Some(base.file_name.as_str()) {
-            differs("name", &base.file_name, &line["name"]);
-        }
-        if line["dirty"].as_bool() != Some(base.primary_sequence != base.secondary_sequence) {
-            differs("dirty", base, &line["dirty"]);
+        if let Some(dirty) = line["dirty"].as_bool() {
+            comparison.same("dirty", &dirty, &(base.primary_sequence != base.secondary_sequence));
         }
         if line["err"].is_string() {
             // The other reader refused the file. What is read beyond that is tested on hives of our own making.
-            continue;
+            return;
         }
-        if line["root"].as_str() != Some(walked.root.as_str()) {
-            differs("root", &walked.root, &line["root"]);
+        if let Some(root) = line["root"].as_str() {
+            comparison.same("root", root, &walked.root);
         }
-        // The other reader counts a key once for each list that names it.
-        let (keys, values) = (walked.keys + walked.reached_twice, walked.values);
-        // Where it met damage, it left out what stood there; then there may be more, never less.
-        let agrees = |ours: u64, theirs: &Json| {
-            theirs.as_u64().is_some_and(|theirs| ours == theirs || line["walkerr"] != 0 && ours > theirs)
-        };
-        if !agrees(keys, &line["keys"]) {
-            differs("keys", &walked, &line["keys"]);
+        // The other reader counts a key once for each list that names it. Where it met damage, it left out what stood
+        // there; then there may be more, never less.
+        let is_damaged = line["walkerr"].as_u64().is_some_and(|count| count > 0);
+        for (what, ours) in [("keys", walked.keys + walked.reached_twice), ("values", walked.values)] {
+            if !(is_damaged && line[what].as_u64().is_some_and(|theirs| ours > theirs)) {
+                comparison.same_number(what, &line[what], ours);
+            }
         }
-        if !agrees(values, &line["values"]) {
-            differs("values", &walked, &line["values"]);
-        }
-    }
-    assert!(wrong.is_empty(), "{} of {} lines:\n{}", wrong.len(), lines.len(), wrong.join("\n"));
+    });
+    comparison.finish();
 }
 
 /// Hives of the corpus as the crate nt-hive reads them in memory and as they are read in place.
 #[test]
 #[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn both_readers_find_the_same() {
-    let corpus = folder();
-    for line in ground_truth(&corpus, "hives.jsonl") {
-        let path = hive_path(&corpus, &line);
-        let (bytes, logs) = (std::fs::read(&path).unwrap(), logs_of(&path));
+    let mut comparison = Comparison::of("hives in memory and in place", &folder());
+    comparison.each("hives.jsonl", |comparison, _, path| {
+        comparison.count();
+        let (bytes, logs) = (std::fs::read(path).unwrap(), logs_of(path));
         let logs: Vec<&dyn Bytes> = logs.iter().map(|(_, log)| log as &dyn Bytes).collect();
         let [strict, in_place] = [HiveFile::load, HiveFile::load_in_place].map(|open| {
             let mut notes = Vec::new();
@@ -148,8 +122,16 @@ fn both_readers_find_the_same() {
             hive.apply_logs(&mut notes);
             Some((before, (walk(&hive), places(&hive)), notes))
         });
-        assert_eq!(strict, in_place, "{}", path.display());
-    }
+        comparison.same("opened", &strict.is_some(), &in_place.is_some());
+        if let (Some(strict), Some(in_place)) = (strict, in_place) {
+            for (what, strict, in_place) in [("before", strict.0, in_place.0), ("after", strict.1, in_place.1)] {
+                comparison.same(&format!("counts {what} replay"), &strict.0, &in_place.0);
+                comparison.check(strict.1 == in_place.1, format!("places {what} replay differ"));
+            }
+            comparison.same("notes", &strict.2, &in_place.2);
+        }
+    });
+    comparison.finish();
 }
 
 /// Keys with their offsets, values with theirs and their data, and the offsets of deleted keys or values.
@@ -172,8 +154,8 @@ fn places(hive: &HiveFile<'_>) -> Places {
 /// A hive of the corpus by the SHA-256 that its ground truth gives, wherever it lies.
 fn hive_by_sha256(corpus: &Path, sha256: &str) -> Option<PathBuf> {
     let lines = ground_truth(corpus, "hives.jsonl");
-    let line = lines.iter().find(|line| line["sha256"] == sha256)?;
-    Some(hive_path(corpus, line))
+    let mut paths = lines.iter().filter(|line| line["sha256"] == sha256).map(|line| evidence_file(corpus, line));
+    paths.find(|path| path.is_file())
 }
 
 /// Totals that another implementation (libregf, over the whole tree) gave for this hive of Windows 7: 602 classes
@@ -183,39 +165,48 @@ fn hive_by_sha256(corpus: &Path, sha256: &str) -> Option<PathBuf> {
 fn managed_classes_of_a_real_machine() {
     let corpus = folder();
     let sha256 = "c2e1a391d6be9740e79da7944e012ad9ac878902db38ec7fc225a2a68d262a1b";
-    let Some(path) = hive_by_sha256(&corpus, sha256) else { return };
-    let (records, problems) = parse("com-registration", &std::fs::read(path).unwrap(), &[]);
-    assert_eq!(problems, []);
-    let classes: Vec<&Record> =
-        records.iter().filter(|record| record.of.name == "windows:registry:com_class").collect();
-    assert_eq!(classes.len(), 602);
-    assert!(classes.iter().all(|class| class.fields.text("State") == Some("current")));
-    // It is a 32-bit Windows (BuildLabEx 7601.17727.x86fre…), which has this view only.
-    assert!(classes.iter().all(|class| class.fields.text("View") == Some("32")));
-    assert_eq!(classes.iter().filter(|class| class.fields.text("Assembly").is_some()).count(), 538);
-    let artifact = artifacts::by_id("com-registration").unwrap();
-    let leads: Vec<Lead> = records
-        .iter()
-        .flat_map(|record| artifact.leads.into_iter().flat_map(|leads| leads(record)).collect::<Vec<_>>())
-        .collect();
-    assert_eq!(leads, vec![Lead::Path(r"C:\PROGRA~1\MICROS~2\Office14\STSUPLD.DLL".to_owned()); 3]);
+    let mut comparison = Comparison::of("managed classes of a real machine", &corpus);
+    if let Some(path) = hive_by_sha256(&corpus, sha256) {
+        comparison.one(path.display(), |comparison| {
+            comparison.count();
+            let (records, problems) = parse("com-registration", &std::fs::read(&path).unwrap(), &[]);
+            comparison.same("problems", &[][..], &problems[..]);
+            let classes: Vec<&Record> =
+                records.iter().filter(|record| record.of.name == "windows:registry:com_class").collect();
+            comparison.same("classes", &602, &classes.len());
+            let current = classes.iter().filter(|class| class.fields.text("State") == Some("current")).count();
+            comparison.same("current", &602, &current);
+            // It is a 32-bit Windows (BuildLabEx 7601.17727.x86fre…), which has this view only.
+            let view = classes.iter().filter(|class| class.fields.text("View") == Some("32")).count();
+            comparison.same("view 32", &602, &view);
+            let assemblies = classes.iter().filter(|class| class.fields.text("Assembly").is_some()).count();
+            comparison.same("assemblies", &538, &assemblies);
+            let artifact = artifacts::by_id("com-registration").unwrap();
+            let leads: Vec<Lead> =
+                artifact.leads.into_iter().flat_map(|leads| records.iter().flat_map(leads)).collect();
+            let expected = vec![Lead::Path(r"C:\PROGRA~1\MICROS~2\Office14\STSUPLD.DLL".to_owned()); 3];
+            comparison.same("leads", &expected, &leads);
+        });
+    }
+    comparison.finish();
 }
 
 /// SYSTEM hives name the tools in a value of the shim cache, and that is no registration.
 #[test]
 #[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn no_registration_outside_classes() {
-    let corpus = folder();
-    for line in ground_truth(&corpus, "hives.jsonl") {
-        let path = hive_path(&corpus, &line);
-        let bytes = std::fs::read(&path).unwrap();
+    let mut comparison = Comparison::of("SYSTEM hives", &folder());
+    comparison.each("hives.jsonl", |comparison, _, path| {
+        let bytes = std::fs::read(path).unwrap();
         let is_system =
             HiveFile::load(&bytes, &[], &mut Vec::new()).is_some_and(|hive| hive.reader().key("Select").is_some());
         if is_system {
-            let (records, _) = parse("com-registration", &bytes, &logs_of(&path));
-            assert_eq!(records, [], "{}", path.display());
+            comparison.count();
+            let (records, _) = parse("com-registration", &bytes, &logs_of(path));
+            comparison.check(records.is_empty(), format!("{records:?}"));
         }
-    }
+    });
+    comparison.finish();
 }
 
 /// Dirty hives with their logs beside them: keys, values, sum of all last-written times and sum of the lengths of
@@ -255,19 +246,27 @@ const REPLAYED: &[(&str, u64, u64, u64, u64)] = &[
 #[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn replayed_hives_hold_what_another_implementation_finds() {
     let corpus = folder();
+    let mut comparison = Comparison::of("dirty hives after replay", &corpus);
     for (sha256, keys, values, written, data) in REPLAYED {
         let Some(path) = hive_by_sha256(&corpus, sha256) else { continue };
-        let bytes = std::fs::read(&path).unwrap();
-        let logs = logs_of(&path);
-        let logs: Vec<&dyn Bytes> = logs.iter().map(|(_, log)| log as &dyn Bytes).collect();
-        let mut notes = Vec::new();
-        let mut hive = HiveFile::load(&bytes, &logs, &mut notes).unwrap();
-        let before = walk(&hive);
-        assert!(hive.has_pending_logs(), "{}", path.display());
-        hive.apply_logs(&mut notes);
-        let after = walk(&hive);
-        assert_ne!(before, after, "{}", path.display());
-        let found = (after.keys, after.values, after.written, after.data);
-        assert_eq!(found, (*keys, *values, *written, *data), "{}", path.display());
+        comparison.one(path.display(), |comparison| {
+            let bytes = std::fs::read(&path).unwrap();
+            let logs = logs_of(&path);
+            let logs: Vec<&dyn Bytes> = logs.iter().map(|(_, log)| log as &dyn Bytes).collect();
+            if logs.is_empty() {
+                return comparison.pass_over("its logs are not in this corpus");
+            }
+            comparison.count();
+            let mut notes = Vec::new();
+            let mut hive = HiveFile::load(&bytes, &logs, &mut notes).unwrap();
+            let before = walk(&hive);
+            comparison.check(hive.has_pending_logs(), "no pending logs");
+            hive.apply_logs(&mut notes);
+            let after = walk(&hive);
+            comparison.check(before != after, "the logs change nothing");
+            let found = (after.keys, after.values, after.written, after.data);
+            comparison.same("keys, values, times and data", &(*keys, *values, *written, *data), &found);
+        });
     }
+    comparison.finish();
 }
