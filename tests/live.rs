@@ -159,6 +159,7 @@ fn volume_of(mut disk: impl Read + Seek, to: &Path) {
 
 /// The report of a case, and each object of its bundle by original path.
 fn opened(case: &Path) -> (Value, BTreeMap<String, Value>) {
+    crate::citations::check(case, &crate::citations::bundles_in(case));
     let report = serde_json::from_slice(&std::fs::read(case.join("report.json")).unwrap()).unwrap();
     let bundle = std::fs::read_dir(case)
         .unwrap()
