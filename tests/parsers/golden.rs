@@ -86,6 +86,40 @@ fn every_fixture_gives_what_was_reviewed() {
             }
         }
     }
-    println!("artifacts without a fixture: {without:?}");
+    assert!(without.is_empty(), "no fixture in fixtures/<artifact>/ for {without:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Number and time of every record of a log as the evtx library gives them.
+fn by_evtx(log: &[u8]) -> Vec<(u64, u64)> {
+    let mut parser = evtx::EvtxParser::from_buffer(log.to_vec()).unwrap();
+    let records = parser.records_json_value().map(Result::unwrap);
+    records
+        .map(|record| {
+            let text = record.data["Event"]["System"]["TimeCreated"]["#attributes"]["SystemTime"].as_str().unwrap();
+            (record.event_record_id, evidence::Filetime::parse_utc(text).unwrap().0 / 10)
+        })
+        .collect()
+}
+
+/// The evidence of our builder must be evidence to a reader that is not ours.
+#[test]
+fn fabricated_logs_hold_the_same_to_the_evtx_library() {
+    let mut compared = 0;
+    for case in super::cases().iter().filter(|case| case.artifact.id == "event-log") {
+        let theirs = by_evtx(&case.input);
+        let focus = evidence::Focus::default();
+        let (records, problems) = super::parse(case.artifact, &case.origin.original_path, &case.input, &[], &focus);
+        assert_eq!(problems, [], "{:?}", case.folder);
+        let (channel, kept) = records.split_last().unwrap();
+        assert_eq!(channel.fields.number("Records"), Some(theirs.len() as u64));
+        assert!(kept.len() > 1);
+        for record in kept {
+            let evidence::Locator::EvtxRecord { record_id, .. } = record.locator else { panic!("{record:?}") };
+            let time = record.moments[0].when.sort_key().unwrap().0 / 10;
+            assert!(theirs.contains(&(record_id, time)), "{record_id} at {time}: {theirs:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
 }

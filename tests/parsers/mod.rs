@@ -76,14 +76,20 @@ fn folders(of: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Every fixture of an artifact. Folders that are not named after one hold other things and are listed here.
+/// Every fixture of an artifact. Folders that are not named after one hold other things and are listed here, or evidence for
+/// an artifact that is to come, of which nothing can have been reviewed.
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for folder in folders(&fixtures()) {
         let name = folder.file_name().unwrap().to_str().unwrap();
         match artifacts::by_id(name) {
             Some(artifact) => cases.extend(folders(&folder).into_iter().map(|folder| case(artifact, folder))),
-            None => assert!(["build", "hosts"].contains(&name), "fixtures/{name} is not the id of an artifact"),
+            None if ["build", "hosts"].contains(&name) => {}
+            None => {
+                let mut all = folders(&folder).into_iter();
+                let is_to_come = |case: PathBuf| case.join("input").is_file() && !case.join("expected.jsonl").exists();
+                assert!(all.all(is_to_come), "fixtures/{name} is not the id of an artifact");
+            }
         }
     }
     cases
