@@ -291,6 +291,12 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
 /// Goes on to where a line ends that is too long to be read, or the file; false where the bytes in between cannot be read.
 fn pass_over(file: &Pages<'_>, at: &mut u64) -> bool {
     while *at < file.len() && file.array(*at) != Some(*b"\n") {
+        // A hole has no end of a line, and may be longer than any disk.
+        let data = file.next_data(*at);
+        if data > *at {
+            *at = data;
+            continue;
+        }
         let more = file.until(b'\n', *at, PAGE as u64).len() as u64;
         if more == 0 {
             return false;
