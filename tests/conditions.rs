@@ -4,6 +4,8 @@
 //! A condition holds where its variable is set, and where one of the `_REQUIRED` ones demands it: then nothing is ignored,
 //! and a test that lacks what it needs fails and says what that is.
 
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
+
 /// The name of each condition, the variables that make it hold.
 const CONDITIONS: [(&str, &[&str]); 4] = [
     // Real evidence of other people, in this folder.

@@ -4,6 +4,8 @@
 //! What is measured is the processor time of the thread, since wall time depends on what else the machine does. Chunks
 //! that occur twice are left out, so that nothing wins by remembering.
 
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
+
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use evidence::{Focus, Input, Sink};

@@ -1,6 +1,8 @@
 //! How fast the artifacts of a volume are read. `COMTRAIL_BENCH_MFT` and `COMTRAIL_BENCH_J` name an $MFT and a $J;
 //! without them fabricated ones of 64 MB are used. `mft_dump -o csv` of the crate mft is the peer for the former.
 
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

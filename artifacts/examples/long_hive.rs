@@ -1,6 +1,8 @@
 //! Writes a SOFTWARE hive of so many MiB with so many managed classes, to measure what reading it takes:
 //! `cargo run -p artifacts --example long_hive -- 900 5000 SOFTWARE`.
 
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
+
 #[path = "../src/formats/hive/long_hive.rs"]
 #[allow(dead_code)]
 mod long_hive;

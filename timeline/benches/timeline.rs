@@ -4,6 +4,8 @@
 //! `cargo bench -p timeline` measures file records of $MFT, the most numerous of all; the number of files
 //! can be given as an argument.
 
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
+
 use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Record, RecordType, Tells, Timestamp};
 
 static FILE: RecordType = RecordType { tells: Tells::File, ..RecordType::named("windows:ntfs:file") };

@@ -1,6 +1,8 @@
 //! The merge and the writers stay within their memory whatever the number of events. In a file of its own, because the
 //! peak of a process is measured.
 
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
+
 use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Record, RecordType, Tells, Timestamp};
 
 static FILE: RecordType = RecordType { tells: Tells::File, ..RecordType::named("windows:ntfs:file") };
