@@ -1,7 +1,7 @@
 //! The collector as a whole: sources, the leads loop, the bundle, and what foreign programs say of it.
 
 use collector::{AcquiredItem, BundleReader, CollectRequest, Collected, LeadPath, Limits, Silent, ToolFacts, source};
-use evidence::{Artifact, Filetime, Hive, Item, ItemStatus, Phase, ProblemKind, Reads};
+use evidence::{Artifact, Filetime, Hive, Item, ItemStatus, ProblemKind, Reads};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,20 +15,7 @@ mod tampering;
 
 /// An artifact that is only its locations.
 const fn artifact(id: &'static str, locations: &'static [Reads]) -> Artifact {
-    Artifact {
-        id,
-        title: id,
-        records: &[],
-        reads: locations,
-        supports: "",
-        does_not_support: "",
-        windows: "",
-        references: &[],
-        phase: Phase::Independent,
-        older_states: false,
-        parse: |_, _| (),
-        leads: None,
-    }
+    Artifact { reads: locations, ..Artifact::named(id) }
 }
 
 static EVENT_LOGS: Artifact = artifact("event-log", &[Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx")]);

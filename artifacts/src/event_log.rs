@@ -54,8 +54,8 @@ use crate::formats::evtx::{
 };
 use chunks::{Piece, Pieces};
 use evidence::{
-    Artifact, Claim, FieldName, Fields, Format, Input, Integrity, Locator, Meaning, Moment, Phase, ProblemKind, Reads,
-    Record, RecordType, RunTime, Sink, Tells, Timestamp,
+    Artifact, Beside, Claim, FieldName, Fields, Format, Input, Integrity, Locator, Meaning, Memory, Moment, Parse,
+    Phase, ProblemKind, Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp,
 };
 use kinds::{Kind, Kinds, OfProvider};
 use second_reader::Decoded;
@@ -92,7 +92,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     older_states: true,
-    parse,
+    beside: Beside::Nothing,
+    memory: Memory::InParts,
+    parse: Some(Parse::Alone(parse)),
     leads: Some(leads::of),
 };
 

@@ -6,7 +6,7 @@
 // Tests may do what the crate may not.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types))]
 
-use evidence::Artifact;
+use evidence::{Artifact, Item, Tells};
 
 pub mod formats;
 
@@ -15,8 +15,6 @@ mod files;
 mod live;
 mod ntfs;
 mod registry;
-
-pub use files::assembly::{PROGRAM_MEMORY, SIBLING_HELD, SIBLINGS_MEMORY};
 
 /// Every artifact that comtrail knows, in the order in which people see them.
 pub static ALL: &[&Artifact] = &[
@@ -30,6 +28,16 @@ pub static ALL: &[&Artifact] = &[
     &ntfs::usn_journal::ARTIFACT,
     &live::volatile::ARTIFACT,
 ];
+
+/// The artifacts that asked for an object.
+pub fn asked_for(item: &Item) -> impl Iterator<Item = &'static Artifact> {
+    ALL.iter().copied().filter(|artifact| artifact.asked_for(item))
+}
+
+/// The artifacts with records that tell this.
+pub fn telling(what: Tells) -> impl Iterator<Item = &'static Artifact> {
+    ALL.iter().copied().filter(move |artifact| artifact.tells(what))
+}
 
 /// The artifact of this id.
 pub fn by_id(id: &str) -> Option<&'static Artifact> {

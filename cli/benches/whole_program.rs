@@ -151,10 +151,8 @@ fn parse(artifact: &str, path: &Path, everything: bool, mut keep: impl FnMut(evi
     let bytes = Opened { size: file.metadata().map_or(0, |facts| facts.len()), file };
     let mut focus = evidence::Focus { everything, ..Default::default() };
     focus.names.extend(["regasm.exe", "regsvcs.exe"].map(str::to_owned));
-    let input = evidence::Input { original_path: "file.evtx", bytes: &bytes, companions: Vec::new(), focus: &focus };
-    let mut sink = evidence::Sink::new("file", &mut keep);
-    (artifact.parse)(&input, &mut sink);
-    sink.finish();
+    let input = evidence::Input { focus: &focus, ..evidence::Input::new("file.evtx", &bytes) };
+    artifact.parse_alone(&input, &mut keep);
 }
 
 /// One stage alone, in a process of its own.

@@ -4,8 +4,7 @@
 use crate::args::{CaseWords, CollectLimits, Common};
 use crate::focus;
 use crate::hosts;
-use crate::memory::{Ceiling, of_parsing};
-use crate::parse::parse;
+use crate::memory::Ceiling;
 use crate::progress::{Progress, Style};
 use crate::{pace, signals};
 use anyhow::Context;
@@ -14,7 +13,7 @@ use collector::{
     AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, Observer, Resume, Step, ToolFacts,
     first_located,
 };
-use evidence::{Artifact, Fields, Filetime, Focus, Hive, Input, ProblemKind, Reads};
+use evidence::{Fields, Filetime, Group, Hive, Input, ProblemKind, Reads, Tells};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -123,7 +122,7 @@ const MOST_HIVES: usize = 16;
 /// reads them again, with citations.
 fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
     let (mut facts, mut letters) = (Vec::new(), Vec::new());
-    let Some(artifact) = artifacts::by_id("host") else { return (facts, letters) };
+    let groups = Group::all_of(artifacts::telling(Tells::HostName));
     let is_present =
         |one: &Located| !matches!(source.volumes[one.volume].0.kind, VolumeKind::ShadowCopy | VolumeKind::OtherCopy);
     for hive in [Hive::System, Hive::Software] {
@@ -133,16 +132,16 @@ fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
                 continue;
             };
             let path = located.original_path(volume);
-            let input =
-                Input { original_path: &path, bytes: &*content, companions: Vec::new(), focus: &Focus::default() };
-            parse(artifact, &input, &mut |record| {
-                for name in ["ComputerName", "Domain", "ProductName", "Build"] {
-                    if let Some(value) = record.fields.text(name) {
-                        facts.push((name.to_owned(), value.to_owned()));
+            for group in &groups {
+                group.parse(&Input::new(&path, &*content), &mut |_, record| {
+                    for name in ["ComputerName", "Domain", "ProductName", "Build"] {
+                        if let Some(value) = record.fields.text(name) {
+                            facts.push((name.to_owned(), value.to_owned()));
+                        }
                     }
-                }
-                letters.extend(mounted(&record.fields));
-            });
+                    letters.extend(mounted(&record.fields));
+                });
+            }
         }
     }
     (facts, letters)
@@ -276,35 +275,20 @@ pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
 fn leads_of(acquired: &AcquiredItem<'_>, ceiling: &Ceiling) -> Vec<LeadPath> {
     let item = acquired.item;
     let mut named: BTreeMap<(String, Option<&'static str>), String> = BTreeMap::new();
-    for artifact in wanting(&item.wanted_by).into_iter().filter(|artifact| artifact.leads.is_some()) {
-        let logs = acquired.companions.iter().map(|(_, log)| log.len()).fold(0, u64::saturating_add);
-        let _room = ceiling.enter(of_parsing(artifact, acquired.bytes.len(), logs));
-        let focus = Focus::default();
-        let input = Input {
-            original_path: &item.original_path,
-            bytes: acquired.bytes,
-            companions: acquired.companions.clone(),
-            focus: &focus,
-        };
+    let companions = acquired.companions.clone();
+    let beside = companions.iter().map(|(_, one)| one.len()).fold(0, u64::saturating_add);
+    let input = Input { times: item.times, companions, ..Input::new(&item.original_path, acquired.bytes) };
+    for group in Group::all_of(artifacts::asked_for(item).filter(|artifact| artifact.leads.is_some())) {
+        let _room = ceiling.enter(group.memory(acquired.bytes.len(), beside));
         // What is wrong with the bytes is not lost: the analysis parses them again and reports it. That they could not
         // be read this time the collector tells.
-        parse(artifact, &input, &mut |record| {
+        group.parse(&input, &mut |artifact, record| {
             for lead in focus::leads(artifact, &record) {
                 named.entry(lead).or_insert_with(|| format!("{}, {}", item.original_path, record.locator));
             }
         });
     }
     named.into_iter().map(|((path, kept_for), named_by)| LeadPath { path, named_by, kept_for }).collect()
-}
-
-/// The artifacts that asked for an object. A file that a record names is described as an assembly.
-pub(crate) fn wanting(wanted_by: &[String]) -> Vec<&'static Artifact> {
-    let asks = |artifact: &Artifact| {
-        wanted_by
-            .iter()
-            .any(|id| id == artifact.id || (id == "lead" && artifact.reads.contains(&evidence::Reads::Lead)))
-    };
-    artifacts::ALL.iter().copied().filter(|artifact| asks(artifact)).collect()
 }
 
 /// Shows what the collector tells.

@@ -55,7 +55,7 @@ pub(crate) fn add_path(focus: &mut Focus, path: &str) {
 pub(crate) fn add_items(focus: &mut Focus, items: &dyn Items) {
     items.each(&mut |item| {
         let name = item.original_path.rsplit('\\').next().unwrap_or_default().to_uppercase();
-        if item.wanted_by.iter().any(|id| id == "lead") {
+        if item.is_lead() {
             add_path(focus, &item.original_path);
         } else if name.starts_with("REGASM.EXE-") || name.starts_with("REGSVCS.EXE-") {
             focus.names.insert(name);

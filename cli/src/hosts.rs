@@ -2,10 +2,9 @@
 
 use crate::args::{CollectLimits, Common, WhichHost};
 use crate::collect::{self, Opened};
-use crate::parse::parse;
 use collector::source::Source;
 use collector::{Located, first_located};
-use evidence::{Bytes, Focus, Input};
+use evidence::{Bytes, Input, Tells};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -99,7 +98,7 @@ pub(crate) fn named_by_records(source: &Source) -> Option<String> {
     /// Logs that are looked into, and how far: the header and the first two chunks.
     const MOST_LOGS: usize = 16;
     const LENGTH: u64 = 4096 + 2 * 65_536;
-    let artifact = artifacts::by_id("event-log")?;
+    let artifact = artifacts::telling(Tells::Event).next()?;
     let mut votes: BTreeMap<String, usize> = BTreeMap::new();
     // What other computers forwarded does not name this one.
     let is_own = |one: &Located| !one.found.is_folder && !one.found.path.ends_with("ForwardedEvents.evtx");
@@ -108,9 +107,7 @@ pub(crate) fn named_by_records(source: &Source) -> Option<String> {
         let Some(tree) = source.volumes.get(one.volume).and_then(|(_, tree)| tree.as_deref()) else { continue };
         let Ok(content) = tree.open(&one.found) else { continue };
         let head = Head { whole: &*content, length: LENGTH };
-        let focus = Focus::default();
-        let input = Input { original_path: &one.found.path, bytes: &head, companions: Vec::new(), focus: &focus };
-        parse(artifact, &input, &mut |record| {
+        artifact.parse_alone(&Input::new(&one.found.path, &head), &mut |record| {
             if let Some(computer) = record.fields.text("System.Computer").filter(|computer| !computer.is_empty()) {
                 *votes.entry(computer.to_owned()).or_default() += 1;
             }

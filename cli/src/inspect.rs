@@ -3,13 +3,12 @@
 mod text;
 
 use crate::args::Common;
-use crate::parse::parse;
 use crate::progress::printable;
 use crate::summary::Page;
 use crate::table::{Cell, Column, Table, grouped};
 use anyhow::Context;
 use console::Style;
-use evidence::{Bytes, Fields, Focus, Input, Problem, Record, Value};
+use evidence::{Bytes, Fields, Input, Problem, Record, Tells, Value};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -223,14 +222,14 @@ fn describe(path: &Path) -> io::Result<Description> {
 }
 
 fn describe_with(path: &Path, bytes: &FileBytes, siblings: &[(String, FileBytes)]) -> Description {
-    let Some(artifact) = artifacts::by_id("assembly") else { return (None, Vec::new()) };
-    let focus = Focus::default();
+    let Some(artifact) = artifacts::telling(Tells::ProgramFile).next() else { return (None, Vec::new()) };
     // The name alone: folders of this machine mean nothing on a Windows host.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let companions = siblings.iter().map(|(name, bytes)| (name.as_str(), bytes as &dyn Bytes)).collect();
-    let input = Input { original_path: &name, bytes, companions, focus: &focus };
+    // Nor are its times those of a Windows host.
+    let input = Input { companions, ..Input::new(&name, bytes) };
     let mut found = None;
-    let problems = parse(artifact, &input, &mut |record| found = Some(record));
+    let problems = artifact.parse_alone(&input, &mut |record| found = Some(record));
     (found, problems)
 }
 

@@ -12,7 +12,7 @@ mod hosts;
 mod inspect;
 mod memory;
 mod pace;
-mod parse;
+mod panics;
 mod parts;
 mod place;
 mod progress;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     JSON.store(cli.common.json, Ordering::Relaxed);
     let began = Instant::now();
     progress::expect(cli.command.stages());
-    parse::install_panic_hook();
+    panics::install_panic_hook();
     let outcome = std::panic::catch_unwind(|| run(&cli));
     if matches!(outcome, Ok(Ok(_))) && !cli.common.quiet && !cli.common.json && !cli.command.stages().is_empty() {
         let _ = writeln!(std::io::stdout(), "elapsed      {:.1} s", began.elapsed().as_secs_f64());
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
             ExitCode::from(if error.is::<Usage>() { 64 } else { 1 })
         }
         Err(_) => {
-            fail(&format!("a fault of this program: {}", parse::panics().last().map_or("", String::as_str)));
+            fail(&format!("a fault of this program: {}", panics::panics().last().map_or("", String::as_str)));
             ExitCode::from(1)
         }
     }

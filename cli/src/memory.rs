@@ -1,31 +1,6 @@
 //! Keeps the sum of what the workers hold in memory below a ceiling: a worker waits until there is room.
 
-use artifacts::formats::hive;
-use artifacts::{PROGRAM_MEMORY, SIBLINGS_MEMORY};
-use evidence::{Artifact, Reads};
 use parking_lot::{Condvar, Mutex};
-
-/// Most memory that an artifact takes which reads its objects in parts, whatever their length.
-const IN_PARTS: u64 = 16 << 20;
-
-/// Whether an artifact is kept in hives, whose transaction logs are read with them.
-pub(crate) fn reads_hives(artifact: &Artifact) -> bool {
-    artifact.reads.iter().any(|location| matches!(location, Reads::Key { .. }))
-}
-
-/// Memory that parsing an object of this size takes, with the logs of a hive or the files beside a program. Nothing is
-/// refused for it: every object is read in parts.
-pub(crate) fn of_parsing(artifact: &Artifact, size: u64, companions: u64) -> u64 {
-    // What is short is held as stored, and what is read of it is no longer.
-    let doubled = size.saturating_mul(2);
-    if artifact.reads.contains(&Reads::Lead) {
-        doubled.min(PROGRAM_MEMORY) + companions.saturating_mul(2).min(SIBLINGS_MEMORY)
-    } else if reads_hives(artifact) {
-        doubled.saturating_add(companions).min(hive::MEMORY)
-    } else {
-        size.min(IN_PARTS)
-    }
-}
 
 /// A ceiling that workers share.
 pub(crate) struct Ceiling {

@@ -106,9 +106,14 @@ pub(crate) fn is_stopped() -> bool {
     STOP.load(Ordering::Relaxed) || HASTE.load(Ordering::Relaxed)
 }
 
-/// What is said when an analysis was ended.
-pub(crate) const STOPPED: &str =
-    "interrupted: the analysis was ended, and nothing of it was written under its final name";
+/// Fails where the analysis is to end.
+pub(crate) fn check() -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !is_stopped(),
+        "interrupted: the analysis was ended, and nothing of it was written under its final name"
+    );
+    Ok(())
+}
 
 #[cfg(unix)]
 fn install() -> std::io::Result<()> {

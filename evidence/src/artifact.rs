@@ -1,11 +1,11 @@
-//! What an artifact is: where Windows keeps it, what it supports, and how its bytes become records.
+//! What an artifact is: where Windows keeps it, what it supports, and what is needed to read it.
 
-use crate::bytes::Bytes;
 use crate::format::Format;
-use crate::problem::{Problem, ProblemKind, Stage};
-use crate::record::{Integrity, Locator, Record};
-use crate::schema::RecordType;
-use crate::time::Filetime;
+use crate::item::Item;
+use crate::parser::{Group, Input, Lead, Parse};
+use crate::problem::Problem;
+use crate::record::Record;
+use crate::schema::{RecordType, Tells};
 
 /// A registry hive, which implies its transaction logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,15 @@ impl Hive {
             Hive::UsrClass => &[r"%UserProfile%\AppData\Local\Microsoft\Windows\UsrClass.dat"],
         }
     }
+
+    /// What stands behind the name of a hive file in those of its transaction logs.
+    pub const LOGS: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
+
+    /// Whether a path is that of a transaction log, in any case.
+    pub fn is_log(path: &str) -> bool {
+        let upper = path.to_uppercase();
+        Hive::LOGS.iter().any(|ending| upper.ends_with(ending))
+    }
 }
 
 /// Where an artifact is kept: what is collected, and what its parser is given.
@@ -50,7 +59,8 @@ pub enum Reads {
     Key {
         /// The hive.
         hive: Hive,
-        /// The key inside it, for people.
+        /// The key inside it, which the parser is given where it exists. `CurrentControlSet` is the set that was in use;
+        /// a name that ends with `*` stands for every key whose name begins so.
         key: &'static str,
     },
     /// Files of this format that lie outside of every tree of Windows. A hive of a key is taken without this.
@@ -72,184 +82,77 @@ pub enum Phase {
     Focused,
 }
 
-/// A file that a record names and that should therefore be collected.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lead {
-    /// A path, verbatim: drive letter, device, volume GUID, `file:///` or UNC form.
-    Path(String),
-    /// A file of another artifact, which Windows was told to keep there: where it is missing, that artifact lacks it.
-    KeptAt {
-        /// Id of that artifact, which parses the file.
-        artifact: &'static str,
-        /// The path, as for [`Lead::Path`].
-        path: String,
+/// Which other objects are read with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// None.
+    Nothing,
+    /// The transaction logs of a hive, which are never read by themselves.
+    HiveLogs,
+    /// Files of the same folder.
+    Siblings(Siblings),
+    /// The file with this path on the same volume: `\$MFT`.
+    OfVolume(&'static str),
+}
+
+impl Beside {
+    /// Whether an object of this path is only ever read with another one.
+    pub fn never_alone(self, path: &str) -> bool {
+        self == Beside::HiveLogs && Hive::is_log(path)
+    }
+}
+
+/// Which files of a folder are read with one of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Siblings {
+    /// How their names end, lower case.
+    pub endings: &'static [&'static str],
+    /// Longest, bytes.
+    pub longest: u64,
+    /// How many, the first in the order of the collection.
+    pub most: usize,
+    /// Most of each that is held in memory, bytes.
+    pub held: u64,
+}
+
+impl Siblings {
+    /// Whether a path ends as theirs do, in any case.
+    pub fn has_name(&self, path: &str) -> bool {
+        let lower = path.to_ascii_lowercase();
+        self.endings.iter().any(|ending| lower.ends_with(ending))
+    }
+}
+
+/// Memory that reading an object takes. Nothing is refused for it: every object is read in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Some parts of it at a time, whatever its length.
+    InParts,
+    /// What is short is held as stored and as read, with what lies beside it; at most so many bytes together.
+    Twice {
+        /// That many.
+        most: u64,
     },
-    /// A command line of some program, to be read with the grammar of the tools.
-    CommandLine {
-        /// Image path of the process, verbatim, where the record has it.
-        image: Option<String>,
-        /// The command line, verbatim.
-        command_line: String,
-        /// Current directory, verbatim, where the record has it.
-        current_directory: Option<String>,
+    /// The same, with a measure of its own for what lies beside it.
+    TwiceEach {
+        /// At most so many bytes for the object.
+        most: u64,
+        /// At most so many bytes for everything beside it.
+        beside: u64,
     },
 }
 
-/// Which files a focused artifact should describe: names in upper case, matched against the last component
-/// of a path, and folders (upper case, without drive, `\USERS\PUBLIC`) whose direct children count as well.
-#[derive(Clone, Debug, Default)]
-pub struct Focus {
-    /// Describe everything, whatever the other members say.
-    pub everything: bool,
-    /// File names, upper case.
-    pub names: std::collections::BTreeSet<String>,
-    /// Folders, upper case, leading backslash, no trailing one.
-    pub folders: std::collections::BTreeSet<String>,
-}
-
-impl Focus {
-    /// Whether a file with this full path (leading backslash, no drive) is wanted.
-    pub fn wants(&self, path: &str) -> bool {
-        if self.everything {
-            return true;
+impl Memory {
+    /// Bytes for an object of this size with so many bytes beside it.
+    pub fn of(self, size: u64, beside: u64) -> u64 {
+        /// Most that an artifact takes which reads its objects in parts.
+        const IN_PARTS: u64 = 16 << 20;
+        let twice = |size: u64| size.saturating_mul(2);
+        match self {
+            Memory::InParts => size.min(IN_PARTS),
+            Memory::Twice { most } => twice(size).saturating_add(beside).min(most),
+            Memory::TwiceEach { most, beside: most_beside } => twice(size).min(most) + twice(beside).min(most_beside),
         }
-        let upper = path.to_uppercase();
-        let (folder, name) = upper.rsplit_once('\\').unwrap_or(("", &upper));
-        self.names.contains(name) || self.folders.contains(folder) || self.folders.contains(&upper)
-    }
-}
-
-/// What a parser gets. It sees bytes, never a path of the analysis machine.
-pub struct Input<'a> {
-    /// Path on the host, verbatim, for artifacts whose place is part of their meaning.
-    pub original_path: &'a str,
-    /// The bytes.
-    pub bytes: &'a dyn Bytes,
-    /// Objects that belong to it, by original path: hive logs, `$MFT` for a change journal.
-    pub companions: Vec<(&'a str, &'a dyn Bytes)>,
-    /// Which files a [`Phase::Focused`] artifact should describe.
-    pub focus: &'a Focus,
-}
-
-impl<'a> Input<'a> {
-    /// The companion whose original path ends so, in any case.
-    pub fn companion(&self, suffix: &str) -> Option<&'a dyn Bytes> {
-        let suffix = suffix.to_uppercase();
-        self.companions.iter().find(|(path, _)| path.to_uppercase().ends_with(&suffix)).map(|(_, bytes)| *bytes)
-    }
-}
-
-/// Takes what a parser finds, one record at a time, so that memory does not grow with the evidence.
-pub struct Sink<'a> {
-    item: String,
-    stage: Stage,
-    records: u64,
-    on_record: &'a mut dyn FnMut(Record),
-    problems: Vec<Problem>,
-    problems_left_out: u64,
-    notes_left_out: u64,
-    /// Records of runs with a time that no clock showed: of intact records and of others, with the first.
-    impossible: [(u64, Option<(Filetime, Locator)>); 2],
-}
-
-/// Most problems kept of one item; damaged files could otherwise produce one per byte.
-const MAX_PROBLEMS_PER_ITEM: usize = 200;
-
-impl<'a> Sink<'a> {
-    /// A sink for one item.
-    pub fn new(item: impl Into<String>, on_record: &'a mut dyn FnMut(Record)) -> Self {
-        Sink {
-            item: item.into(),
-            stage: Stage::Parse,
-            records: 0,
-            on_record,
-            problems: Vec::new(),
-            problems_left_out: 0,
-            notes_left_out: 0,
-            impossible: [(0, None), (0, None)],
-        }
-    }
-
-    /// Hands over a record.
-    pub fn record(&mut self, record: Record) {
-        self.records += 1;
-        let times = record.moments.iter().filter_map(|moment| Some((moment.when.sort_key()?, &moment.locator)));
-        let first = times.into_iter().find(|(time, _)| !time.is_possible());
-        if let Some((time, locator)) = first.filter(|_| record.run_time().is_some()) {
-            let (count, example) = &mut self.impossible[usize::from(record.integrity != Integrity::Intact)];
-            *count += 1;
-            let place = || locator.as_deref().unwrap_or(&record.locator).clone();
-            example.get_or_insert_with(|| (time, place()));
-        }
-        (self.on_record)(record);
-    }
-
-    /// Hands over a problem of the item being parsed.
-    pub fn problem(
-        &mut self,
-        kind: ProblemKind,
-        locator: Option<Locator>,
-        what: impl Into<String>,
-        effect: impl Into<String>,
-    ) {
-        let problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
-        self.push(Problem { locator, ..problem });
-    }
-
-    /// Hands over a note: everything that was meant to be read was read all the same.
-    pub fn note(
-        &mut self,
-        kind: ProblemKind,
-        locator: Option<Locator>,
-        what: impl Into<String>,
-        effect: impl Into<String>,
-    ) {
-        let note = Problem::new(self.stage, kind, self.item.clone(), what, effect).as_note();
-        self.push(Problem { locator, ..note });
-    }
-
-    fn push(&mut self, problem: Problem) {
-        // Notes have room of their own, so that they leave out no problem.
-        let left_out = if problem.is_note { &mut self.notes_left_out } else { &mut self.problems_left_out };
-        let alike = self.problems.iter().filter(|one| one.is_note == problem.is_note);
-        if *left_out > 0 || alike.count() >= MAX_PROBLEMS_PER_ITEM {
-            *left_out += 1;
-        } else {
-            self.problems.push(problem);
-        }
-    }
-
-    /// How many records were handed over.
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Ends the item: its problems, with one more where some were left out.
-    pub fn finish(mut self) -> Vec<Problem> {
-        let [intact, others] = std::mem::take(&mut self.impossible);
-        for ((count, example), is_note) in [(intact, false), (others, true)] {
-            let Some((time, locator)) = example else { continue };
-            let what = format!("records of runs with a time that no clock of a host can show: {count}, such as {time}");
-            let effect = "such a time is kept as it is stored; it dates nothing, and no run is counted by it";
-            let kind = ProblemKind::OutOfRange { raw: time.0.to_string() };
-            let problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
-            self.push(Problem { locator: Some(locator), is_note, ..problem });
-        }
-        if self.problems_left_out > 0 {
-            self.problems.push(Problem::new(
-                self.stage,
-                ProblemKind::LimitReached,
-                self.item.clone(),
-                format!("{} more problems of this item are not listed", self.problems_left_out),
-                "the item is damaged in more places than are shown",
-            ));
-        }
-        if self.notes_left_out > 0 {
-            let what = format!("{} more notes of this item are not listed", self.notes_left_out);
-            let effect = "everything that was meant to be read was read all the same";
-            self.problems.push(Problem::new(self.stage, ProblemKind::LimitReached, self.item, what, effect).as_note());
-        }
-        self.problems
     }
 }
 
@@ -277,13 +180,53 @@ pub struct Artifact {
     /// stays recorded, while a registry value that was is not there any more. Earlier states of other artifacts are
     /// collected from shadow copies and not parsed.
     pub older_states: bool,
-    /// Bytes to records.
-    pub parse: fn(&Input<'_>, &mut Sink<'_>),
+    /// Which other objects its parser is given.
+    pub beside: Beside,
+    /// Memory that its parser takes.
+    pub memory: Memory,
+    /// Bytes to records; `None` where it is collected and not read yet.
+    pub parse: Option<Parse>,
     /// Files that a record of this artifact names and that should be collected; `None` where its records never name any.
     pub leads: Option<fn(&Record) -> Vec<Lead>>,
 }
 
 impl Artifact {
+    /// An artifact of which nothing is declared but its id.
+    pub const fn named(id: &'static str) -> Artifact {
+        Artifact {
+            id,
+            title: id,
+            records: &[],
+            reads: &[],
+            supports: "",
+            does_not_support: "",
+            windows: "",
+            references: &[],
+            phase: Phase::Independent,
+            older_states: false,
+            beside: Beside::Nothing,
+            memory: Memory::InParts,
+            parse: None,
+            leads: None,
+        }
+    }
+
+    /// Whether it asked for an object: by its places, or because it describes what records name.
+    pub fn asked_for(&self, item: &Item) -> bool {
+        item.wanted_by.iter().any(|id| id == self.id) || item.is_lead() && self.reads.contains(&Reads::Lead)
+    }
+
+    /// Parses one object for this artifact by itself, as [`Group::parse`] does.
+    pub fn parse_alone(&'static self, input: &Input<'_>, on_record: &mut dyn FnMut(Record)) -> Vec<Problem> {
+        let groups = Group::all_of([self]);
+        groups.iter().flat_map(|group| group.parse(input, &mut |_, record| on_record(record))).collect()
+    }
+
+    /// Whether it has records that tell this.
+    pub fn tells(&self, what: Tells) -> bool {
+        self.records.iter().any(|of| of.tells == what)
+    }
+
     /// What its records may support, each once.
     pub fn claims(&self) -> Vec<&'static str> {
         let mut claims = Vec::new();
@@ -293,42 +236,5 @@ impl Artifact {
             }
         }
         claims
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{Claim, Meaning, Moment, RunTime};
-    use crate::time::Timestamp;
-    use crate::value::Fields;
-
-    static RUN: RecordType = RecordType::named("test:run");
-
-    #[test]
-    fn a_run_at_an_impossible_time_is_a_problem_and_kept() {
-        let mut kept = Vec::new();
-        let mut keep = |record| kept.push(record);
-        let mut sink = Sink::new("RUN.pf", &mut keep);
-        let possible = 134_171_071_530_000_000;
-        let record = |ticks: u64, claims: &'static [Claim], integrity| Record {
-            artifact: "prefetch",
-            of: &RUN,
-            subject: "RUN.EXE".to_owned(),
-            user: None,
-            moments: vec![Moment::at(Meaning::LAST_RUN, Timestamp::filetime(ticks).unwrap())],
-            fields: Fields::new(),
-            claims,
-            locator: Locator::Whole,
-            integrity,
-        };
-        sink.record(record(possible, &[Claim::Executed(RunTime::Start)], Integrity::Intact));
-        sink.record(record(1, &[Claim::Opened], Integrity::Intact));
-        sink.record(record(1, &[Claim::Executed(RunTime::Start)], Integrity::Intact));
-        sink.record(record(u64::MAX / 2, &[Claim::Executed(RunTime::Start)], Integrity::Corrupted));
-        let said: Vec<_> = sink.finish().into_iter().map(|problem| (problem.kind, problem.is_note)).collect();
-        let out_of_range = |raw: u64| ProblemKind::OutOfRange { raw: raw.to_string() };
-        assert_eq!(said, [(out_of_range(1), false), (out_of_range(u64::MAX / 2), true)]);
-        assert_eq!(kept.len(), 4);
     }
 }

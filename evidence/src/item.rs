@@ -174,6 +174,14 @@ pub struct Item {
 }
 
 impl Item {
+    /// In [`Item::wanted_by`], for what a record named.
+    pub const LEAD: &str = "lead";
+
+    /// Whether it was collected because a record named it.
+    pub fn is_lead(&self) -> bool {
+        self.wanted_by.iter().any(|id| id == Item::LEAD)
+    }
+
     /// The SHA-256 that stands for the object: that of the whole file where it is known, else that of what is stored.
     pub fn cited_sha256(&self) -> &str {
         self.file_sha256.as_deref().unwrap_or(&self.sha256)

@@ -14,6 +14,7 @@ mod item;
 mod items;
 pub mod le;
 pub mod name;
+mod parser;
 mod problem;
 mod problems;
 mod record;
@@ -22,7 +23,7 @@ mod schema;
 mod time;
 mod value;
 
-pub use artifact::{Artifact, Focus, Hive, Input, Lead, Phase, Reads, Sink};
+pub use artifact::{Artifact, Beside, Hive, Memory, Phase, Reads, Siblings};
 pub use bytes::Bytes;
 pub use execution::{
     Answer, AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence,
@@ -35,6 +36,7 @@ pub use guid::guid_text;
 pub use hex::hex;
 pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};
 pub use items::{Items, KeyIndex};
+pub use parser::{Container, Focus, Group, Input, Lead, Output, Parse, Sink};
 pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
 pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record, RunTime};

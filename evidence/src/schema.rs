@@ -170,6 +170,34 @@ pub enum Tells {
     Setting,
 }
 
+impl Tells {
+    /// Whether it describes the host itself: what it was when its hives were last written, with nothing that happened.
+    pub fn is_of_the_host(self) -> bool {
+        match self {
+            Tells::HostName
+            | Tells::HostSystem
+            | Tells::TimeZone
+            | Tells::TimeZoneRules
+            | Tells::Account
+            | Tells::Volume
+            | Tells::Setting => true,
+            Tells::Row
+            | Tells::Event
+            | Tells::Log
+            | Tells::LogPlace
+            | Tells::LiveProcess
+            | Tells::LiveSession
+            | Tells::LiveConnection
+            | Tells::Prefetch
+            | Tells::ComClass
+            | Tells::ProgramFile
+            | Tells::Stream
+            | Tells::FileChange
+            | Tells::File => false,
+        }
+    }
+}
+
 /// A type of records.
 #[derive(Debug)]
 pub struct RecordType {

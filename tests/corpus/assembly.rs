@@ -10,17 +10,15 @@ use super::{Comparison, beginning_with};
 use artifacts::formats::cli::{Metadata, Table};
 use artifacts::formats::pages::{KEPT, Pages};
 use artifacts::formats::pe::Pe;
-use evidence::{Bytes, Focus, Input, Problem, Record, Sink, Value, ValueRef};
+use evidence::{Bytes, Input, Problem, Record, Value, ValueRef};
 use serde_json::Value as Json;
 
 fn parse(artifact: &str, path: &str, bytes: &[u8]) -> (Vec<Record>, Vec<Problem>) {
     let mut records = Vec::new();
-    let mut keep = |record| records.push(record);
-    let mut sink = Sink::new(path, &mut keep);
     let bytes = bytes.to_vec();
-    let input = Input { original_path: path, bytes: &bytes, companions: Vec::new(), focus: &Focus::default() };
-    (artifacts::by_id(artifact).unwrap().parse)(&input, &mut sink);
-    let problems = sink.finish();
+    let input = Input::new(path, &bytes);
+    let artifact = artifacts::by_id(artifact).unwrap();
+    let problems = artifact.parse_alone(&input, &mut |record| records.push(record));
     (records, problems)
 }
 

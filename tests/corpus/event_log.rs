@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use super::Comparison;
-use evidence::{Filetime, Focus, Input, Integrity, Lead, Locator, Problem, Record, Sink, ValueRef};
+use evidence::{Filetime, Input, Integrity, Lead, Locator, Problem, Record, ValueRef};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -23,11 +23,9 @@ const ALWAYS_KEPT: [&str; 5] = [
 /// What `parse` gives for a file: kept records, the record about the channel, problems.
 fn parse(path: &str, bytes: Vec<u8>) -> (Vec<Record>, Record, Vec<Problem>) {
     let mut records = Vec::new();
-    let mut keep = |record| records.push(record);
-    let mut sink = Sink::new(path, &mut keep);
-    let input = Input { original_path: path, bytes: &bytes, companions: Vec::new(), focus: &Focus::default() };
-    (artifacts::by_id("event-log").unwrap().parse)(&input, &mut sink);
-    let problems = sink.finish();
+    let input = Input::new(path, &bytes);
+    let artifact = artifacts::by_id("event-log").unwrap();
+    let problems = artifact.parse_alone(&input, &mut |record| records.push(record));
     let channel = records.pop().unwrap();
     assert_eq!(channel.of.name, "windows:evtx:channel");
     (records, channel, problems)

@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::Comparison;
-use evidence::{Fields, Focus, Input, Record, Sink, Value, ValueRef};
+use evidence::{Fields, Input, Record, Value, ValueRef};
 use serde_json::{Value as Json, json};
 
 /// What `parse` gives for a file: records and problems.
 fn parse(path: &str, bytes: &[u8]) -> (Vec<Record>, Vec<evidence::Problem>) {
     let mut records = Vec::new();
-    let mut keep = |record| records.push(record);
-    let mut sink = Sink::new(path, &mut keep);
     let bytes = bytes.to_vec();
-    let input = Input { original_path: path, bytes: &bytes, companions: Vec::new(), focus: &Focus::default() };
-    (artifacts::by_id("prefetch").unwrap().parse)(&input, &mut sink);
-    let problems = sink.finish();
+    let input = Input::new(path, &bytes);
+    let artifact = artifacts::by_id("prefetch").unwrap();
+    let problems = artifact.parse_alone(&input, &mut |record| records.push(record));
     (records, problems)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Comparison, evidence_file, folder, ground_truth};
 use artifacts::formats::hive::HiveFile;
-use evidence::{Bytes, Focus, Input, Lead, Problem, Record, Sink};
+use evidence::{Bytes, Input, Lead, Problem, Record};
 use std::path::{Path, PathBuf};
 
 /// The logs beside a hive, in any case, with their names.
@@ -53,14 +53,12 @@ fn walk(hive: &HiveFile<'_>) -> Walked {
 }
 
 fn parse(artifact: &str, bytes: &[u8], logs: &[(String, Vec<u8>)]) -> (Vec<Record>, Vec<Problem>) {
-    let (focus, mut records) = (Focus::default(), Vec::new());
-    let mut on_record = |record| records.push(record);
-    let mut sink = Sink::new("hive", &mut on_record);
+    let mut records = Vec::new();
     let companions = logs.iter().map(|(name, log)| (name.as_str(), log as &dyn Bytes)).collect();
     let bytes = bytes.to_vec();
-    let input = Input { original_path: "hive", bytes: &bytes, companions, focus: &focus };
-    (artifacts::by_id(artifact).unwrap().parse)(&input, &mut sink);
-    let problems = sink.finish();
+    let input = Input { companions, ..Input::new("hive", &bytes) };
+    let artifact = artifacts::by_id(artifact).unwrap();
+    let problems = artifact.parse_alone(&input, &mut |record| records.push(record));
     (records, problems)
 }
 

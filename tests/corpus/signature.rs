@@ -3,7 +3,7 @@
 use super::{Comparison, beginning_with};
 use artifacts::formats::pages::{KEPT, Pages};
 use artifacts::formats::pe::Pe;
-use evidence::{Focus, Input, Record, Sink};
+use evidence::{Input, Record};
 use serde_json::json;
 use std::process::Command;
 
@@ -35,13 +35,10 @@ fn read(certificates: &[u8], [sha256, sha1]: [String; 2]) -> Record {
         "certificates": hex(certificates),
     });
     let text = format!("{{\"taken\":1,\"answer\":\"ok\"}}\n{line}\n").into_bytes();
-    let focus = Focus::default();
-    let input = Input { original_path: "images.jsonl", bytes: &text, companions: Vec::new(), focus: &focus };
+    let input = Input::new("images.jsonl", &text);
     let mut records = Vec::new();
-    let mut keep = |record| records.push(record);
-    let mut sink = Sink::new("images.jsonl", &mut keep);
-    (artifacts::by_id("volatile").unwrap().parse)(&input, &mut sink);
-    assert_eq!(sink.finish(), []);
+    let problems = artifacts::by_id("volatile").unwrap().parse_alone(&input, &mut |record| records.push(record));
+    assert_eq!(problems, []);
     records.pop().unwrap()
 }
 

@@ -5,7 +5,7 @@ mod robustness;
 
 use std::path::{Path, PathBuf};
 
-use evidence::{Artifact, Focus, Input, Problem, Record, Sink};
+use evidence::{Artifact, Focus, Input, Problem, Record};
 
 /// One fixture: a folder of `fixtures/<artifact>/`.
 struct Case {
@@ -116,7 +116,7 @@ fn case(artifact: &'static Artifact, folder: PathBuf) -> Case {
 
 /// What an artifact's parser gives for these bytes.
 pub(crate) fn parse(
-    artifact: &Artifact,
+    artifact: &'static Artifact,
     original_path: &str,
     bytes: &[u8],
     companions: &[(String, Vec<u8>)],
@@ -126,17 +126,15 @@ pub(crate) fn parse(
 }
 
 fn parse_bytes(
-    artifact: &Artifact,
+    artifact: &'static Artifact,
     original_path: &str,
     bytes: &dyn evidence::Bytes,
     companions: &[(String, Vec<u8>)],
     focus: &Focus,
 ) -> (Vec<Record>, Vec<Problem>) {
     let mut records = Vec::new();
-    let mut keep = |record| records.push(record);
-    let mut sink = Sink::new(original_path, &mut keep);
     let companions = companions.iter().map(|(path, bytes)| (path.as_str(), bytes as &dyn evidence::Bytes)).collect();
-    (artifact.parse)(&Input { original_path, bytes, companions, focus }, &mut sink);
-    let problems = sink.finish();
+    let input = Input { companions, focus, ..Input::new(original_path, bytes) };
+    let problems = artifact.parse_alone(&input, &mut |record| records.push(record));
     (records, problems)
 }

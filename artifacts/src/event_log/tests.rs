@@ -4,7 +4,7 @@ mod places;
 
 use super::*;
 use crate::formats::evtx::writer::{ChunkWriter, Instance, Val, Xml, data, element, event, file, text};
-use evidence::{Bytes, Focus, Problem, StoredRange, Value, ValueRef};
+use evidence::{Bytes, Problem, StoredRange, Value, ValueRef};
 
 /// Bytes that do not lie in memory in one piece, with a stretch that cannot be read.
 struct Disk {
@@ -29,8 +29,7 @@ fn parsed_from(bytes: &dyn Bytes) -> (Vec<Record>, Vec<Problem>) {
     let mut records = Vec::new();
     let mut on_record = |record| records.push(record);
     let mut sink = Sink::new("test", &mut on_record);
-    let focus = Focus::default();
-    let input = Input { original_path: r"C:\x\Empty%4Log.evtx", bytes, companions: Vec::new(), focus: &focus };
+    let input = Input::new(r"C:\x\Empty%4Log.evtx", bytes);
     parse(&input, &mut sink);
     let problems = sink.finish();
     (records, problems)

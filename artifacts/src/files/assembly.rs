@@ -41,11 +41,10 @@ mod types;
 use crate::formats::note::Note;
 use crate::formats::pages::{KEPT, Pages};
 use crate::formats::pe::{Directory, NotPe, Pe};
-pub use library::{SIBLING_HELD, SIBLINGS_MEMORY};
 
 use evidence::{
-    Artifact, Claim, Fields, Format, Input, Integrity, Lead, Locator, Meaning, Moment, Phase, ProblemKind, Reads,
-    Record, RecordType, Sink, Tells, Timestamp, Value, hex,
+    Artifact, Beside, Claim, Fields, Format, Input, Integrity, Lead, Locator, Meaning, Memory, Moment, Parse, Phase,
+    ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp, Value, hex,
 };
 use pass::Pass;
 use sha2::{Digest, Sha256};
@@ -77,7 +76,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     older_states: false,
-    parse,
+    beside: Beside::Siblings(library::SIBLINGS),
+    memory: Memory::TwiceEach { most: PROGRAM_MEMORY, beside: library::SIBLINGS_MEMORY },
+    parse: Some(Parse::Alone(parse)),
     leads: Some(leads),
 };
 
@@ -96,7 +97,7 @@ static STREAM: RecordType = RecordType {
 };
 /// Most memory that reading a program file takes in bytes, whatever its length: what is held of it ([`KEPT`]), what is
 /// known of its types and attributes (`module`), and what is listed of them.
-pub const PROGRAM_MEMORY: u64 = 24 << 20;
+const PROGRAM_MEMORY: u64 = 24 << 20;
 /// Largest file that is hashed as a whole, bytes. No program is a tenth of it, and a hole can make a file longer than
 /// hashing could ever end.
 const MAX_HASHED: u64 = 16 << 30;
@@ -408,7 +409,7 @@ mod tests {
     use super::*;
     use crate::formats::cli::{Metadata, Table};
     use crate::formats::pages::PAGE;
-    use evidence::{Bytes, Focus};
+    use evidence::Bytes;
     use std::ops::Range;
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -424,8 +425,7 @@ mod tests {
         let mut records = Vec::new();
         let mut on_record = |record| records.push(record);
         let mut sink = Sink::new(path, &mut on_record);
-        let focus = Focus::default();
-        parse_holding(kept, &Input { original_path: path, bytes, companions: Vec::new(), focus: &focus }, &mut sink);
+        parse_holding(kept, &Input::new(path, bytes), &mut sink);
         let problems = sink.finish();
         (records, problems)
     }

@@ -34,8 +34,8 @@
 //! *The argument about /Prefetch:X*.
 
 use evidence::{
-    Artifact, Claim, Fields, Filetime, Format, Input, Integrity, Lead, Locator, Meaning, Moment, Phase, ProblemKind,
-    Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp, Value, ValueRef, When,
+    Artifact, Beside, Claim, Fields, Filetime, Format, Input, Integrity, Lead, Locator, Meaning, Memory, Moment, Parse,
+    Phase, ProblemKind, Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp, Value, ValueRef, When,
 };
 
 use crate::formats::{mam, scca};
@@ -60,7 +60,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     older_states: false,
-    parse,
+    beside: Beside::Nothing,
+    memory: Memory::InParts,
+    parse: Some(Parse::Alone(parse)),
     leads: Some(leads),
 };
 
@@ -351,7 +353,6 @@ fn is_lead(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use evidence::Focus;
 
     use super::*;
 
@@ -498,8 +499,7 @@ mod tests {
             let mut count = |_| records += 1;
             let mut sink = Sink::new("x", &mut count);
             let bytes = bytes.to_vec();
-            let focus = Focus::default();
-            parse(&Input { original_path: "x", bytes: &bytes, companions: Vec::new(), focus: &focus }, &mut sink);
+            parse(&Input::new("x", &bytes), &mut sink);
             let problems = sink.finish();
             assert!(records == 0 && !problems.is_empty(), "{bytes:?}");
         }

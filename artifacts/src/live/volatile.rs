@@ -42,8 +42,8 @@ use crate::formats::pages::{KEPT, PAGE, Pages, What};
 use crate::formats::signature::{Algorithm, signer};
 use crate::formats::task_cache::{Action, actions, dynamic_info};
 use evidence::{
-    Artifact, Claim, FieldName, Fields, Filetime, Input, Integrity, Lead, Locator, Meaning, Moment, Phase, ProblemKind,
-    Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp, Value,
+    Artifact, Beside, Claim, FieldName, Fields, Filetime, Input, Integrity, Lead, Locator, Meaning, Memory, Moment,
+    Parse, Phase, ProblemKind, Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp, Value,
 };
 use serde_json::{Map, Value as Json};
 
@@ -74,7 +74,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     older_states: false,
-    parse,
+    beside: Beside::Nothing,
+    memory: Memory::InParts,
+    parse: Some(Parse::Alone(parse)),
     leads: Some(leads),
 };
 
@@ -499,15 +501,14 @@ fn leads(record: &Record) -> Vec<Lead> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::{Focus, Problem};
+    use evidence::Problem;
 
     fn read(path: &str, text: &str) -> (Vec<Record>, Vec<Problem>) {
         let mut records = Vec::new();
         let mut keep = |record| records.push(record);
         let mut sink = Sink::new(path, &mut keep);
         let bytes = text.as_bytes().to_vec();
-        let focus = Focus::default();
-        parse(&Input { original_path: path, bytes: &bytes, companions: Vec::new(), focus: &focus }, &mut sink);
+        parse(&Input::new(path, &bytes), &mut sink);
         let problems = sink.finish();
         (records, problems)
     }

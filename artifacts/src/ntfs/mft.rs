@@ -29,8 +29,8 @@
 //! Microsoft, *FILE_RECORD_SEGMENT_HEADER*; Linux-NTFS project, *NTFS Documentation*.
 
 use evidence::{
-    Artifact, Claim, Fields, Filetime, Format, Input, Integrity, Locator, Macb, Meaning, Moment, Phase, ProblemKind,
-    Reads, Record, RecordType, Sink, Tells, Timestamp, Value, When, name::into_shown,
+    Artifact, Beside, Claim, Fields, Filetime, Format, Input, Integrity, Locator, Macb, Meaning, Memory, Moment, Parse,
+    Phase, ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp, Value, When, name::into_shown,
 };
 use ntfs_layout::{
     FileName, FileRecord, FileReference, Form, MftReader, Name, Namespace, Paths, RecordFault, StandardInformation,
@@ -56,7 +56,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Focused,
     older_states: false,
-    parse,
+    beside: Beside::Nothing,
+    memory: Memory::InParts,
+    parse: Some(Parse::Alone(parse)),
     leads: None,
 };
 
@@ -400,7 +402,7 @@ pub(crate) mod tests {
         let mut keep = |record| records.push(record);
         let mut sink = Sink::new("mft", &mut keep);
         let bytes = mft.to_vec();
-        parse(&Input { original_path: r"\$MFT", bytes: &bytes, companions: Vec::new(), focus }, &mut sink);
+        parse(&Input { focus, ..Input::new(r"\$MFT", &bytes) }, &mut sink);
         let problems = sink.finish();
         (records, problems)
     }

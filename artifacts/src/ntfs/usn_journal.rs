@@ -34,8 +34,8 @@
 use std::collections::HashSet;
 
 use evidence::{
-    Artifact, Claim, Fields, Filetime, Input, Integrity, Locator, Meaning, Moment, Phase, ProblemKind, Reads, Record,
-    RecordType, Sink, Tells, Timestamp, name::into_shown,
+    Artifact, Beside, Claim, Fields, Filetime, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
+    ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp, name::into_shown,
 };
 use ntfs_layout::{FileReference, MftReader, Paths, UsnReader, UsnRecord, reason_names, source_names};
 
@@ -59,7 +59,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Focused,
     older_states: false,
-    parse,
+    beside: Beside::OfVolume(MFT),
+    memory: Memory::InParts,
+    parse: Some(Parse::Alone(parse)),
     leads: None,
 };
 
@@ -79,6 +81,8 @@ static JOURNAL: RecordType = RecordType {
     ..RecordType::named("windows:ntfs:usn_journal")
 };
 
+/// The file records of the volume: a journal names parents by record number only, and these have their paths.
+const MFT: &str = r"\$MFT";
 /// Most files followed through their renamings.
 const MAX_FOLLOWED: usize = 1 << 18;
 /// `FILE_DELETE` among the reasons.
@@ -88,7 +92,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     if input.original_path.to_uppercase().ends_with(":$MAX") {
         return parse_max(input, sink);
     }
-    let mft_bytes = input.companion("$MFT");
+    let mft_bytes = input.companion(MFT);
     // Without $MFT every folder is unknown; an empty one gives the same answers.
     let nothing = Vec::new();
     let mft = MftReader::new(mft_bytes.unwrap_or(&nothing));
@@ -270,7 +274,7 @@ mod tests {
         let mut sink = Sink::new("journal", &mut keep);
         let bytes = journal.to_vec();
         let companions = mft.map(|mft| (r"C:\$MFT", mft as &dyn Bytes)).into_iter().collect();
-        parse(&Input { original_path: path, bytes: &bytes, companions, focus }, &mut sink);
+        parse(&Input { companions, focus, ..Input::new(path, &bytes) }, &mut sink);
         let problems = sink.finish();
         (records, problems)
     }

@@ -50,9 +50,10 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-use crate::formats::hive::{HiveFile, Key, Note, Reader};
+use super::{HIVE, InHive, MEMORY};
+use crate::formats::hive::{Key, Reader};
 use class::State;
-use evidence::{Artifact, Bytes, Claim, Hive, Input, Lead, Phase, Reads, Record, RecordType, Sink, Tells};
+use evidence::{Artifact, Beside, Claim, Hive, Lead, Parse, Phase, Reads, Record, RecordType, Sink, Tells};
 use search::Registrations;
 
 /// COM registrations of managed classes.
@@ -62,13 +63,25 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     records: &[&CLASS, &RECORD, &VALUE],
     reads: &[
         Reads::Key { hive: Hive::Software, key: r"Classes\CLSID" },
-        Reads::Key { hive: Hive::Software, key: r"Classes\Wow6432Node\CLSID" },
-        Reads::Key { hive: Hive::Software, key: r"Wow6432Node\Classes\CLSID" },
         Reads::Key { hive: Hive::Software, key: r"Classes\Record" },
+        Reads::Key { hive: Hive::Software, key: r"Classes\Wow6432Node\CLSID" },
+        Reads::Key { hive: Hive::Software, key: r"Classes\Wow6432Node\Record" },
+        Reads::Key { hive: Hive::Software, key: r"Wow6432Node\Classes\CLSID" },
+        Reads::Key { hive: Hive::Software, key: r"Wow6432Node\Classes\Record" },
         Reads::Key { hive: Hive::UsrClass, key: "CLSID" },
+        Reads::Key { hive: Hive::UsrClass, key: "Record" },
         Reads::Key { hive: Hive::UsrClass, key: r"Wow6432Node\CLSID" },
+        Reads::Key { hive: Hive::UsrClass, key: r"Wow6432Node\Record" },
+        Reads::Key { hive: Hive::UsrClass, key: r"VirtualStore\MACHINE\SOFTWARE\Classes\CLSID" },
+        Reads::Key { hive: Hive::UsrClass, key: r"VirtualStore\MACHINE\SOFTWARE\Classes\Record" },
+        Reads::Key { hive: Hive::UsrClass, key: r"VirtualStore\MACHINE\SOFTWARE\Classes\Wow6432Node\CLSID" },
+        Reads::Key { hive: Hive::UsrClass, key: r"VirtualStore\MACHINE\SOFTWARE\Classes\Wow6432Node\Record" },
+        Reads::Key { hive: Hive::UsrClass, key: r"VirtualStore\MACHINE\SOFTWARE\Wow6432Node\Classes\CLSID" },
+        Reads::Key { hive: Hive::UsrClass, key: r"VirtualStore\MACHINE\SOFTWARE\Wow6432Node\Classes\Record" },
         Reads::Key { hive: Hive::NtUser, key: r"Software\Classes\CLSID" },
+        Reads::Key { hive: Hive::NtUser, key: r"Software\Classes\Record" },
         Reads::Key { hive: Hive::NtUser, key: r"Software\Classes\Wow6432Node\CLSID" },
+        Reads::Key { hive: Hive::NtUser, key: r"Software\Classes\Wow6432Node\Record" },
     ],
     supports: "A managed class was registered for COM in this view, with this assembly and code base; each key \
                carries the time of its last change. A registration may be current, only in the hive's logs, only \
@@ -83,7 +96,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     older_states: false,
-    parse,
+    beside: Beside::HiveLogs,
+    memory: MEMORY,
+    parse: Some(Parse::In(&HIVE, &InHive(read))),
     leads: Some(leads),
 };
 
@@ -115,37 +130,20 @@ static VALUE: RecordType = RecordType {
 /// Value names that a managed registration has beside the default value.
 const MANAGED_VALUES: [&str; 4] = ["Class", "Assembly", "RuntimeVersion", "CodeBase"];
 
-/// The logs of a hive among its companions.
-pub(crate) fn hive_logs<'a>(input: &Input<'a>) -> Vec<&'a dyn Bytes> {
-    let is_log = |path: &str| {
-        let name = path.rsplit(['\\', '/']).next().unwrap_or_default().to_uppercase();
-        name.ends_with(".LOG") || name.ends_with(".LOG1") || name.ends_with(".LOG2")
-    };
-    input.companions.iter().filter(|(path, _)| is_log(path)).map(|(_, bytes)| *bytes).collect()
-}
-
-fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
-    let mut notes = Vec::new();
-    if let Some(hive) = HiveFile::load(input.bytes, &hive_logs(input), &mut notes) {
-        read(hive, &mut notes, sink);
-    }
-    notes.into_iter().for_each(|note| note.report(sink));
-}
-
 /// Gives a record for each registration. None is held longer than it takes to compare it with its other state, which is
 /// read again where it is needed.
-fn read(mut hive: HiveFile<'_>, notes: &mut Vec<Note>, sink: &mut Sink<'_>) {
-    hive.apply_logs(notes);
+fn read(hive: &super::Hive<'_>, sink: &mut Sink<'_>) {
+    let views = Views::of(hive);
     // Looking up what was met before must not count as damage of what is being read, so it has readers of its own.
-    let (reader, look_up) = (hive.reader(), hive.reader());
+    let look_up = hive.another_reader();
     let before = [(); 3].map(|()| hive.reader_before_logs());
     let mut earlier = None;
     if let [Some(reader), Some(look_up), _] = &before {
-        let registrations = earlier.insert(Registrations::new(reader, look_up));
+        let registrations = earlier.insert(Registrations::new(reader, look_up, views));
         registrations.for_each(&mut |_| {});
     }
-    let user = reader.root().and_then(|root| class::user_of_root(&root.name().to_string()));
-    let mut later = Registrations::new(&reader, &look_up);
+    let user = hive.user();
+    let mut later = Registrations::new(&hive.reader, &look_up, views);
     later.for_each(&mut |registration| {
         let same = earlier.as_ref().and_then(|earlier| earlier.at_key(&registration));
         let is_new = same.is_none() && earlier.as_ref().is_some_and(|earlier| !earlier.full);
@@ -155,66 +153,39 @@ fn read(mut hive: HiveFile<'_>, notes: &mut Vec<Note>, sink: &mut Sink<'_>) {
             sink.record(earlier.record(State::BeforeLog, user.clone()));
         }
     });
-    notes.extend(reader.take_notes());
     if let ([_, Some(look_up), Some(reader)], false) = (&before, later.full) {
-        Registrations::new(reader, look_up).for_each(&mut |registration| {
+        Registrations::new(reader, look_up, views).for_each(&mut |registration| {
             if later.at_key(&registration).is_none() {
                 sink.record(registration.record(State::BeforeLog, user.clone()));
             }
         });
     }
     if later.full || earlier.is_some_and(|earlier| earlier.full) {
-        notes.push(search::full_note());
+        search::full_note().report(sink);
     }
-    let kind = HiveKind::of(&reader);
-    remains::read(&hive, kind, &later, user.as_deref(), sink);
-    notes.extend(hive.take_failures());
+    remains::read(hive, views, &later, user.as_deref(), sink);
 }
 
-/// What a hive is, told by the keys below its root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum HiveKind {
-    /// The machine's SOFTWARE; whether its Windows is a 32-bit one.
-    Software { windows_32: bool },
-    /// A user's NTUSER.DAT.
-    NtUser,
-    /// A user's UsrClass.dat.
-    UsrClass,
-    /// Another hive.
-    Other,
+/// Which of the two views of the registry a key belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Views {
+    hive: Option<Hive>,
+    /// Whether the Windows of a SOFTWARE hive is a 32-bit one.
+    windows_32: bool,
 }
 
-impl HiveKind {
-    fn of(reader: &Reader<'_>) -> HiveKind {
-        let has = |path: &str| reader.key(path).is_some();
-        if has("Classes") && !has("Select") {
-            HiveKind::Software { windows_32: is_windows_32(reader) }
-        } else if has("Software") && !has("Select") {
-            HiveKind::NtUser
-        } else if has("CLSID") || has("Wow6432Node") || has("VirtualStore") || has("Local Settings") {
-            HiveKind::UsrClass
-        } else {
-            HiveKind::Other
-        }
+impl Views {
+    fn of(hive: &super::Hive<'_>) -> Views {
+        let windows_32 = hive.kind == Some(Hive::Software) && is_windows_32(&hive.reader);
+        Views { hive: hive.kind, windows_32 }
     }
 
-    /// Keys that hold classes and the view that they make up.
-    fn class_roots(self) -> Vec<(&'static str, &'static str)> {
-        match self {
-            HiveKind::Software { windows_32 } => vec![
-                ("Classes", if windows_32 { "32" } else { "64" }),
-                (r"Classes\Wow6432Node", "32"),
-                (r"Wow6432Node\Classes", "32"),
-            ],
-            HiveKind::NtUser => vec![(r"Software\Classes", "user"), (r"Software\Classes\Wow6432Node", "user")],
-            HiveKind::UsrClass => vec![
-                ("", "user"),
-                ("Wow6432Node", "user"),
-                (r"VirtualStore\MACHINE\SOFTWARE\Classes", "user"),
-                (r"VirtualStore\MACHINE\SOFTWARE\Classes\Wow6432Node", "user"),
-                (r"VirtualStore\MACHINE\SOFTWARE\Wow6432Node\Classes", "user"),
-            ],
-            HiveKind::Other => Vec::new(),
+    /// The view of a key at or below one that holds classes. The path may not reach the root.
+    fn of_path(self, path: &str) -> &'static str {
+        match self.hive {
+            Some(Hive::Software) if self.windows_32 || path.to_uppercase().contains(r"WOW6432NODE\") => "32",
+            Some(Hive::Software) => "64",
+            _ => "user",
         }
     }
 }
@@ -227,10 +198,6 @@ fn is_windows_32(reader: &Reader<'_>) -> bool {
         Some(lab) if lab.contains("64") && lab.contains("fre") => false,
         _ => reader.key("Wow6432Node").is_none(),
     }
-}
-
-fn joined(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}\\{name}") }
 }
 
 /// The name of a key, for paths.

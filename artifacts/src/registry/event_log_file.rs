@@ -9,7 +9,7 @@
 //! registry itself, writes another one; the service follows at its next start at the latest.
 //!
 //! # Where
-//! SYSTEM `ControlSet…\Services\EventLog\<log>`, in every control set; SOFTWARE
+//! SYSTEM `ControlSet*\Services\EventLog\<log>`, in every control set; SOFTWARE
 //! `Microsoft\Windows\CurrentVersion\WINEVT\Channels\<channel>` and `Policies\Microsoft\Windows\EventLog\<log>`.
 //!
 //! # What it supports
@@ -32,11 +32,9 @@
 //! # References
 //! See the references of [`ARTIFACT`].
 
-use super::com_registration::hive_logs;
-use crate::formats::hive::{HiveFile, Key, Reader};
+use super::{Found, HIVE, InHive, MEMORY};
 use evidence::{
-    Artifact, Fields, Hive, Input, Integrity, Lead, Locator, Meaning, Moment, Phase, ProblemKind, Reads, Record,
-    RecordType, Sink, Tells, Timestamp,
+    Artifact, Beside, Fields, Hive, Lead, Parse, Phase, ProblemKind, Reads, Record, RecordType, Sink, Tells,
 };
 
 /// Where event logs are kept.
@@ -45,7 +43,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     title: "Where event logs are kept",
     records: &[&RECORD],
     reads: &[
-        Reads::Key { hive: Hive::System, key: r"ControlSet…\Services\EventLog" },
+        Reads::Key { hive: Hive::System, key: r"ControlSet*\Services\EventLog" },
         Reads::Key { hive: Hive::Software, key: r"Microsoft\Windows\CurrentVersion\WINEVT\Channels" },
         Reads::Key { hive: Hive::Software, key: r"Policies\Microsoft\Windows\EventLog" },
     ],
@@ -59,7 +57,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     older_states: false,
-    parse,
+    beside: Beside::HiveLogs,
+    memory: MEMORY,
+    parse: Some(Parse::In(&HIVE, &InHive(read))),
     leads: Some(leads),
 };
 
@@ -73,50 +73,20 @@ const USUAL: [&str; 2] = [r"System32\winevt\Logs", r"System32\config"];
 /// The logs that every Windows has, and the names of their files since Vista and before.
 const CLASSIC: [(&str, &str); 3] = [("Application", "AppEvent"), ("Security", "SecEvent"), ("System", "SysEvent")];
 
-fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
-    let mut notes = Vec::new();
-    if let Some(mut hive) = HiveFile::load(input.bytes, &hive_logs(input), &mut notes) {
-        hive.apply_logs(&mut notes);
-        let reader = hive.reader();
-        let windows = Windows::of_hive(input.original_path);
-        read(&reader, &windows, sink);
-        notes.extend(reader.take_notes());
-        notes.extend(hive.take_failures());
-    }
-    notes.into_iter().for_each(|note| note.report(sink));
+fn read(hive: &super::Hive<'_>, sink: &mut Sink<'_>) {
+    let windows = Windows::of_hive(hive.path);
+    hive.for_each_key(&ARTIFACT, &mut |logs| logs_below(logs, &windows, sink));
 }
 
-fn read(reader: &Reader<'_>, windows: &Windows, sink: &mut Sink<'_>) {
-    if let Some(root) = reader.root() {
-        for set in root.subkeys() {
-            let name = set.name().to_string();
-            let is_set = name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("ControlSet"));
-            if let Some(logs) = set.descend(r"Services\EventLog").filter(|_| is_set) {
-                logs_below(&logs, &format!(r"{name}\Services\EventLog"), windows, sink);
-            }
-        }
-    }
-    for path in [r"Microsoft\Windows\CurrentVersion\WINEVT\Channels", r"Policies\Microsoft\Windows\EventLog"] {
-        if let Some(logs) = reader.key(path) {
-            logs_below(&logs, path, windows, sink);
-        }
-    }
-}
-
-fn logs_below(logs: &Key<'_>, path: &str, windows: &Windows, sink: &mut Sink<'_>) {
+fn logs_below(logs: &Found<'_>, windows: &Windows, sink: &mut Sink<'_>) {
     for key in logs.subkeys() {
-        let Some(value) = key.value("File") else { continue };
-        let Some(file) = value.text().filter(|text| !text.trim().is_empty()) else { continue };
-        let log = key.name().to_string();
+        let Some(file) = key.text("File").filter(|text| !text.trim().is_empty()) else { continue };
+        let log = key.name();
         let full = windows.expand(&file);
         if full.as_ref().is_ok_and(|full| windows.is_usual(&log, full)) {
             continue;
         }
-        let locator = Locator::RegistryKey {
-            key: format!(r"{path}\{log}"),
-            value: Some("File".to_owned()),
-            offset: value.offset,
-        };
+        let locator = key.locator(Some("File"));
         let mut fields = Fields::new();
         fields.push("Log", log.as_str());
         fields.push("File", file.as_str());
@@ -129,18 +99,7 @@ fn logs_below(logs: &Key<'_>, path: &str, windows: &Windows, sink: &mut Sink<'_>
                 "the log could not be looked for there: what it recorded is not known",
             ),
         }
-        let moment = Timestamp::filetime(key.last_written()).map(|at| Moment::at(Meaning::KEY_WRITTEN, at));
-        sink.record(Record {
-            artifact: ARTIFACT.id,
-            of: &RECORD,
-            subject: file,
-            user: None,
-            moments: moment.into_iter().collect(),
-            fields,
-            claims: &[],
-            locator,
-            integrity: Integrity::Intact,
-        });
+        sink.record(Record { locator, ..key.record(&ARTIFACT, &RECORD, file, fields) });
     }
 }
 

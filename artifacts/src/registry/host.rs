@@ -40,12 +40,8 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-use super::com_registration::hive_logs;
-use crate::formats::hive::{HiveFile, Key, Reader};
-use evidence::{
-    Artifact, Fields, Hive, Input, Integrity, Locator, Meaning, Moment, Phase, Reads, Record, RecordType, Sink, Tells,
-    Timestamp, Value,
-};
+use super::{Found, HIVE, InHive, MEMORY};
+use evidence::{Artifact, Beside, Fields, Hive, Parse, Phase, Reads, Record, RecordType, Sink, Tells, Value};
 
 /// The host itself.
 pub(crate) static ARTIFACT: Artifact = Artifact {
@@ -53,12 +49,15 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     title: "The host: name, version, zone, accounts, volumes, settings",
     records: &[&SYSTEM, &OS, &TIME_ZONE, &TIME_ZONE_RULES, &USER, &VOLUME, &SETTING],
     reads: &[
-        Reads::Key { hive: Hive::System, key: r"ControlSet…\Control" },
+        Reads::Key { hive: Hive::System, key: r"CurrentControlSet\Control" },
+        Reads::Key { hive: Hive::System, key: r"CurrentControlSet\Services\Tcpip\Parameters" },
         Reads::Key { hive: Hive::System, key: "MountedDevices" },
         Reads::Key { hive: Hive::Software, key: r"Microsoft\Windows NT\CurrentVersion" },
         Reads::Key { hive: Hive::Software, key: r"Microsoft\Windows\CurrentVersion\Policies\System" },
-        Reads::Key { hive: Hive::Sam, key: r"SAM\Domains\Account\Users" },
-        Reads::Key { hive: Hive::Security, key: "Policy" },
+        Reads::Key { hive: Hive::Software, key: r"Microsoft\Cryptography" },
+        Reads::Key { hive: Hive::Sam, key: r"SAM\Domains\Account" },
+        Reads::Key { hive: Hive::Security, key: r"Policy\PolAcDmS" },
+        Reads::Key { hive: Hive::Security, key: r"Policy\PolAdtEv" },
     ],
     supports: "Which computer this is, which Windows it ran, which local time was valid when, which account a SID \
                belongs to, which volume a path means, and whether Windows was set to record command lines and \
@@ -72,7 +71,9 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     ],
     phase: Phase::Independent,
     older_states: false,
-    parse,
+    beside: Beside::HiveLogs,
+    memory: MEMORY,
+    parse: Some(Parse::In(&HIVE, &InHive(read))),
     leads: None,
 };
 
@@ -118,88 +119,26 @@ static SETTING: RecordType = RecordType {
     ..RecordType::named("windows:host:setting")
 };
 
-fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
-    let mut notes = Vec::new();
-    if let Some(mut hive) = HiveFile::load(input.bytes, &hive_logs(input), &mut notes) {
-        hive.apply_logs(&mut notes);
-        let reader = hive.reader();
-        let has = |path: &str| reader.key(path).is_some();
-        if has("Select") && (has("MountedDevices") || has("Setup")) {
-            system::read(&reader, sink);
-        } else if has(r"Microsoft\Windows NT\CurrentVersion") {
-            software::read(&reader, sink);
-        } else if has(r"SAM\Domains") {
-            security::read_sam(&reader, sink);
-        } else if has(r"Policy\PolAdtEv") || has(r"Policy\Secrets") {
-            security::read_security(&reader, sink);
-        }
-        notes.extend(reader.take_notes());
-        notes.extend(hive.take_failures());
+fn read(hive: &super::Hive<'_>, sink: &mut Sink<'_>) {
+    match hive.kind {
+        Some(Hive::System) => system::read(hive, sink),
+        Some(Hive::Software) => software::read(hive, sink),
+        Some(Hive::Sam) => security::read_sam(hive, sink),
+        Some(Hive::Security) => security::read_security(hive, sink),
+        Some(Hive::NtUser | Hive::UsrClass) | None => {}
     }
-    notes.into_iter().for_each(|note| note.report(sink));
 }
 
-/// A key with its path in the hive.
-struct Found<'r> {
-    key: Key<'r>,
-    path: String,
-}
-
-impl<'r> Found<'r> {
-    fn at(reader: &'r Reader<'r>, path: &str) -> Option<Found<'r>> {
-        Some(Found { key: reader.key(path)?, path: path.to_owned() })
-    }
-
-    fn below(&self, path: &str) -> Option<Found<'r>> {
-        Some(Found { key: self.key.descend(path)?, path: format!("{}\\{path}", self.path) })
-    }
-
-    fn subkeys(&self) -> impl Iterator<Item = Found<'r>> + '_ {
-        self.key.subkeys().map(|key| Found { path: format!("{}\\{}", self.path, key.name()), key })
-    }
-
-    fn name(&self) -> String {
-        self.key.name().to_string()
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        self.key.value(name)?.text().filter(|text| !text.is_empty())
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.key.value(name)?.number()
-    }
-
+impl Found<'_> {
     /// A DWORD that Windows reads as signed.
     fn signed(&self, name: &str) -> Option<Value> {
         let number = u32::try_from(self.number(name)?).ok()?;
         Some(Value::Signed(i64::from(number.cast_signed())))
     }
 
-    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        Some(self.key.value(name)?.bytes().into_owned())
-    }
-
-    fn locator(&self, value: Option<&str>) -> Locator {
-        let found = value.and_then(|name| self.key.value(name));
-        let offset = found.map_or(self.key.offset(), |value| value.offset);
-        Locator::RegistryKey { key: self.path.clone(), value: value.map(str::to_owned), offset }
-    }
-
     /// A record of this key, with the time of its last change.
-    fn record(&self, of: &'static RecordType, subject: impl Into<String>, fields: Fields) -> Record {
-        let moment = Timestamp::filetime(self.key.last_written()).map(|at| Moment::at(Meaning::KEY_WRITTEN, at));
-        Record {
-            artifact: ARTIFACT.id,
-            of,
-            subject: subject.into(),
-            user: None,
-            moments: moment.into_iter().collect(),
-            fields,
-            claims: of.claims,
-            locator: self.locator(None),
-            integrity: Integrity::Intact,
-        }
+    fn of_host(&self, of: &'static RecordType, subject: impl Into<String>, fields: Fields) -> Record {
+        self.record(&ARTIFACT, of, subject, fields)
     }
 
     /// A setting record of one value, if it is there.
@@ -213,7 +152,7 @@ impl<'r> Found<'r> {
         let mut fields = Fields::new();
         fields.push("Name", name);
         fields.push("Value", value);
-        sink.record(Record { locator: self.locator(Some(name)), ..self.record(&SETTING, name, fields) });
+        sink.record(Record { locator: self.locator(Some(name)), ..self.of_host(&SETTING, name, fields) });
     }
 }
 

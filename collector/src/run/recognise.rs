@@ -287,7 +287,7 @@ impl Content for Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::{Hive, Phase, Reads};
+    use evidence::{Hive, Reads};
 
     #[test]
     fn volumes_are_known_by_their_names() {
@@ -335,18 +335,8 @@ mod tests {
     #[test]
     fn a_windows_that_was_put_aside_and_other_copies_are_recognised() {
         let artifact = Artifact {
-            id: "hives",
-            title: "hives",
-            records: &[],
             reads: &[Reads::Key { hive: Hive::System, key: "Select" }, Reads::File(r"%SystemRoot%\a.log")],
-            supports: "",
-            does_not_support: "",
-            windows: "",
-            references: &[],
-            phase: Phase::Independent,
-            older_states: false,
-            parse: |_, _| (),
-            leads: None,
+            ..Artifact::named("hives")
         };
         let mut undescribed = Undescribed::default();
         let mut hive = vec![0; 4096];

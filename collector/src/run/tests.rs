@@ -3,7 +3,7 @@ use crate::source::faulty::{Faulty, FaultyTree};
 use crate::source::volume::ntfs::tests::volume_with_links;
 use crate::source::{OpenedVolume, Volume, VolumeKind};
 use crate::{BundleReader, Silent};
-use evidence::{ItemStatus, Locator, Phase, Reads};
+use evidence::{ItemStatus, Locator, Reads};
 use std::sync::atomic::AtomicU64;
 
 #[test]
@@ -97,20 +97,7 @@ pub(crate) fn collect_named(
     cancel: &AtomicBool,
     observer: &dyn Observer,
 ) -> (tempfile::TempDir, Collected) {
-    let artifact = Artifact {
-        id: "everything",
-        title: "everything",
-        records: &[],
-        reads: &[Reads::EveryVolume(r"\*")],
-        supports: "",
-        does_not_support: "",
-        windows: "",
-        references: &[],
-        phase: Phase::Independent,
-        older_states: false,
-        parse: |_, _| (),
-        leads: None,
-    };
+    let artifact = Artifact { reads: &[Reads::EveryVolume(r"\*")], ..Artifact::named("everything") };
     let folder = tempfile::tempdir().unwrap();
     let collected = collect(&CollectRequest {
         source,

@@ -7,7 +7,7 @@ use crate::source::OpenedVolume;
 use crate::source::faulty::{Faulty, FaultyTree};
 use crate::zip::salvage::Local;
 use crate::{BundleReader, RecoverRequest, Silent, recover};
-use evidence::{ItemStatus, Locator, Phase, Reads};
+use evidence::{ItemStatus, Locator, Reads};
 use parking_lot::Mutex;
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -174,20 +174,7 @@ impl Medium {
 }
 
 fn everything() -> Artifact {
-    Artifact {
-        id: "everything",
-        title: "everything",
-        records: &[],
-        reads: &[Reads::EveryVolume(r"\*"), Reads::Volatile(r"\*")],
-        supports: "",
-        does_not_support: "",
-        windows: "",
-        references: &[],
-        phase: Phase::Independent,
-        older_states: false,
-        parse: |_, _| (),
-        leads: None,
-    }
+    Artifact { reads: &[Reads::EveryVolume(r"\*"), Reads::Volatile(r"\*")], ..Artifact::named("everything") }
 }
 
 /// Small files, one with an unreadable sector, and one that is too long to be packed in memory; sparse, so that it is quick.

@@ -4,17 +4,20 @@ use super::module::{AssemblyName, Base, Module, Origin, TypeName};
 use crate::formats::cli::Metadata;
 use crate::formats::pages::Pages;
 use crate::formats::pe::Pe;
-use evidence::Input;
+use evidence::{Input, Siblings};
 
 /// Most assemblies beside the one in question that are read.
 const MAX_SIBLINGS: usize = 32;
 /// Most that is held of the file of one of them, bytes.
-pub const SIBLING_HELD: u64 = 128 << 10;
+const SIBLING_HELD: u64 = 128 << 10;
+/// What is given of a folder: a base class of an assembly can lie in another file there.
+pub(super) const SIBLINGS: Siblings =
+    Siblings { endings: &[".dll", ".exe"], longest: 8 << 20, most: 16, held: SIBLING_HELD };
 /// Most that is kept of what is read in all of them, bytes.
 const MAX_SIBLING_BYTES: usize = 4 << 20;
 /// Most memory that the assemblies beside the one in question take in bytes, whatever their length: what is held and read
 /// of them, and what is known of the attributes of one while it is read.
-pub const SIBLINGS_MEMORY: u64 = 16 << 20;
+pub(super) const SIBLINGS_MEMORY: u64 = 16 << 20;
 /// Longest chain of base classes that is followed.
 const MAX_CHAIN: usize = 64;
 
@@ -22,10 +25,7 @@ const MAX_CHAIN: usize = 64;
 pub(super) fn siblings<'a>(input: &Input<'a>) -> Vec<Pages<'a>> {
     let folder = |path: &str| path.rsplit_once('\\').map(|(folder, _)| folder.to_uppercase());
     let own = folder(input.original_path);
-    let is_one = |path: &str| {
-        let name = path.to_ascii_lowercase();
-        folder(path) == own && (name.ends_with(".dll") || name.ends_with(".exe"))
-    };
+    let is_one = |path: &str| SIBLINGS.has_name(path) && folder(path) == own;
     let beside = input.companions.iter().filter(|(path, _)| is_one(path)).take(MAX_SIBLINGS);
     beside.map(|(_, bytes)| Pages::program(*bytes, SIBLING_HELD)).collect()
 }

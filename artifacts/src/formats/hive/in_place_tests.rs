@@ -4,7 +4,7 @@ use super::long_hive::{LongHive, class_id};
 use super::writer::{KeySpec, delete_key, delete_value, dirty, entry, hive, new_log, old_log, utf16};
 use super::*;
 use crate::formats::pages::{KEPT, PAGE};
-use evidence::{Focus, Input, Record, Sink};
+use evidence::{Input, Record};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -171,12 +171,10 @@ impl Bytes for Counted<'_> {
 }
 
 fn registrations(bytes: &dyn Bytes, logs: &[(&'static str, &dyn Bytes)]) -> (Vec<Record>, Vec<evidence::Problem>) {
-    let (focus, mut records) = (Focus::default(), Vec::new());
-    let mut on_record = |record| records.push(record);
-    let mut sink = Sink::new("SOFTWARE", &mut on_record);
-    let input = Input { original_path: "SOFTWARE", bytes, companions: logs.to_vec(), focus: &focus };
-    (crate::by_id("com-registration").unwrap().parse)(&input, &mut sink);
-    let problems = sink.finish();
+    let mut records = Vec::new();
+    let input = Input { companions: logs.to_vec(), ..Input::new("SOFTWARE", bytes) };
+    let artifact = crate::by_id("com-registration").unwrap();
+    let problems = artifact.parse_alone(&input, &mut |record| records.push(record));
     (records, problems)
 }
 

@@ -376,9 +376,3 @@ impl Version {
         Value::Map(members)
     }
 }
-
-/// The SID in the name of a UsrClass.dat's root key, `S-1-5-21-…_Classes`.
-pub(super) fn user_of_root(name: &str) -> Option<String> {
-    let sid = name.strip_suffix("_Classes").or_else(|| name.strip_suffix("_CLASSES")).unwrap_or(name);
-    sid.starts_with("S-1-").then(|| sid.to_owned())
-}

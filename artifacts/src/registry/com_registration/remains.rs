@@ -1,9 +1,10 @@
 //! What is left of registrations that were deleted.
 
+use super::super::Hive;
 use super::class::{Kind, MOST_OF_ONE, Place, Registration, Room, Server, State, Version};
 use super::search::Registrations;
-use super::{HiveKind, MANAGED_VALUES, VALUE};
-use crate::formats::hive::{DeletedKey, DeletedValue, HiveFile, Recovered};
+use super::{MANAGED_VALUES, VALUE, Views};
+use crate::formats::hive::{DeletedKey, DeletedValue, Recovered};
 use evidence::{Claim, Fields, Integrity, Locator, ProblemKind, Record, Sink};
 use std::collections::BTreeMap;
 
@@ -15,21 +16,17 @@ const MOST_KEPT: usize = 4 << 20;
 /// Gives a record for each class whose deleted keys show a managed registration that is not the current one,
 /// and one for each deleted value that only such registrations have and that no key claims.
 pub(super) fn read(
-    hive: &HiveFile<'_>,
-    kind: HiveKind,
+    hive: &Hive<'_>,
+    views: Views,
     current: &Registrations<'_>,
     user: Option<&str>,
     sink: &mut Sink<'_>,
 ) {
-    let roots = kind.class_roots();
-    if roots.is_empty() {
-        return;
-    }
     let recovered = hive.recovered();
     let mut left = MAX_TEXT;
     let (classes, mut all) = by_class(&recovered, &mut left);
     for keys in classes.into_values() {
-        let (registrations, whole) = registrations(&recovered, &keys, &roots, &mut left);
+        let (registrations, whole) = registrations(&recovered, &keys, views, &mut left);
         all &= whole;
         for registration in registrations {
             // What is still there unchanged was only moved inside the hive.
@@ -118,12 +115,7 @@ struct Remains {
 /// The registrations that the deleted keys of one class show, and whether these are all.
 ///
 /// `left` is how many bytes of values may still be read; without values the keys are shown all the same.
-fn registrations(
-    recovered: &Recovered<'_>,
-    keys: &[u32],
-    roots: &[(&'static str, &'static str)],
-    left: &mut usize,
-) -> (Vec<Registration>, bool) {
+fn registrations(recovered: &Recovered<'_>, keys: &[u32], views: Views, left: &mut usize) -> (Vec<Registration>, bool) {
     let with_path = || {
         let keys = keys.iter().filter_map(|index| recovered.key(*index as usize));
         keys.map(|key| (key.path().0, key))
@@ -180,7 +172,7 @@ fn registrations(
         remains.versions.push(Version { name: key.name().to_string(), last_written: key.last_written(), server });
     }
     let id = class.rsplit('\\').next().unwrap_or_default().to_uppercase();
-    let view = view_of(class, roots);
+    let view = views.of_path(class);
     let found = servers
         .into_values()
         .filter(|remains| remains.server.is_managed() || !remains.versions.is_empty())
@@ -204,14 +196,6 @@ fn registrations(
 fn is_version(name: &str) -> bool {
     let parts: Vec<&str> = name.split('.').collect();
     parts.len() == 4 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// The view of a class key, by whether its path goes through `Wow6432Node`. The path may not reach the root.
-fn view_of(class: &str, roots: &[(&'static str, &'static str)]) -> &'static str {
-    let upper = class.to_uppercase();
-    let wow = upper.contains("WOW6432NODE\\");
-    let of_same_width = |(root, _): &&(&'static str, &'static str)| root.to_uppercase().contains("WOW6432NODE") == wow;
-    roots.iter().find(of_same_width).map_or("64", |(_, view)| *view)
 }
 
 /// Whether a live registration has everything that the deleted remains show.

@@ -1,7 +1,8 @@
 //! The registrations of one state of a hive, one by one, and how one that was met before is found again.
 
+use super::super::for_each_key;
 use super::class::Registration;
-use super::{HiveKind, joined, name_of};
+use super::{ARTIFACT, Views, name_of};
 use crate::formats::hive::{Key, Note, Reader};
 use evidence::{Integrity, ProblemKind};
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ pub(super) struct Registrations<'r> {
     reader: &'r Reader<'r>,
     /// Reads again what was met before.
     look_up: &'r Reader<'r>,
+    views: Views,
     lists: Vec<List>,
     /// What was met: part of a hash of the name with the number of its list, and how far the key is from the first
     /// place of the format. Eight bytes for each, whatever a registration holds.
@@ -44,27 +46,23 @@ pub(super) fn full_note() -> Note {
 }
 
 impl<'r> Registrations<'r> {
-    pub(super) fn new(reader: &'r Reader<'r>, look_up: &'r Reader<'r>) -> Self {
-        Registrations { reader, look_up, lists: Vec::new(), met: BTreeSet::new(), full: false }
+    pub(super) fn new(reader: &'r Reader<'r>, look_up: &'r Reader<'r>, views: Views) -> Self {
+        Registrations { reader, look_up, views, lists: Vec::new(), met: BTreeSet::new(), full: false }
     }
 
     /// Visits every registration in the order of the hive.
     pub(super) fn for_each(&mut self, visit: &mut dyn FnMut(Registration)) {
-        let reader = self.reader;
-        for (root, view) in HiveKind::of(reader).class_roots() {
-            let Some(classes) = reader.key(root) else { continue };
-            for of_classes in [true, false] {
-                let Some(key) = classes.subkey(if of_classes { "CLSID" } else { "Record" }) else { continue };
-                self.lists.push(List { path: joined(root, &name_of(&key)), view, of_classes });
-                for entry in key.subkeys() {
-                    let new = self.new_ones(&entry);
-                    if !new.is_empty() {
-                        self.remember(&entry);
-                        new.into_iter().for_each(&mut *visit);
-                    }
+        for_each_key(self.reader, self.views.hive, &ARTIFACT, &mut |found| {
+            let of_classes = found.name().eq_ignore_ascii_case("CLSID");
+            self.lists.push(List { path: found.path.clone(), view: self.views.of_path(&found.path), of_classes });
+            for entry in found.key.subkeys() {
+                let new = self.new_ones(&entry);
+                if !new.is_empty() {
+                    self.remember(&entry);
+                    new.into_iter().for_each(&mut *visit);
                 }
             }
-        }
+        });
     }
 
     /// The registrations of a key of the last list that are not copies of others.

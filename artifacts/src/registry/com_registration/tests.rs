@@ -1,6 +1,7 @@
 use super::*;
+use crate::formats::hive::HiveFile;
 use crate::formats::hive::writer::{self, KeySpec, delete_key, delete_value, dirty, entry, hive, new_log};
-use evidence::{Filetime, Integrity, Locator, Problem, ProblemKind, Value, When};
+use evidence::{Bytes, Filetime, Input, Integrity, Locator, Problem, ProblemKind, Value, When};
 
 const CLSID: &str = "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}";
 const CODE_BASE: &str = "file:///C:/AtomicRedTeam/T1121.DLL";
@@ -41,17 +42,9 @@ fn software() -> KeySpec {
 
 fn parse_bytes(bytes: &Vec<u8>, logs: &[(&str, &Vec<u8>)]) -> (Vec<Record>, Vec<Problem>) {
     let mut records = Vec::new();
-    let mut on_record = |record| records.push(record);
-    let mut sink = Sink::new(r"C:\Windows\System32\config\SOFTWARE", &mut on_record);
-    let focus = evidence::Focus::default();
-    let input = Input {
-        original_path: r"C:\Windows\System32\config\SOFTWARE",
-        bytes,
-        companions: logs.iter().map(|(name, log)| (*name, *log as &dyn Bytes)).collect(),
-        focus: &focus,
-    };
-    (ARTIFACT.parse)(&input, &mut sink);
-    let problems = sink.finish();
+    let companions = logs.iter().map(|(name, log)| (*name, *log as &dyn Bytes)).collect();
+    let input = Input { companions, ..Input::new(r"C:\Windows\System32\config\SOFTWARE", bytes) };
+    let problems = ARTIFACT.parse_alone(&input, &mut |record| records.push(record));
     (records, problems)
 }
 
@@ -350,16 +343,14 @@ fn robustness() {
     let after = dirty(hive(&spec, 4_000), 8, 7);
     let log = new_log(&before, 40, &[entry(&before, &after, 40)]);
     let old = writer::old_log(&before, &after, 8);
-    let artifacts: [&Artifact; 2] = [&ARTIFACT, &crate::registry::host::ARTIFACT];
+    let artifacts: [&'static Artifact; 2] = [&ARTIFACT, &crate::registry::host::ARTIFACT];
     let run = |bytes: &Vec<u8>, log: &Vec<u8>| {
         for artifact in artifacts {
             let mut count = 0;
-            let mut on_record = |_| count += 1;
-            let mut sink = Sink::new("hive", &mut on_record);
-            let focus = evidence::Focus::default();
             let companions = vec![("hive.LOG1", log as &dyn Bytes)];
-            (artifact.parse)(&Input { original_path: "hive", bytes, companions, focus: &focus }, &mut sink);
-            sink.finish();
+            let input = Input { companions, ..Input::new("hive", bytes) };
+            let problems = artifact.parse_alone(&input, &mut |_| count += 1);
+            assert!(problems.iter().all(|problem| problem.kind != ProblemKind::ParserPanicked), "{problems:?}");
             assert!(count < 10_000);
         }
     };

@@ -1,19 +1,19 @@
 //! What the SAM and SECURITY hives say of accounts and auditing.
 
-use super::{Found, SETTING, SYSTEM, USER};
-use crate::formats::hive::Reader;
+use super::super::{Found, Hive};
+use super::{SETTING, SYSTEM, USER};
 use evidence::{Fields, ProblemKind, Record, Sink, Value};
 
 /// Local accounts, and the SID of the machine they belong to.
-pub(super) fn read_sam(reader: &Reader<'_>, sink: &mut Sink<'_>) {
-    let Some(account) = Found::at(reader, r"SAM\Domains\Account") else { return };
+pub(super) fn read_sam(hive: &Hive<'_>, sink: &mut Sink<'_>) {
+    let Some(account) = hive.key(r"SAM\Domains\Account") else { return };
     // The machine's SID stands at the end of V: revision 1, four sub-authorities, the first of them 21.
     let machine = account.bytes("V").as_deref().and_then(|bytes| sid(bytes.get(bytes.len().checked_sub(24)?..)?));
     match &machine {
         Some(machine) => {
             let mut fields = Fields::new();
             fields.push("MachineSid", machine.as_str());
-            sink.record(account.record(&SYSTEM, machine.as_str(), fields));
+            sink.record(account.of_host(&SYSTEM, machine.as_str(), fields));
         }
         None => sink.problem(
             ProblemKind::OutOfRange { raw: format!("{} bytes", account.bytes("V").map_or(0, |bytes| bytes.len())) },
@@ -31,21 +31,21 @@ pub(super) fn read_sam(reader: &Reader<'_>, sink: &mut Sink<'_>) {
         fields.push_some("Sid", sid.clone());
         fields.push("Rid", rid);
         fields.push("Name", name.name());
-        let record = name.record(&USER, name.name(), fields);
+        let record = name.of_host(&USER, name.name(), fields);
         sink.record(Record { user: sid, ..record });
     }
 }
 
 /// Machine SID and audit policy.
-pub(super) fn read_security(reader: &Reader<'_>, sink: &mut Sink<'_>) {
-    if let Some(domain) = Found::at(reader, r"Policy\PolAcDmS")
+pub(super) fn read_security(hive: &Hive<'_>, sink: &mut Sink<'_>) {
+    if let Some(domain) = hive.key(r"Policy\PolAcDmS")
         && let Some(machine) = domain.bytes("").as_deref().and_then(sid)
     {
         let mut fields = Fields::new();
         fields.push("MachineSid", machine.as_str());
-        sink.record(domain.record(&SYSTEM, machine, fields));
+        sink.record(domain.of_host(&SYSTEM, machine, fields));
     }
-    if let Some(policy) = Found::at(reader, r"Policy\PolAdtEv") {
+    if let Some(policy) = hive.key(r"Policy\PolAdtEv") {
         audit_policy(&policy, sink);
     }
 }
@@ -88,7 +88,7 @@ fn audit_policy(policy: &Found<'_>, sink: &mut Sink<'_>) {
         let mut fields = Fields::new();
         fields.push("Name", name);
         fields.push("Value", Value::from(u32::from(setting)));
-        sink.record(Record { locator: policy.locator(Some("")), ..policy.record(&SETTING, name, fields) });
+        sink.record(Record { locator: policy.locator(Some("")), ..policy.of_host(&SETTING, name, fields) });
     }
 }
 

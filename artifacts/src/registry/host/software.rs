@@ -1,11 +1,12 @@
 //! What the SOFTWARE hive says of the host.
 
-use super::{Found, OS, TIME_ZONE_RULES, USER, eight_numbers};
-use crate::formats::hive::{Data, Reader};
+use super::super::{Found, Hive};
+use super::{OS, TIME_ZONE_RULES, USER, eight_numbers};
+use crate::formats::hive::Data;
 use evidence::{Fields, Locator, Meaning, Moment, Record, Sink, Timestamp, Value};
 
-pub(super) fn read(reader: &Reader<'_>, sink: &mut Sink<'_>) {
-    if let Some(version) = Found::at(reader, r"Microsoft\Windows NT\CurrentVersion") {
+pub(super) fn read(hive: &Hive<'_>, sink: &mut Sink<'_>) {
+    if let Some(version) = hive.key(r"Microsoft\Windows NT\CurrentVersion") {
         os(&version, sink);
         if let Some(profiles) = version.below("ProfileList") {
             users(&profiles, sink);
@@ -15,7 +16,7 @@ pub(super) fn read(reader: &Reader<'_>, sink: &mut Sink<'_>) {
         }
     }
     let policies = r"Microsoft\Windows\CurrentVersion\Policies\System";
-    if let Some(policies) = Found::at(reader, policies) {
+    if let Some(policies) = hive.key(policies) {
         for name in ["EnableLUA", "FilterAdministratorToken", "LocalAccountTokenFilterPolicy"] {
             policies.setting(name, sink);
         }
@@ -23,7 +24,7 @@ pub(super) fn read(reader: &Reader<'_>, sink: &mut Sink<'_>) {
             audit.setting("ProcessCreationIncludeCmdLine_Enabled", sink);
         }
     }
-    if let Some(cryptography) = Found::at(reader, r"Microsoft\Cryptography") {
+    if let Some(cryptography) = hive.key(r"Microsoft\Cryptography") {
         cryptography.setting("MachineGuid", sink);
     }
 }
@@ -45,7 +46,7 @@ fn os(version: &Found<'_>, sink: &mut Sink<'_>) {
         version.number("InstallDate").and_then(|number| u32::try_from(number).ok()).filter(|number| *number != 0);
     let installed = precise.or_else(|| seconds.and_then(Timestamp::unix32));
     fields.push_some("InstallDate", installed.map(|at| at.ticks));
-    let mut record = version.record(&OS, product.unwrap_or_default(), fields);
+    let mut record = version.of_host(&OS, product.unwrap_or_default(), fields);
     record.moments = installed.into_iter().map(|at| Moment::at(Meaning("Installation Time"), at)).collect();
     sink.record(record);
 }
@@ -63,7 +64,7 @@ fn users(profiles: &Found<'_>, sink: &mut Sink<'_>) {
         let mut fields = Fields::new();
         fields.push("Sid", sid);
         fields.push_some("ProfilePath", path);
-        let record = profile.record(&USER, sid, fields);
+        let record = profile.of_host(&USER, sid, fields);
         sink.record(Record { user: Some(sid.to_owned()), ..record });
     }
 }
@@ -102,7 +103,7 @@ fn time_zone_rules(zone: &Found<'_>, sink: &mut Sink<'_>) {
     fields.push("Rules", Value::List(rules));
     let locator = Locator::RegistryKey { key: zone.path.clone(), value: None, offset: zone.key.offset() };
     // The time of these keys is that of a Windows update, and there are about 140 of them.
-    sink.record(Record { moments: Vec::new(), locator, ..zone.record(&TIME_ZONE_RULES, name, fields) });
+    sink.record(Record { moments: Vec::new(), locator, ..zone.of_host(&TIME_ZONE_RULES, name, fields) });
 }
 
 /// A `REG_TZI_FORMAT`: three biases in minutes and the two dates of change.

@@ -1,14 +1,14 @@
 //! What the SYSTEM hive says of the host.
 
-use super::{Found, SETTING, SYSTEM, TIME_ZONE, VOLUME, eight_numbers};
-use crate::formats::hive::Reader;
+use super::super::{Found, Hive};
+use super::{SETTING, SYSTEM, TIME_ZONE, VOLUME, eight_numbers};
 use evidence::{Fields, Locator, Meaning, Moment, ProblemKind, Record, Sink, Timestamp, Value, guid_text};
 
-pub(super) fn read(reader: &Reader<'_>, sink: &mut Sink<'_>) {
-    let select = Found::at(reader, "Select");
+pub(super) fn read(hive: &Hive<'_>, sink: &mut Sink<'_>) {
+    let select = hive.key("Select");
     let current = select.as_ref().and_then(|select| select.number("Current"));
     let set = current.map(|number| format!("ControlSet{number:03}"));
-    let Some(control_set) = set.as_deref().and_then(|set| Found::at(reader, set)) else {
+    let Some(control_set) = set.as_deref().and_then(|set| hive.key(set)) else {
         sink.problem(
             ProblemKind::Inconsistent {
                 a: format!("Select\\Current names {}", set.as_deref().unwrap_or("no control set")),
@@ -18,12 +18,12 @@ pub(super) fn read(reader: &Reader<'_>, sink: &mut Sink<'_>) {
             "the current control set cannot be read",
             "name, time zone and settings of the host are unknown",
         );
-        volumes(reader, sink);
+        volumes(hive, sink);
         return;
     };
     system(&control_set, sink);
     time_zone(&control_set, sink);
-    volumes(reader, sink);
+    volumes(hive, sink);
     if let Some(prefetch) = control_set.below(r"Control\Session Manager\Memory Management\PrefetchParameters") {
         prefetch.setting("EnablePrefetcher", sink);
     }
@@ -46,7 +46,7 @@ fn system(control_set: &Found<'_>, sink: &mut Sink<'_>) {
     fields.push_some("Domain", of_tcpip("Domain").or_else(|| of_tcpip("NV Domain")));
     fields.push("ControlSet", control_set.name());
     let place = name.as_ref().unwrap_or(control_set);
-    sink.record(place.record(&SYSTEM, computer.unwrap_or_default(), fields));
+    sink.record(place.of_host(&SYSTEM, computer.unwrap_or_default(), fields));
 }
 
 fn time_zone(control_set: &Found<'_>, sink: &mut Sink<'_>) {
@@ -64,7 +64,7 @@ fn time_zone(control_set: &Found<'_>, sink: &mut Sink<'_>) {
     // XP has another name for the same switch.
     let disabled = zone.number("DynamicDaylightTimeDisabled").or_else(|| zone.number("DisableAutoDaylightTimeSet"));
     fields.push_some("DynamicDaylightTimeDisabled", disabled.map(|number| number != 0));
-    sink.record(zone.record(&TIME_ZONE, name.unwrap_or_default(), fields));
+    sink.record(zone.of_host(&TIME_ZONE, name.unwrap_or_default(), fields));
 }
 
 fn shutdown(windows: &Found<'_>, sink: &mut Sink<'_>) {
@@ -75,7 +75,7 @@ fn shutdown(windows: &Found<'_>, sink: &mut Sink<'_>) {
     let mut fields = Fields::new();
     fields.push("Name", "ShutdownTime");
     fields.push("Value", Value::Time(at.ticks));
-    let record = windows.record(&SETTING, "ShutdownTime", fields);
+    let record = windows.of_host(&SETTING, "ShutdownTime", fields);
     sink.record(Record {
         moments: vec![Moment::at(Meaning("Last Shutdown Time"), at)],
         locator: windows.locator(Some("ShutdownTime")),
@@ -84,8 +84,8 @@ fn shutdown(windows: &Found<'_>, sink: &mut Sink<'_>) {
 }
 
 /// One record for each name under which a volume was mounted.
-fn volumes(reader: &Reader<'_>, sink: &mut Sink<'_>) {
-    let Some(mounted) = Found::at(reader, "MountedDevices") else { return };
+fn volumes(hive: &Hive<'_>, sink: &mut Sink<'_>) {
+    let Some(mounted) = hive.key("MountedDevices") else { return };
     for value in mounted.key.values() {
         let name = value.name().to_string();
         let mut fields = Fields::new();
@@ -105,6 +105,6 @@ fn volumes(reader: &Reader<'_>, sink: &mut Sink<'_>) {
         }
         let locator =
             Locator::RegistryKey { key: mounted.path.clone(), value: Some(name.clone()), offset: value.offset };
-        sink.record(Record { locator, ..mounted.record(&VOLUME, name, fields) });
+        sink.record(Record { locator, ..mounted.of_host(&VOLUME, name, fields) });
     }
 }

@@ -1,17 +1,12 @@
 use super::*;
 use crate::formats::hive::writer::{KeySpec, hive, utf16};
-use evidence::{Problem, When};
+use evidence::{Input, Problem, When};
 
 fn parse_hive(root: &KeySpec) -> (Vec<Record>, Vec<Problem>) {
     let bytes = hive(root, 0);
     let mut records = Vec::new();
-    let mut on_record = |record| records.push(record);
-    let mut sink = Sink::new("a hive", &mut on_record);
-    let focus = evidence::Focus::default();
     // The file's name says nothing; the kind of hive is told by its content.
-    let input = Input { original_path: "x", bytes: &bytes, companions: Vec::new(), focus: &focus };
-    (ARTIFACT.parse)(&input, &mut sink);
-    let problems = sink.finish();
+    let problems = ARTIFACT.parse_alone(&Input::new("x", &bytes), &mut |record| records.push(record));
     (records, problems)
 }
 

@@ -1,0 +1,164 @@
+//! From the records of all objects to the timeline and the report.
+
+use super::Options;
+use super::beside::Neighbours;
+use super::changed::Changed;
+use super::output::{Hashed, Hashes};
+use super::work::Analysis;
+use crate::args::Common;
+use crate::focus;
+use crate::pace;
+use crate::parts::Collection;
+use crate::progress::{Progress, Style};
+use crate::signals;
+use anyhow::Context;
+use collector::BundleReader;
+use evidence::{Focus, Item, Items, Phase, Problem, Record, hex};
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::path::Path;
+use timeline::{
+    BundleName, CaseFacts, Correlator, Format, Host, Merger, Output, Report, Rules, TimelineSummary, ToolName,
+};
+
+/// What a report is made of.
+pub(super) struct Work<'a> {
+    pub(super) collection: &'a Collection,
+    pub(super) changed: Option<&'a Changed<'a>>,
+    /// Where the timeline's files and what does not fit into memory go.
+    pub(super) folder: &'a Path,
+    pub(super) options: Options,
+    pub(super) rules: Rules,
+    pub(super) common: &'a Common,
+}
+
+impl Work<'_> {
+    pub(super) fn report(&self, hashes: &mut Hashes) -> anyhow::Result<Report> {
+        let (reader, memory) = (&self.collection.reader, self.common.memory);
+        let failures: Vec<Problem> = reader.failures().iter().chain(&self.collection.missing).cloned().collect();
+        let items: &dyn Items = self.changed.map_or(reader.items() as &dyn Items, |changed| &changed.items);
+        let progress = Progress::new(Style::choose(self.common.quiet, self.common.json));
+        let neighbours = Neighbours::new(items, artifacts::ALL);
+        let analysis = Analysis::new((reader, items, neighbours), self.folder, memory / 2, progress, &failures);
+        let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
+        let host = self.parse(&analysis, items, &merger);
+        let (progress, parsed) = analysis.finish();
+        signals::check()?;
+        let mut problems = match parsed {
+            Err(error @ collector::Error::Write { .. }) => return Err(error.into()),
+            other => {
+                // Says all that is wrong with a bundle of which an object is not what was sealed.
+                self.collection.end_verifying(self.common)?;
+                other?
+            }
+        };
+        progress.phase("merging and correlating", 0);
+        let mut correlator = Correlator::new(host, items).knowing(&failures);
+        let summary = self.timeline(merger, items, &mut correlator, hashes)?;
+        if let Some(error) = reader.items().failure() {
+            return Err(error).context("a temporary file could not be read back");
+        }
+        signals::check()?;
+        problems.extend(summary.problems);
+        progress.finish();
+        let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        let bundle = self.bundle(summary.events)?;
+        let story = correlator.finish();
+        let assessed = timeline::assess(&story, &self.rules);
+        let mut report = Report::new(tool, bundle, story, assessed, problems.into_vec());
+        report.case = case_facts(reader);
+        report.changed = self.changed.map(|changed| changed.said.clone());
+        Ok(report)
+    }
+
+    /// Parses every object: first for the artifacts that need nothing but their bytes, then for those that describe only
+    /// what the records of the first are about. What describes the host is no event.
+    fn parse(&self, analysis: &Analysis<'_>, items: &dyn Items, merger: &Merger) -> Host {
+        let focus = Mutex::new(focus::on_the_tools());
+        let of_host: Mutex<Vec<(Item, Record)>> = Mutex::default();
+        let take = |item: &Item, record: Record| match record.of.tells.is_of_the_host() {
+            true => of_host.lock().push((item.clone(), record)),
+            false => merger.add(item.id, &record),
+        };
+        analysis.run(Phase::Independent, "parsing", &Focus::default(), &|artifact, item, record| {
+            for path in focus::lead_paths(artifact, &record) {
+                focus::add_path(&mut focus.lock(), &path);
+            }
+            take(item, record);
+        });
+        let mut focus = focus.into_inner();
+        focus::add_items(&mut focus, items);
+        focus.everything = self.options.full_timeline;
+        analysis.run(Phase::Focused, "parsing the file system", &focus, &|_, item, record| take(item, record));
+        // The first of several records counts, whichever thread was the first.
+        let mut of_host = of_host.into_inner();
+        of_host.sort_by_key(|(item, record)| (item.id, record.artifact));
+        Host::from_records(&of_host)
+    }
+
+    /// Writes the files of the timeline, while the correlator looks on.
+    fn timeline(
+        &self,
+        merger: Merger,
+        items: &dyn Items,
+        correlator: &mut Correlator<'_>,
+        hashes: &mut Hashes,
+    ) -> anyhow::Result<TimelineSummary> {
+        let mut outputs = Vec::new();
+        for format in Format::ALL {
+            let Output { format, name, to } = Output::create(self.folder, format)?;
+            outputs.push(Output { format, name, to: Hashed { file: to, sha256: Sha256::new() } });
+        }
+        let none = BTreeSet::new();
+        let changed = self.changed.map_or(&none, |changed| &changed.ids);
+        let observe = &mut |event: timeline::Event| {
+            pace::work();
+            correlator.observe(&event);
+        };
+        let summary =
+            timeline::write_timeline_marking(merger.finish()?, items, changed, &mut outputs, &|_| true, observe)?;
+        for Output { format, name, to } in outputs {
+            to.file.sync_all().with_context(|| format!("cannot write {name}"))?;
+            hashes.0.insert(format.file_name(), hex(&to.sha256.finalize()));
+        }
+        Ok(summary)
+    }
+
+    fn bundle(&self, events: u64) -> anyhow::Result<BundleName> {
+        let Collection { reader, verified, names, .. } = self.collection;
+        let collecting = |name: &str| reader.tool().get(name).cloned().unwrap_or_default();
+        Ok(BundleName {
+            file: format!("{}.zip", reader.bag()),
+            bag: reader.bag().to_owned(),
+            archive_sha256: verified.first().and_then(|first| first.archive_sha256.clone()),
+            sha256: reader.tag_manifest_sha256()?,
+            source: serde_json::from_value(collecting("source")).unwrap_or_default(),
+            checks: image_checks(reader),
+            collected: serde_json::from_value(collecting("started")).ok(),
+            objects: reader.items().count() as u64,
+            events,
+            full_timeline: self.options.full_timeline,
+            parts: names.clone(),
+        })
+    }
+}
+
+/// What was said about the case when it was collected.
+fn case_facts(reader: &BundleReader) -> CaseFacts {
+    let fact = |name: &str| Some(reader.host().pointer("/facts")?.get(name)?.as_str()?.to_owned());
+    CaseFacts {
+        id: fact("CaseId"),
+        examiner: fact("Examiner"),
+        organization: fact("Organization"),
+        reference_time: fact("ReferenceTime"),
+        clock_difference: fact("ClockDifference"),
+    }
+}
+
+/// What the check of the image gave, where there was one.
+fn image_checks(reader: &BundleReader) -> Vec<String> {
+    let facts = reader.host().pointer("/source/facts").and_then(serde_json::Value::as_object);
+    let checks = facts.into_iter().flatten().filter(|(name, _)| name.starts_with("check of the "));
+    checks.map(|(name, result)| format!("{name}: {}", result.as_str().unwrap_or_default())).collect()
+}

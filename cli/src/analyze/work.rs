@@ -1,0 +1,203 @@
+//! Reads every object for the artifacts that asked for it, in parallel.
+
+use super::beside::{Neighbour, Neighbours};
+use crate::memory::Ceiling;
+use crate::progress::Progress;
+use crate::{pace, signals};
+use collector::{BundleReader, Spill};
+use evidence::{
+    Artifact, Bytes, Focus, Group, Input, Item, ItemId, Items, Phase, Problem, ProblemKind, Problems, Record, Stage,
+};
+use parking_lot::Mutex;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A piece of work: an object for the artifacts that read it together.
+struct Piece {
+    group: Group,
+    item: ItemId,
+    /// How long it is, bytes.
+    size: u64,
+}
+
+/// The pieces of work that an object is in one phase.
+fn pieces(item: &Item, phase: Phase) -> impl Iterator<Item = Piece> {
+    let path = &item.original_path;
+    let asked = artifacts::asked_for(item);
+    let chosen = asked.filter(|one| one.phase == phase && !one.beside.never_alone(path));
+    let (id, size) = (item.id, item.stored_size);
+    Group::all_of(chosen).into_iter().map(move |group| Piece { group, item: id, size })
+}
+
+/// Reading all objects of a collection.
+pub(super) struct Analysis<'a> {
+    reader: &'a BundleReader,
+    items: &'a dyn Items,
+    temp: &'a Path,
+    neighbours: Neighbours,
+    ceiling: Ceiling,
+    progress: Progress,
+    problems: Mutex<Problems>,
+    /// Why the analysis cannot go on: the machine that analyses has no room, or the bundle was changed.
+    cannot: Mutex<Option<collector::Error>>,
+    /// Whether there is such a reason, so that the rest need not be read.
+    is_ended: AtomicBool,
+    /// Objects that were inflated and that others will ask for.
+    kept: Mutex<HashMap<ItemId, Arc<dyn Bytes>>>,
+}
+
+/// What is done with a record of an artifact, from an object.
+type Take<'t> = &'t (dyn Fn(&'static Artifact, &Item, Record) + Sync);
+
+impl<'a> Analysis<'a> {
+    /// An analysis of the objects of a bundle with these neighbours, which holds at most so many bytes at a time.
+    pub(super) fn new(
+        (reader, items, neighbours): (&'a BundleReader, &'a dyn Items, Neighbours),
+        temp: &'a Path,
+        memory: u64,
+        progress: Progress,
+        problems: &[Problem],
+    ) -> Self {
+        Analysis {
+            reader,
+            items,
+            temp,
+            neighbours,
+            ceiling: Ceiling::new(memory),
+            progress,
+            problems: Mutex::new(problems.iter().cloned().collect()),
+            cannot: Mutex::new(None),
+            is_ended: AtomicBool::new(false),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Ends it with all problems, or with the reason why it could not go on.
+    pub(super) fn finish(self) -> (Progress, Result<Problems, collector::Error>) {
+        self.progress.finish();
+        let parsed = match self.cannot.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(self.problems.into_inner()),
+        };
+        (self.progress, parsed)
+    }
+
+    /// Whether somebody ended it: what is read from now on is of no use.
+    fn is_stopped(&self) -> bool {
+        signals::is_stopped() || self.is_ended.load(Ordering::Relaxed)
+    }
+
+    fn end(&self, why: collector::Error) {
+        self.cannot.lock().get_or_insert(why);
+        self.is_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Parses every object for the artifacts of one phase.
+    pub(super) fn run(&self, phase: Phase, name: &'static str, focus: &Focus, take: Take<'_>) {
+        /// Pieces of work that are put in order at a time.
+        const BATCH: usize = 1 << 16;
+        let items = self.items;
+        let mut bytes = 0;
+        items.each(&mut |item| bytes += pieces(item, phase).map(|piece| piece.size).sum::<u64>());
+        self.progress.phase(name, bytes);
+        let mut work: Vec<Piece> = Vec::new();
+        let finish = |work: &mut Vec<Piece>| {
+            // The largest first, so that the threads end together.
+            work.sort_by_key(|piece| (std::cmp::Reverse(piece.size), piece.item, piece.group.id()));
+            work.par_iter().with_max_len(1).for_each(|piece| {
+                let Some(item) = items.by_id(piece.item) else { return };
+                self.parse_item(&piece.group, &item, focus, take);
+                self.progress.advance(piece.size, &item.original_path);
+            });
+            work.clear();
+        };
+        items.each(&mut |item| {
+            work.extend(pieces(item, phase));
+            if work.len() >= BATCH {
+                finish(&mut work);
+            }
+        });
+        finish(&mut work);
+        self.kept.lock().clear();
+    }
+
+    fn parse_item(&self, group: &Group, item: &Item, focus: &Focus, take: Take<'_>) {
+        if item.bundle_path.is_none() || self.is_stopped() {
+            return;
+        }
+        let neighbours = self.neighbours.of(self.items, item, group.beside());
+        let beside = neighbours.iter().map(|one| one.item.stored_size).fold(0, u64::saturating_add);
+        let _room = self.ceiling.enter(group.memory(item.stored_size, beside));
+        let Some(bytes) = self.open(item, None) else { return };
+        let opened = |one: &Neighbour<'_>| Some((one.item.original_path.clone(), self.open(&one.item, one.held)?));
+        let companions: Vec<(String, Arc<dyn Bytes>)> = neighbours.iter().filter_map(opened).collect();
+        let input = Input {
+            original_path: &item.original_path,
+            bytes: &*bytes,
+            times: item.times,
+            companions: companions.iter().map(|(path, bytes)| (path.as_str(), &**bytes)).collect(),
+            focus,
+        };
+        let problems = group.parse(&input, &mut |artifact, record| {
+            pace::work();
+            take(artifact, item, record);
+        });
+        self.problems.lock().extend(problems);
+    }
+
+    /// Whether an object is so long that it lies in a temporary file, and is read several times: then it is inflated once
+    /// for all of them, and costs no memory meanwhile.
+    fn is_worth_keeping(&self, item: &Item) -> bool {
+        const LONG: u64 = 8 << 20;
+        let groups = || Group::all_of(artifacts::asked_for(item)).len();
+        item.stored_size > LONG && (groups() > 1 || self.neighbours.serves_a_volume(item))
+    }
+
+    /// An object, of which at most so many bytes are held in memory where that is given.
+    fn open(&self, item: &Item, held: Option<u64>) -> Option<Arc<dyn Bytes>> {
+        const MOST: usize = 8;
+        if let Some(bytes) = self.kept.lock().get(&item.id) {
+            return Some(bytes.clone());
+        }
+        let spill = Spill::into_folder(self.temp);
+        let spill = held.map_or(spill.clone(), |held| spill.holding(held));
+        let bytes: Arc<dyn Bytes> = self.inflate(item, &spill)?.into();
+        let mut kept = self.kept.lock();
+        if kept.len() < MOST && self.is_worth_keeping(item) {
+            kept.insert(item.id, bytes.clone());
+        }
+        Some(bytes)
+    }
+
+    fn inflate(&self, item: &Item, spill: &Spill) -> Option<Box<dyn Bytes>> {
+        match self.reader.open_item_with(item, spill) {
+            Ok(bytes) => Some(bytes),
+            Err(error @ collector::Error::Write { .. }) => {
+                self.end(error);
+                None
+            }
+            Err(error) if self.reader.is_verifying() => {
+                self.end(error);
+                None
+            }
+            Err(error) => {
+                // Where the bundle lies on this machine is no part of the analysis.
+                let what = match error {
+                    collector::Error::DamagedBundle { item, why, .. } => format!("{item} cannot be used: {why}"),
+                    other => other.to_string(),
+                };
+                self.problems.lock().push(Problem::new(
+                    Stage::Bundle,
+                    ProblemKind::ReadFailed,
+                    item.original_path.clone(),
+                    what,
+                    "nothing of this object is analysed",
+                ));
+                None
+            }
+        }
+    }
+}
