@@ -353,7 +353,6 @@ fn is_lead(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     /// Hashes of the tools below `\WINDOWS\MICROSOFT.NET\` on volumes 1 to 8, computed by another implementation.

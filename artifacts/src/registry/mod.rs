@@ -7,6 +7,8 @@
 pub(crate) mod com_registration;
 pub(crate) mod event_log_file;
 pub(crate) mod host;
+#[cfg(test)]
+mod tests;
 
 use crate::formats::hive::{HiveFile, Key, Note, Reader, Recovered};
 use evidence::{
@@ -53,7 +55,7 @@ impl<'i> Opened<'i> {
             let reader = file.reader();
             let kind = told_by_keys(&reader);
             notes.extend(reader.take_notes());
-            kind
+            kind.or_else(|| told_by_keys(&file.reader_before_logs()?))
         };
         Some(Opened { file, path: input.original_path, kind })
     }
