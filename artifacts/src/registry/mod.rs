@@ -219,8 +219,8 @@ impl<'r> Found<'r> {
             return;
         };
         let (above, start) = part.rsplit_once('\\').unwrap_or(("", part));
-        let subkeys = self.below(above).into_iter().flat_map(|above| above.subkeys().collect::<Vec<_>>());
-        for found in subkeys.filter(|found| starts_with(&found.name(), start)) {
+        let Some(above) = self.below(above) else { return };
+        for found in above.subkeys().filter(|found| starts_with(&found.name(), start)) {
             found.each_below(rest, visit);
         }
     }

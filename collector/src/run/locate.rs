@@ -7,7 +7,7 @@ use super::lead_path;
 use super::pattern::Pattern;
 use crate::source::{Found, Source, Tree, Volume, VolumeKind};
 use crate::spill::{Sorter, Spill, Spool};
-use evidence::{Artifact, Format, Problem, ProblemKind, Reads, Stage, name};
+use evidence::{Artifact, Format, Hive, Problem, ProblemKind, Reads, Stage, name};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
@@ -32,9 +32,6 @@ const PROFILES_BELOW: [&str; 3] =
 
 /// In `wanted_by`, for what is kept because it is another copy of a file that is wanted.
 pub(super) const OTHER_COPY: &str = "other-copy";
-
-/// What the logs of a hive are called.
-const HIVE_LOGS: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 
 impl Located {
     /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known. What is no
@@ -323,7 +320,7 @@ fn each_located(source: &Source, location: &Reads, take: &mut dyn FnMut(usize, L
 /// The transaction logs beside a hive file.
 pub fn hive_logs(source: &Source, hive: &Located) -> Vec<Located> {
     let Some(tree) = source.volumes.get(hive.volume).and_then(|(_, tree)| tree.as_deref()) else { return Vec::new() };
-    HIVE_LOGS
+    Hive::LOGS
         .iter()
         .filter_map(|suffix| tree.lookup(&format!("{}{suffix}", hive.found.path)).ok().flatten())
         .filter(|found| !found.is_folder)

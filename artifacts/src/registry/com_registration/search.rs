@@ -53,8 +53,11 @@ impl<'r> Registrations<'r> {
     /// Visits every registration in the order of the hive.
     pub(super) fn for_each(&mut self, visit: &mut dyn FnMut(Registration)) {
         for_each_key(self.reader, self.views.hive, &ARTIFACT, &mut |found| {
-            let of_classes = found.name().eq_ignore_ascii_case("CLSID");
-            self.lists.push(List { path: found.path.clone(), view: self.views.of_path(&found.path), of_classes });
+            let (view, name) = (self.views.of_path(&found.path), found.name());
+            let of_classes = name.eq_ignore_ascii_case("CLSID");
+            let path =
+                found.path.rsplit_once('\\').map_or_else(|| name.clone(), |(above, _)| format!("{above}\\{name}"));
+            self.lists.push(List { path, view, of_classes });
             for entry in found.key.subkeys() {
                 let new = self.new_ones(&entry);
                 if !new.is_empty() {
