@@ -224,3 +224,17 @@ fn other_hives_give_nothing() {
         assert_eq!(parse_hive(&root), (Vec::new(), Vec::new()));
     }
 }
+
+#[test]
+fn what_is_left_of_a_damaged_system_hive_is_read() {
+    let set = || {
+        let name = KeySpec::new("ComputerName").text("ComputerName", "WS-1");
+        KeySpec::new("ROOT").at(r"ControlSet001\Control\ComputerName", name)
+    };
+    let (records, problems) = parse_hive(&set().key(KeySpec::new("Select").dword("Current", 1)));
+    assert_eq!(of_type(&records, &SYSTEM)[0].fields.text("ComputerName"), Some("WS-1"));
+    assert_eq!(problems, []);
+    let (records, problems) = parse_hive(&set());
+    assert!(records.is_empty());
+    assert_eq!(problems[0].what, "the current control set cannot be read");
+}
