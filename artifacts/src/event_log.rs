@@ -54,9 +54,10 @@ use crate::formats::evtx::{
 };
 use chunks::{Piece, Pieces};
 use evidence::{
-    Artifact, Beside, Claim, FieldName, Fields, Format, Input, Integrity, Locator, Meaning, Memory, Moment, Parse,
-    Phase, ProblemKind, Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp,
+    Artifact, Beside, FieldName, Fields, Format, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
+    ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp,
 };
+pub(crate) use kinds::event_type;
 use kinds::{Kind, Kinds, OfProvider};
 use second_reader::Decoded;
 use shortfall::Held;
@@ -69,7 +70,7 @@ use summary::Summary;
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "event-log",
     title: "Event logs",
-    records: &[&RECORD, &CHANNEL],
+    records: &kinds::RECORDS,
     reads: &[
         Reads::File(r"%SystemRoot%\System32\winevt\Logs\*.evtx"),
         Reads::File(r"%SystemRoot%\System32\config\*.evt*"),
@@ -96,22 +97,6 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     memory: Memory::InParts,
     parse: Some(Parse::Alone(parse)),
     leads: Some(leads::of),
-};
-
-static RECORD: RecordType = RecordType {
-    tells: Tells::Event,
-    claims: &[
-        Claim::Executed(RunTime::Start),
-        Claim::Present,
-        Claim::Opened,
-        Claim::Installed,
-        Claim::Persisted,
-        Claim::Downloaded,
-        Claim::Connected,
-        Claim::LoggedOn,
-        Claim::Deleted,
-    ],
-    ..RecordType::named("windows:evtx:record")
 };
 
 static CHANNEL: RecordType = RecordType {
@@ -456,7 +441,7 @@ impl<'l, 's> Log<'l, 's> {
         }
     }
 
-    fn keep(&mut self, kind: &Kind, stored: &Stored, time: Option<u64>, channel: &str, fields: Fields) {
+    fn keep(&mut self, kind: &'static Kind, stored: &Stored, time: Option<u64>, channel: &str, fields: Fields) {
         let said = |names: &[&str], nothing: &[&str]| {
             let mut texts = names.iter().filter_map(|name| fields.text(name));
             texts.find(|text| !nothing.contains(text)).map(str::to_owned)
@@ -467,11 +452,11 @@ impl<'l, 's> Log<'l, 's> {
         let time = Timestamp::filetime(time.unwrap_or(stored.raw.written));
         self.sink.record(Record {
             artifact: ARTIFACT.id,
-            of: &RECORD,
+            of: &kind.of,
             subject,
             user,
             moments: time.map(|time| Moment::at(Meaning::RECORDED, time)).into_iter().collect(),
-            claims: kind.claims,
+            claims: kind.of.claims,
             fields,
             locator: stored.locator(),
             integrity: stored.integrity,

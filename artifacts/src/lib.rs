@@ -6,7 +6,7 @@
 // Tests may do what the crate may not.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types))]
 
-use evidence::{Artifact, Item, Tells};
+use evidence::{Artifact, Item, RecordType, Tells};
 
 pub mod formats;
 
@@ -42,4 +42,9 @@ pub fn telling(what: Tells) -> impl Iterator<Item = &'static Artifact> {
 /// The artifact of this id.
 pub fn by_id(id: &str) -> Option<&'static Artifact> {
     ALL.iter().copied().find(|artifact| artifact.id == id)
+}
+
+/// The type of the records of an event, by the name and the GUID of its provider and its number; `None` when it is not kept.
+pub fn event_type(provider: &str, guid: &str, event_id: u64) -> Option<&'static RecordType> {
+    event_log::event_type(provider, guid, event_id)
 }

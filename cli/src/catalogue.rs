@@ -70,9 +70,11 @@ fn globs(artifact: &Artifact) -> Vec<&'static str> {
     globs
 }
 
-/// Names of the types of its records.
+/// Names of the types of its records, each once.
 fn types(artifact: &Artifact) -> Vec<&'static str> {
-    artifact.records.iter().map(|of| of.name).collect()
+    let mut names: Vec<_> = artifact.records.iter().map(|of| of.name).collect();
+    names.dedup();
+    names
 }
 
 fn as_json(artifact: &Artifact) -> serde_json::Value {

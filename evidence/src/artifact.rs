@@ -229,12 +229,9 @@ impl Artifact {
 
     /// What its records may support, each once.
     pub fn claims(&self) -> Vec<&'static str> {
-        let mut claims = Vec::new();
-        for claim in self.records.iter().flat_map(|of| of.claims) {
-            if !claims.contains(&claim.name()) {
-                claims.push(claim.name());
-            }
-        }
-        claims
+        let claims: std::collections::BTreeSet<_> = self.records.iter().flat_map(|of| of.claims).collect();
+        let mut names: Vec<_> = claims.into_iter().map(|claim| claim.name()).collect();
+        names.dedup();
+        names
     }
 }

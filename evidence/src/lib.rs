@@ -41,6 +41,6 @@ pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
 pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record, RunTime};
 pub use rule::JoinRule;
-pub use schema::{Field, FieldKind, RecordType, Role, Tells, Told};
+pub use schema::{Channel, Connection, Field, FieldKind, Logged, RecordType, Recorder, Role, Tells, Told};
 pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};
 pub use value::{FieldName, FieldValue, Fields, Value, ValueRef};

@@ -227,6 +227,8 @@ pub enum RunTime {
     Window,
     /// When a scheduler started it.
     Scheduled,
+    /// When a policy let it run.
+    Allowed,
     /// When it failed.
     Failed,
 }

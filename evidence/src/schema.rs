@@ -123,6 +123,116 @@ roles! {
     Profile,
     /// 32 or 64: the kind of the process.
     Bits,
+    // Events
+    /// What Sysmon numbers that process by for ever.
+    ProcessGuid,
+    /// Its current directory, verbatim.
+    CurrentDirectory,
+    /// Number of the process that started it.
+    ParentPid,
+    /// What Sysmon numbers that process by.
+    ParentGuid,
+    /// Path of the image of that process, verbatim.
+    ParentImage,
+    /// The command line of that process, verbatim.
+    ParentCommandLine,
+    /// Security identifier of the account concerned: of the one that a process runs as, or that logged on.
+    UserSid,
+    /// Name of that account, with its domain where no field has that.
+    UserName,
+    /// Domain of that account.
+    UserDomain,
+    /// Number of its logon session.
+    LogonId,
+    /// Security identifier of the account that did it.
+    BySid,
+    /// Name of that account.
+    ByName,
+    /// Domain of that account.
+    ByDomain,
+    /// Number of its logon session.
+    ByLogonId,
+    /// Integrity level: the SID of a label, or a word.
+    Integrity,
+    /// Type of elevation of a token, as stored.
+    ElevationType,
+    /// File name that the version resource of an image gives.
+    OriginalFileName,
+    /// Description that the version resource of an image gives.
+    Description,
+    /// Company that the version resource of an image gives.
+    Company,
+    /// Hashes of an image, each with its name: `SHA256=…,MD5=…`.
+    Hashes,
+    /// Exit status of a process.
+    ExitStatus,
+    /// Image of the process that did something to the process that the record is about, verbatim.
+    SourceImage,
+    /// Rights with which a process was opened.
+    Access,
+    /// What was done to the image of a process.
+    Tampering,
+    /// A file that was written, deleted or changed, verbatim.
+    File,
+    /// An image that a process loaded, verbatim.
+    LoadedImage,
+    /// Key or value of the registry.
+    RegistryTarget,
+    /// What was done to it.
+    RegistryAct,
+    /// What was written into it.
+    RegistryValue,
+    /// Address of the other end of a connection, or of the end that is told of.
+    Address,
+    /// Port of that end.
+    Port,
+    /// Host name of that end.
+    AddressName,
+    /// Which side opened a connection.
+    Direction,
+    /// Name that was looked up.
+    QueryName,
+    /// What the lookup gave.
+    QueryResults,
+    /// Name of a pipe.
+    Pipe,
+    /// Name of a scheduled task.
+    Task,
+    /// Type of a logon, a number.
+    LogonType,
+    /// When the system started.
+    SystemStart,
+    /// The log that was cleared.
+    ClearedLog,
+    /// The computer that logged an event.
+    Computer,
+    /// Name of the provider of an event.
+    Provider,
+    /// Number of an event.
+    EventId,
+}
+
+/// What recorded a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Recorder {
+    /// The audit of process creation.
+    #[default]
+    Audit,
+    /// Sysmon.
+    Sysmon,
+    /// The list of running processes of a live host.
+    Live,
+}
+
+/// How an event tells of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Connection {
+    /// What [`Role::Direction`] says when the process opened it, without its percent signs.
+    pub opened: &'static str,
+    /// Whether the process opened it when the event does not say.
+    pub unsaid: bool,
+    /// Words before the end of one that it accepted.
+    pub accepted: &'static str,
 }
 
 /// What a type of records tells, for those who make more of it than a row.
@@ -130,8 +240,52 @@ roles! {
 pub enum Tells {
     /// Nothing but its row and its claims.
     Row,
-    /// An event of a log.
+    /// An event of a log, and nothing but its row and its claims.
     Event,
+    /// A process started.
+    ProcessStart(Recorder),
+    /// A process ended.
+    ProcessEnd,
+    /// The task scheduler started a process.
+    TaskStart,
+    /// An account logged on.
+    Logon,
+    /// The system started.
+    SystemStart,
+    /// The service that keeps the logs started.
+    LogStart,
+    /// The system, or the service that keeps the logs, stopped.
+    SystemStop,
+    /// The system had stopped without being shut down.
+    UncleanStop,
+    /// A log was cleared.
+    LogCleared,
+    /// A process wrote a file: these words and the file.
+    FileWritten(&'static str),
+    /// A process deleted a file: these words and the file.
+    FileDeleted(&'static str),
+    /// A process did something else to a file, or was kept from it: these words and the file.
+    FileTouched(&'static str),
+    /// A process loaded an image.
+    ImageLoaded,
+    /// A process changed the registry.
+    RegistryChange,
+    /// A process has a connection.
+    Connection(Connection),
+    /// A process was kept from a connection.
+    ConnectionBlocked,
+    /// A process opened a local port.
+    PortOpened,
+    /// A process looked a name up.
+    DnsQuery,
+    /// A process made a pipe or connected to one.
+    Pipe,
+    /// The image of a process was replaced.
+    Tampering,
+    /// Another process started a thread in a process.
+    RemoteThread,
+    /// Another process opened a process.
+    ProcessOpened,
     /// What one log file holds.
     Log,
     /// Where the registry keeps a log.
@@ -173,28 +327,61 @@ pub enum Tells {
 impl Tells {
     /// Whether it describes the host itself: what it was when its hives were last written, with nothing that happened.
     pub fn is_of_the_host(self) -> bool {
-        match self {
+        matches!(
+            self,
             Tells::HostName
-            | Tells::HostSystem
-            | Tells::TimeZone
-            | Tells::TimeZoneRules
-            | Tells::Account
-            | Tells::Volume
-            | Tells::Setting => true,
-            Tells::Row
-            | Tells::Event
-            | Tells::Log
-            | Tells::LogPlace
-            | Tells::LiveProcess
-            | Tells::LiveSession
-            | Tells::LiveConnection
-            | Tells::Prefetch
-            | Tells::ComClass
-            | Tells::ProgramFile
-            | Tells::Stream
-            | Tells::FileChange
-            | Tells::File => false,
-        }
+                | Tells::HostSystem
+                | Tells::TimeZone
+                | Tells::TimeZoneRules
+                | Tells::Account
+                | Tells::Volume
+                | Tells::Setting
+        )
+    }
+}
+
+/// Which events of a log are of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// Name of their provider in any case, with `*` at the end for every name that begins so; or its GUID in braces, for a
+    /// provider that can be installed under another name.
+    pub provider: &'static str,
+    /// Their event ids; none means every one that no other type of the provider has.
+    pub ids: &'static [u64],
+}
+
+/// A channel of the event logs of which more is known than its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Its name.
+    pub name: &'static str,
+    /// Other channels that tell as much.
+    pub also: &'static [&'static str],
+    /// Name of its file before Windows Vista, without ending.
+    pub before_vista: Option<&'static str>,
+    /// Whether its records show processes, and so could show a run.
+    pub shows_processes: bool,
+    /// Whether it is where Windows puts what other computers forward.
+    pub is_forwarded: bool,
+    /// What the absence of a record in it means, to go on after a semicolon; empty where it tells nothing of the tools.
+    pub absence: &'static str,
+}
+
+impl Channel {
+    /// A channel of which nothing is declared but its name and what an absence means.
+    pub const fn named(name: &'static str, absence: &'static str) -> Channel {
+        Channel { name, also: &[], before_vista: None, shows_processes: false, is_forwarded: false, absence }
+    }
+
+    /// Whether it has this name, in any case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Whether this path is that of its file in the folder of the logs.
+    pub fn is_file(&self, path: &str) -> bool {
+        let name = path.rsplit(['\\', '/']).next().unwrap_or(path);
+        name.strip_suffix(".evtx").is_some_and(|stem| stem.replace("%4", "/") == self.name)
     }
 }
 
@@ -209,6 +396,12 @@ pub struct RecordType {
     pub claims: &'static [Claim],
     /// The named values that its records can have.
     pub fields: &'static [Field],
+    /// Those that they share with records of other types.
+    pub shared: &'static [Field],
+    /// Which events its records are, where they are events of a log.
+    pub logged: Option<Logged>,
+    /// What is known of the logs that its records are about.
+    pub channels: &'static [Channel],
     /// The sentence of a row, a pattern: `{Name}` is a field, `{A|B}` the first of several that has a value, `{Name:80}` at
     /// most so many characters of it, `{@subject}` the record's subject; what stands in `[…]` is left out when a field in it
     /// has no value. Empty where the subject says it.
@@ -222,7 +415,28 @@ pub struct RecordType {
 impl RecordType {
     /// A type of which nothing is declared but its name.
     pub const fn named(name: &'static str) -> RecordType {
-        RecordType { name, tells: Tells::Row, claims: &[], fields: &[], message: "", absence: "", says: "" }
+        RecordType {
+            name,
+            tells: Tells::Row,
+            claims: &[],
+            fields: &[],
+            shared: &[],
+            logged: None,
+            channels: &[],
+            message: "",
+            absence: "",
+            says: "",
+        }
+    }
+
+    /// Whether its records are events of a log.
+    pub const fn is_event(&self) -> bool {
+        self.logged.is_some()
+    }
+
+    /// The fields in a role.
+    pub fn in_role(&self, role: Role) -> impl Iterator<Item = &'static Field> + use<> {
+        self.fields.iter().chain(self.shared).filter(move |field| field.role == Some(role))
     }
 }
 
@@ -280,8 +494,7 @@ impl<'r> Told<'r> {
 impl Record {
     /// The value in a role.
     pub fn role(&self, role: Role) -> Option<Told<'_>> {
-        let of_role = self.of.fields.iter().filter(|field| field.role == Some(role));
-        let mut found = of_role.filter_map(|field| Some((field, field.of(self)?)));
+        let mut found = self.of.in_role(role).filter_map(|field| Some((field, field.of(self)?)));
         found.next().map(|(field, value)| Told { value, members: field.members() })
     }
 }

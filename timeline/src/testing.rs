@@ -2,12 +2,24 @@
 
 use crate::event::Event;
 use evidence::{
-    Fields, FileTimes, Filetime, Integrity, Item, ItemId, ItemStatus, Locator, Meaning, Method, Moment, Record,
-    RecordType, Timestamp, Value,
+    Fields, FileTimes, Filetime, Integrity, Item, ItemId, ItemStatus, Locator, Logged, Meaning, Method, Moment, Record,
+    RecordType, Tells, Timestamp, Value,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The declared type of an event with these values, or one of which nothing is declared.
+pub(crate) fn of_event(fields: &Fields) -> &'static RecordType {
+    static OTHER: RecordType = RecordType {
+        tells: Tells::Event,
+        logged: Some(Logged { provider: "*", ids: &[] }),
+        ..RecordType::named("windows:evtx:record")
+    };
+    let text = |name| fields.text(name).unwrap_or_default();
+    let id = fields.number("System.EventID").unwrap_or_default();
+    artifacts::event_type(text("System.Provider"), text("System.ProviderGuid"), id).unwrap_or(&OTHER)
+}
 
 /// The declared type of this name, or one of the test's own.
 pub(crate) fn of(name: &str) -> &'static RecordType {
@@ -65,7 +77,7 @@ pub(crate) fn values(artifact: &'static str, data_type: &str, fields: Fields) ->
     static PLACE: AtomicU64 = AtomicU64::new(1);
     Record {
         artifact,
-        of: of(data_type),
+        of: if data_type == "windows:evtx:record" { of_event(&fields) } else { of(data_type) },
         subject: String::new(),
         user: None,
         moments: Vec::new(),

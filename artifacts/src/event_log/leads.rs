@@ -1,8 +1,7 @@
 //! Which files the records name that should be collected: the assemblies and the renamed copies of the tools.
 
-use super::RECORD;
-use super::kinds::{is_process_start, is_sysmon};
-use evidence::{Fields, Lead, Record};
+use super::kinds::{SIGNATURE, SIGNATURE_STATUS};
+use evidence::{Field, Lead, Record, Role, Tells, Told, ValueRef};
 
 const TOOLS: [&str; 2] = ["regasm", "regsvcs"];
 
@@ -23,36 +22,25 @@ fn in_framework(path: &str) -> bool {
 
 /// Files that process starts and Sysmon's records of the tools name. Script text that merely names them gives none.
 pub(super) fn of(record: &Record) -> Vec<Lead> {
-    let fields = &record.fields;
-    if *record.of != RECORD {
-        return Vec::new();
-    }
-    let (Some(provider), Some(event_id)) = (fields.text("System.Provider"), fields.number("System.EventID")) else {
-        return Vec::new();
-    };
-    let guid = fields.text("System.ProviderGuid").unwrap_or_default();
-    if is_process_start(provider, guid, event_id) {
-        return process_start(fields);
-    }
-    if !is_sysmon(provider, guid) {
-        return Vec::new();
-    }
-    let path = |name: &str| fields.text(name).filter(|path| !path.is_empty()).map(|path| Lead::Path(path.to_owned()));
-    let by_tool = fields.text("Image").is_some_and(is_tool);
-    let lead = match event_id {
-        7 if by_tool && !is_of_windows(fields) => path("ImageLoaded"),
-        11 | 15 | 23 | 26 | 29 if by_tool => path("TargetFilename"),
-        13 if fields.text("TargetObject").is_some_and(is_code_base) => path("Details"),
+    let text = |role| record.role(role).and_then(Told::text);
+    let path = |role| text(role).filter(|path| !path.is_empty()).map(|path| Lead::Path(path.to_owned()));
+    let by_tool = || text(Role::Image).is_some_and(is_tool);
+    let lead = match record.of.tells {
+        Tells::ProcessStart(_) => return process_start(record),
+        Tells::ImageLoaded if by_tool() && !is_of_windows(record) => path(Role::LoadedImage),
+        Tells::FileWritten(_) | Tells::FileDeleted(_) if by_tool() => path(Role::File),
+        Tells::RegistryChange if text(Role::RegistryTarget).is_some_and(is_code_base) => path(Role::RegistryValue),
         _ => None,
     };
     lead.into_iter().collect()
 }
 
 /// The command line of a tool, and the tool itself where it is not where Windows keeps it.
-fn process_start(fields: &Fields) -> Vec<Lead> {
-    let image = fields.text("NewProcessName").or_else(|| fields.text("Image"));
-    let original = fields.text("OriginalFileName");
-    let command_line = fields.text("CommandLine").filter(|line| !line.is_empty());
+fn process_start(record: &Record) -> Vec<Lead> {
+    let text = |role| record.role(role).and_then(Told::text);
+    let image = text(Role::Image);
+    let original = text(Role::OriginalFileName);
+    let command_line = text(Role::CommandLine).filter(|line| !line.is_empty());
     let mut leads = Vec::new();
     if let Some(command_line) = command_line
         && [Some(command_line), image, original].into_iter().flatten().any(names_a_tool)
@@ -60,7 +48,7 @@ fn process_start(fields: &Fields) -> Vec<Lead> {
         leads.push(Lead::CommandLine {
             image: image.map(str::to_owned),
             command_line: command_line.to_owned(),
-            current_directory: fields.text("CurrentDirectory").map(str::to_owned),
+            current_directory: text(Role::CurrentDirectory).map(str::to_owned),
         });
     }
     if let Some(image) = image
@@ -80,28 +68,30 @@ fn is_code_base(key: &str) -> bool {
 
 /// Whether Sysmon found Windows' own signature on an image from Windows' folder, as on the dozens of libraries that
 /// every managed program loads.
-fn is_of_windows(fields: &Fields) -> bool {
-    let says = |name: &str, start: &str| {
-        fields.text(name).and_then(|text| text.get(..start.len())).is_some_and(|text| text.eq_ignore_ascii_case(start))
+fn is_of_windows(record: &Record) -> bool {
+    let starts = |text: Option<&str>, start: &str| {
+        text.and_then(|text| text.get(..start.len())).is_some_and(|text| text.eq_ignore_ascii_case(start))
     };
-    says("SignatureStatus", "Valid") && says("Signature", "Microsoft ") && says("ImageLoaded", r"C:\Windows\")
+    let says = |field: Field, start| starts(field.of(record).and_then(ValueRef::as_text), start);
+    says(SIGNATURE_STATUS, "Valid")
+        && says(SIGNATURE, "Microsoft ")
+        && starts(record.role(Role::LoadedImage).and_then(Told::text), r"C:\Windows\")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::{Integrity, Locator};
+    use crate::event_type;
+    use evidence::{Fields, Integrity, Locator};
 
-    fn leads(provider: &'static str, event_id: &'static str, values: &[(&'static str, &str)]) -> Vec<Lead> {
+    fn leads(provider: &str, event_id: u64, values: &[(&'static str, &str)]) -> Vec<Lead> {
         let mut fields = Fields::new();
-        fields.push("System.Provider", provider);
-        fields.push("System.EventID", event_id);
         for (name, value) in values {
             fields.push(*name, *value);
         }
         of(&Record {
             artifact: "event-log",
-            of: &RECORD,
+            of: event_type(provider, "", event_id).unwrap(),
             subject: String::new(),
             user: None,
             moments: Vec::new(),
@@ -130,34 +120,27 @@ mod tests {
     #[test]
     fn command_lines() {
         assert_eq!(
-            leads(
-                SYSMON,
-                "1",
-                &[("Image", REGASM), ("CommandLine", "REGASM /u a.dll"), ("CurrentDirectory", r"C:\x\")]
-            ),
+            leads(SYSMON, 1, &[("Image", REGASM), ("CommandLine", "REGASM /u a.dll"), ("CurrentDirectory", r"C:\x\")]),
             [command(REGASM, "REGASM /u a.dll", Some(r"C:\x\"))]
         );
         let security = "Microsoft-Windows-Security-Auditing";
         let shell = r"C:\Windows\System32\cmd.exe";
         assert_eq!(
-            leads(security, "4688", &[("NewProcessName", shell), ("CommandLine", "cmd /c RegSvcs a.dll")]),
+            leads(security, 4688, &[("NewProcessName", shell), ("CommandLine", "cmd /c RegSvcs a.dll")]),
             [command(shell, "cmd /c RegSvcs a.dll", None)]
         );
-        assert_eq!(leads(security, "4688", &[("NewProcessName", shell), ("CommandLine", "cmd /c dir")]), []);
-        assert_eq!(leads(security, "4689", &[("ProcessName", r"C:\x\regasm.exe")]), []);
+        assert_eq!(leads(security, 4688, &[("NewProcessName", shell), ("CommandLine", "cmd /c dir")]), []);
+        assert_eq!(leads(security, 4689, &[("ProcessName", r"C:\x\regasm.exe")]), []);
     }
 
     #[test]
     fn renamed_and_moved_tools() {
         let copy = [("Image", r"C:\x\copy.exe"), ("OriginalFileName", "RegAsm.exe"), ("CommandLine", "copy /u a.dll")];
-        assert_eq!(
-            leads(SYSMON, "1", &copy),
-            [command(r"C:\x\copy.exe", "copy /u a.dll", None), path(r"C:\x\copy.exe")]
-        );
+        assert_eq!(leads(SYSMON, 1, &copy), [command(r"C:\x\copy.exe", "copy /u a.dll", None), path(r"C:\x\copy.exe")]);
         let beside = r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\csc.exe";
-        assert_eq!(leads(SYSMON, "1", &[("Image", beside), ("OriginalFileName", "RegSvcs.exe")]), [path(beside)]);
+        assert_eq!(leads(SYSMON, 1, &[("Image", beside), ("OriginalFileName", "RegSvcs.exe")]), [path(beside)]);
         let moved = r"C:\Temp\regsvcs.exe";
-        assert_eq!(leads("Microsoft-Windows-Security-Auditing", "4688", &[("NewProcessName", moved)]), [path(moved)]);
+        assert_eq!(leads("Microsoft-Windows-Security-Auditing", 4688, &[("NewProcessName", moved)]), [path(moved)]);
     }
 
     #[test]
@@ -165,7 +148,7 @@ mod tests {
         assert_eq!(
             leads(
                 SYSMON,
-                "13",
+                13,
                 &[
                     ("Image", REGASM),
                     ("TargetObject", r"HKCR\CLSID\{X}\InprocServer32\0.0.0.0\CodeBase"),
@@ -174,19 +157,19 @@ mod tests {
             ),
             [path("file:///C:/a/b.DLL")]
         );
-        assert_eq!(leads(SYSMON, "11", &[("Image", REGASM), ("TargetFilename", r"C:\a\b.tlb")]), [path(r"C:\a\b.tlb")]);
-        assert_eq!(leads(SYSMON, "11", &[("Image", r"C:\x\other.exe"), ("TargetFilename", r"C:\a\b.tlb")]), []);
+        assert_eq!(leads(SYSMON, 11, &[("Image", REGASM), ("TargetFilename", r"C:\a\b.tlb")]), [path(r"C:\a\b.tlb")]);
+        assert_eq!(leads(SYSMON, 11, &[("Image", r"C:\x\other.exe"), ("TargetFilename", r"C:\a\b.tlb")]), []);
         let mut loaded = vec![("Image", REGASM), ("ImageLoaded", r"C:\Windows\System32\evil.dll")];
-        assert_eq!(leads(SYSMON, "7", &loaded), [path(r"C:\Windows\System32\evil.dll")], "not signed");
+        assert_eq!(leads(SYSMON, 7, &loaded), [path(r"C:\Windows\System32\evil.dll")], "not signed");
         loaded.extend([("Signature", "Microsoft Windows"), ("SignatureStatus", "Valid")]);
-        assert_eq!(leads(SYSMON, "7", &loaded), []);
+        assert_eq!(leads(SYSMON, 7, &loaded), []);
     }
 
     #[test]
     fn script_text_gives_none() {
         let values =
             [("ScriptBlockText", "regasm /u a.dll"), ("CommandLine", "regasm /u a.dll"), ("Path", r"C:\a.ps1")];
-        assert_eq!(leads("Microsoft-Windows-PowerShell", "4104", &values), []);
-        assert_eq!(leads("PowerShell", "800", &values), []);
+        assert_eq!(leads("Microsoft-Windows-PowerShell", 4104, &values), []);
+        assert_eq!(leads("PowerShell", 800, &values), []);
     }
 }

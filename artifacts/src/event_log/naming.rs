@@ -1,28 +1,42 @@
 //! What the values of an event are called in records, as docs/records.md says.
 
 use crate::formats::evtx::{Label, Part, Place};
-use evidence::FieldName;
+use evidence::{Field, FieldName, Role};
 
-/// Names that every event has, so that they need not be made for each record.
-const SYSTEM: [(&str, Option<&str>, &str); 17] = [
-    ("Provider", Some("Name"), "System.Provider"),
-    ("Provider", Some("Guid"), "System.ProviderGuid"),
-    ("Provider", Some("EventSourceName"), "System.EventSourceName"),
-    ("EventID", None, "System.EventID"),
-    ("EventID", Some("Qualifiers"), "System.Qualifiers"),
-    ("Version", None, "System.Version"),
-    ("Level", None, "System.Level"),
-    ("Task", None, "System.Task"),
-    ("Opcode", None, "System.Opcode"),
-    ("Keywords", None, "System.Keywords"),
-    ("EventRecordID", None, "System.EventRecordID"),
-    ("Story", Some("ActivityID"), "System.ActivityID"),
-    ("Execution", Some("ProcessID"), "System.ProcessID"),
-    ("Execution", Some("ThreadID"), "System.ThreadID"),
-    ("Channel", None, "System.Channel"),
-    ("Computer", None, "System.Computer"),
-    ("Security", Some("UserID"), "System.UserID"),
+/// Values that every event has: the element, its attribute, and the field.
+const SYSTEM: [(&str, Option<&str>, Field); 17] = [
+    ("Provider", Some("Name"), Field::text("System.Provider", "name of the provider").role(Role::Provider)),
+    ("Provider", Some("Guid"), Field::text("System.ProviderGuid", "its GUID")),
+    ("Provider", Some("EventSourceName"), Field::text("System.EventSourceName", "its name as an event source")),
+    ("EventID", None, Field::text("System.EventID", "number of the event").role(Role::EventId)),
+    ("EventID", Some("Qualifiers"), Field::text("System.Qualifiers", "high half of that number, of older providers")),
+    ("Version", None, Field::text("System.Version", "version of the event")),
+    ("Level", None, Field::text("System.Level", "level, 1 critical to 5 verbose")),
+    ("Task", None, Field::text("System.Task", "task")),
+    ("Opcode", None, Field::text("System.Opcode", "opcode")),
+    ("Keywords", None, Field::text("System.Keywords", "keywords, a bit mask")),
+    ("EventRecordID", None, Field::text("System.EventRecordID", "number of the record")),
+    ("Correlation", Some("ActivityID"), Field::text("System.ActivityID", "activity that it belongs to")),
+    ("Execution", Some("ProcessID"), Field::text("System.ProcessID", "number of the process that logged")),
+    ("Execution", Some("ThreadID"), Field::text("System.ThreadID", "number of the thread that logged")),
+    ("Channel", None, CHANNEL),
+    ("Computer", None, Field::text("System.Computer", "the computer that logged").role(Role::Computer)),
+    ("Security", Some("UserID"), Field::text("System.UserID", "the account that logged")),
 ];
+
+/// The channel of an event.
+pub(super) const CHANNEL: Field = Field::text("System.Channel", "channel of the event");
+
+/// The fields that every event has.
+pub(super) const FIELDS: &[Field] = &{
+    let mut fields = [CHANNEL; SYSTEM.len()];
+    let mut at = 0;
+    while at < fields.len() {
+        fields[at] = SYSTEM[at].2;
+        at += 1;
+    }
+    fields
+};
 
 /// The label of a place. The time of recording is a moment of the record and no field.
 pub(super) fn label(place: &Place<'_>) -> Label {
@@ -35,7 +49,7 @@ pub(super) fn label(place: &Place<'_>) -> Label {
                 return Label::Skip;
             }
             match SYSTEM.iter().find(|(element, of, _)| *element == place.element && *of == attribute) {
-                Some((.., name)) => Label::Named((*name).into()),
+                Some((.., field)) => Label::Named(field.name.into()),
                 None => named(&format!("System.{}", attribute.unwrap_or(place.element))),
             }
         }

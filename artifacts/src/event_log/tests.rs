@@ -4,7 +4,7 @@ mod places;
 
 use super::*;
 use crate::formats::evtx::writer::{ChunkWriter, Instance, Val, Xml, data, element, event, file, text};
-use evidence::{Bytes, Problem, StoredRange, Value, ValueRef};
+use evidence::{Bytes, Claim, Problem, RunTime, StoredRange, Value, ValueRef};
 
 /// Bytes that do not lie in memory in one piece, with a stretch that cannot be read.
 struct Disk {

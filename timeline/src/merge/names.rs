@@ -48,8 +48,8 @@ thread_local! {
 }
 
 /// FNV-1a with 32 bits.
-fn hash(texts: impl Iterator<Item = &'static str>) -> u32 {
-    let bytes = texts.flat_map(|text| text.bytes().chain([0]));
+fn hash(texts: impl Iterator<Item = &'static str>, numbers: &[u64]) -> u32 {
+    let bytes = texts.flat_map(|text| text.bytes().chain([0])).chain(numbers.iter().flat_map(|one| one.to_le_bytes()));
     bytes.fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
@@ -131,9 +131,12 @@ fn insert(table: &mut HashMap<u32, Arc<Shape>, RandomState>, shape: Shape) -> u3
 
 /// The number that this shape has already, or the next free one after its hash.
 fn free_or_own(table: &HashMap<u32, Arc<Shape>, RandomState>, shape: &Shape) -> u32 {
-    let texts = [shape.artifact, shape.of.name].into_iter();
+    // Events of one type differ from those of another by their provider and their numbers.
+    let (provider, ids) = shape.of.logged.map_or(("", &[][..]), |logged| (logged.provider, logged.ids));
+    let texts = [shape.artifact, shape.of.name, provider].into_iter();
     let texts = texts.chain(shape.claims.iter().map(|claim| claim.name())).chain(shape.meanings.iter().copied());
-    let mut number = hash(texts.chain(["\n"]).chain(shape.fields.iter().flat_map(|names| names.iter().copied())));
+    let texts = texts.chain(["\n"]).chain(shape.fields.iter().flat_map(|names| names.iter().copied()));
+    let mut number = hash(texts, ids);
     while table.get(&number).is_some_and(|there| **there != *shape) {
         number = number.wrapping_add(1);
     }

@@ -1,24 +1,9 @@
 //! What the records of event logs mean for correlation: process starts and ends, what processes did,
-//! logons, boots, cleared logs.
-//!
-//! Reference: Microsoft, *4688(S): A new process has been created* and its neighbours; *Sysmon*.
+//! logons, boots, cleared logs. What an event tells is declared with it ([`Tells`]), and its values are asked for by role.
 
 use crate::paths;
-use evidence::{Fields, Filetime, JoinRule, Record};
-
-/// Sysmon's driver and service may be renamed, its provider keeps this id.
-const SYSMON_PROVIDER: &str = "5770385f-c22a-43e0-bf4c-06f5698ffbd9";
-
-/// What recorded a process start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Recorder {
-    /// Security 4688.
-    #[default]
-    Audit,
-    Sysmon,
-    /// The list of running processes of a live host.
-    Live,
-}
+pub(super) use evidence::Recorder;
+use evidence::{Connection, Fields, Filetime, JoinRule, Record, Role, Tells, Told};
 
 /// A process start.
 #[derive(Clone, Debug, Default)]
@@ -95,13 +80,13 @@ pub(super) struct Logon {
 /// A sign of the machine starting or stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BootSign {
-    /// Kernel-General 12.
+    /// The kernel says that it started, and when.
     Started(Option<Filetime>),
     /// The event log service started.
     LogStarted,
     /// A first process of a boot.
     FirstProcess,
-    /// Kernel-General 13 or the end of the event log service.
+    /// The kernel, or the event log service, ended.
     Stopped,
     /// The previous end was not clean.
     Unclean,
@@ -131,28 +116,46 @@ pub(super) enum LogEvent {
     Other,
 }
 
-/// A field that says something: not missing, empty, or the dash that providers write for nothing.
-fn said(fields: &Fields, name: &str) -> Option<String> {
-    let text = fields.text(name)?.trim();
+/// A text that says something: not missing, empty, or the dash that providers write for nothing.
+fn meant(text: Option<&str>) -> Option<String> {
+    let text = text?.trim();
     (!matches!(text, "" | "-" | "?")).then(|| text.to_owned())
 }
 
+/// What stands in a role.
+fn told(record: &Record, role: Role) -> Option<&str> {
+    record.role(role).and_then(Told::text)
+}
+
+/// The same, where it says something.
+fn said(record: &Record, role: Role) -> Option<String> {
+    meant(told(record, role))
+}
+
+/// The same in a sentence that needs it.
+fn or_unknown(record: &Record, role: Role) -> String {
+    said(record, role).unwrap_or_else(|| "?".to_owned())
+}
+
+fn number(record: &Record, role: Role) -> Option<u64> {
+    record.role(role).and_then(Told::number)
+}
+
 /// GUIDs come with and without braces and in either case.
-fn guid(fields: &Fields, name: &str) -> Option<String> {
-    let text = said(fields, name)?.trim_matches(['{', '}']).to_uppercase();
+fn guid(record: &Record, role: Role) -> Option<String> {
+    let text = said(record, role)?.trim_matches(['{', '}']).to_uppercase();
     let empty = text.bytes().all(|byte| matches!(byte, b'0' | b'-'));
     (!empty).then_some(text)
 }
 
-/// Logon ids in one spelling.
-fn logon_id(fields: &Fields, name: &str) -> Option<String> {
-    let number = fields.number(name)?;
-    (number != 0).then(|| format!("{number:#x}"))
+/// Logon ids in one spelling; zero is none.
+fn logon_id(number: Option<u64>) -> Option<String> {
+    number.filter(|number| *number != 0).map(|number| format!("{number:#x}"))
 }
 
-fn account(fields: &Fields, domain: &str, name: &str) -> Option<String> {
-    let name = said(fields, name)?;
-    Some(match said(fields, domain) {
+fn account(record: &Record, domain: Role, name: Role) -> Option<String> {
+    let name = said(record, name)?;
+    Some(match said(record, domain) {
         Some(domain) => format!("{domain}\\{name}"),
         None => name,
     })
@@ -177,229 +180,153 @@ fn sha256(hashes: &str) -> Option<String> {
 
 /// The computer of a record, so that a NetBIOS name and its full name agree.
 pub(super) fn computer(record: &Record) -> String {
-    let name = record.fields.text("System.Computer").unwrap_or_default();
+    let name = told(record, Role::Computer).unwrap_or_default();
     name.split('.').next().unwrap_or(name).to_uppercase()
 }
 
-/// Reads a record.
-pub(super) fn read(record: &Record) -> LogEvent {
-    let fields = &record.fields;
-    let provider = fields.text("System.Provider").unwrap_or_default();
-    let Some(id) = fields.number("System.EventID") else { return LogEvent::Other };
-    let is = |name: &str| provider.eq_ignore_ascii_case(name);
-    let is_sysmon = is("Microsoft-Windows-Sysmon")
-        || fields
-            .text("System.ProviderGuid")
-            .is_some_and(|guid| guid.trim_matches(['{', '}']).eq_ignore_ascii_case(SYSMON_PROVIDER));
-    if is_sysmon {
-        return sysmon(fields, id);
-    }
-    if is("Microsoft-Windows-Security-Auditing") {
-        return security(fields, id);
-    }
-    if is("Microsoft-Windows-Eventlog") {
-        let channel = match id {
-            1102 => "Security".to_owned(),
-            104 => said(fields, "Channel").unwrap_or_else(|| "an unnamed log".to_owned()),
-            _ => return LogEvent::Other,
-        };
-        let domain = said(fields, "SubjectDomainName");
-        let by = said(fields, "SubjectUserName")
-            .map(|name| domain.map_or_else(|| name.clone(), |domain| format!("{domain}\\{name}")));
-        return LogEvent::Cleared { channel, by };
-    }
-    match id {
-        6005 if is("EventLog") => LogEvent::Boot(BootSign::LogStarted),
-        6006 if is("EventLog") => LogEvent::Boot(BootSign::Stopped),
-        6008 if is("EventLog") => LogEvent::Boot(BootSign::Unclean),
-        12 if is("Microsoft-Windows-Kernel-General") => {
-            let text = fields.get("StartTime");
-            let start = text.and_then(|value| value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?)));
-            LogEvent::Boot(BootSign::Started(start))
-        }
-        13 if is("Microsoft-Windows-Kernel-General") => LogEvent::Boot(BootSign::Stopped),
-        41 if is("Microsoft-Windows-Kernel-Power") => LogEvent::Boot(BootSign::Unclean),
-        129 if is("Microsoft-Windows-TaskScheduler") => LogEvent::TaskStarted {
-            actor: Actor { pid: fields.number("ProcessID"), guid: None, image: said(fields, "Path") },
-            task: said(fields, "TaskName").unwrap_or_default(),
-        },
-        _ => LogEvent::Other,
-    }
+/// The command line with every character that was recorded.
+fn line(text: Option<&str>) -> Option<String> {
+    text.filter(|line| !matches!(line.trim(), "" | "-")).map(str::to_owned)
 }
 
-fn security(fields: &Fields, id: u64) -> LogEvent {
-    match id {
-        4688 => {
-            let Some(image) = said(fields, "NewProcessName") else { return LogEvent::Other };
-            // The target is the account that the process runs as, where there is one; it also names no one
-            // with a logon id of zero.
-            let (sid, user, logon) = if logon_id(fields, "TargetLogonId").is_some() {
-                (said(fields, "TargetUserSid"), account(fields, "TargetDomainName", "TargetUserName"), "TargetLogonId")
-            } else {
-                (
-                    said(fields, "SubjectUserSid"),
-                    account(fields, "SubjectDomainName", "SubjectUserName"),
-                    "SubjectLogonId",
-                )
-            };
-            LogEvent::Start(Box::new(Start {
-                pid: fields.number("NewProcessId"),
-                image,
-                command_line: said_line(fields),
-                parent_pid: fields.number("ProcessId"),
-                parent_image: said(fields, "ParentProcessName"),
-                sid,
-                user,
-                logon_id: logon_id(fields, logon),
-                integrity: fields.text("MandatoryLabel").and_then(integrity),
-                elevation: said(fields, "TokenElevationType"),
-                ..Start::default()
-            }))
+/// Reads a record of an event.
+pub(super) fn read(record: &Record) -> LogEvent {
+    match record.of.tells {
+        Tells::ProcessStart(by) => start(record, by),
+        Tells::ProcessEnd => LogEvent::End { actor: actor(record), exit: number(record, Role::ExitStatus) },
+        Tells::TaskStart => {
+            LogEvent::TaskStarted { actor: actor(record), task: said(record, Role::Task).unwrap_or_default() }
         }
-        4689 => LogEvent::End {
-            actor: Actor { pid: fields.number("ProcessId"), guid: None, image: said(fields, "ProcessName") },
-            exit: fields.number("Status"),
-        },
-        4624 => match logon_id(fields, "TargetLogonId") {
+        Tells::Logon => match logon_id(number(record, Role::LogonId)) {
             Some(logon_id) => LogEvent::Logon(Logon {
                 logon_id,
-                kind: fields.number("LogonType").unwrap_or(0),
-                user: account(fields, "TargetDomainName", "TargetUserName"),
-                address: said(fields, "IpAddress"),
+                kind: number(record, Role::LogonType).unwrap_or(0),
+                user: account(record, Role::UserDomain, Role::UserName),
+                address: said(record, Role::Address),
             }),
             None => LogEvent::Other,
         },
-        5156..=5158 => {
-            let image = said(fields, "Application");
-            let outbound = fields.text("Direction").is_some_and(|direction| direction.contains("14593"));
-            let end = |address: &str, port: &str| {
-                format!(
-                    "{}:{}",
-                    said(fields, address).unwrap_or_else(|| "?".to_owned()),
-                    said(fields, port).unwrap_or_else(|| "?".to_owned())
-                )
-            };
-            let what = match (id, outbound) {
-                (5158, _) => format!("opened the local port {}", end("SourceAddress", "SourcePort")),
-                (5157, _) => format!("connection to {} blocked", end("DestAddress", "DestPort")),
-                (_, true) => format!("connected to {}", end("DestAddress", "DestPort")),
-                (_, false) => format!("accepted a connection from {}", end("DestAddress", "DestPort")),
-            };
-            activity(
-                Actor { pid: fields.number("ProcessID"), guid: None, image },
-                "network",
-                what,
-                JoinRule::J12,
-                if id == 5156 && outbound { ActivityKind::Connected } else { ActivityKind::Other },
-            )
+        Tells::SystemStart => {
+            let value = record.role(Role::SystemStart);
+            let at = value.and_then(|value| value.time().or_else(|| Filetime::parse_utc(value.text()?)));
+            LogEvent::Boot(BootSign::Started(at))
         }
-        _ => LogEvent::Other,
+        Tells::LogStart => LogEvent::Boot(BootSign::LogStarted),
+        Tells::SystemStop => LogEvent::Boot(BootSign::Stopped),
+        Tells::UncleanStop => LogEvent::Boot(BootSign::Unclean),
+        Tells::LogCleared => LogEvent::Cleared {
+            channel: said(record, Role::ClearedLog).unwrap_or_else(|| "an unnamed log".to_owned()),
+            by: account(record, Role::ByDomain, Role::ByName),
+        },
+        _ => match act(record) {
+            Some((class, what, rule, kind)) => {
+                LogEvent::Activity(Box::new(Activity { actor: actor(record), class, what, rule, kind }))
+            }
+            None => LogEvent::Other,
+        },
     }
 }
 
-/// The command line with every character that was recorded.
-fn said_line(fields: &Fields) -> Option<String> {
-    let line = fields.text("CommandLine")?;
-    (!matches!(line.trim(), "" | "-")).then(|| line.to_owned())
+/// The process that a record is about.
+fn actor(record: &Record) -> Actor {
+    Actor { pid: number(record, Role::Pid), guid: guid(record, Role::ProcessGuid), image: said(record, Role::Image) }
 }
 
-fn activity(actor: Actor, class: &'static str, what: String, rule: JoinRule, kind: ActivityKind) -> LogEvent {
-    LogEvent::Activity(Box::new(Activity { actor, class, what, rule, kind }))
-}
-
-fn sysmon(fields: &Fields, id: u64) -> LogEvent {
-    let actor =
-        Actor { pid: fields.number("ProcessId"), guid: guid(fields, "ProcessGuid"), image: said(fields, "Image") };
-    let target_file = || said(fields, "TargetFilename").unwrap_or_default();
-    let file = |words: &str, deleted: bool| {
-        let path = target_file();
-        activity(actor.clone(), "file", format!("{words} {path}"), JoinRule::J1, ActivityKind::File { path, deleted })
+fn start(record: &Record, by: Recorder) -> LogEvent {
+    let Some(image) = said(record, Role::Image) else { return LogEvent::Other };
+    // Where the event names the one who started it as well, the account that the process runs as can be missing or
+    // have no session: then it is the same.
+    let own = logon_id(number(record, Role::LogonId));
+    let (sid, user, logon_id) = if own.is_some() || record.of.in_role(Role::ByLogonId).next().is_none() {
+        (said(record, Role::UserSid), account(record, Role::UserDomain, Role::UserName), own)
+    } else {
+        let logon_id = logon_id(number(record, Role::ByLogonId));
+        (said(record, Role::BySid), account(record, Role::ByDomain, Role::ByName), logon_id)
     };
-    match id {
-        1 => {
-            let Some(image) = actor.image else { return LogEvent::Other };
-            LogEvent::Start(Box::new(Start {
-                by: Recorder::Sysmon,
-                pid: actor.pid,
-                guid: actor.guid,
-                image,
-                command_line: said_line(fields),
-                current_directory: said(fields, "CurrentDirectory"),
-                parent_pid: fields.number("ParentProcessId"),
-                parent_guid: guid(fields, "ParentProcessGuid"),
-                parent_image: said(fields, "ParentImage"),
-                parent_command_line: said(fields, "ParentCommandLine"),
-                sid: None,
-                user: said(fields, "User"),
-                logon_id: logon_id(fields, "LogonId"),
-                integrity: fields.text("IntegrityLevel").and_then(integrity),
-                elevation: None,
-                original_file_name: said(fields, "OriginalFileName"),
-                description: said(fields, "Description"),
-                company: said(fields, "Company"),
-                sha256: fields.text("Hashes").and_then(sha256),
-            }))
+    LogEvent::Start(Box::new(Start {
+        by,
+        pid: number(record, Role::Pid),
+        guid: guid(record, Role::ProcessGuid),
+        image,
+        command_line: line(told(record, Role::CommandLine)),
+        current_directory: said(record, Role::CurrentDirectory),
+        parent_pid: number(record, Role::ParentPid),
+        parent_guid: guid(record, Role::ParentGuid),
+        parent_image: said(record, Role::ParentImage),
+        parent_command_line: said(record, Role::ParentCommandLine),
+        sid,
+        user,
+        logon_id,
+        integrity: told(record, Role::Integrity).and_then(integrity),
+        elevation: said(record, Role::ElevationType),
+        original_file_name: said(record, Role::OriginalFileName),
+        description: said(record, Role::Description),
+        company: said(record, Role::Company),
+        sha256: told(record, Role::Hashes).and_then(sha256),
+    }))
+}
+
+/// What a process did, or what was done to it: the class, the words, the rule that joins it, and what it is.
+fn act(record: &Record) -> Option<(&'static str, String, JoinRule, ActivityKind)> {
+    let or_nothing = |role| said(record, role).unwrap_or_default();
+    let end = || format!("{}:{}", or_unknown(record, Role::Address), or_unknown(record, Role::Port));
+    let file = |words: &str, deleted| {
+        let path = or_nothing(Role::File);
+        ("file", format!("{words} {path}"), JoinRule::J1, ActivityKind::File { path, deleted })
+    };
+    let other = |class, what, rule| (class, what, rule, ActivityKind::Other);
+    Some(match record.of.tells {
+        Tells::FileWritten(words) | Tells::FileTouched(words) => file(words, false),
+        Tells::FileDeleted(words) => file(words, true),
+        Tells::Connection(Connection { opened, unsaid, accepted }) => {
+            let direction = told(record, Role::Direction).map(|text| text.trim_matches('%'));
+            let has_opened = direction.map_or(unsaid, |text| text.eq_ignore_ascii_case(opened));
+            let (words, kind) = match has_opened {
+                true => ("connected to", ActivityKind::Connected),
+                false => (accepted, ActivityKind::Other),
+            };
+            let name = said(record, Role::AddressName).map(|name| format!(" ({name})")).unwrap_or_default();
+            ("network", format!("{words} {}{name}", end()), JoinRule::J12, kind)
         }
-        5 => LogEvent::End { actor, exit: None },
-        2 => file("changed the creation time of", false),
-        11 => file("created", false),
-        15 => file("created the stream", false),
-        23 | 26 => file("deleted", true),
-        27..=29 => file("wrote the program", false),
-        3 => {
-            let place = said(fields, "DestinationIp").unwrap_or_else(|| "?".to_owned());
-            let port = said(fields, "DestinationPort").unwrap_or_else(|| "?".to_owned());
-            let name = said(fields, "DestinationHostname").map(|name| format!(" ({name})")).unwrap_or_default();
-            // Without the field nothing says who opened it; Sysmon's default is the process itself.
-            let opened = fields.text("Initiated").is_none_or(|text| text.eq_ignore_ascii_case("true"));
-            let words = if opened { "connected to" } else { "accepted a connection at" };
-            let kind = if opened { ActivityKind::Connected } else { ActivityKind::Other };
-            activity(actor, "network", format!("{words} {place}:{port}{name}"), JoinRule::J12, kind)
+        Tells::ConnectionBlocked => other("network", format!("connection to {} blocked", end()), JoinRule::J12),
+        Tells::PortOpened => other("network", format!("opened the local port {}", end()), JoinRule::J12),
+        Tells::ImageLoaded => {
+            let image = or_nothing(Role::LoadedImage);
+            ("image", format!("loaded {image}"), JoinRule::J1, ActivityKind::Loaded(image))
         }
-        7 => {
-            let image = said(fields, "ImageLoaded").unwrap_or_default();
-            activity(actor, "image", format!("loaded {image}"), JoinRule::J1, ActivityKind::Loaded(image))
-        }
-        12..=14 => {
-            let target = said(fields, "TargetObject").unwrap_or_default();
-            let event = said(fields, "EventType").unwrap_or_default();
-            let details = fields.text("Details").filter(|text| !text.is_empty()).map(str::to_owned);
+        Tells::RegistryChange => {
+            let (target, event) = (or_nothing(Role::RegistryTarget), or_nothing(Role::RegistryAct));
+            let details = told(record, Role::RegistryValue).filter(|text| !text.is_empty()).map(str::to_owned);
             let what = match &details {
                 Some(details) => format!("{event} {target} = {details}"),
                 None => format!("{event} {target}"),
             };
-            activity(actor, "registry", what, JoinRule::J1, ActivityKind::Registry { target, details, event })
+            ("registry", what, JoinRule::J1, ActivityKind::Registry { target, details, event })
         }
-        22 => {
-            let results = said(fields, "QueryResults").map(|results| format!(": {results}")).unwrap_or_default();
-            let what = format!("looked up {}{results}", said(fields, "QueryName").unwrap_or_default());
-            activity(actor, "dns", what, JoinRule::J13, ActivityKind::Other)
+        Tells::DnsQuery => {
+            let results = said(record, Role::QueryResults).map(|results| format!(": {results}")).unwrap_or_default();
+            other("dns", format!("looked up {}{results}", or_nothing(Role::QueryName)), JoinRule::J13)
         }
-        17 | 18 => {
-            let what = format!("pipe {}", said(fields, "PipeName").unwrap_or_default());
-            activity(actor, "other", what, JoinRule::J1, ActivityKind::Other)
+        Tells::Pipe => other("other", format!("pipe {}", or_nothing(Role::Pipe)), JoinRule::J1),
+        Tells::Tampering => {
+            let what = format!("image tampering: {}", or_nothing(Role::Tampering));
+            ("process", what, JoinRule::J1, ActivityKind::Injected)
         }
-        25 => {
-            let what = format!("image tampering: {}", said(fields, "Type").unwrap_or_default());
-            activity(actor, "process", what, JoinRule::J1, ActivityKind::Injected)
+        Tells::RemoteThread => {
+            let what = format!("{} started a thread in it", or_nothing(Role::SourceImage));
+            ("process", what, JoinRule::J1, ActivityKind::Injected)
         }
-        8 | 10 => {
-            let source = said(fields, "SourceImage").unwrap_or_default();
-            let target = Actor {
-                pid: fields.number("TargetProcessId"),
-                guid: guid(fields, "TargetProcessGuid").or_else(|| guid(fields, "TargetProcessGUID")),
-                image: said(fields, "TargetImage"),
-            };
-            let (words, kind) = if id == 8 {
-                (format!("{source} started a thread in it"), ActivityKind::Injected)
-            } else {
-                let access = said(fields, "GrantedAccess").unwrap_or_default();
-                (format!("{source} opened it with access {access}"), ActivityKind::Other)
-            };
-            activity(target, "process", words, JoinRule::J1, kind)
+        Tells::ProcessOpened => {
+            let (source, access) = (or_nothing(Role::SourceImage), or_nothing(Role::Access));
+            other("process", format!("{source} opened it with access {access}"), JoinRule::J1)
         }
-        _ => LogEvent::Other,
-    }
+        _ => return None,
+    })
+}
+
+/// What a field of a live record says, where it says something.
+fn live(fields: &Fields, name: &str) -> Option<String> {
+    meant(fields.text(name))
 }
 
 /// A process that ran when a live host was looked at.
@@ -409,12 +336,12 @@ pub(super) fn live_process(record: &Record) -> Option<Start> {
     Some(Start {
         by: Recorder::Live,
         pid: fields.number("ProcessId"),
-        image: said(fields, "Image")?,
-        command_line: said_line(fields),
-        current_directory: said(fields, "CurrentDirectory"),
+        image: live(fields, "Image")?,
+        command_line: line(fields.text("CommandLine")),
+        current_directory: live(fields, "CurrentDirectory"),
         parent_pid: fields.number("ParentProcessId"),
-        sid: said(fields, "UserSid"),
-        logon_id: logon_id(fields, "LogonId"),
+        sid: live(fields, "UserSid"),
+        logon_id: logon_id(fields.number("LogonId")),
         integrity: fields.text("IntegritySid").and_then(integrity),
         elevation: elevation.map(|kind| format!("%%{}", 1935 + kind)),
         ..Start::default()
@@ -424,9 +351,9 @@ pub(super) fn live_process(record: &Record) -> Option<Start> {
 /// A connection that a process of a live host had open; a port that only listens is none.
 pub(super) fn live_connection(record: &Record) -> Option<Activity> {
     let fields = &record.fields;
-    let remote = said(fields, "Remote")?;
-    let state = said(fields, "State").map(|state| format!(", {state}")).unwrap_or_default();
-    let local = said(fields, "Local").unwrap_or_default();
+    let remote = live(fields, "Remote")?;
+    let state = live(fields, "State").map(|state| format!(", {state}")).unwrap_or_default();
+    let local = live(fields, "Local").unwrap_or_default();
     Some(Activity {
         actor: Actor { pid: fields.number("ProcessId"), guid: None, image: None },
         class: "network",
@@ -440,9 +367,9 @@ pub(super) fn live_connection(record: &Record) -> Option<Activity> {
 pub(super) fn live_session(record: &Record) -> Option<Logon> {
     let fields = &record.fields;
     Some(Logon {
-        logon_id: logon_id(fields, "LogonId")?,
+        logon_id: logon_id(fields.number("LogonId"))?,
         kind: fields.number("LogonType").unwrap_or(0),
-        user: said(fields, "Name"),
+        user: live(fields, "Name"),
         address: None,
     })
 }

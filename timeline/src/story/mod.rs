@@ -118,7 +118,6 @@ impl<'a> Correlator<'a> {
     pub fn observe(&mut self, event: &Event) {
         self.seen.count(event);
         match event.record.of.tells {
-            Tells::Event => self.observe_log(event),
             Tells::Log => self.seen.channel(event),
             Tells::LogPlace => self.seen.moved(event),
             Tells::LiveProcess => {
@@ -152,6 +151,7 @@ impl<'a> Correlator<'a> {
             Tells::Stream => self.files.add_stream(event),
             Tells::FileChange => self.files.add_journal(event),
             Tells::File => self.files.add_file_record(event),
+            _ if event.record.of.is_event() => self.observe_log(event),
             _ => self.traces.add(event),
         }
     }

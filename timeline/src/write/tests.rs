@@ -22,7 +22,7 @@ fn process_start() -> Record {
     }
     Record {
         artifact: "event-log",
-        of: crate::testing::of("windows:evtx:record"),
+        of: crate::testing::of_event(&fields),
         subject: r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe".to_owned(),
         user: Some("S-1-5-18".to_owned()),
         moments: vec![moment(Meaning::RECORDED, "2019-07-19T14:45:55.6992939")],
