@@ -39,6 +39,7 @@
 //! # References
 //! See the references of [`ARTIFACT`].
 
+mod channels;
 mod chunks;
 mod kinds;
 mod leads;
@@ -101,6 +102,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 
 static CHANNEL: RecordType = RecordType {
     tells: Tells::Log,
+    channels: channels::CHANNELS,
     message: "Event log {Channel}[: {Records} records][, {FirstRecordId} to {LastRecordId}][, from {First} to {Last}][, missing {MissingRecordIds}]",
     ..RecordType::named("windows:evtx:channel")
 };

@@ -4,7 +4,7 @@ use crate::args::{CollectLimits, Common, WhichHost};
 use crate::collect::{self, Opened};
 use collector::source::Source;
 use collector::{Located, first_located};
-use evidence::{Bytes, Input, Tells};
+use evidence::{Bytes, Input, Role, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -98,17 +98,21 @@ pub(crate) fn named_by_records(source: &Source) -> Option<String> {
     /// Logs that are looked into, and how far: the header and the first two chunks.
     const MOST_LOGS: usize = 16;
     const LENGTH: u64 = 4096 + 2 * 65_536;
-    let artifact = artifacts::telling(Tells::Event).next()?;
+    let artifact = artifacts::ALL.iter().find(|artifact| artifact.records.iter().any(|of| of.is_event()))?;
     let mut votes: BTreeMap<String, usize> = BTreeMap::new();
     // What other computers forwarded does not name this one.
-    let is_own = |one: &Located| !one.found.is_folder && !one.found.path.ends_with("ForwardedEvents.evtx");
+    let channels = artifact.records.iter().flat_map(|of| of.channels);
+    let forwarded = |path: &str| channels.clone().any(|channel| channel.is_forwarded && channel.is_file(path));
+    let is_own = |one: &Located| !one.found.is_folder && !forwarded(&one.found.path);
     let located = artifact.reads.iter().flat_map(|location| first_located(source, location, MOST_LOGS, &is_own).0);
     for one in located.take(MOST_LOGS) {
         let Some(tree) = source.volumes.get(one.volume).and_then(|(_, tree)| tree.as_deref()) else { continue };
         let Ok(content) = tree.open(&one.found) else { continue };
         let head = Head { whole: &*content, length: LENGTH };
         artifact.parse_alone(&Input::new(&one.found.path, &head), &mut |record| {
-            if let Some(computer) = record.fields.text("System.Computer").filter(|computer| !computer.is_empty()) {
+            if let Some(computer) =
+                record.role(Role::Computer).and_then(Told::text).filter(|computer| !computer.is_empty())
+            {
                 *votes.entry(computer.to_owned()).or_default() += 1;
             }
         });

@@ -6,6 +6,7 @@
 
 mod assess;
 pub mod command;
+mod declared;
 mod event;
 mod host;
 mod leads;

@@ -1,9 +1,10 @@
 //! What a log holds as a whole: the record about the channel.
 
+use super::channels::CHANNELS;
 use super::shortfall::Shortfall;
 use super::{ARTIFACT, CHANNEL};
 use crate::formats::evtx::FileHeader;
-use evidence::{Fields, Filetime, Integrity, Locator, ProblemKind, Record, Sink, Value};
+use evidence::{Channel, Fields, Filetime, Integrity, Locator, ProblemKind, Record, Sink, Value};
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 
@@ -178,10 +179,9 @@ pub(super) fn channel_of_file(path: &str) -> Option<String> {
     let name = path.rsplit(['\\', '/']).next()?;
     let lower = name.to_lowercase();
     // The three logs of every Windows were called otherwise before Vista.
-    for (old, channel) in [("secevent.evt", "Security"), ("sysevent.evt", "System"), ("appevent.evt", "Application")] {
-        if lower == old {
-            return Some(channel.to_owned());
-        }
+    let before_vista = |channel: &&Channel| channel.before_vista.map(|old| old.to_lowercase() + ".evt");
+    if let Some(channel) = CHANNELS.iter().find(|channel| before_vista(channel).as_deref() == Some(&lower)) {
+        return Some(channel.name.to_owned());
     }
     let endings = [".evtx", ".evt"];
     let ending = endings.iter().find(|ending| lower.ends_with(*ending) && lower.len() == name.len());

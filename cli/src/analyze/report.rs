@@ -54,7 +54,7 @@ impl Work<'_> {
             }
         };
         progress.phase("merging and correlating", 0);
-        let mut correlator = Correlator::new(host, items).knowing(&failures);
+        let mut correlator = Correlator::new(host, items, artifacts::ALL).knowing(&failures);
         let summary = self.timeline(merger, items, &mut correlator, hashes)?;
         if let Some(error) = reader.items().failure() {
             return Err(error).context("a temporary file could not be read back");

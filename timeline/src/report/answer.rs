@@ -3,7 +3,7 @@
 use super::examined::{Examined, Missing, examined, missing};
 use super::model::{Report, Statement, StatementKind, Summary};
 use crate::command::tool_named;
-use crate::story::matters;
+use crate::declared::Declared;
 use evidence::{
     Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity,
     Lookalike, Mode, Problem, ProblemKind, Stage, Tool,
@@ -36,12 +36,12 @@ pub(super) fn list(items: &[&str]) -> String {
 }
 
 /// The same of sources. Of more than a sentence can hold, those that tell of the tools are named and the rest is counted.
-fn sources(all: &[&str]) -> String {
+fn sources(declared: Declared, all: &[&str]) -> String {
     const MOST: usize = 10;
     if all.len() <= MOST {
         return list(all);
     }
-    let (mut named, others): (Vec<&str>, Vec<&str>) = all.iter().partition(|source| matters(source));
+    let (mut named, others): (Vec<&str>, Vec<&str>) = all.iter().partition(|source| declared.matters(source));
     named.extend(others);
     let more = plural(named.len() - MOST, "more source", "more sources");
     named.truncate(MOST);
@@ -151,11 +151,11 @@ pub(super) fn summarize(report: &Report) -> Summary {
             .map(|why| (why, Vec::new()))
             .into();
     for source in missing_sources {
-        let why = missing(source, &report.problems);
+        let why = missing(report.declared, source, &report.problems);
         by_reason.iter_mut().filter(|(reason, _)| *reason == why).for_each(|(_, all)| all.push(source));
     }
     for (why, missing) in by_reason.into_iter().filter(|(_, missing)| !missing.is_empty()) {
-        statements.push(statement(StatementKind::Unknown, None, not_there(why, &missing), &[]));
+        statements.push(statement(StatementKind::Unknown, None, not_there(report.declared, why, &missing), &[]));
     }
     if let (problems @ 1.., _) = report.problems_and_notes() {
         let text = format!(
@@ -164,17 +164,17 @@ pub(super) fn summarize(report: &Report) -> Summary {
         );
         statements.push(statement(StatementKind::Unknown, None, capital(&text), &[]));
     }
-    let examined = examined(&report.coverage, &report.problems, report.bundle.objects);
+    let examined = examined(report.declared, &report.coverage, &report.problems, report.bundle.objects);
     let answer = answer(report, &examined);
     let Examined { parts: not_examined, runs_would_show, processes_would_show } = examined;
     Summary { answer, not_examined, runs_would_show, processes_would_show, statements }
 }
 
 /// What it means that nothing of these sources was read.
-fn not_there(why: Missing, missing: &[&str]) -> String {
+fn not_there(declared: Declared, why: Missing, missing: &[&str]) -> String {
     let (it, is) = if missing.len() == 1 { ("it", "is") } else { ("they", "are") };
     let them = if missing.len() == 1 { "it" } else { "them" };
-    let all = sources(missing);
+    let all = sources(declared, missing);
     let lost = format!("so what only {it} would record is not known");
     match why {
         Missing::Unread => {

@@ -3,15 +3,10 @@
 
 use super::answer::{count, list, plural};
 use crate::command::tool_named;
-use crate::story::rank_of_channel;
-use evidence::{Coverage, Problem, ProblemKind, Problems, Stage};
+use crate::declared::Declared;
+use evidence::{Channel, Coverage, Problem, ProblemKind, Problems, Stage};
 use std::collections::BTreeSet;
 
-/// Channels whose records show processes, and so could show a run.
-const CHANNELS: [&str; 3] =
-    ["Security", "Microsoft-Windows-Sysmon/Operational", "Microsoft-Windows-TaskScheduler/Operational"];
-/// Sources in coverage that are no event logs.
-const NO_LOGS: [&str; 4] = ["prefetch", "com-registration", "mft", "usn-journal"];
 /// Most parts that the answer names, and most names in a part.
 const MOST_PARTS: usize = 5;
 const MOST_NAMES: usize = 2;
@@ -81,8 +76,8 @@ fn is_witness(item: &str) -> bool {
     WITNESSES.iter().any(|ending| ends_with(item, ending))
 }
 
-/// How much an object tells of the tools; less is more. Logs stand in the order in which coverage declares them.
-fn rank(item: &str) -> usize {
+/// How much an object tells of the tools; less is more. Logs stand in the order in which they are declared.
+fn rank(declared: Declared, item: &str) -> usize {
     const HIVE: usize = 20;
     let name = name(item);
     if let Some(place) = HIVES.iter().position(|hive| hive.eq_ignore_ascii_case(name)) {
@@ -97,7 +92,7 @@ fn rank(item: &str) -> usize {
         return if is_tool { 40 } else { 42 };
     }
     let more = if is_witness(item) { 41 } else { 43 };
-    rank_of_channel(&channel(item)).unwrap_or(more)
+    declared.rank_of_channel(&channel(declared, item)).unwrap_or(more)
 }
 
 fn is_hive(item: &str) -> bool {
@@ -105,9 +100,9 @@ fn is_hive(item: &str) -> bool {
 }
 
 /// Whether records of runs could lie at a place that could not be looked at.
-fn may_hold_runs(problem: &Problem) -> bool {
+fn may_hold_runs(declared: Declared, problem: &Problem) -> bool {
     let item = problem.item.as_str();
-    is_witness(item) || is_above(item, "prefetch") || is_above(item, "Security")
+    is_witness(item) || is_above(declared, item, "prefetch") || is_above(declared, item, "Security")
 }
 
 /// Whether a place outside of what was given was named.
@@ -116,11 +111,11 @@ fn is_outside(problem: &Problem) -> bool {
 }
 
 /// Whether what could not be looked at is a file of this source, or a folder, or lies on one's path, in which prefetch files or logs are kept.
-fn is_above(item: &str, source: &str) -> bool {
+fn is_above(declared: Declared, item: &str, source: &str) -> bool {
     if is_witness(item) {
         return match source {
             "prefetch" => ends_with(item, ".pf"),
-            _ => channel(item).eq_ignore_ascii_case(source),
+            _ => channel(declared, item).eq_ignore_ascii_case(source),
         };
     }
     let last = name(item.trim_end_matches('\\'));
@@ -148,15 +143,11 @@ fn is_failure(problem: &Problem) -> bool {
 }
 
 /// The channel of a log by the name of its file; XP and Server 2003 have names of their own.
-fn channel(item: &str) -> String {
+fn channel(declared: Declared, item: &str) -> String {
     let name = name(item);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem).replace("%4", "/");
-    match stem.to_ascii_lowercase().as_str() {
-        "secevent" => "Security".to_owned(),
-        "sysevent" => "System".to_owned(),
-        "appevent" => "Application".to_owned(),
-        _ => stem,
-    }
+    let is_old = |channel: &&Channel| channel.before_vista.is_some_and(|old| old.eq_ignore_ascii_case(&stem));
+    declared.channels().find(is_old).map_or_else(|| stem.clone(), |channel| channel.name.to_owned())
 }
 
 /// Whether anything came out of a log or a prefetch file.
@@ -207,9 +198,10 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
 }
 
 /// `Security.evtx, System.evtx and 12 more objects`; those that tell most of the tools first.
-fn names(problems: &[&Problem]) -> String {
+fn names(declared: Declared, problems: &[&Problem]) -> String {
     let named = || problems.iter().filter(|problem| !problem.item.is_empty());
-    let items: BTreeSet<(usize, &str)> = named().map(|problem| (rank(&problem.item), problem.item.as_str())).collect();
+    let items: BTreeSet<(usize, &str)> =
+        named().map(|problem| (rank(declared, &problem.item), problem.item.as_str())).collect();
     let mut shown: Vec<String> = items.iter().take(MOST_NAMES).map(|(_, item)| name(item).to_owned()).collect();
     // Beyond some number, problems of one wording are counted in one without an item, whose wording goes on.
     let (mut more, mut is_all) = (items.len().saturating_sub(MOST_NAMES), true);
@@ -237,11 +229,11 @@ fn part_of_a_source(problem: &Problem) -> String {
     if problem.item.is_empty() { what.to_owned() } else { format!("{} ({what})", problem.item) }
 }
 
-fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
+fn phrases(declared: Declared, gap: Gap, problems: &[&Problem]) -> Vec<String> {
     let has_names = problems.iter().any(|problem| !problem.item.is_empty());
     match gap {
         Gap::Source | Gap::Part | Gap::Unlisted | Gap::StartVolume => {
-            let first = |problem: &Problem| (!may_hold_runs(problem), rank(&problem.item));
+            let first = |problem: &Problem| (!may_hold_runs(declared, problem), rank(declared, &problem.item));
             let all: BTreeSet<_> = problems.iter().map(|problem| (first(problem), part_of_a_source(problem))).collect();
             let mut shown: Vec<String> = all.iter().take(MOST_NAMES).map(|(_, part)| part.clone()).collect();
             if let Some(more @ 1..) = all.len().checked_sub(MOST_NAMES) {
@@ -255,21 +247,21 @@ fn phrases(gap: Gap, problems: &[&Problem]) -> Vec<String> {
         }
         Gap::Interrupted if !has_names => vec!["what the interrupted collection had not reached".to_owned()],
         Gap::Interrupted => {
-            vec![format!("{}, which the interrupted collection had not reached", names(problems))]
+            vec![format!("{}, which the interrupted collection had not reached", names(declared, problems))]
         }
-        Gap::Unreadable => vec![format!("{}, which could not be read, or not whole", names(problems))],
-        Gap::LeftOut => vec![format!("{}, left out by a limit of size or number", names(problems))],
+        Gap::Unreadable => vec![format!("{}, which could not be read, or not whole", names(declared, problems))],
+        Gap::LeftOut => vec![format!("{}, left out by a limit of size or number", names(declared, problems))],
         Gap::Leads => {
             let all: BTreeSet<&str> = problems.iter().map(|problem| problem.what.as_str()).collect();
             all.into_iter().map(str::to_owned).collect()
         }
         Gap::CutShort if !has_names => vec!["what was beyond a limit of the analysis".to_owned()],
-        Gap::CutShort => vec![format!("parts of {}, where a limit was reached", names(problems))],
+        Gap::CutShort => vec![format!("parts of {}, where a limit was reached", names(declared, problems))],
     }
 }
 
-fn records_processes(source: &Coverage) -> bool {
-    CHANNELS.iter().any(|channel| channel.eq_ignore_ascii_case(&source.source))
+fn records_processes(declared: Declared, source: &Coverage) -> bool {
+    declared.channel(&source.source).is_some_and(|channel| channel.shows_processes)
 }
 
 /// A log without a record, which was read without a fault, was examined as well: it may have been cleared.
@@ -279,14 +271,19 @@ fn was_examined(source: &Coverage, problems: &[Problem]) -> bool {
 }
 
 /// Which sources that show processes were read, from what the coverage says.
-fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem], objects: u64) -> Option<String> {
+fn nothing_to_show_runs(
+    declared: Declared,
+    coverage: &[Coverage],
+    problems: &[Problem],
+    objects: u64,
+) -> Option<String> {
     let is_read = |one: &Coverage| was_examined(one, problems);
-    if coverage.iter().filter(|one| one.source == "prefetch" || records_processes(one)).any(is_read) {
+    if coverage.iter().filter(|one| one.source == "prefetch" || records_processes(declared, one)).any(is_read) {
         return None;
     }
     let failed =
         problems.iter().any(|problem| is_failure(problem) && is_witness(&problem.item) && !is_outside(problem));
-    let unlisted = || problems.iter().any(|problem| is_unlisted(problem) && may_hold_runs(problem));
+    let unlisted = || problems.iter().any(|problem| is_unlisted(problem) && may_hold_runs(declared, problem));
     let why = match failed {
         true => "none could be read",
         false if unlisted() => "where they would lie could not be looked at",
@@ -302,9 +299,9 @@ fn nothing_to_show_runs(coverage: &[Coverage], problems: &[Problem], objects: u6
 }
 
 /// What was not examined of so many objects and what was left out of them, and whether a run would have shown.
-pub(super) fn examined(coverage: &[Coverage], problems: &[Problem], objects: u64) -> Examined {
+pub(super) fn examined(declared: Declared, coverage: &[Coverage], problems: &[Problem], objects: u64) -> Examined {
     let mut parts = Vec::new();
-    let nothing = nothing_to_show_runs(coverage, problems, objects);
+    let nothing = nothing_to_show_runs(declared, coverage, problems, objects);
     let mut runs_would_show = nothing.is_none();
     parts.extend(nothing);
     let mut gaps: Vec<(Gap, &Problem)> =
@@ -318,39 +315,40 @@ pub(super) fn examined(coverage: &[Coverage], problems: &[Problem], objects: u64
             Gap::Unreadable | Gap::LeftOut | Gap::CutShort => {
                 of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item))
             }
-            Gap::Unlisted => of_the_kind.iter().any(|problem| may_hold_runs(problem)),
+            Gap::Unlisted => of_the_kind.iter().any(|problem| may_hold_runs(declared, problem)),
             Gap::Source | Gap::Leads | Gap::StartVolume => false,
         };
         runs_would_show &= !hides_runs;
-        parts.extend(phrases(kind, &of_the_kind));
+        parts.extend(phrases(declared, kind, &of_the_kind));
     }
     if let Some(more @ 1..) = parts.len().checked_sub(MOST_PARTS) {
         parts.truncate(MOST_PARTS);
         parts.push(format!("and {} more, which the section Problems names", count(more)));
     }
-    let has_processes = coverage.iter().any(|one| records_processes(one) && was_examined(one, problems));
+    let has_processes = coverage.iter().any(|one| records_processes(declared, one) && was_examined(one, problems));
     Examined { parts, runs_would_show, processes_would_show: runs_would_show && has_processes }
 }
 
 /// Whether an object is one from which a source of coverage comes.
-fn belongs(item: &str, source: &str) -> bool {
+fn belongs(declared: Declared, item: &str, source: &str) -> bool {
     let is_named = |names: &[&str]| names.iter().any(|one| name(item).eq_ignore_ascii_case(one));
     match source {
         "prefetch" => ends_with(item, ".pf"),
         "com-registration" => is_named(&CLASSES),
         "mft" => is_named(&["$MFT"]),
         "usn-journal" => is_named(&["$UsnJrnl:$J", "$J"]),
-        _ => is_witness(item) && channel(item).eq_ignore_ascii_case(source),
+        _ => is_witness(item) && channel(declared, item).eq_ignore_ascii_case(source),
     }
 }
 
 /// What the evidence says of a source of which coverage has nothing.
-pub(super) fn missing(source: &str, problems: &[Problem]) -> Missing {
+pub(super) fn missing(declared: Declared, source: &str, problems: &[Problem]) -> Missing {
     let is_collected = |problem: &Problem| {
         !(problem.kind == ProblemKind::Interrupted
             || problem.kind == ProblemKind::LimitReached && problem.stage == Stage::Acquire)
     };
-    let of_it = |problem: &&Problem| belongs(&problem.item, source) && is_failure(problem) && !is_outside(problem);
+    let of_it =
+        |problem: &&Problem| belongs(declared, &problem.item, source) && is_failure(problem) && !is_outside(problem);
     // An interruption is not known to have come after everything was looked for, nor what was only counted to be of others.
     let is_open = |problem: &Problem| {
         is_failure(problem)
@@ -360,7 +358,7 @@ pub(super) fn missing(source: &str, problems: &[Problem]) -> Missing {
         Missing::Unread
     } else if problems.iter().any(|problem| of_it(&problem)) {
         Missing::NotCollected
-    } else if unlisted(source, problems) {
+    } else if unlisted(declared, source, problems) {
         Missing::Unlisted
     } else if problems.iter().any(is_open) {
         Missing::Incomplete
@@ -370,17 +368,21 @@ pub(super) fn missing(source: &str, problems: &[Problem]) -> Missing {
 }
 
 /// Why the registrations that were found may not be all that the host has, for a sentence.
-pub(super) fn why_not_all_registrations(coverage: &[Coverage], problems: &[Problem]) -> Option<String> {
+pub(super) fn why_not_all_registrations(
+    declared: Declared,
+    coverage: &[Coverage],
+    problems: &[Problem],
+) -> Option<String> {
     const SOURCE: &str = "com-registration";
     let is_present = coverage.iter().any(|one| one.source == SOURCE && one.present);
-    let of_hives = || problems.iter().filter(|problem| belongs(&problem.item, SOURCE) && !problem.is_note);
+    let of_hives = || problems.iter().filter(|problem| belongs(declared, &problem.item, SOURCE) && !problem.is_note);
     let not_found = |problem: &Problem| {
         problem.stage == Stage::Locate && problem.kind == ProblemKind::NotFound && name(&problem.item) == CLASSES[0]
     };
-    if let Some(hive) = of_hives().min_by_key(|problem| (rank(&problem.item), &problem.item)) {
+    if let Some(hive) = of_hives().min_by_key(|problem| (rank(declared, &problem.item), &problem.item)) {
         return Some(format!("{} was not read, or not whole", hive.item));
     }
-    match missing(SOURCE, problems) {
+    match missing(declared, SOURCE, problems) {
         Missing::Unlisted => Some("where the hives would lie could not be looked at".to_owned()),
         Missing::Incomplete => Some("the collection is not complete".to_owned()),
         _ if !is_present => Some("no registry hive that holds them was read".to_owned()),
@@ -390,9 +392,9 @@ pub(super) fn why_not_all_registrations(coverage: &[Coverage], problems: &[Probl
 }
 
 /// The sources of which it is not known whether the evidence has them: where they would lie could not be looked at.
-fn unlisted(source: &str, problems: &[Problem]) -> bool {
-    let is_file = source == "prefetch" || !NO_LOGS.contains(&source);
-    is_file && problems.iter().any(|problem| is_unlisted(problem) && is_above(&problem.item, source))
+fn unlisted(declared: Declared, source: &str, problems: &[Problem]) -> bool {
+    let is_file = source == "prefetch" || !declared.is_artifact(source);
+    is_file && problems.iter().any(|problem| is_unlisted(problem) && is_above(declared, &problem.item, source))
 }
 
 #[cfg(test)]
@@ -418,8 +420,28 @@ mod tests {
         Problem::new(stage, kind, item, what, "")
     }
 
+    fn declared() -> Declared {
+        Declared::new(artifacts::ALL)
+    }
+
     fn examined(coverage: &[Coverage], problems: &[Problem]) -> Examined {
-        super::examined(coverage, problems, 0)
+        super::examined(declared(), coverage, problems, 0)
+    }
+
+    fn missing(source: &str, problems: &[Problem]) -> Missing {
+        super::missing(declared(), source, problems)
+    }
+
+    fn unlisted(source: &str, problems: &[Problem]) -> bool {
+        super::unlisted(declared(), source, problems)
+    }
+
+    fn why_not_all_registrations(coverage: &[Coverage], problems: &[Problem]) -> Option<String> {
+        super::why_not_all_registrations(declared(), coverage, problems)
+    }
+
+    fn rank(item: &str) -> usize {
+        super::rank(declared(), item)
     }
 
     const SECURITY: &str = r"C:\Windows\System32\winevt\Logs\Security.evtx";
@@ -502,7 +524,7 @@ mod tests {
 
     #[test]
     fn a_hive_that_was_examined_is_not_called_missing_and_a_damaged_one_is_named() {
-        let alone = super::examined(&[], &[], 1);
+        let alone = super::examined(declared(), &[], &[], 1);
         assert_eq!(alone.parts, ["event logs that record processes, and prefetch files (none was found)"]);
         let kind = ProblemKind::BadSignature { offset: 0, expected: "regf".to_owned(), actual: "zeros".to_owned() };
         for hive in [r"C:\Users\a\NTUSER.DAT", r"C:\Windows\System32\config\SOFTWARE"] {

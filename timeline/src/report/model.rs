@@ -1,6 +1,7 @@
 //! The model of a report: everything that `report.json` holds and `report.html` shows.
 
 use crate::assess::Assessed;
+use crate::declared::Declared;
 use crate::host::Host;
 use crate::report::answer;
 use crate::report::answer::plural;
@@ -217,6 +218,9 @@ impl<T> DerefMut for Judged<T> {
 /// Everything that an analysis found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
+    /// What was declared of the sources.
+    #[serde(skip)]
+    pub(crate) declared: Declared,
     /// Only where the bundle was changed after it was sealed; it stands before everything else.
     #[serde(rename = "changed_after_sealing", skip_serializing_if = "Option::is_none")]
     pub changed: Option<ChangedBundle>,
@@ -275,6 +279,7 @@ impl Report {
         problems.sort();
         problems.dedup();
         let mut report = Report {
+            declared: story.declared,
             changed: None,
             schema: SCHEMA,
             tool,
@@ -292,7 +297,7 @@ impl Report {
             problems,
         };
         for source in report.coverage.iter_mut().filter(|source| !source.present) {
-            let why = match examined::missing(&source.source, &report.problems) {
+            let why = match examined::missing(report.declared, &source.source, &report.problems) {
                 Missing::Unread => "in the evidence and not read",
                 Missing::NotCollected => "on the host and not collected",
                 Missing::Unlisted => "where it would lie could not be looked at",

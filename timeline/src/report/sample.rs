@@ -442,6 +442,7 @@ pub(super) fn host() -> Host {
 pub(crate) fn story() -> Story {
     let command_line = format!(r#""C:\Windows\system32\cmd.exe" /c "{FRAMEWORK}\regasm.exe /U T1121.dll""#);
     Story {
+        declared: crate::declared::Declared::new(artifacts::ALL),
         host: host(),
         executions: vec![unregister(), install()],
         attempts: vec![Attempt {

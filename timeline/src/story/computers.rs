@@ -1,14 +1,13 @@
 //! Which computers the records are of. Logs of another computer come onto a host as forwarded events, as copies and with a
 //! second Windows on the disk; no file, prefetch file or time zone of this host is evidence of what ran there.
 
+use crate::declared::Declared;
 use evidence::{Filetime, ItemId, Items};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Logs and names in one log that are told apart; of a log with more names it is certain that it is of several computers.
 const MOST_LOGS: usize = 4096;
 const MOST_NAMES: usize = 64;
-/// The log into which Windows puts what other computers forward.
-const FORWARDED: &str = r"\ForwardedEvents.evtx";
 /// Characters of a NetBIOS name, which is what the registry has.
 const NETBIOS: usize = 15;
 
@@ -55,8 +54,9 @@ impl Computers {
 
     /// The names of this host. A log that one computer wrote has its names one after the other, where it was renamed;
     /// one into which others forward has them mixed, and the log that Windows has for that says nothing of this host.
-    pub(super) fn own(&self, host: Option<&str>, items: &dyn Items) -> Own {
-        let is_forwarded = |log: &ItemId| items.by_id(*log).is_some_and(|log| log.original_path.ends_with(FORWARDED));
+    pub(super) fn own(&self, host: Option<&str>, items: &dyn Items, declared: Declared) -> Own {
+        let is_forwarded =
+            |log: &ItemId| items.by_id(*log).is_some_and(|log| declared.is_forwarded(&log.original_path));
         let mut groups: Vec<BTreeSet<String>> = Vec::new();
         for (_, names) in self.logs.iter().filter(|(log, _)| !is_forwarded(log)) {
             let mut reaches: Vec<_> = names.values().copied().collect();
@@ -121,7 +121,7 @@ mod tests {
             computers.see(ItemId(*log), computer, Some(Filetime(*at)));
         }
         let forwarded = crate::testing::item(9, r"C:\Windows\System32\winevt\Logs\ForwardedEvents.evtx");
-        let own = computers.own(host, &vec![forwarded]);
+        let own = computers.own(host, &vec![forwarded], Declared::new(artifacts::ALL));
         move |computer| own.is_other(computer)
     }
 

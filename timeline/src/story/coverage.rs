@@ -1,44 +1,11 @@
 //! How far each source reaches, so that a missing record is read for what it is.
 
 use super::source::{Places, Source};
+use crate::declared::Declared;
 use crate::event::Event;
 use crate::host::Host;
 use evidence::{Citation, Clearing, Coverage, Filetime, ItemId, Items, Value, ValueRef};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Channels that tell of the tools, and what the absence of a record in them means.
-const CHANNELS: [(&str, &str); 6] = [
-    (
-        "Security",
-        "process starts stand in it only while the audit of process creation is on, which it is not by default, and \
-         their command lines only with a further policy",
-    ),
-    (
-        "Microsoft-Windows-Sysmon/Operational",
-        "Sysmon is an addition to Windows and records what its configuration asks for",
-    ),
-    ("System", "it tells when the machine ran and which services were installed"),
-    ("Application", "crashes of the tool and Windows Installer transactions stand in it"),
-    ("Microsoft-Windows-TaskScheduler/Operational", "this channel is off by default on many versions of Windows"),
-    (
-        "Microsoft-Windows-PowerShell/Operational",
-        "from version 5 on PowerShell logs scripts that look suspicious, and every script only with a policy",
-    ),
-];
-
-/// Artifacts that tell of the tools, and what the absence of a record in them means.
-const ARTIFACTS: [(&str, &str); 4] = [
-    (
-        "prefetch",
-        "Windows keeps the last eight starts of a program, drops the oldest files, and is set to keep none on servers",
-    ),
-    (
-        "com-registration",
-        "an unregistration or a failed registration leaves no key, and a deleted key may have been overwritten",
-    ),
-    ("mft", "a deleted file's record may have been reused"),
-    ("usn-journal", "the journal is a ring: what is older than its first record is not in it"),
-];
 
 #[derive(Default)]
 struct Reach {
@@ -110,6 +77,7 @@ impl Said {
 /// What was seen of every source.
 #[derive(Default)]
 pub(super) struct Seen {
+    declared: Declared,
     channels: Vec<Channel>,
     empty: Counted,
     others: Counted,
@@ -120,13 +88,17 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    pub(super) fn new(declared: Declared) -> Self {
+        Seen { declared, ..Seen::default() }
+    }
+
     /// Counts a record.
     pub(super) fn count(&mut self, event: &Event) {
         let artifact = event.record.artifact;
         let reach = self.artifacts.entry(artifact).or_default();
         if event.is_first() {
             reach.records += 1;
-            if ARTIFACTS.iter().any(|(one, _)| *one == artifact) {
+            if self.declared.is_artifact(artifact) {
                 reach.items.insert(event.item);
             }
         }
@@ -182,7 +154,7 @@ impl Seen {
         channel.records == 0
             && !channel.is_unread
             && channel.gaps.is_empty()
-            && !CHANNELS.iter().any(|(name, _)| is_named(name))
+            && self.declared.channel(&channel.name).is_none()
             && !self.cleared.keys().any(|name| is_named(name))
     }
 
@@ -214,8 +186,6 @@ impl Seen {
         let mut found = Vec::new();
         self.channels.sort_by(|a, b| (&a.name, a.first, a.item).cmp(&(&b.name, b.first, b.item)));
         let known: BTreeSet<String> = self.channels.iter().map(|channel| channel.name.to_lowercase()).collect();
-        let meaning =
-            |name: &str| CHANNELS.iter().find(|(channel, _)| channel.eq_ignore_ascii_case(name)).map(|(_, text)| *text);
         for channel in &self.channels {
             let cleared = self.cleared.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&channel.name));
             let said = Said::new(cleared.flat_map(|(_, records)| records), places);
@@ -242,8 +212,8 @@ impl Seen {
             if !said.cleared.is_empty() {
                 text.push_str("; the log was cleared, so what stood in it before is gone");
             }
-            if let Some(more) = meaning(&channel.name) {
-                text.push_str(&format!("; {more}"));
+            if let Some(declared) = self.declared.channel(&channel.name) {
+                text.push_str(&format!("; {}", declared.absence));
             }
             found.push(Coverage {
                 source: channel.name.clone(),
@@ -280,26 +250,25 @@ impl Seen {
                 ..absent("further event logs", "", Said::default())
             });
         }
-        for (name, more) in CHANNELS {
+        for evidence::Channel { name, absence: more, .. } in self.declared.channels() {
             if !known.contains(&name.to_lowercase()) {
-                let cleared = Said::new(self.cleared.get(name).into_iter().flatten(), places);
+                let cleared = Said::new(self.cleared.get(*name).into_iter().flatten(), places);
                 let moved = self.moved.get(&name.to_lowercase()).into_iter().flatten().cloned().collect::<Vec<_>>();
                 let more = match moved.is_empty() {
-                    true => more.to_owned(),
+                    true => (*more).to_owned(),
                     false => format!("the registry keeps it at {}; {more}", moved.join(" or ")),
                 };
                 found.push(absent(name, &more, cleared));
             }
         }
         for (name, records) in &self.cleared {
-            let expected = CHANNELS.iter().any(|(channel, _)| channel.eq_ignore_ascii_case(name));
-            if !expected && !known.contains(&name.to_lowercase()) {
+            if self.declared.channel(name).is_none() && !known.contains(&name.to_lowercase()) {
                 let cleared = Said::new(records.iter(), places);
                 found.push(absent(name, "a record says that it was cleared", cleared));
             }
         }
-        let mut wanted = collected_for_artifacts(items);
-        for (artifact, more) in ARTIFACTS {
+        let mut wanted = collected_for_artifacts(self.declared, items);
+        for (artifact, more) in self.declared.artifacts() {
             let reach = self.artifacts.remove(artifact).unwrap_or_default();
             let (mut collected, mut first) = wanted.remove(artifact).unwrap_or_default();
             if collected == 0 {
@@ -337,11 +306,11 @@ impl Seen {
     }
 }
 
-/// How many objects were collected for each of [`ARTIFACTS`], and the path of the first.
-fn collected_for_artifacts(items: &dyn Items) -> BTreeMap<&'static str, (usize, String)> {
+/// How many objects were collected for each artifact that tells of the tools, and the path of the first.
+fn collected_for_artifacts(declared: Declared, items: &dyn Items) -> BTreeMap<&'static str, (usize, String)> {
     let mut found: BTreeMap<&str, (usize, String)> = BTreeMap::new();
     items.each(&mut |item| {
-        for (artifact, _) in ARTIFACTS {
+        for (artifact, _) in declared.artifacts() {
             if item.bundle_path.is_some() && item.wanted_by.iter().any(|id| id == artifact) {
                 let (count, first) = found.entry(artifact).or_default();
                 if *count == 0 {
@@ -352,18 +321,6 @@ fn collected_for_artifacts(items: &dyn Items) -> BTreeMap<&'static str, (usize, 
         }
     });
     found
-}
-
-/// The place of a channel among those that tell of the tools, the most important first. PowerShell has two logs.
-pub(crate) fn rank_of_channel(name: &str) -> Option<usize> {
-    let name =
-        if name.eq_ignore_ascii_case("Windows PowerShell") { "Microsoft-Windows-PowerShell/Operational" } else { name };
-    CHANNELS.iter().position(|(channel, _)| channel.eq_ignore_ascii_case(name))
-}
-
-/// Whether a source is one of those that tell of the tools.
-pub(crate) fn matters(source: &str) -> bool {
-    CHANNELS.iter().chain(&ARTIFACTS).any(|(name, _)| name.eq_ignore_ascii_case(source))
 }
 
 fn min(one: Option<Filetime>, other: Option<Filetime>) -> Option<Filetime> {

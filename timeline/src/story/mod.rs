@@ -22,16 +22,16 @@ mod traces;
 mod unread;
 mod verdict;
 
+use crate::declared::Declared;
 use crate::event::Event;
 use crate::host::Host;
 use crate::paths::{self, PathKey};
 use boot::Boots;
 use computers::{Computers, Own};
 use coverage::{Cleared, Seen};
-pub(crate) use coverage::{matters, rank_of_channel};
 use evidence::{
-    AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Items, JoinRule, Lookalike, Meaning, Mode,
-    Problem, ProblemKind, Registration, Related, Stage, Tells,
+    Artifact, AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Items, JoinRule, Lookalike, Meaning,
+    Mode, Problem, ProblemKind, Registration, Related, Stage, Tells,
 };
 use files::Files;
 use identity::Verdict;
@@ -50,6 +50,8 @@ use unread::Unread;
 /// What the events of a host come to: whole, and read-only for those who judge it and those who write it down.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Story {
+    /// What was declared of the sources.
+    pub(crate) declared: Declared,
     /// The host, with its boots.
     pub host: Host,
     /// Runs of the tools, in the order of time.
@@ -73,6 +75,7 @@ pub struct Story {
 /// Takes events in the order of time, undated ones last, and finds the runs in them. Memory is bounded: what
 /// is kept has limits, and a limit that was reached is a problem of the result.
 pub struct Correlator<'a> {
+    declared: Declared,
     host: Host,
     items: &'a dyn Items,
     places: Places<'a>,
@@ -88,10 +91,13 @@ pub struct Correlator<'a> {
 }
 
 impl<'a> Correlator<'a> {
-    /// A correlator for the host that the evidence describes and the objects that were collected.
-    pub fn new(host: Host, items: &'a dyn Items) -> Self {
+    /// A correlator for the host that the evidence describes and the objects that were collected; `artifacts` are all that
+    /// the program knows.
+    pub fn new(host: Host, items: &'a dyn Items, artifacts: &'static [&'static Artifact]) -> Self {
+        let declared = Declared::new(artifacts);
         let suspects = Files::suspects(items);
         Correlator {
+            declared,
             host,
             items,
             places: Places::new(items),
@@ -103,7 +109,7 @@ impl<'a> Correlator<'a> {
             prefetch: Prefetch::new(suspects.clone()),
             traces: Traces::new(suspects),
             registrations: Registrations::default(),
-            seen: Seen::default(),
+            seen: Seen::new(declared),
         }
     }
 
@@ -228,6 +234,7 @@ impl<'a> Correlator<'a> {
     pub fn finish(self) -> Story {
         let mut problems = self.limits();
         let Correlator {
+            declared,
             mut host,
             items,
             places,
@@ -245,7 +252,7 @@ impl<'a> Correlator<'a> {
         let (traces, lookalike_traces) = traces.finish(&host, &files);
         let here = Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places };
         // What is known of another computer is in its records alone.
-        let own = computers.own(host.name.as_deref(), items);
+        let own = computers.own(host.name.as_deref(), items, declared);
         let (no_host, no_items, no_unread) = (Host::default(), Vec::new(), Unread::default());
         let no_files = Files::new(&no_items);
         let elsewhere =
@@ -366,7 +373,18 @@ impl<'a> Correlator<'a> {
         }
         host.boots = boots.finish(&places);
         problems.sort();
-        Story { host, executions, attempts, lookalikes, registrations, assemblies, coverage, neighbourhood, problems }
+        Story {
+            declared,
+            host,
+            executions,
+            attempts,
+            lookalikes,
+            registrations,
+            assemblies,
+            coverage,
+            neighbourhood,
+            problems,
+        }
     }
 
     /// The limits that were reached.

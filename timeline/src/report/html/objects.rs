@@ -264,7 +264,7 @@ fn is_notable(registration: &Registration) -> bool {
 pub(super) fn registrations(page: &mut Page, report: &Report) {
     page.raw("<section id=\"registrations\"><h2>COM registrations</h2>");
     if report.registrations.is_empty() {
-        match why_not_all_registrations(&report.coverage, &report.problems) {
+        match why_not_all_registrations(report.declared, &report.coverage, &report.problems) {
             None => page.raw("<p>No registration of a managed class was found.</p></section>"),
             Some(why) => page
                 .raw("<p>Whether a managed class is registered is not known: ")

@@ -419,7 +419,7 @@ fn coverage_says_what_is_missing() {
 #[test]
 fn many_processes_stay_bounded() {
     let items = Vec::new();
-    let mut correlator = Correlator::new(Host::default(), &items);
+    let mut correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL);
     let events: Vec<_> = (0..120_000u64)
         .map(|number| {
             let (item, one) = audit(

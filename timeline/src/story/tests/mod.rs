@@ -30,7 +30,7 @@ fn correlate_with(host: Host, more: Vec<Item>, records: &Entries) -> Story {
         item(1, r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx"),
     ];
     items.extend(more);
-    let mut correlator = Correlator::new(host, &items);
+    let mut correlator = Correlator::new(host, &items, ::artifacts::ALL);
     for event in in_order(records) {
         correlator.observe(&event);
     }
