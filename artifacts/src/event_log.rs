@@ -102,6 +102,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 
 static CHANNEL: RecordType = RecordType {
     tells: Tells::Log,
+    fields: summary::FIELDS,
     channels: channels::CHANNELS,
     message: "Event log {Channel}[: {Records} records][, {FirstRecordId} to {LastRecordId}][, from {First} to {Last}][, missing {MissingRecordIds}]",
     ..RecordType::named("windows:evtx:channel")
@@ -158,8 +159,8 @@ fn old_format(original_path: &str, sink: &mut Sink<'_>) {
         "what it records is not known: it is collected, and another program can read it",
     );
     let mut fields = Fields::new();
-    fields.push("Channel", channel.as_str());
-    fields.push("Unread", "evt");
+    fields.push(summary::CHANNEL_NAME.name, channel.as_str());
+    fields.push(summary::UNREAD.name, "evt");
     sink.record(Record {
         artifact: ARTIFACT.id,
         of: &CHANNEL,

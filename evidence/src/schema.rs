@@ -210,6 +210,22 @@ roles! {
     Provider,
     /// Number of an event.
     EventId,
+    /// The channel that a log is of.
+    Channel,
+    /// How many records a log holds.
+    Records,
+    /// How many records were recovered from where a log keeps none.
+    Recovered,
+    /// Time of the first record of a log.
+    FirstRecord,
+    /// Time of the last record of a log.
+    LastRecord,
+    /// Numbers of records that a log should hold and does not, as ranges.
+    MissingRecords,
+    /// How many chunks of a log are missing.
+    MissingChunks,
+    /// The format of a log that is not read.
+    UnreadFormat,
 }
 
 /// What recorded a process.

@@ -588,6 +588,53 @@ mod tests {
     }
 
     #[test]
+    fn what_ended_failed_was_scheduled_or_allowed_is_no_run_of_its_own() {
+        let others = [
+            (SECURITY, 4689),
+            (SYSMON, 5),
+            (TASKS, 129),
+            (TASKS, 200),
+            (TASKS, 201),
+            ("Windows Error Reporting", 1001),
+            (".NET Runtime", 1026),
+            (APPLOCKER, 8002),
+        ];
+        for (provider, id) in others {
+            let claims = event_type(provider, "", id).unwrap().claims;
+            let time = claims.iter().find_map(|claim| claim.run_time());
+            assert!(
+                !matches!(time, None | Some(RunTime::Start | RunTime::LastActivity | RunTime::Window)),
+                "{provider} {id}: {time:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_row_is_declared_once() {
+        for kind in KINDS {
+            assert_eq!(RECORDS.iter().filter(|of| std::ptr::eq(**of, &kind.of)).count(), 1);
+        }
+        assert_eq!(RECORDS.len(), KINDS.len() + 1);
+        assert!(RECORDS.iter().any(|of| std::ptr::eq(*of, &CHANNEL)));
+    }
+
+    #[test]
+    fn what_a_process_does_names_the_process() {
+        for kind in KINDS.iter().filter(|kind| !matches!(kind.of.tells, Tells::Event)) {
+            let has = |role| kind.of.in_role(role).next().is_some();
+            let of_no_process = [
+                Tells::Logon,
+                Tells::SystemStart,
+                Tells::LogStart,
+                Tells::SystemStop,
+                Tells::UncleanStop,
+                Tells::LogCleared,
+            ];
+            assert_eq!(has(Role::Pid) && has(Role::Image), !of_no_process.contains(&kind.of.tells), "{:?}", kind.of);
+        }
+    }
+
+    #[test]
     fn no_event_stands_in_two_rows() {
         let mut seen = std::collections::BTreeSet::new();
         for kind in KINDS {

@@ -4,7 +4,7 @@ use super::channels::CHANNELS;
 use super::shortfall::Shortfall;
 use super::{ARTIFACT, CHANNEL};
 use crate::formats::evtx::FileHeader;
-use evidence::{Channel, Fields, Filetime, Integrity, Locator, ProblemKind, Record, Sink, Value};
+use evidence::{Channel, Field, Fields, Filetime, Integrity, Locator, ProblemKind, Record, Role, Sink, Value};
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,6 +14,39 @@ const MAX_GAPS: usize = 100;
 const MAX_RUNS: usize = 100_000;
 /// Most kinds of events that are counted; a large log has some hundreds.
 const MAX_EVENTS: usize = 10_000;
+
+pub(super) const CHANNEL_NAME: Field = Field::text("Channel", "the channel").role(Role::Channel);
+const RECORDS: Field = Field::number("Records", "how many records the log holds").role(Role::Records);
+const RECOVERED: Field = Field::number("Recovered", "records from where the log keeps none").role(Role::Recovered);
+const UNDECODABLE: Field = Field::number("Undecodable", "records of which it is not known what they say");
+const FIRST_ID: Field = Field::number("FirstRecordId", "the lowest number of a record");
+const LAST_ID: Field = Field::number("LastRecordId", "the highest number of a record");
+const FIRST: Field = Field::time("First", "time of the first record").role(Role::FirstRecord);
+const LAST: Field = Field::time("Last", "time of the last record").role(Role::LastRecord);
+const MISSING_IDS: Field =
+    Field::list("MissingRecordIds", "ranges of numbers of which the log has no record").role(Role::MissingRecords);
+const MISSING_CHUNKS: Field =
+    Field::number("MissingChunks", "chunks that the log should have and has not").role(Role::MissingChunks);
+const DIRTY: Field = Field::flag("Dirty", "whether the log was not closed");
+const EVENTS: Field = Field::map("Events", &[], "how many records there are of each channel and event id");
+pub(super) const UNREAD: Field = Field::text("Unread", "the format, where it is not read").role(Role::UnreadFormat);
+
+/// What the record about the channel can hold.
+pub(super) const FIELDS: &[Field] = &[
+    CHANNEL_NAME,
+    RECORDS,
+    RECOVERED,
+    UNDECODABLE,
+    FIRST_ID,
+    LAST_ID,
+    FIRST,
+    LAST,
+    MISSING_IDS,
+    MISSING_CHUNKS,
+    DIRTY,
+    EVENTS,
+    UNREAD,
+];
 
 /// What is seen of a log as a whole. Only live records count, but for `recovered`.
 #[derive(Default)]
@@ -117,30 +150,31 @@ impl Summary {
             }
         }
         let mut fields = Fields::new();
-        fields.push_some("Channel", self.channel().or_else(|| channel_of_file(original_path)));
-        fields.push("Records", self.live);
-        fields.push("Recovered", self.recovered);
-        fields.push("Undecodable", self.undecodable);
+        fields.push_some(CHANNEL_NAME.name, self.channel().or_else(|| channel_of_file(original_path)));
+        fields.push(RECORDS.name, self.live);
+        fields.push(RECOVERED.name, self.recovered);
+        fields.push(UNDECODABLE.name, self.undecodable);
         if let (Some(first), Some(last)) =
             (self.runs.iter().map(|(first, _)| first).min(), self.runs.iter().map(|(_, last)| last).max())
         {
-            fields.push("FirstRecordId", *first);
-            fields.push("LastRecordId", *last);
+            fields.push(FIRST_ID.name, *first);
+            fields.push(LAST_ID.name, *last);
         }
         if let Some((first, last)) = self.times {
-            fields.push("First", Filetime(first));
-            fields.push("Last", Filetime(last));
+            fields.push(FIRST.name, Filetime(first));
+            fields.push(LAST.name, Filetime(last));
         }
-        fields.push("MissingRecordIds", shortfall.record_ids.clone());
+        fields.push(MISSING_IDS.name, shortfall.record_ids.clone());
         if shortfall.chunks > 0 {
-            fields.push("MissingChunks", shortfall.chunks);
+            fields.push(MISSING_CHUNKS.name, shortfall.chunks);
         }
-        fields.push_some("Dirty", header.map(|header| header.dirty));
-        fields.push("Events", Value::Map(self.counts().into_iter().map(|(key, count)| (key, count.into())).collect()));
+        fields.push_some(DIRTY.name, header.map(|header| header.dirty));
+        fields
+            .push(EVENTS.name, Value::Map(self.counts().into_iter().map(|(key, count)| (key, count.into())).collect()));
         sink.record(Record {
             artifact: ARTIFACT.id,
             of: &CHANNEL,
-            subject: fields.text("Channel").unwrap_or_default().to_owned(),
+            subject: fields.text(CHANNEL_NAME.name).unwrap_or_default().to_owned(),
             user: None,
             moments: Vec::new(),
             fields,

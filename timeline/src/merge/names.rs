@@ -202,6 +202,18 @@ mod tests {
     }
 
     #[test]
+    fn types_of_events_are_told_apart_whatever_comes_first() {
+        let all = artifacts::ALL.iter().flat_map(|artifact| artifact.records).filter(|of| of.is_event());
+        let number = |of: &&'static RecordType| {
+            let shape = Shape { artifact: "test", of, claims: &[], meanings: Box::default(), fields: None };
+            free_or_own(&HashMap::default(), &shape)
+        };
+        let numbers: Vec<u32> = all.map(number).collect();
+        assert!(numbers.len() > 100);
+        assert_eq!(numbers.iter().collect::<std::collections::BTreeSet<_>>().len(), numbers.len());
+    }
+
+    #[test]
     fn names_that_do_not_live_as_long_stay_in_the_record() {
         let (number, named) = super::number(&record(["Path".into(), String::from("Own").into()]));
         assert!(!named);

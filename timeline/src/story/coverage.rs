@@ -4,11 +4,13 @@ use super::source::{Places, Source};
 use crate::declared::Declared;
 use crate::event::Event;
 use crate::host::Host;
-use evidence::{Citation, Clearing, Coverage, Filetime, ItemId, Items, Value, ValueRef};
+use evidence::{Citation, Clearing, Coverage, Filetime, ItemId, Items, Role, Told};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 struct Reach {
+    /// Whether the artifact is one that tells of the tools.
+    is_declared: bool,
     records: u64,
     first: Option<Filetime>,
     last: Option<Filetime>,
@@ -95,10 +97,13 @@ impl Seen {
     /// Counts a record.
     pub(super) fn count(&mut self, event: &Event) {
         let artifact = event.record.artifact;
-        let reach = self.artifacts.entry(artifact).or_default();
+        let reach = self
+            .artifacts
+            .entry(artifact)
+            .or_insert_with(|| Reach { is_declared: self.declared.is_artifact(artifact), ..Reach::default() });
         if event.is_first() {
             reach.records += 1;
-            if self.declared.is_artifact(artifact) {
+            if reach.is_declared {
                 reach.items.insert(event.item);
             }
         }
@@ -110,31 +115,23 @@ impl Seen {
 
     /// What one log file holds.
     pub(super) fn channel(&mut self, event: &Event) {
-        let fields = &event.record.fields;
+        let told = |role| event.record.role(role);
         if !event.is_first() {
             return;
         }
-        let time = |name: &str| {
-            let value = fields.get(name)?;
-            value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?))
-        };
-        let ranges = fields.get("MissingRecordIds").map(ValueRef::items).unwrap_or_default();
-        let chunks = fields.number("MissingChunks").filter(|count| *count > 0);
+        let time = |role| told(role).and_then(|told| told.time().or_else(|| Filetime::parse_utc(told.text()?)));
+        let count = |role| told(role).and_then(Told::number).filter(|count| *count > 0);
+        let ranges = told(Role::MissingRecords).into_iter().flat_map(Told::items).filter_map(Told::text);
+        let chunks = count(Role::MissingChunks);
         let channel = Channel {
-            name: fields.text("Channel").unwrap_or_default().to_owned(),
+            name: told(Role::Channel).and_then(Told::text).unwrap_or_default().to_owned(),
             item: event.item,
             // Of a log whose first chunks are lost all records are recovered ones.
-            records: fields
-                .number("Records")
-                .filter(|count| *count > 0)
-                .or_else(|| fields.number("Recovered"))
-                .unwrap_or(0),
-            first: time("First"),
-            last: time("Last"),
-            is_unread: fields.text("Unread").is_some(),
+            records: count(Role::Records).or_else(|| count(Role::Recovered)).unwrap_or(0),
+            first: time(Role::FirstRecord),
+            last: time(Role::LastRecord),
+            is_unread: told(Role::UnreadFormat).is_some(),
             gaps: ranges
-                .iter()
-                .filter_map(Value::as_text)
                 .map(|range| format!("the records {range} are missing"))
                 .chain(chunks.map(|count| format!("the log is cut off: {count} of its chunks are missing")))
                 .collect(),
@@ -309,8 +306,9 @@ impl Seen {
 /// How many objects were collected for each artifact that tells of the tools, and the path of the first.
 fn collected_for_artifacts(declared: Declared, items: &dyn Items) -> BTreeMap<&'static str, (usize, String)> {
     let mut found: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    let artifacts: Vec<&str> = declared.artifacts().map(|(artifact, _)| artifact).collect();
     items.each(&mut |item| {
-        for (artifact, _) in declared.artifacts() {
+        for artifact in artifacts.iter().copied() {
             if item.bundle_path.is_some() && item.wanted_by.iter().any(|id| id == artifact) {
                 let (count, first) = found.entry(artifact).or_default();
                 if *count == 0 {
