@@ -102,7 +102,10 @@ fn is_hive(item: &str) -> bool {
 /// Whether records of runs could lie at a place that could not be looked at.
 fn may_hold_runs(declared: Declared, problem: &Problem) -> bool {
     let item = problem.item.as_str();
-    is_witness(item) || is_above(declared, item, "prefetch") || is_above(declared, item, "Security")
+    let mut logs = declared.channels().filter(|channel| channel.shows_processes);
+    is_witness(item)
+        || is_above(declared, item, "prefetch")
+        || logs.any(|channel| is_above(declared, item, channel.name))
 }
 
 /// Whether a place outside of what was given was named.
