@@ -13,7 +13,7 @@ use collector::{
     AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, Observer, Resume, Step, ToolFacts,
     first_located,
 };
-use evidence::{Fields, Filetime, Group, Hive, Input, ProblemKind, Reads, Tells};
+use evidence::{Filetime, Group, Hive, Input, ProblemKind, Reads, Record, Role, Tells};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -93,7 +93,7 @@ pub(crate) fn open(
 fn named(mut source: Source, path: &Path, several: bool) -> Opened {
     let (facts, letters) = host_facts(&source);
     source.mount(&letters);
-    let by_registry = facts.iter().find(|(key, _)| key == "ComputerName").map(|(_, value)| value.clone());
+    let by_registry = facts.iter().find(|(key, _)| key == HOST_FACTS[0].0).map(|(_, value)| value.clone());
     let name = by_registry
         .filter(|name| !name.is_empty())
         .or_else(|| hosts::named_by_records(&source))
@@ -115,6 +115,14 @@ fn by_place(source: &Source, path: &Path, several: bool) -> String {
 /// The host's own words about itself, by name.
 type Facts = Vec<(String, String)>;
 
+/// Those that a bundle has, by their names in it; the name of the host first.
+const HOST_FACTS: [(&str, Role); 4] = [
+    ("ComputerName", Role::Computer),
+    ("Domain", Role::Domain),
+    ("ProductName", Role::Product),
+    ("Build", Role::Build),
+];
+
 /// Hives of one kind that are asked for them.
 const MOST_HIVES: usize = 16;
 
@@ -134,12 +142,12 @@ fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
             let path = located.original_path(volume);
             for group in &groups {
                 group.parse(&Input::new(&path, &*content), &mut |_, record| {
-                    for name in ["ComputerName", "Domain", "ProductName", "Build"] {
-                        if let Some(value) = record.fields.text(name) {
-                            facts.push((name.to_owned(), value.to_owned()));
+                    for (name, role) in HOST_FACTS.iter() {
+                        if let Some(value) = record.text_of(*role) {
+                            facts.push(((*name).to_owned(), value.to_owned()));
                         }
                     }
-                    letters.extend(mounted(&record.fields));
+                    letters.extend(mounted(&record));
                 });
             }
         }
@@ -148,14 +156,15 @@ fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
 }
 
 /// The partition and its drive letter, where a record of `MountedDevices` has both.
-fn mounted(fields: &Fields) -> Option<(PartitionId, char)> {
-    let mut name = fields.text("Name")?.strip_prefix(r"\DosDevices\")?.chars();
+fn mounted(record: &Record) -> Option<(PartitionId, char)> {
+    let mut name = record.text_of(Role::Name)?.strip_prefix(r"\DosDevices\")?.chars();
     let letter = name.next().filter(char::is_ascii_alphabetic).filter(|_| name.eq([':']))?;
-    let id = match (fields.text("PartitionGuid"), fields.text("DiskSignature")) {
+    let id = match (record.text_of(Role::PartitionGuid), record.text_of(Role::DiskSignature)) {
         (Some(guid), _) => PartitionId::Gpt(guid.to_owned()),
-        (None, Some(signature)) => {
-            PartitionId::Mbr { signature: u32::from_str_radix(signature, 16).ok()?, offset: fields.number("Offset")? }
-        }
+        (None, Some(signature)) => PartitionId::Mbr {
+            signature: u32::from_str_radix(signature, 16).ok()?,
+            offset: record.role(Role::Offset)?.number()?,
+        },
         (None, None) => return None,
     };
     Some((id, letter))
@@ -339,10 +348,21 @@ mod tests {
     #[test]
     fn drive_letters_of_mounted_partitions() {
         let of = |entries: &[(&'static str, &str)], offset: Option<u64>| {
-            let mut fields = Fields::new();
+            let mut fields = evidence::Fields::new();
             entries.iter().for_each(|(name, value)| fields.push(*name, *value));
             fields.push_some("Offset", offset);
-            mounted(&fields)
+            let of = artifacts::ALL.iter().flat_map(|one| one.records).find(|of| of.tells == Tells::Volume).unwrap();
+            mounted(&Record {
+                artifact: "host",
+                of,
+                subject: String::new(),
+                user: None,
+                moments: Vec::new(),
+                fields,
+                claims: &[],
+                locator: evidence::Locator::Whole,
+                integrity: evidence::Integrity::Intact,
+            })
         };
         let mbr = [("Name", r"\DosDevices\D:"), ("DiskSignature", "5CBEA03E")];
         let id = PartitionId::Mbr { signature: 0x5CBE_A03E, offset: 1 << 20 };

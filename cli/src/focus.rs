@@ -1,10 +1,11 @@
 //! What the records are about: the files that are collected as leads and that focused artifacts describe.
 
-use evidence::{Artifact, Focus, Items, Lead, Record};
+use evidence::technique::FRAMEWORK;
+use evidence::{Artifact, Focus, Items, Lead, Record, Tool};
 
-/// Names that are always of interest: the two tools, their configuration and their CLR usage logs.
-const ALWAYS: [&str; 6] =
-    ["REGASM.EXE", "REGSVCS.EXE", "REGASM.EXE.CONFIG", "REGSVCS.EXE.CONFIG", "REGASM.EXE.LOG", "REGSVCS.EXE.LOG"];
+/// What stands behind the names that are always of interest: those of the tools, of their configuration and of their CLR
+/// usage logs.
+const ALWAYS: [&str; 3] = ["", ".CONFIG", ".LOG"];
 
 /// Folders of Windows in which a lead says nothing about its neighbours: they hold thousands of files.
 const CROWDED: [&str; 5] = [r"\WINDOWS", r"\WINDOWS\SYSTEM32", r"\WINDOWS\SYSWOW64", r"\WINDOWS\PREFETCH", ""];
@@ -34,7 +35,8 @@ pub(crate) fn leads(artifact: &Artifact, record: &Record) -> Vec<(String, Option
 
 /// A focus on nothing but the tools themselves.
 pub(crate) fn on_the_tools() -> Focus {
-    Focus { names: ALWAYS.iter().map(|name| (*name).to_owned()).collect(), ..Focus::default() }
+    let names = Tool::ALL.iter().flat_map(|tool| ALWAYS.map(|end| tool.file_name() + end));
+    Focus { names: names.collect(), ..Focus::default() }
 }
 
 /// Adds a file: its name, and its folder unless that is crowded.
@@ -46,7 +48,7 @@ pub(crate) fn add_path(focus: &mut Focus, path: &str) {
     if !name.is_empty() {
         focus.names.insert(name.to_owned());
     }
-    if !CROWDED.contains(&folder) && !folder.contains(r"\MICROSOFT.NET\FRAMEWORK") {
+    if !CROWDED.contains(&folder) && !folder.contains(FRAMEWORK) {
         focus.folders.insert(folder.to_owned());
     }
 }
@@ -57,7 +59,7 @@ pub(crate) fn add_items(focus: &mut Focus, items: &dyn Items) {
         let name = item.original_path.rsplit('\\').next().unwrap_or_default().to_uppercase();
         if item.is_lead() {
             add_path(focus, &item.original_path);
-        } else if name.starts_with("REGASM.EXE-") || name.starts_with("REGSVCS.EXE-") {
+        } else if Tool::ALL.iter().any(|tool| name.starts_with(&(tool.file_name() + "-"))) {
             focus.names.insert(name);
         }
     });

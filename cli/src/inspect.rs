@@ -8,7 +8,7 @@ use crate::summary::Page;
 use crate::table::{Cell, Column, Table, grouped};
 use anyhow::Context;
 use console::Style;
-use evidence::{Bytes, Fields, Input, Problem, Record, Tells, Value};
+use evidence::{Answer, Bytes, Input, Problem, ProgramKind, Record, Role, Tells, Told};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -62,13 +62,14 @@ pub(crate) fn run(files: &[PathBuf], common: &Common, out: &mut dyn Write) -> an
                     let why = problem.map_or("nothing is known of it", |problem| problem.what.as_str());
                     doubtful.push((shown.clone(), why.to_owned()));
                 }
-                let fields = record.as_ref().map(|record| &record.fields);
+                let record = record.as_ref();
                 if json {
+                    let fields = record.map(|record| &record.fields);
                     list.push(serde_json::json!({"path": shown, "facts": fields, "problems": problems}));
                 } else if in_full && !common.quiet {
-                    text::write(&shown, fields, &problems, out)?;
+                    text::write(&shown, record, &problems, out)?;
                 } else {
-                    lines.push(Line::new(shown, fields, &problems));
+                    lines.push(Line::new(shown, record, &problems));
                 }
             }
         }
@@ -122,17 +123,17 @@ struct Line {
 }
 
 impl Line {
-    fn new(path: String, fields: Option<&Fields>, problems: &[Problem]) -> Self {
-        let Some(fields) = fields else {
+    fn new(path: String, record: Option<&Record>, problems: &[Problem]) -> Self {
+        let Some(record) = record else {
             let why = problems.first().map_or_else(|| "nothing is known of it".to_owned(), |one| one.what.clone());
             return Line { path, verdict: Verdict::Unread(why), kind: "", facts: None };
         };
-        let by = |wanted: &str| {
-            let state = |name| fields.get(name).and_then(|outlook| outlook.get("State")?.as_text());
-            let commands = text::COMMANDS.iter().filter(|(.., name)| state(name) == Some(wanted));
+        let by = |wanted: Answer| {
+            let state = |role| record.role(role).and_then(|outlook| Answer::named(outlook.text_of(Role::State)?));
+            let commands = text::COMMANDS.iter().filter(|(.., role)| state(*role) == Some(wanted));
             commands.map(|(_, short, _)| *short).collect::<Vec<_>>().join(", ")
         };
-        let verdict = match (by("yes"), by("unknown")) {
+        let verdict = match (by(Answer::Yes), by(Answer::Unknown)) {
             (yes, unknown) if !yes.is_empty() && !unknown.is_empty() => {
                 Verdict::Yes(format!("{yes}; perhaps {unknown}"))
             }
@@ -140,13 +141,14 @@ impl Line {
             (_, unknown) if !unknown.is_empty() => Verdict::Unknown(unknown),
             _ => Verdict::No,
         };
-        let kind = match fields.text("Kind") {
-            Some("managed") => ".NET",
-            Some("native") => "native",
-            None | Some("") => "stream",
-            Some(_) => "no program",
+        let kind = match record.text_of(Role::Kind).and_then(ProgramKind::named) {
+            Some(ProgramKind::Managed) => ".NET",
+            Some(ProgramKind::Native) => "native",
+            None => "stream",
+            Some(ProgramKind::NotPe) => "no program",
         };
-        let facts = (fields.number("Size").unwrap_or(0), fields.text("Sha256").unwrap_or_default().to_owned());
+        let size = record.role(Role::Size).and_then(Told::number).unwrap_or(0);
+        let facts = (size, record.text_of(Role::Sha256).unwrap_or_default().to_owned());
         Line { path, verdict, kind, facts: Some(facts) }
     }
 }
@@ -235,11 +237,11 @@ fn describe_with(path: &Path, bytes: &FileBytes, siblings: &[(String, FileBytes)
 
 /// The files of the same folder that have the name of a referenced assembly, in any case.
 fn siblings(path: &Path, record: &Record) -> Vec<(String, FileBytes)> {
-    let references =
-        record.fields.get("Cli").and_then(|cli| cli.get("References")).map(Value::items).unwrap_or_default();
+    let references = record.role(Role::Cli).and_then(|cli| cli.role(Role::References));
     let wanted: BTreeSet<String> = references
-        .iter()
-        .filter_map(|one| Some(one.as_text()?.split(", Version=").next()?.to_lowercase()))
+        .into_iter()
+        .flat_map(Told::texts)
+        .filter_map(|one| Some(one.split(", Version=").next()?.to_lowercase()))
         .flat_map(|name| [format!("{name}.dll"), format!("{name}.exe")])
         .collect();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

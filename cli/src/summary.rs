@@ -3,7 +3,7 @@
 
 use crate::progress::printable;
 use console::{Style, Term};
-use evidence::{Answer, Citation, Execution, Registration, Tool};
+use evidence::{Answer, Citation, Execution, Registration, RegistrationState};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use timeline::{Report, StatementKind};
@@ -155,8 +155,10 @@ impl Page {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         // COM replays the logs as soon as the hive is loaded.
-        let current: Vec<&Registration> =
-            registrations.iter().filter(|one| ["current", "log_only"].contains(&one.state.as_str())).collect();
+        let current: Vec<&Registration> = registrations
+            .iter()
+            .filter(|one| [RegistrationState::Current, RegistrationState::LogOnly].contains(&one.state))
+            .collect();
         if current.is_empty() {
             return Ok(());
         }
@@ -166,7 +168,7 @@ impl Page {
             1 => "1 managed class".to_owned(),
             count => format!("{count} managed classes"),
         };
-        let in_log = current.iter().filter(|one| one.state == "log_only").count();
+        let in_log = current.iter().filter(|one| one.state == RegistrationState::LogOnly).count();
         let classes = match in_log {
             0 => classes,
             in_log if in_log == current.len() => format!("{classes} (only in the transaction log)"),
@@ -232,10 +234,7 @@ fn verdict(answer: Answer) -> (&'static str, Style) {
 
 /// `regasm /U T1218.009.dll`: the command line with the program's name instead of its path.
 fn short_command(run: &Execution) -> String {
-    let name = match run.tool {
-        Tool::Regasm => "regasm",
-        Tool::Regsvcs => "regsvcs",
-    };
+    let name = run.tool.name();
     let name = if run.renamed { format!("{} ({name})", file_name(&run.image)) } else { name.to_owned() };
     let Some(line) = run.command_line.as_deref() else { return format!("{name} (command line not recorded)") };
     let line = line.trim_start();
@@ -340,7 +339,7 @@ mod tests {
     fn a_class_that_only_the_log_registers_is_registered() {
         let registration = |state: &str| Registration {
             clsid: "{1}".to_owned(),
-            view: "64".to_owned(),
+            view: evidence::RegistryView::Bits64,
             hive: r"C:\Windows\System32\config\SOFTWARE".to_owned(),
             user: None,
             server: Some("mscoree.dll".to_owned()),
@@ -351,7 +350,7 @@ mod tests {
             threading_model: None,
             prog_id: None,
             last_written: None,
-            state: state.to_owned(),
+            state: RegistrationState::named(state).unwrap(),
             versions: Vec::new(),
             categories: Vec::new(),
             executions: Vec::new(),

@@ -4,6 +4,9 @@
 
 use crate::record::Locator;
 use crate::rule::JoinRule;
+use crate::schema::Facts;
+use crate::state::{Answer, RegistrationState, RegistryView};
+use crate::technique::Tool;
 use crate::time::Filetime;
 use crate::value::Value;
 use serde::Serialize;
@@ -39,28 +42,6 @@ pub enum Confidence {
     Circumstantial,
     /// C4: existence only. "Present on the system".
     Presence,
-}
-
-/// Which of the two tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tool {
-    /// RegAsm.exe, the assembly registration utility.
-    Regasm,
-    /// RegSvcs.exe, the services installation utility.
-    Regsvcs,
-}
-
-/// Yes, no, or not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// Yes.
-    Yes,
-    /// No.
-    No,
-    /// Not known; the reason always stands beside it.
-    Unknown,
 }
 
 /// What the command line asks the tool to do.
@@ -354,8 +335,8 @@ pub struct Lookalike {
 pub struct Registration {
     /// Class id, upper case in braces.
     pub clsid: String,
-    /// `64`, `32` or `user`.
-    pub view: String,
+    /// Where in the registry.
+    pub view: RegistryView,
     /// Original path of the hive, or of the event log for state `event`.
     pub hive: String,
     /// SID, for a user's hive.
@@ -376,8 +357,8 @@ pub struct Registration {
     pub prog_id: Option<String>,
     /// Last-written time of InprocServer32; for state `event`, of the first event.
     pub last_written: Option<Filetime>,
-    /// `current`, `log_only`, `before_log`, `deleted`, `shadow_copy`, `event`.
-    pub state: String,
+    /// In which state.
+    pub state: RegistrationState,
     /// Version subkeys and everything else that the record stores.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<Value>,
@@ -404,12 +385,12 @@ pub struct AssemblyFile {
     /// `complete`, `partial`, or how a deleted file was recovered.
     pub state: String,
     /// Everything that the assembly reader found.
-    pub facts: Value,
+    pub facts: Facts,
     /// Executions that name it.
     pub executions: Vec<String>,
     /// Contents of small alternate streams such as Zone.Identifier.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub streams: Vec<Value>,
+    pub streams: Vec<Facts>,
     /// What supports it.
     pub sources: Vec<Citation>,
 }

@@ -20,15 +20,17 @@ mod problems;
 mod record;
 mod rule;
 mod schema;
+mod state;
+pub mod technique;
 mod time;
 mod value;
 
 pub use artifact::{Artifact, Beside, Hive, Memory, Phase, Reads, Siblings};
 pub use bytes::Bytes;
 pub use execution::{
-    Answer, AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence,
-    Coverage, Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Presence, Proof,
-    Reasoned, Registration, Related, RulesUsed, Tool, UnknownKind, User,
+    AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence, Coverage,
+    Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Presence, Proof, Reasoned,
+    Registration, Related, RulesUsed, UnknownKind, User,
 };
 pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;
@@ -41,6 +43,8 @@ pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
 pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record, RunTime};
 pub use rule::JoinRule;
-pub use schema::{Channel, Connection, Field, FieldKind, Logged, RecordType, Recorder, Role, Tells, Told};
+pub use schema::{Channel, Connection, Facts, Field, FieldKind, Logged, RecordType, Recorder, Role, Tells, Told};
+pub use state::{Answer, IdSource, ProgramKind, RegistrationState, RegistryView, StampReading};
+pub use technique::Tool;
 pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};
 pub use value::{FieldName, FieldValue, Fields, Value, ValueRef};

@@ -6,7 +6,7 @@
 
 use crate::record::{Claim, Record};
 use crate::time::Filetime;
-use crate::value::ValueRef;
+use crate::value::{Value, ValueRef};
 
 /// What the values of a field are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ roles! {
     CommandLine,
     /// Number of that process.
     Pid,
-    /// Folder of the profile of the user who ran it.
+    /// Folder of the profile of the user concerned.
     Profile,
     /// 32 or 64: the kind of the process.
     Bits,
@@ -226,6 +226,207 @@ roles! {
     MissingChunks,
     /// The format of a log that is not read.
     UnreadFormat,
+    // Other records
+    /// Name of what the record is about, as stored.
+    Name,
+    /// Path of a file, verbatim.
+    Path,
+    /// The value of what the record names, verbatim.
+    Value,
+    /// Size in bytes.
+    Size,
+    /// State of what the record is about, one of those that `evidence` names.
+    State,
+    /// Why an answer is what it is.
+    Because,
+    /// What kind of thing it is, one of those that `evidence` names.
+    Kind,
+    /// SHA-256 of a file, hexadecimal.
+    Sha256,
+    /// SHA-1 of a file, hexadecimal.
+    Sha1,
+    /// MD5 of a file, hexadecimal.
+    Md5,
+    /// SHA-256 of a program file as Authenticode takes it, hexadecimal.
+    ImageSha256,
+    /// What a file holds, as text.
+    Text,
+    /// First bytes of a file, hexadecimal.
+    FirstBytes,
+    /// Files that a record lists.
+    Files,
+    /// How often a program ran in all.
+    RunCount,
+    /// What was done to a file, several names.
+    Reasons,
+    /// Whether a file is there, and not deleted.
+    InUse,
+    /// Whether a file is a folder.
+    Directory,
+    /// Whether every folder of a path is certain.
+    PathCertain,
+    /// Names of a file's alternate streams.
+    Streams,
+    /// Domain of the computer.
+    Domain,
+    /// Control set that is in use.
+    ControlSet,
+    /// Product name of Windows.
+    Product,
+    /// Build number of Windows.
+    Build,
+    /// Minutes that local time is behind UTC.
+    Bias,
+    /// Further minutes in standard time.
+    StandardBias,
+    /// Further minutes in daylight saving time.
+    DaylightBias,
+    /// Minutes that local time was behind UTC when the record was written.
+    ActiveBias,
+    /// When standard time begins, eight numbers.
+    StandardDate,
+    /// When daylight saving time begins, eight numbers.
+    DaylightDate,
+    /// Whether the clock does not follow daylight saving time.
+    DaylightOff,
+    /// Rules of a time zone.
+    Rules,
+    /// Year in which a rule holds.
+    Year,
+    /// GUID of a GPT partition.
+    PartitionGuid,
+    /// Signature of an MBR disk.
+    DiskSignature,
+    /// Offset in bytes.
+    Offset,
+    /// Device of a volume.
+    Device,
+    /// Class id of a COM class.
+    ClassId,
+    /// Where the class id comes from.
+    ClassIdFrom,
+    /// View of the registry, one of those that `evidence` names.
+    View,
+    /// Server of a COM class.
+    Server,
+    /// Full name of a class.
+    Class,
+    /// Display name of the assembly of a class.
+    AssemblyName,
+    /// Version of the .NET runtime that is asked for.
+    RuntimeVersion,
+    /// Where an assembly is to be loaded from.
+    CodeBase,
+    /// Threading model of a COM class.
+    ThreadingModel,
+    /// Programmatic identifier of a COM class.
+    ProgId,
+    /// Implemented categories of a COM class.
+    Categories,
+    /// Versions of a COM class.
+    Versions,
+    /// Processor that a program is for.
+    Machine,
+    /// What the CLI header and the metadata of an assembly say.
+    Cli,
+    /// Identity of an assembly.
+    Assembly,
+    /// Display name of an assembly.
+    DisplayName,
+    /// Version.
+    Version,
+    /// Culture of an assembly.
+    Culture,
+    /// Token of an assembly's public key.
+    PublicKeyToken,
+    /// Flags of the CLI header.
+    Flags,
+    /// Whether the CLI header says that the assembly is signed with a strong name.
+    StrongNameSigned,
+    /// Module version id.
+    Mvid,
+    /// Id of the type library of an assembly.
+    TypeLibId,
+    /// Where the id of the type library comes from.
+    TypeLibIdFrom,
+    /// Whether the types of an assembly are visible to COM.
+    ComVisible,
+    /// Assemblies that an assembly refers to, by display name.
+    References,
+    /// Native functions that an assembly declares.
+    NativeFunctions,
+    /// Types of an assembly.
+    Types,
+    /// How many types of an assembly the tools would register.
+    RegistrableCount,
+    /// Whether the tools would register a type.
+    Registrable,
+    /// Whether a type is a value type.
+    ValueType,
+    /// Whether a type is a serviced component.
+    ServicedComponent,
+    /// The method that registering calls.
+    Register,
+    /// The method that unregistering calls.
+    Unregister,
+    /// Name of a method.
+    Method,
+    /// Type that declares a method.
+    DeclaredBy,
+    /// Another assembly that defines a method.
+    DefinedIn,
+    /// Metadata token.
+    Token,
+    /// Whether a method would run.
+    Runs,
+    /// Whether regasm would run code of the file when it registers.
+    OnRegister,
+    /// Whether regasm would run code of the file when it unregisters.
+    OnUnregister,
+    /// Whether regsvcs would run code of the file.
+    ForRegsvcs,
+    /// Whether regsvcs would run code of the file when it rolls back.
+    ForRegsvcsRollback,
+    /// Whether loading alone would run code of the file.
+    OnLoad,
+    /// The time stamp of a program file.
+    Timestamp,
+    /// A number as stored.
+    Raw,
+    /// How a time stamp is to be read, one of the ways that `evidence` names.
+    Reading,
+    /// A moment.
+    Time,
+    /// Debug record of a program file.
+    Debug,
+    /// An identifier.
+    Guid,
+    /// How often something was written anew.
+    Age,
+    /// Path of the debug symbols.
+    PdbPath,
+    /// Whether a program file has a security directory.
+    Signed,
+    /// Sections of a program file.
+    Sections,
+    /// Entropy, bits for each byte.
+    Entropy,
+    /// Libraries that a program file imports from.
+    Imports,
+    /// Name of an imported library.
+    Library,
+    /// Functions that are imported.
+    Functions,
+    /// Strings of a version resource.
+    VersionStrings,
+    /// Whether the process is the collection itself.
+    Collector,
+    /// Own end of a connection.
+    Local,
+    /// Other end of a connection.
+    Remote,
+    /// State of a connection as the system names it.
+    ConnectionState,
 }
 
 /// What recorded a process.
@@ -476,14 +677,22 @@ pub struct Told<'r> {
 impl<'r> Told<'r> {
     /// The member in a role.
     pub fn role(self, role: Role) -> Option<Told<'r>> {
-        let of_role = self.members.iter().filter(|field| field.role == Some(role));
-        let mut found = of_role.filter_map(|field| Some((field, self.value.get(field.name)?)));
-        found.next().map(|(field, value)| Told { value: value.view(), members: field.members() })
+        told(self.members.iter().filter(|field| field.role == Some(role)), |name| self.value.get(name).map(Value::view))
     }
 
     /// The members of a list.
-    pub fn items(self) -> impl Iterator<Item = Told<'r>> {
+    pub fn items(self) -> impl ExactSizeIterator<Item = Told<'r>> {
         self.value.items().iter().map(move |item| Told { value: item.view(), members: self.members })
+    }
+
+    /// The text of the member in a role.
+    pub fn text_of(self, role: Role) -> Option<&'r str> {
+        self.role(role)?.text()
+    }
+
+    /// The texts of a list.
+    pub fn texts(self) -> impl Iterator<Item = &'r str> {
+        self.value.items().iter().filter_map(Value::as_text)
     }
 
     /// The text, if it is one.
@@ -510,7 +719,56 @@ impl<'r> Told<'r> {
 impl Record {
     /// The value in a role.
     pub fn role(&self, role: Role) -> Option<Told<'_>> {
-        let mut found = self.of.in_role(role).filter_map(|field| Some((field, field.of(self)?)));
-        found.next().map(|(field, value)| Told { value, members: field.members() })
+        told(self.of.in_role(role), |name| self.fields.get(name))
+    }
+
+    /// The text in a role.
+    pub fn text_of(&self, role: Role) -> Option<&str> {
+        self.role(role)?.text()
+    }
+}
+
+/// The first field in a role that has a value.
+fn told<'r>(
+    in_role: impl Iterator<Item = &'static Field>,
+    value: impl Fn(&str) -> Option<ValueRef<'r>>,
+) -> Option<Told<'r>> {
+    let mut found = in_role.filter_map(|field| Some((field, value(field.name)?)));
+    found.next().map(|(field, value)| Told { value, members: field.members() })
+}
+
+/// The fields of a record that are kept without it. Serialised, they are a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    of: &'static RecordType,
+    values: Value,
+}
+
+impl Facts {
+    /// Those of a record.
+    pub fn of(record: &Record) -> Facts {
+        let members = record.fields.iter().map(|(name, value)| (name.to_owned(), value.to_value()));
+        Facts::new(record.of, Value::Map(members.collect()))
+    }
+
+    /// Those of a record of this type, as a map.
+    pub fn new(of: &'static RecordType, values: Value) -> Facts {
+        Facts { of, values }
+    }
+
+    /// The text in a role.
+    pub fn text_of(&self, role: Role) -> Option<&str> {
+        self.role(role)?.text()
+    }
+
+    /// The value in a role.
+    pub fn role(&self, role: Role) -> Option<Told<'_>> {
+        told(self.of.in_role(role), |name| self.values.get(name).map(Value::view))
+    }
+}
+
+impl serde::Serialize for Facts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.values.serialize(serializer)
     }
 }

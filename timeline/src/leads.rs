@@ -71,7 +71,7 @@ fn names_assembly(command_line: &str) -> bool {
 }
 
 fn in_framework(path: &str) -> bool {
-    paths::fold(path).contains(r"\MICROSOFT.NET\FRAMEWORK")
+    paths::fold(path).contains(evidence::technique::FRAMEWORK)
 }
 
 fn assembly(tool: Tool, command_line: &str, image: Option<&str>, current_directory: Option<&str>) -> Vec<String> {

@@ -30,6 +30,7 @@
 //! See the references of [`ARTIFACT`].
 
 mod clsid;
+mod fields;
 mod framework;
 mod library;
 mod managed;
@@ -43,8 +44,9 @@ use crate::formats::pages::{KEPT, Pages};
 use crate::formats::pe::{Directory, NotPe, Pe};
 
 use evidence::{
-    Artifact, Beside, Claim, Fields, Format, Input, Integrity, Lead, Locator, Meaning, Memory, Moment, Parse, Phase,
-    ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp, Value, hex,
+    Artifact, Beside, Claim, Field, Fields, Format, Input, Integrity, Lead, Locator, Meaning, Memory, Moment, Parse,
+    Phase, ProblemKind, ProgramKind, Reads, Record, RecordType, Sink, StampReading, Tells, Timestamp, Value, hex,
+    technique,
 };
 use pass::Pass;
 use sha2::{Digest, Sha256};
@@ -57,10 +59,10 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     reads: &[
         Reads::Lead,
         Reads::Loose(Format::Assembly),
-        Reads::File(r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegAsm.exe"),
-        Reads::File(r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegSvcs.exe"),
-        Reads::File(r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegAsm.exe.config"),
-        Reads::File(r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegSvcs.exe.config"),
+        Reads::File(technique::FILES[0]),
+        Reads::File(technique::FILES[1]),
+        Reads::File(technique::FILES[2]),
+        Reads::File(technique::FILES[3]),
     ],
     supports: "What the file is: hashes, identity, COM hooks and whether regasm or regsvcs would call them, computed class \
                ids to look for in the registry, native imports, version resource, debug record, and its streams.",
@@ -83,6 +85,8 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 };
 
 static FILE: RecordType = RecordType {
+    fields: fields::OF_FILE,
+    says: "Moment: `Creation Time (PE link)` where the stamp is a time. `subject`: the path.",
     tells: Tells::ProgramFile,
     claims: &[Claim::Present],
     message: "{@subject}: {Kind} program file[, {Machine}][, SHA-256 {Sha256}]",
@@ -90,6 +94,8 @@ static FILE: RecordType = RecordType {
 };
 
 static STREAM: RecordType = RecordType {
+    fields: fields::OF_STREAM,
+    says: "A small alternate stream that is no program; it has `Text` or `FirstBytes`. Undated.",
     tells: Tells::Stream,
     claims: &[Claim::Present],
     message: "Alternate stream {Name} of {@subject}: {Text:300}",
@@ -143,7 +149,7 @@ fn parse_holding(kept: u64, input: &Input<'_>, sink: &mut Sink<'_>) {
 
 /// Assemblies that the file refers to and that are not the framework's: the tools look for them in its folder.
 fn leads(record: &Record) -> Vec<Lead> {
-    let references = record.fields.get("Cli").and_then(|cli| cli.get("References"));
+    let references = fields::CLI.of(record).and_then(|cli| cli.get(fields::cli::REFERENCES.name));
     let Some((folder, _)) = record.subject.rsplit_once('\\') else { return Vec::new() };
     references
         .map(Value::items)
@@ -182,12 +188,12 @@ fn describe_stream(name: &str, input: &Input<'_>, sink: &mut Sink<'_>) -> Option
         }
     };
     let mut fields = Fields::new();
-    fields.push("Name", name);
-    fields.push("Size", data.len() as u64);
-    fields.push("Sha256", hex(&Sha256::digest(&data)));
+    fields.push(fields::STREAM_NAME.name, name);
+    fields.push(fields::SIZE.name, data.len() as u64);
+    fields.push(fields::SHA256.name, hex(&Sha256::digest(&data)));
     match as_text(&data) {
-        Some(text) => fields.push("Text", text),
-        None => fields.push("FirstBytes", hex(&data[..data.len().min(16)])),
+        Some(text) => fields.push(fields::TEXT.name, text),
+        None => fields.push(fields::FIRST_BYTES.name, hex(&data[..data.len().min(16)])),
     }
     Some(fields)
 }
@@ -207,8 +213,8 @@ fn as_text(data: &[u8]) -> Option<String> {
     text.chars().all(|c| !c.is_control() || matches!(c, '\r' | '\n' | '\t')).then_some(text)
 }
 
-fn map(members: Vec<(&str, Value)>) -> Value {
-    Value::Map(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+fn map(members: Vec<(Field, Value)>) -> Value {
+    Value::Map(members.into_iter().map(|(field, value)| (field.name.to_owned(), value)).collect())
 }
 
 fn describe_file(
@@ -231,23 +237,23 @@ fn describe_file(
     let mut fields = Fields::new();
     let cli_header = parsed.as_ref().ok().and_then(Pe::cli_header);
     let kind = match (&parsed, cli_header) {
-        (Err(_), _) => "not_pe",
-        (Ok(_), None) => "native",
-        (Ok(_), Some(_)) => "managed",
+        (Err(_), _) => ProgramKind::NotPe,
+        (Ok(_), None) => ProgramKind::Native,
+        (Ok(_), Some(_)) => ProgramKind::Managed,
     };
-    fields.push("Kind", kind);
-    fields.push_some("Stream", stream);
+    fields.push(fields::KIND.name, kind.name());
+    fields.push_some(fields::IN_STREAM.name, stream);
     if let Some(pass) = &pass {
         pass.push_hashes(&mut fields);
     }
-    fields.push("Size", file.len());
+    fields.push(fields::SIZE.name, file.len());
     match parsed {
         Ok(mut pe) => {
             describe_pe(&pe, pass.as_ref(), &mut fields, moments);
             let mut malformed = std::mem::take(&mut pe.malformed);
             if let Some(cli_header) = cli_header {
                 let found = managed::describe(&pe, cli_header, input, &mut malformed, sink);
-                found.into_iter().for_each(|(name, value)| fields.push(name, value));
+                found.into_iter().for_each(|(field, value)| fields.push(field.name, value));
             }
             if !malformed.is_empty() {
                 sink.problem(
@@ -260,7 +266,7 @@ fn describe_file(
                     "Windows and the runtime may read it otherwise than we do",
                 );
             }
-            fields.push("Malformed", malformed);
+            fields.push(fields::MALFORMED.name, malformed);
         }
         Err(why) => describe_other(&file, input.original_path, why, &mut fields, sink),
     }
@@ -287,9 +293,9 @@ fn pass(file: &Pages<'_>, pe: Option<&Pe<'_>>, sink: &mut Sink<'_>) -> Option<Pa
 
 /// A file that is no program: its first bytes, and the text of a configuration file.
 fn describe_other(file: &Pages<'_>, path: &str, why: NotPe, fields: &mut Fields, sink: &mut Sink<'_>) {
-    fields.push("FirstBytes", hex(&file.prefix(0, 16)));
+    fields.push(fields::FIRST_BYTES.name, hex(&file.prefix(0, 16)));
     if path.to_lowercase().ends_with(".config") {
-        fields.push_some("Text", as_text(&file.prefix(0, MAX_TEXT as u64)));
+        fields.push_some(fields::TEXT.name, as_text(&file.prefix(0, MAX_TEXT as u64)));
         if file.len() > MAX_TEXT as u64 {
             sink.problem(
                 ProblemKind::LimitReached,
@@ -321,54 +327,54 @@ fn describe_other(file: &Pages<'_>, path: &str, why: NotPe, fields: &mut Fields,
 }
 
 fn describe_pe(pe: &Pe<'_>, pass: Option<&Pass>, fields: &mut Fields, moments: &mut Vec<Moment>) {
-    fields.push("Machine", machine(pe.machine));
-    fields.push("Library", pe.characteristics & 0x2000 != 0);
-    fields.push("EntryPoint", pe.entry_point);
+    fields.push(fields::MACHINE.name, machine(pe.machine));
+    fields.push(fields::LIBRARY.name, pe.characteristics & 0x2000 != 0);
+    fields.push(fields::ENTRY_POINT.name, pe.entry_point);
     let debug = pe.debug();
     timestamp(pe, debug.is_reproducible, fields, moments);
     let sections = pe.sections.iter().map(|section| {
         let mut members = vec![
-            ("Name", section.name.clone().into()),
-            ("Address", section.address.into()),
-            ("VirtualSize", section.virtual_size.into()),
-            ("Offset", section.offset.into()),
-            ("Size", section.size.into()),
-            ("Flags", format!("{:#010x}", section.flags).into()),
+            (fields::section::NAME, section.name.clone().into()),
+            (fields::section::ADDRESS, section.address.into()),
+            (fields::section::VIRTUAL_SIZE, section.virtual_size.into()),
+            (fields::section::OFFSET, section.offset.into()),
+            (fields::section::SIZE, section.size.into()),
+            (fields::section::FLAGS, format!("{:#010x}", section.flags).into()),
         ];
-        members.extend(pass.map(|pass| ("Entropy", pass.entropy(pe.section_range(section)).into())));
+        members.extend(pass.map(|pass| (fields::section::ENTROPY, pass.entropy(pe.section_range(section)).into())));
         map(members)
     });
-    fields.push("Sections", Value::List(sections.collect()));
+    fields.push(fields::SECTIONS.name, Value::List(sections.collect()));
     let imports = pe.imports();
-    let libraries = imports
-        .libraries
-        .into_iter()
-        .map(|(library, functions)| map(vec![("Library", library.into()), ("Functions", functions.into())]));
-    fields.push("Imports", Value::List(libraries.collect()));
+    let libraries = imports.libraries.into_iter().map(|(library, functions)| {
+        map(vec![(fields::import::LIBRARY, library.into()), (fields::import::FUNCTIONS, functions.into())])
+    });
+    fields.push(fields::IMPORTS.name, Value::List(libraries.collect()));
     if imports.is_cut {
-        fields.push("ImportsCut", true);
+        fields.push(fields::IMPORTS_CUT.name, true);
     }
     if pe.directory(Directory::Tls).is_some() {
-        fields.push("ThreadLocalStorage", true);
+        fields.push(fields::THREAD_LOCAL_STORAGE.name, true);
     }
     if let Some(version) = pe.version() {
         let mut members: Vec<(String, Value)> =
             version.strings.into_iter().map(|(name, text)| (name, text.into())).collect();
-        for (name, number) in
-            [("FixedFileVersion", version.file_version), ("FixedProductVersion", version.product_version)]
-        {
-            members.extend(number.map(|number| (name.to_owned(), number.into())));
+        for (field, number) in [
+            (fields::version::FIXED_FILE_VERSION, version.file_version),
+            (fields::version::FIXED_PRODUCT_VERSION, version.product_version),
+        ] {
+            members.extend(number.map(|number| (field.name.to_owned(), number.into())));
         }
-        fields.push("Version", Value::Map(members));
+        fields.push(fields::VERSION.name, Value::Map(members));
     }
-    let mut members = vec![("Reproducible", Value::Bool(debug.is_reproducible))];
+    let mut members = vec![(fields::debug::REPRODUCIBLE, Value::Bool(debug.is_reproducible))];
     if let Some(code_view) = debug.code_view {
-        members.push(("Guid", code_view.guid.into()));
-        members.push(("Age", code_view.age.into()));
-        members.push(("PdbPath", code_view.path.into()));
+        members.push((fields::debug::GUID, code_view.guid.into()));
+        members.push((fields::debug::AGE, code_view.age.into()));
+        members.push((fields::debug::PDB_PATH, code_view.path.into()));
     }
-    fields.push("Debug", map(members));
-    fields.push("Signed", pe.directory(Directory::Security).is_some());
+    fields.push(fields::DEBUG.name, map(members));
+    fields.push(fields::SIGNED.name, pe.directory(Directory::Security).is_some());
 }
 
 fn machine(code: u16) -> String {
@@ -388,20 +394,21 @@ fn timestamp(pe: &Pe<'_>, is_reproducible: bool, fields: &mut Fields, moments: &
     const YEAR_2002: u32 = 1_009_843_200;
     let first = if pe.cli_header().is_some() { YEAR_2002 } else { YEAR_1993 };
     let reading = match pe.timestamp {
-        0 | u32::MAX => "impossible",
-        _ if is_reproducible => "hash",
-        0x8000_0000.. => "hash",
-        stamp if stamp < first => "impossible",
-        _ => "time",
+        0 | u32::MAX => StampReading::Impossible,
+        _ if is_reproducible => StampReading::Hash,
+        0x8000_0000.. => StampReading::Hash,
+        stamp if stamp < first => StampReading::Impossible,
+        _ => StampReading::Time,
     };
-    let mut members = vec![("Raw", Value::from(pe.timestamp)), ("Reading", reading.into())];
-    if let Some(time) = Timestamp::unix32(pe.timestamp).filter(|_| reading == "time") {
-        members.push(("Time", time.ticks.into()));
+    let mut members =
+        vec![(fields::timestamp::RAW, Value::from(pe.timestamp)), (fields::timestamp::READING, reading.name().into())];
+    if let Some(time) = Timestamp::unix32(pe.timestamp).filter(|_| reading == StampReading::Time) {
+        members.push((fields::timestamp::TIME, time.ticks.into()));
         let mut moment = Moment::at(Meaning::COMPILED, time);
         moment.locator = Some(Box::new(Locator::ByteRange { offset: pe.timestamp_at, length: 4 }));
         moments.push(moment);
     }
-    fields.push("Timestamp", map(members));
+    fields.push(fields::TIMESTAMP.name, map(members));
 }
 
 #[cfg(test)]

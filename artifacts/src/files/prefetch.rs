@@ -34,8 +34,9 @@
 //! *The argument about /Prefetch:X*.
 
 use evidence::{
-    Artifact, Beside, Claim, Fields, Filetime, Format, Input, Integrity, Lead, Locator, Meaning, Memory, Moment, Parse,
-    Phase, ProblemKind, Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp, Value, ValueRef, When,
+    Answer, Artifact, Beside, Claim, Field, Fields, Filetime, Format, Input, Integrity, Lead, Locator, Meaning, Memory,
+    Moment, Parse, Phase, ProblemKind, Reads, Record, RecordType, Role, RunTime, Sink, Tells, Timestamp, Tool, Value,
+    ValueRef, When, technique::FRAMEWORK,
 };
 
 use crate::formats::{mam, scca};
@@ -66,9 +67,54 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     leads: Some(leads),
 };
 
+const FILE_PATH: Field = Field::text("Path", "path on its volume").role(Role::Path);
+const MFT_ENTRY: Field = Field::number("MftEntry", "number of its file record");
+const SEQUENCE: Field = Field::number("Sequence", "sequence number of that record");
+const FILES_OF: &[Field] = &[FILE_PATH, MFT_ENTRY, SEQUENCE];
+
+const DEVICE_PATH: Field = Field::text("DevicePath", "device or volume that it was mounted as");
+const SERIAL: Field = Field::text("Serial", "serial number, 8 hexadecimal digits");
+const CREATED: Field = Field::time("Created", "when it was formatted");
+const FOLDERS: Field = Field::list("Folders", "folders of the files");
+const VOLUMES_OF: &[Field] = &[DEVICE_PATH, SERIAL, CREATED, FOLDERS];
+
+const VERSION: Field = Field::number("Version", "format version");
+const COMPRESSED: Field = Field::flag(
+    "Compressed",
+    "whether it is stored in a MAM container; where true, every byte range counts in the decompressed data",
+);
+const EXECUTABLE: Field = Field::text("Executable", "name in the header").role(Role::Name);
+const HASH: Field = Field::text("Hash", "8 upper-case hexadecimal digits");
+const FLAGS: Field =
+    Field::number("Flags", "flags, where not 0; 1: trace of the boot or of an operation, no program's run");
+const RUN_COUNT: Field = Field::number("RunCount", "how often the program ran").role(Role::RunCount);
+const PATH: Field = Field::text("Path", "path of the executable in the file list").role(Role::Image);
+const HASH_MATCHES: Field =
+    Field::text("HashMatches", "whether the stored hash is that of the path: `yes`, `no`, `unknown`");
+const HASH_PATH: Field = Field::text("HashPath", "device path that gives the hash").role(Role::Image);
+const HASH_BECAUSE: Field = Field::text("HashBecause", "why that is unknown, or which `/prefetch:n` was added");
+const FILES: Field =
+    Field::maps("Files", FILES_OF, "files that were mapped in about the first ten seconds").role(Role::Files);
+const VOLUMES: Field = Field::maps("Volumes", VOLUMES_OF, "volumes that they lie on");
+
 /// What a prefetch file holds.
 static RUNS: RecordType = RecordType {
     tells: Tells::Prefetch,
+    fields: &[
+        VERSION,
+        COMPRESSED,
+        EXECUTABLE,
+        HASH,
+        FLAGS,
+        RUN_COUNT,
+        PATH,
+        HASH_MATCHES,
+        HASH_PATH,
+        HASH_BECAUSE,
+        FILES,
+        VOLUMES,
+    ],
+    says: "Moments: `Last Time Executed`, `Previous Last Time Executed`, each with the byte range of its slot. `subject`: the path, else the name in the header.",
     claims: &[Claim::Executed(RunTime::Start), Claim::Opened],
     message: "{Executable} ran, {RunCount} runs in all[, from {Path}][, prefetch hash {Hash}]",
     absence: "Windows keeps the last eight starts of a program, drops the oldest files, and is set to keep none on servers",
@@ -170,20 +216,20 @@ fn check_file_name(path: &str, scca: &scca::Scca, sink: &mut Sink<'_>) {
 fn record(scca: &scca::Scca, compressed: bool, integrity: Integrity) -> Record {
     let checked = check_hash(scca);
     let mut fields = Fields::new();
-    fields.push("Version", scca.version);
-    fields.push("Compressed", compressed);
-    fields.push("Executable", scca.executable.as_str());
-    fields.push("Hash", format!("{:08X}", scca.hash));
+    fields.push(VERSION.name, scca.version);
+    fields.push(COMPRESSED.name, compressed);
+    fields.push(EXECUTABLE.name, scca.executable.as_str());
+    fields.push(HASH.name, format!("{:08X}", scca.hash));
     if scca.flags != 0 {
-        fields.push("Flags", scca.flags);
+        fields.push(FLAGS.name, scca.flags);
     }
-    fields.push_some("RunCount", scca.run_count);
-    fields.push_some("Path", checked.path);
-    fields.push("HashMatches", checked.matches);
-    fields.push_some("HashPath", checked.hash_path.as_deref());
-    fields.push_some("HashBecause", checked.because.as_deref());
-    fields.push("Files", Value::List(scca.files.iter().map(file_value).collect()));
-    fields.push("Volumes", Value::List(scca.volumes.iter().map(volume_value).collect()));
+    fields.push_some(RUN_COUNT.name, scca.run_count);
+    fields.push_some(PATH.name, checked.path);
+    fields.push(HASH_MATCHES.name, checked.matches.name());
+    fields.push_some(HASH_PATH.name, checked.hash_path.as_deref());
+    fields.push_some(HASH_BECAUSE.name, checked.because.as_deref());
+    fields.push(FILES.name, Value::List(scca.files.iter().map(file_value).collect()));
+    fields.push(VOLUMES.name, Value::List(scca.volumes.iter().map(volume_value).collect()));
     let moments = scca.run_times.iter().filter_map(|run| {
         let meaning = if run.slot == 0 { Meaning::LAST_RUN } else { Meaning::PREVIOUS_RUN };
         let when = When::At(Timestamp::filetime(run.raw)?);
@@ -206,35 +252,34 @@ fn record(scca: &scca::Scca, compressed: bool, integrity: Integrity) -> Record {
 fn file_value(file: &scca::File) -> Value {
     let mut members = Vec::new();
     if !file.path.is_empty() {
-        members.push(("Path".to_owned(), file.path.as_str().into()));
+        members.push((FILE_PATH.name.to_owned(), file.path.as_str().into()));
     }
     if let Some((entry, sequence)) = file.reference {
-        members.push(("MftEntry".to_owned(), entry.into()));
-        members.push(("Sequence".to_owned(), u64::from(sequence).into()));
+        members.push((MFT_ENTRY.name.to_owned(), entry.into()));
+        members.push((SEQUENCE.name.to_owned(), u64::from(sequence).into()));
     }
     Value::Map(members)
 }
 
 fn volume_value(volume: &scca::Volume) -> Value {
     let mut members = vec![
-        ("DevicePath".to_owned(), volume.device_path.as_str().into()),
-        ("Serial".to_owned(), format!("{:08X}", volume.serial).into()),
+        (DEVICE_PATH.name.to_owned(), volume.device_path.as_str().into()),
+        (SERIAL.name.to_owned(), format!("{:08X}", volume.serial).into()),
     ];
     if volume.created != 0 {
-        members.push(("Created".to_owned(), Filetime(volume.created).into()));
+        members.push((CREATED.name.to_owned(), Filetime(volume.created).into()));
     }
     let folders = volume.directories.iter().map(|folder| folder.as_str().into()).collect();
-    members.push(("Folders".to_owned(), Value::List(folders)));
+    members.push((FOLDERS.name.to_owned(), Value::List(folders)));
     Value::Map(members)
 }
 
 /// Whether the stored hash is that of a path in the file list.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 struct HashCheck<'a> {
     /// Path of the executable in the file list, verbatim.
     path: Option<&'a str>,
-    /// `yes`, `no`, `unknown`.
-    matches: &'static str,
+    matches: Answer,
     /// The device path that gives the stored hash.
     hash_path: Option<String>,
     /// Why it is not a plain yes or no.
@@ -250,7 +295,7 @@ fn check_hash(scca: &scca::Scca) -> HashCheck<'_> {
         scca.files.iter().map(|file| file.path.as_str()).filter(|path| names(path, &wanted)).collect();
     let unknown = |path, because: &str| HashCheck {
         path,
-        matches: "unknown",
+        matches: Answer::Unknown,
         hash_path: None,
         because: Some(because.to_owned()),
     };
@@ -262,7 +307,12 @@ fn check_hash(scca: &scca::Scca) -> HashCheck<'_> {
         for device_path in device_paths(path) {
             let difference = scca.hash.wrapping_sub(hash(&device_path));
             if difference == 0 {
-                return HashCheck { path: Some(path), matches: "yes", hash_path: Some(device_path), because: None };
+                return HashCheck {
+                    path: Some(path),
+                    matches: Answer::Yes,
+                    hash_path: Some(device_path),
+                    because: None,
+                };
             }
             if difference <= MAX_PREFETCH_ARGUMENT {
                 salted = Some((path, device_path, difference));
@@ -271,7 +321,12 @@ fn check_hash(scca: &scca::Scca) -> HashCheck<'_> {
     }
     if let Some((path, device_path, argument)) = salted {
         let because = format!("the path's hash plus {argument}, as Windows adds for the argument /prefetch:{argument}");
-        return HashCheck { path: Some(path), matches: "yes", hash_path: Some(device_path), because: Some(because) };
+        return HashCheck {
+            path: Some(path),
+            matches: Answer::Yes,
+            hash_path: Some(device_path),
+            because: Some(because),
+        };
     }
     if SALTED.contains(&wanted.as_str()) {
         return unknown(Some(first), "Windows salts the hash of this program with its command line or package");
@@ -279,7 +334,7 @@ fn check_hash(scca: &scca::Scca) -> HashCheck<'_> {
     if PACKAGES.iter().any(|folder| first.to_uppercase().contains(folder)) {
         return unknown(Some(first), "Windows salts the hash of a packaged application with its package");
     }
-    HashCheck { path: Some(first), matches: "no", hash_path: None, because: None }
+    HashCheck { path: Some(first), matches: Answer::No, hash_path: None, because: None }
 }
 
 /// Whether the last component of a path is this name, of which the header stores only so many units.
@@ -302,22 +357,22 @@ fn device_paths(path: &str) -> impl Iterator<Item = String> {
     std::iter::once(path.to_owned()).chain(numbered)
 }
 
-/// The programs whose file lists are followed.
-const TOOLS: [&str; 2] = ["REGASM.EXE", "REGSVCS.EXE"];
+/// Whether an upper-case file name is that of a program whose file list is followed.
+fn is_tool(name: &str) -> bool {
+    Tool::ALL.iter().any(|tool| tool.file_name() == name)
+}
 
 /// What the two tools mapped: the assemblies that they were given are among it.
 fn leads(record: &Record) -> Vec<Lead> {
-    let executable = record.fields.text("Executable").unwrap_or_default().to_uppercase();
-    if !TOOLS.contains(&executable.as_str()) {
+    let executable = EXECUTABLE.of(record).and_then(ValueRef::as_text).unwrap_or_default();
+    if !is_tool(&executable.to_uppercase()) {
         return Vec::new();
     }
-    let files = record.fields.get("Files").map(ValueRef::items).unwrap_or_default();
-    let paths = files.iter().filter_map(|file| file.get("Path")?.as_text());
+    let files = FILES.of(record).map(ValueRef::items).unwrap_or_default();
+    let paths = files.iter().filter_map(|file| file.get(FILE_PATH.name)?.as_text());
     paths.filter(|path| is_lead(path)).map(|path| Lead::Path(path.to_owned())).collect()
 }
 
-/// Where the tools belong, below `\WINDOWS\`.
-const FRAMEWORK: &str = r"MICROSOFT.NET\FRAMEWORK";
 /// Folders below `\WINDOWS\` from which every run of a .NET program maps code.
 const CODE_FOLDERS: &[&str] = &[r"MICROSOFT.NET\", r"WINSXS\", r"ASSEMBLY\", r"SYSTEM32\", r"SYSWOW64\", r"SYSARM32\"];
 /// Folders inside those that programs other than Windows' own may write to.
@@ -341,8 +396,8 @@ fn is_lead(path: &str) -> bool {
         return false;
     }
     let Some(below_windows) = inside.strip_prefix(r"WINDOWS\") else { return true };
-    if below_windows.rsplit('\\').next().is_some_and(|name| TOOLS.contains(&name)) {
-        return !below_windows.starts_with(FRAMEWORK);
+    if below_windows.rsplit('\\').next().is_some_and(is_tool) {
+        return !below_windows.starts_with(FRAMEWORK.trim_start_matches('\\'));
     }
     let in_any = |folders: &[&str]| folders.iter().any(|folder| below_windows.starts_with(folder));
     if in_any(CODE_FOLDERS) {
@@ -385,7 +440,10 @@ mod tests {
                 let listed = format!(r"\VOLUME{{01d834b54842fb73-1a484cb6}}\WINDOWS\MICROSOFT.NET\{path}");
                 let scca = scca(path.rsplit('\\').next().unwrap(), hash, &[&listed]);
                 let checked = check_hash(&scca);
-                assert_eq!((checked.matches, checked.path, checked.hash_path), ("yes", Some(&*listed), Some(full)));
+                assert_eq!(
+                    (checked.matches, checked.path, checked.hash_path),
+                    (Answer::Yes, Some(&*listed), Some(full))
+                );
             }
         }
     }
@@ -407,12 +465,12 @@ mod tests {
     #[test]
     fn a_hash_that_does_not_match() {
         let path = r"\DEVICE\HARDDISKVOLUME2\USERS\PUBLIC\REGASM.EXE";
-        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[path])).matches, "no");
-        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[])).matches, "unknown");
-        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[r"\VOLUME{x"])).matches, "unknown");
+        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[path])).matches, Answer::No);
+        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[])).matches, Answer::Unknown);
+        assert_eq!(check_hash(&scca("REGASM.EXE", 1, &[r"\VOLUME{x"])).matches, Answer::Unknown);
         let svchost = scca("SVCHOST.EXE", 1, &[r"\DEVICE\HARDDISKVOLUME2\WINDOWS\SYSTEM32\SVCHOST.EXE"]);
         let salted = check_hash(&svchost);
-        assert!(salted.matches == "unknown" && salted.because.is_some());
+        assert!(salted.matches == Answer::Unknown && salted.because.is_some());
         let argument = scca("REGASM.EXE", scca::hash(path) + 3, &[path]);
         let because = check_hash(&argument).because.unwrap();
         assert!(because.contains("/prefetch:3"), "{because}");
@@ -430,7 +488,7 @@ mod tests {
     fn a_name_longer_than_the_header() {
         let path = r"\DEVICE\HARDDISKVOLUME2\X\AVERYLONGNAMEOFAPROGRAMTHATENDS.EXE";
         let cut = "AVERYLONGNAMEOFAPROGRAMTHATEN";
-        assert_eq!((cut.len(), check_hash(&scca(cut, scca::hash(path), &[path])).matches), (29, "yes"));
+        assert_eq!((cut.len(), check_hash(&scca(cut, scca::hash(path), &[path])).matches), (29, Answer::Yes));
     }
 
     #[test]

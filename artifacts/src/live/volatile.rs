@@ -38,12 +38,15 @@
 //! *LsaEnumerateLogonSessions*, *EnumServicesStatusExW*, *Windows Time service tools and settings*; RFC 4022 for the states of a connection; libyal, winreg-kb,
 //! *Task scheduler*.
 
+mod fields;
+
 use crate::formats::pages::{KEPT, PAGE, Pages, What};
 use crate::formats::signature::{Algorithm, signer};
 use crate::formats::task_cache::{Action, actions, dynamic_info};
 use evidence::{
-    Artifact, Beside, Claim, FieldName, Fields, Filetime, Input, Integrity, Lead, Locator, Meaning, Memory, Moment,
-    Parse, Phase, ProblemKind, Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp, Value,
+    Artifact, Beside, Claim, Field, FieldName, Fields, Filetime, Input, Integrity, Lead, Locator, Meaning, Memory,
+    Moment, Parse, Phase, ProblemKind, Reads, Record, RecordType, RunTime, Sink, Tells, Timestamp, Tool, Value,
+    ValueRef,
 };
 use serde_json::{Map, Value as Json};
 
@@ -81,11 +84,15 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 };
 
 static CLOCK: RecordType = RecordType {
+    fields: fields::CLOCK,
+    says: "One record per line of the lists that a live collection writes down, here and in all that follow; fields are there where the system answered, and `NAME_error` says why where it did not. None of these times says how far the clock is from the truth. Moment: `Start Time` (kernel's start of the process, creation of the connection, logon) where there is one, else `Live State Recorded` = `Taken`. Locator: byte range of the line.",
     message: "The clock showed {SystemTime}, booted {Booted}[, time zone {TimeZone}][, set by {SetBy}][ from {Servers}][, last known good time {LastKnownGoodTime}]",
     ..RecordType::named("windows:live:clock")
 };
 
 static PROCESS: RecordType = RecordType {
+    fields: fields::PROCESS,
+    says: "`subject`: image. `user`: SID.",
     tells: Tells::LiveProcess,
     claims: &[Claim::Executed(RunTime::Start)],
     message: "Process {ProcessId} {Image|Name} ran[ as {UserSid}][, parent {ParentProcessId}][, command line: {CommandLine}]",
@@ -93,16 +100,24 @@ static PROCESS: RecordType = RecordType {
 };
 
 static CONNECTION: RecordType = RecordType {
+    fields: fields::CONNECTION,
+    says: "`subject`: the other end, else the own one.",
     tells: Tells::LiveConnection,
     claims: &[Claim::Connected],
     message: "{Protocol} from {Local}[ to {Remote}][, {State}][, process {ProcessId}]",
     ..RecordType::named("windows:live:connection")
 };
 
-static NAME: RecordType =
-    RecordType { message: "The resolver remembered {Name}", ..RecordType::named("windows:live:dns_name") };
+static NAME: RecordType = RecordType {
+    fields: fields::DNS_NAME,
+    message: "The resolver remembered {Name}",
+    says: "A name that the resolver kept. Moment: `Live State Recorded`.",
+    ..RecordType::named("windows:live:dns_name")
+};
 
 static SESSION: RecordType = RecordType {
+    fields: fields::SESSION,
+    says: "`user`: SID.",
     tells: Tells::LiveSession,
     claims: &[Claim::LoggedOn],
     message: "{Name} was logged on, logon {LogonId}[, type {LogonType}]",
@@ -110,18 +125,24 @@ static SESSION: RecordType = RecordType {
 };
 
 static SERVICE: RecordType = RecordType {
+    fields: fields::SERVICE,
+    says: "Moment: `Live State Recorded`.",
     claims: &[Claim::Installed],
     message: "Service {Name}, state {State}[, process {ProcessId}][: {ServiceCommandLine}]",
     ..RecordType::named("windows:live:service")
 };
 
 static TASK: RecordType = RecordType {
+    fields: fields::TASK,
+    says: "From the scheduler's cache in the registry. Moments: `Content Modification Time` (the key), `Last Registered Time`, `Last Time Executed`, `Last Successful Execution Time`.",
     claims: &[Claim::Persisted],
     message: "Scheduled task {TaskName|TaskId}[: {Actions}][, last result {LastResult}]",
     ..RecordType::named("windows:live:task")
 };
 
 static IMAGE: RecordType = RecordType {
+    fields: fields::IMAGE_FILE,
+    says: "Each program file of a process, and what the tools have loaded. No certificate is verified, and no catalogue looked into.",
     claims: &[Claim::Present],
     message: "Program file {Path}[, signer named {Signer}][, signature: {Signature}][, SHA-256 {Sha256}]",
     ..RecordType::named("windows:live:image")
@@ -136,7 +157,7 @@ struct Kind {
     file: &'static str,
     of: &'static RecordType,
     subject: &'static [&'static str],
-    members: &'static [(&'static str, &'static str)],
+    members: &'static [(&'static str, Field)],
 }
 
 static KINDS: [Kind; 8] = [
@@ -145,21 +166,21 @@ static KINDS: [Kind; 8] = [
         of: &PROCESS,
         subject: &["image", "name"],
         members: &[
-            ("pid", "ProcessId"),
-            ("parent_pid", "ParentProcessId"),
-            ("name", "Name"),
-            ("collector", "Collector"),
-            ("image", "Image"),
-            ("native_image", "NativeImage"),
-            ("command_line", "CommandLine"),
-            ("current_directory", "CurrentDirectory"),
-            ("user", "UserSid"),
-            ("integrity", "IntegritySid"),
-            ("elevation_type", "ElevationType"),
-            ("elevated", "Elevated"),
-            ("session", "SessionId"),
-            ("logon_id", "LogonId"),
-            ("modules", "Modules"),
+            ("pid", fields::PROCESS_ID),
+            ("parent_pid", fields::PARENT_PROCESS_ID),
+            ("name", fields::PROCESS_NAME),
+            ("collector", fields::COLLECTOR),
+            ("image", fields::IMAGE),
+            ("native_image", fields::NATIVE_IMAGE),
+            ("command_line", fields::COMMAND_LINE),
+            ("current_directory", fields::CURRENT_DIRECTORY),
+            ("user", fields::USER_SID),
+            ("integrity", fields::INTEGRITY_SID),
+            ("elevation_type", fields::ELEVATION_TYPE),
+            ("elevated", fields::ELEVATED),
+            ("session", fields::SESSION_ID),
+            ("logon_id", fields::LOGON_ID),
+            ("modules", fields::MODULES),
         ],
     },
     Kind {
@@ -167,11 +188,11 @@ static KINDS: [Kind; 8] = [
         of: &CLOCK,
         subject: &["set_by"],
         members: &[
-            ("uptime_ms", "UptimeMs"),
-            ("time_zone", "TimeZone"),
-            ("active_bias", "ActiveTimeBias"),
-            ("set_by", "SetBy"),
-            ("servers", "Servers"),
+            ("uptime_ms", fields::UPTIME_MS),
+            ("time_zone", fields::TIME_ZONE),
+            ("active_bias", fields::ACTIVE_TIME_BIAS),
+            ("set_by", fields::SET_BY),
+            ("servers", fields::SERVERS),
         ],
     },
     Kind {
@@ -179,25 +200,30 @@ static KINDS: [Kind; 8] = [
         of: &CONNECTION,
         subject: &["remote", "local"],
         members: &[
-            ("protocol", "Protocol"),
-            ("local", "Local"),
-            ("remote", "Remote"),
-            ("state", "State"),
-            ("pid", "ProcessId"),
+            ("protocol", fields::PROTOCOL),
+            ("local", fields::LOCAL),
+            ("remote", fields::REMOTE),
+            ("state", fields::CONNECTION_STATE),
+            ("pid", fields::OWNER),
         ],
     },
-    Kind { file: "dns-cache.jsonl", of: &NAME, subject: &["name"], members: &[("name", "Name"), ("type", "Type")] },
+    Kind {
+        file: "dns-cache.jsonl",
+        of: &NAME,
+        subject: &["name"],
+        members: &[("name", fields::LOOKED_UP), ("type", fields::DNS_TYPE)],
+    },
     Kind {
         file: "sessions.jsonl",
         of: &SESSION,
         subject: &["name"],
         members: &[
-            ("logon_id", "LogonId"),
-            ("user", "UserSid"),
-            ("name", "Name"),
-            ("package", "Package"),
-            ("logon_type", "LogonType"),
-            ("session", "SessionId"),
+            ("logon_id", fields::LOGON_ID),
+            ("user", fields::USER_SID),
+            ("name", fields::ACCOUNT_NAME),
+            ("package", fields::PACKAGE),
+            ("logon_type", fields::LOGON_TYPE),
+            ("session", fields::SESSION_ID),
         ],
     },
     Kind {
@@ -205,14 +231,14 @@ static KINDS: [Kind; 8] = [
         of: &SERVICE,
         subject: &["name"],
         members: &[
-            ("name", "Name"),
-            ("display_name", "DisplayName"),
-            ("type", "Type"),
-            ("state", "State"),
-            ("pid", "ProcessId"),
-            ("start_type", "StartType"),
-            ("command_line", "ServiceCommandLine"),
-            ("account", "Account"),
+            ("name", fields::SERVICE_NAME),
+            ("display_name", fields::DISPLAY_NAME),
+            ("type", fields::SERVICE_TYPE),
+            ("state", fields::SERVICE_STATE),
+            ("pid", fields::SERVICE_PROCESS),
+            ("start_type", fields::START_TYPE),
+            ("command_line", fields::SERVICE_COMMAND_LINE),
+            ("account", fields::ACCOUNT),
         ],
     },
     Kind {
@@ -220,13 +246,13 @@ static KINDS: [Kind; 8] = [
         of: &TASK,
         subject: &["path", "id"],
         members: &[
-            ("path", "TaskName"),
-            ("id", "TaskId"),
-            ("author", "Author"),
-            ("date", "Date"),
-            ("source", "Source"),
-            ("in_tree", "InTree"),
-            ("security_descriptor", "SecurityDescriptor"),
+            ("path", fields::TASK_NAME),
+            ("id", fields::TASK_ID),
+            ("author", fields::AUTHOR),
+            ("date", fields::DATE),
+            ("source", fields::SOURCE),
+            ("in_tree", fields::IN_TREE),
+            ("security_descriptor", fields::SECURITY_DESCRIPTOR),
         ],
     },
     Kind {
@@ -234,11 +260,11 @@ static KINDS: [Kind; 8] = [
         of: &IMAGE,
         subject: &["path"],
         members: &[
-            ("path", "Path"),
-            ("size", "Size"),
-            ("sha256", "Sha256"),
-            ("image_sha256", "ImageSha256"),
-            ("image_sha1", "ImageSha1"),
+            ("path", fields::PATH),
+            ("size", fields::SIZE),
+            ("sha256", fields::SHA256),
+            ("image_sha256", fields::IMAGE_SHA256),
+            ("image_sha1", fields::IMAGE_SHA1),
         ],
     },
 ];
@@ -315,31 +341,33 @@ fn time(members: &Map<String, Json>, name: &str) -> Option<u64> {
 fn record(kind: &Kind, head: &Map<String, Json>, line: &Map<String, Json>, locator: Locator) -> Record {
     let said = |name: &str| line.get(name).and_then(Json::as_str);
     let mut fields = Fields::with_capacity(16, 512);
-    for (member, name) in kind.members {
+    for (member, field) in kind.members {
         match line.get(*member) {
             None | Some(Json::Null) => {}
-            Some(value) => fields.push(*name, stored(value)),
+            Some(value) => fields.push(field.name, stored(value)),
         }
     }
     // Why something is not known stands beside it.
     for (member, value) in line.iter().filter(|(member, _)| member.ends_with("_error")) {
         fields.push(FieldName::kept(member), stored(value));
     }
-    fields.push_some("Computer", head.get("computer").and_then(Json::as_str));
-    fields.push_some("Api", head.get("api").and_then(Json::as_str));
+    fields.push_some(fields::COMPUTER.name, head.get("computer").and_then(Json::as_str));
+    fields.push_some(fields::API.name, head.get("api").and_then(Json::as_str));
     match kind.of {
         of if *of == IMAGE => signature(line, &mut fields),
         of if *of == CLOCK => {
-            for (member, name) in
-                [("system_time", "SystemTime"), ("booted", "Booted"), ("last_known_good", "LastKnownGoodTime")]
-            {
-                fields.push_some(name, time(line, member).map(Filetime));
+            for (member, field) in [
+                ("system_time", fields::SYSTEM_TIME),
+                ("booted", fields::BOOTED),
+                ("last_known_good", fields::LAST_KNOWN_GOOD_TIME),
+            ] {
+                fields.push_some(field.name, time(line, member).map(Filetime));
             }
         }
         _ => {}
     }
     let taken = time(head, "taken");
-    fields.push_some("Taken", taken.map(Filetime));
+    fields.push_some(fields::TAKEN.name, taken.map(Filetime));
     let began = time(line, "started").or_else(|| time(line, "created"));
     let (meaning, ticks) = match began {
         Some(began) => (Meaning::STARTED, Some(began)),
@@ -378,7 +406,7 @@ fn bytes(line: &Map<String, Json>, name: &str) -> Option<Vec<u8>> {
 fn signature(line: &Map<String, Json>, fields: &mut Fields) {
     let Some(certificates) = bytes(line, "certificates") else {
         if line.contains_key("image_sha256") && !line.contains_key("certificates_error") {
-            fields.push("Signature", "none in the file");
+            fields.push(fields::SIGNATURE.name, "none in the file");
         }
         return;
     };
@@ -390,18 +418,18 @@ fn signature(line: &Map<String, Json>, fields: &mut Fields) {
                 None => None,
             };
             fields.push(
-                "Signature",
+                fields::SIGNATURE.name,
                 match own {
                     Some(own) if own == signer.digest => "signed digest is the file's",
                     Some(_) => "signed digest is another file's",
                     None => "signed digest of an unknown kind",
                 },
             );
-            fields.push("Signer", signer.subject);
-            fields.push("Issuer", signer.issuer);
-            fields.push("SerialNumber", signer.serial);
+            fields.push(fields::SIGNER.name, signer.subject);
+            fields.push(fields::ISSUER.name, signer.issuer);
+            fields.push(fields::SERIAL_NUMBER.name, signer.serial);
         }
-        Ok(None) => fields.push("Signature", "none in the file"),
+        Ok(None) => fields.push(fields::SIGNATURE.name, "none in the file"),
         Err(error) => fields.push("Signature_error", error),
     }
 }
@@ -410,13 +438,13 @@ fn signature(line: &Map<String, Json>, fields: &mut Fields) {
 fn task(line: &Map<String, Json>, fields: &mut Fields) -> Vec<(Meaning, Filetime)> {
     if let Some(value) = bytes(line, "actions") {
         let (actions, complete) = actions(&value);
-        fields.push("Actions", Value::List(actions.iter().map(described).collect()));
+        fields.push(fields::ACTIONS.name, Value::List(actions.iter().map(described).collect()));
         if !complete {
-            fields.push("ActionsIncomplete", true);
+            fields.push(fields::ACTIONS_INCOMPLETE.name, true);
         }
     }
     let Some(info) = bytes(line, "dynamic_info").as_deref().and_then(dynamic_info) else { return Vec::new() };
-    fields.push("LastResult", u64::from(info.last_result));
+    fields.push(fields::LAST_RESULT.name, u64::from(info.last_result));
     let times = [
         (Meaning::REGISTERED, info.registered),
         (Meaning::LAST_RUN, info.last_run),
@@ -426,18 +454,18 @@ fn task(line: &Map<String, Json>, fields: &mut Fields) -> Vec<(Meaning, Filetime
 }
 
 fn described(action: &Action) -> Value {
-    let member = |name: &str, text: &str| (name.to_owned(), Value::from(text));
+    let member = |field: Field, text: &str| (field.name.to_owned(), Value::from(text));
     Value::Map(match action {
         Action::Start { directory, .. } => {
-            let mut members = vec![member("CommandLine", &action.command_line().unwrap_or_default())];
+            let mut members = vec![member(fields::ACTION_COMMAND_LINE, &action.command_line().unwrap_or_default())];
             if !directory.is_empty() {
-                members.push(member("Directory", directory));
+                members.push(member(fields::DIRECTORY, directory));
             }
             members
         }
-        Action::Handler { class, data } => vec![member("Class", class), member("Data", data)],
-        Action::Mail => vec![member("Kind", "mail")],
-        Action::Message { caption } => vec![member("Message", caption)],
+        Action::Handler { class, data } => vec![member(fields::CLASS, class), member(fields::DATA, data)],
+        Action::Mail => vec![member(fields::KIND, "mail")],
+        Action::Message { caption } => vec![member(fields::MESSAGE, caption)],
     })
 }
 
@@ -454,19 +482,17 @@ fn stored(value: &Json) -> Value {
     }
 }
 
-fn names_a_tool(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    lower.contains("regasm") || lower.contains("regsvcs")
-}
-
 /// The assemblies on the command lines of a task.
 fn leads_of_task(record: &Record) -> Vec<Lead> {
-    let actions = record.fields.get("Actions").map(evidence::ValueRef::items).unwrap_or_default();
+    let actions = fields::ACTIONS.of(record).map(ValueRef::items).unwrap_or_default();
     let lead = |action: &Value| {
-        let Value::Map(members) = action else { return None };
-        let member = |name| members.iter().find(|(there, _)| there == name).and_then(|(_, value)| value.as_text());
-        let command_line = member("CommandLine").filter(|line| names_a_tool(line))?.to_owned();
-        Some(Lead::CommandLine { image: None, command_line, current_directory: member("Directory").map(str::to_owned) })
+        let member = |field: Field| action.get(field.name).and_then(Value::as_text);
+        let command_line = member(fields::ACTION_COMMAND_LINE).filter(|line| Tool::is_in(line))?.to_owned();
+        Some(Lead::CommandLine {
+            image: None,
+            command_line,
+            current_directory: member(fields::DIRECTORY).map(str::to_owned),
+        })
     };
     actions.iter().filter_map(lead).collect()
 }
@@ -479,20 +505,20 @@ fn leads(record: &Record) -> Vec<Lead> {
     if *record.of != PROCESS {
         return Vec::new();
     }
-    let fields = &record.fields;
-    let image = fields.text("Image");
-    let command_line = fields.text("CommandLine");
+    let text = |field: Field| field.of(record).and_then(ValueRef::as_text);
+    let image = text(fields::IMAGE);
+    let command_line = text(fields::COMMAND_LINE);
     let mut leads = Vec::new();
     if let Some(command_line) = command_line
-        && [Some(command_line), image].into_iter().flatten().any(names_a_tool)
+        && [Some(command_line), image].into_iter().flatten().any(Tool::is_in)
     {
         leads.push(Lead::CommandLine {
             image: image.map(str::to_owned),
             command_line: command_line.to_owned(),
-            current_directory: fields.text("CurrentDirectory").map(str::to_owned),
+            current_directory: text(fields::CURRENT_DIRECTORY).map(str::to_owned),
         });
     }
-    let modules = fields.get("Modules").map(evidence::ValueRef::items).unwrap_or_default();
+    let modules = fields::MODULES.of(record).map(ValueRef::items).unwrap_or_default();
     let foreign = |path: &&str| !path.to_ascii_lowercase().contains(r":\windows\");
     leads.extend(modules.iter().filter_map(Value::as_text).filter(foreign).map(|path| Lead::Path(path.to_owned())));
     leads

@@ -29,8 +29,8 @@
 //! Microsoft, *FILE_RECORD_SEGMENT_HEADER*; Linux-NTFS project, *NTFS Documentation*.
 
 use evidence::{
-    Artifact, Beside, Claim, Fields, Filetime, Format, Input, Integrity, Locator, Macb, Meaning, Memory, Moment, Parse,
-    Phase, ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp, Value, When, name::into_shown,
+    Artifact, Beside, Claim, Field, Fields, Filetime, Format, Input, Integrity, Locator, Macb, Meaning, Memory, Moment,
+    Parse, Phase, ProblemKind, Reads, Record, RecordType, Role, Sink, Tells, Timestamp, Value, When, name::into_shown,
 };
 use ntfs_layout::{
     FileName, FileRecord, FileReference, Form, MftReader, Name, Namespace, Paths, RecordFault, StandardInformation,
@@ -62,9 +62,42 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     leads: None,
 };
 
+const PATH: Field = Field::text("Path", "full path without the volume").role(Role::Path);
+const IN_USE: Field = Field::flag("InUse", "false: deleted; none of the times says when").role(Role::InUse);
+const DIRECTORY: Field = Field::flag("Directory", "whether it is a folder").role(Role::Directory);
+const PATH_CERTAIN: Field =
+    Field::flag("PathCertain", "whether every parent's sequence number matched").role(Role::PathCertain);
+const SIZE: Field = Field::number("Size", "size in bytes").role(Role::Size);
+const NAME: Field = Field::text("Name", "name that was asked for, else the first long one").role(Role::Name);
+const SHORT_NAME: Field = Field::text("ShortName", "its name in 8.3 form");
+const ENTRY: Field = Field::number("Entry", "number of the file record");
+const SEQUENCE: Field = Field::number("Sequence", "its sequence number as stored: deletion counts it up");
+const PARENT_ENTRY: Field = Field::number("ParentEntry", "number of the folder's file record");
+const PARENT_SEQUENCE: Field = Field::number("ParentSequence", "its sequence number");
+const ATTRIBUTES: Field = Field::number("Attributes", "file attributes");
+const STREAMS: Field = Field::list("Streams", "names of alternate streams").role(Role::Streams);
+const LINKS: Field = Field::list("Links", "its further paths");
+
 /// A file or folder.
 static FILE: RecordType = RecordType {
     tells: Tells::File,
+    fields: &[
+        PATH,
+        IN_USE,
+        DIRECTORY,
+        PATH_CERTAIN,
+        SIZE,
+        NAME,
+        SHORT_NAME,
+        ENTRY,
+        SEQUENCE,
+        PARENT_ENTRY,
+        PARENT_SEQUENCE,
+        ATTRIBUTES,
+        STREAMS,
+        LINKS,
+    ],
+    says: "One record per file, under the name that was asked for, else its first long one. Moments: four of $STANDARD_INFORMATION, four of $FILE_NAME. Locator: MFT entry. Integrity `Recovered` where not in use, `Corrupted` where the record is torn.",
     claims: &[Claim::Present],
     absence: "a deleted file's record may have been reused",
     ..RecordType::named("windows:ntfs:file")
@@ -276,24 +309,27 @@ impl Files<'_, '_> {
 
         let mut fields = Fields::with_capacity(14, 512);
         // The timeline shows these in words for each time, and finds them here without reading the rest.
-        fields.push("Path", path.as_str());
-        fields.push("InUse", record.in_use());
-        fields.push("Directory", record.is_folder());
-        fields.push("PathCertain", certain);
-        fields.push_some("Size", content.size);
-        fields.push("Name", name.name);
-        fields.push_some("ShortName", short.map(|short| short.name));
-        fields.push("Entry", record.number());
-        fields.push("Sequence", u64::from(record.sequence()));
-        fields.push("ParentEntry", name.parent.entry);
-        fields.push("ParentSequence", u64::from(name.parent.sequence));
-        fields.push_some("Attributes", content.standard.map(|standard| standard.attributes));
+        fields.push(PATH.name, path.as_str());
+        fields.push(IN_USE.name, record.in_use());
+        fields.push(DIRECTORY.name, record.is_folder());
+        fields.push(PATH_CERTAIN.name, certain);
+        fields.push_some(SIZE.name, content.size);
+        fields.push(NAME.name, name.name);
+        fields.push_some(SHORT_NAME.name, short.map(|short| short.name));
+        fields.push(ENTRY.name, record.number());
+        fields.push(SEQUENCE.name, u64::from(record.sequence()));
+        fields.push(PARENT_ENTRY.name, name.parent.entry);
+        fields.push(PARENT_SEQUENCE.name, u64::from(name.parent.sequence));
+        fields.push_some(ATTRIBUTES.name, content.standard.map(|standard| standard.attributes));
         if !content.streams.is_empty() {
-            fields.push("Streams", content.streams.iter().map(|name| into_shown(name.to_string())).collect::<Vec<_>>());
+            fields.push(
+                STREAMS.name,
+                content.streams.iter().map(|name| into_shown(name.to_string())).collect::<Vec<_>>(),
+            );
         }
         if !self.links.is_empty() {
             let links = self.links.iter().map(|at| self.paths.path(names[*at].parent, names[*at].name).0);
-            fields.push("Links", Value::List(links.map(into_shown).map(Value::Text).collect()));
+            fields.push(LINKS.name, Value::List(links.map(into_shown).map(Value::Text).collect()));
         }
 
         let mut moments = Vec::with_capacity(8);

@@ -34,8 +34,8 @@
 use std::collections::HashSet;
 
 use evidence::{
-    Artifact, Beside, Claim, Fields, Filetime, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
-    ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp, name::into_shown,
+    Artifact, Beside, Claim, Field, Fields, Filetime, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
+    ProblemKind, Reads, Record, RecordType, Role, Sink, Tells, Timestamp, name::into_shown,
 };
 use ntfs_layout::{FileReference, MftReader, Paths, UsnReader, UsnRecord, reason_names, source_names};
 
@@ -65,9 +65,46 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     leads: None,
 };
 
+const NAME: Field = Field::text("Name", "name of the file").role(Role::Name);
+const PATH: Field = Field::text(
+    "Path",
+    "full path without the volume, where the volume's $MFT is there; the folder as it was when that was read",
+)
+.role(Role::Path);
+const PATH_CERTAIN: Field = Field::flag("PathCertain", "whether every parent's sequence number matched");
+const USN: Field = Field::number("Usn", "update sequence number");
+const ENTRY: Field = Field::number("Entry", "number of the file record");
+const SEQUENCE: Field = Field::number("Sequence", "its sequence number");
+const PARENT_ENTRY: Field = Field::number("ParentEntry", "number of the folder's file record");
+const PARENT_SEQUENCE: Field = Field::number("ParentSequence", "its sequence number");
+const REASONS: Field =
+    Field::list("Reasons", "names of the changes that have added up since the file was opened, `FILE_CREATE`, …")
+        .role(Role::Reasons);
+const SOURCES: Field = Field::list("Sources", "names, where the change was not made by an ordinary program");
+const ATTRIBUTES: Field = Field::number("Attributes", "file attributes");
+
+const MAXIMUM_SIZE: Field = Field::number("MaximumSize", "bytes that the journal may take");
+const ALLOCATION_DELTA: Field = Field::number("AllocationDelta", "bytes by which it grows");
+const JOURNAL_ID: Field = Field::number("JournalId", "its number, the time when it was made");
+const LOWEST_VALID_USN: Field = Field::number("LowestValidUsn", "lowest number of this journal");
+
 /// A change of a file.
 static CHANGE: RecordType = RecordType {
     tells: Tells::FileChange,
+    fields: &[
+        NAME,
+        PATH,
+        PATH_CERTAIN,
+        USN,
+        ENTRY,
+        SEQUENCE,
+        PARENT_ENTRY,
+        PARENT_SEQUENCE,
+        REASONS,
+        SOURCES,
+        ATTRIBUTES,
+    ],
+    says: "One per change. Moment: `Metadata Modification Time (USN)`. Locator: USN record. Claims `deleted` only with `FILE_DELETE`.",
     claims: &[Claim::Present, Claim::Deleted],
     message: "{Path|Name}: {Reasons}",
     absence: "the journal is a ring: what is older than its first record is not in it",
@@ -76,6 +113,8 @@ static CHANGE: RecordType = RecordType {
 
 /// The journal itself.
 static JOURNAL: RecordType = RecordType {
+    fields: &[MAXIMUM_SIZE, ALLOCATION_DELTA, JOURNAL_ID, LOWEST_VALID_USN],
+    says: "What `$Max` says. Moment: `Creation Time` of the journal.",
     claims: &[Claim::Present],
     message: "Change journal {JournalId} was created[, lowest valid USN {LowestValidUsn}]",
     ..RecordType::named("windows:ntfs:usn_journal")
@@ -167,19 +206,19 @@ fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>) -> Record {
         _ => None,
     };
     let mut fields = Fields::with_capacity(11, 256);
-    fields.push_some("Name", name.as_deref());
+    fields.push_some(NAME.name, name.as_deref());
     if let Some((path, certain)) = &path {
-        fields.push("Path", path.as_str());
-        fields.push("PathCertain", *certain);
+        fields.push(PATH.name, path.as_str());
+        fields.push(PATH_CERTAIN.name, *certain);
     }
-    fields.push("Usn", record.usn);
-    push_reference(&mut fields, ["Entry", "Sequence"], file);
-    push_reference(&mut fields, ["ParentEntry", "ParentSequence"], parent);
-    fields.push("Reasons", reason_names(record.reason).collect::<Vec<_>>());
+    fields.push(USN.name, record.usn);
+    push_reference(&mut fields, [ENTRY, SEQUENCE], file);
+    push_reference(&mut fields, [PARENT_ENTRY, PARENT_SEQUENCE], parent);
+    fields.push(REASONS.name, reason_names(record.reason).collect::<Vec<_>>());
     if record.source != 0 {
-        fields.push("Sources", source_names(record.source).collect::<Vec<_>>());
+        fields.push(SOURCES.name, source_names(record.source).collect::<Vec<_>>());
     }
-    fields.push_some("Attributes", record.attributes);
+    fields.push_some(ATTRIBUTES.name, record.attributes);
     let timestamp = record.time.and_then(|Filetime(raw)| Timestamp::filetime(raw));
     Record {
         artifact: ARTIFACT.id,
@@ -194,9 +233,9 @@ fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>) -> Record {
     }
 }
 
-fn push_reference(fields: &mut Fields, [entry, sequence]: [&'static str; 2], reference: FileReference) {
-    fields.push(entry, reference.entry);
-    fields.push(sequence, u64::from(reference.sequence));
+fn push_reference(fields: &mut Fields, [entry, sequence]: [Field; 2], reference: FileReference) {
+    fields.push(entry.name, reference.entry);
+    fields.push(sequence.name, u64::from(reference.sequence));
 }
 
 /// $Max: four numbers. The journal's number is the time when it was made, so a young one on an old system means that
@@ -218,10 +257,10 @@ fn parse_max(input: &Input<'_>, sink: &mut Sink<'_>) {
     let (numbers, _) = bytes.as_chunks::<8>();
     let [size, delta, id, lowest] = [0, 1, 2, 3].map(|at| u64::from_le_bytes(numbers[at]));
     let mut fields = Fields::with_capacity(4, 64);
-    fields.push("MaximumSize", size);
-    fields.push("AllocationDelta", delta);
-    fields.push("JournalId", id);
-    fields.push("LowestValidUsn", lowest);
+    fields.push(MAXIMUM_SIZE.name, size);
+    fields.push(ALLOCATION_DELTA.name, delta);
+    fields.push(JOURNAL_ID.name, id);
+    fields.push(LOWEST_VALID_USN.name, lowest);
     let made = Timestamp::filetime(id).map(|timestamp| Moment::at(Meaning::SI_CREATED, timestamp));
     sink.record(Record {
         artifact: ARTIFACT.id,

@@ -45,6 +45,7 @@
 //! - M. Suhanov, *Windows registry file format specification*, <https://github.com/msuhanov/regf>
 
 mod class;
+mod fields;
 mod remains;
 mod search;
 #[cfg(test)]
@@ -52,8 +53,11 @@ mod tests;
 
 use super::{HIVE, InHive, MEMORY};
 use crate::formats::hive::{Key, Reader};
-use class::State;
-use evidence::{Artifact, Beside, Claim, Hive, Lead, Parse, Phase, Reads, Record, RecordType, Sink, Tells};
+use evidence::{
+    Artifact, Beside, Claim, Field, Hive, Lead, Parse, Phase, Reads, Record, RecordType, RegistrationState as State,
+    RegistryView, Sink, Tells, ValueRef,
+};
+use fields::{CODE_BASE, VERSIONS};
 use search::Registrations;
 
 /// COM registrations of managed classes.
@@ -106,6 +110,8 @@ const CLAIMS: &[Claim] = &[Claim::Installed, Claim::Deleted];
 
 /// A class.
 static CLASS: RecordType = RecordType {
+    fields: fields::CLASS_FIELDS,
+    says: "Moments: last-written times of InprocServer32 and of the CLSID key, each with its key as locator. Locator: the CLSID key. A class that the logs change has two records, `current` and `before_log`.",
     tells: Tells::ComClass,
     claims: CLAIMS,
     message: "COM class {Clsid} is registered[ with server {Server}][, class {Class}][ of assembly {Assembly}][, code base {CodeBase}][, ProgId {ProgId}][, state {State}]",
@@ -115,6 +121,8 @@ static CLASS: RecordType = RecordType {
 
 /// A version of a value type.
 static RECORD: RecordType = RecordType {
+    fields: fields::RECORD_FIELDS,
+    says: "A version of a value type. Moment: the version key's.",
     claims: CLAIMS,
     message: "COM value type {Guid} is registered[, class {Class}][ of assembly {Assembly}][, code base {CodeBase}][, state {State}]",
     ..RecordType::named("windows:registry:com_record")
@@ -122,13 +130,12 @@ static RECORD: RecordType = RecordType {
 
 /// A deleted value of which no class is known.
 static VALUE: RecordType = RecordType {
+    fields: fields::VALUE_FIELDS,
+    says: "A deleted value that no key claims any more (what `regasm /u` leaves). Undated; its class is not known. Locator: byte range.",
     claims: CLAIMS,
     message: "Deleted COM value {ValueName}: {Value}",
     ..RecordType::named("windows:registry:com_value")
 };
-
-/// Value names that a managed registration has beside the default value.
-const MANAGED_VALUES: [&str; 4] = ["Class", "Assembly", "RuntimeVersion", "CodeBase"];
 
 /// Gives a record for each registration. None is held longer than it takes to compare it with its other state, which is
 /// read again where it is needed.
@@ -181,11 +188,13 @@ impl Views {
     }
 
     /// The view of a key at or below one that holds classes. The path may not reach the root.
-    fn of_path(self, path: &str) -> &'static str {
+    fn of_path(self, path: &str) -> RegistryView {
         match self.hive {
-            Some(Hive::Software) if self.windows_32 || path.to_uppercase().contains(r"WOW6432NODE\") => "32",
-            Some(Hive::Software) => "64",
-            _ => "user",
+            Some(Hive::Software) if self.windows_32 || path.to_uppercase().contains(r"WOW6432NODE\") => {
+                RegistryView::Bits32
+            }
+            Some(Hive::Software) => RegistryView::Bits64,
+            _ => RegistryView::User,
         }
     }
 }
@@ -206,13 +215,13 @@ fn name_of(key: &Key<'_>) -> String {
 }
 
 fn leads(record: &Record) -> Vec<Lead> {
-    let fields = &record.fields;
-    let mut paths: Vec<&str> = fields.text("CodeBase").into_iter().collect();
-    if let Some(versions) = fields.get("Versions") {
-        paths.extend(versions.items().iter().filter_map(|version| version.get("CodeBase")?.as_text()));
+    let text = |field: &Field| field.of(record).and_then(ValueRef::as_text);
+    let mut paths: Vec<&str> = text(&CODE_BASE).into_iter().collect();
+    if let Some(versions) = VERSIONS.of(record) {
+        paths.extend(versions.items().iter().filter_map(|version| version.get(CODE_BASE.name)?.as_text()));
     }
-    if fields.text("ValueName").is_some_and(|name| name.eq_ignore_ascii_case("CodeBase")) {
-        paths.extend(fields.text("Value"));
+    if text(&fields::VALUE_NAME).is_some_and(|name| name.eq_ignore_ascii_case(CODE_BASE.name)) {
+        paths.extend(text(&fields::VALUE));
     }
     paths.sort_unstable();
     paths.dedup();

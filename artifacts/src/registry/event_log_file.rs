@@ -34,7 +34,8 @@
 
 use super::{Found, HIVE, InHive, MEMORY};
 use evidence::{
-    Artifact, Beside, Fields, Hive, Lead, Parse, Phase, ProblemKind, Reads, Record, RecordType, Sink, Tells,
+    Artifact, Beside, Field, Fields, Hive, Lead, Parse, Phase, ProblemKind, Reads, Record, RecordType, Role, Sink,
+    Tells, ValueRef,
 };
 
 /// Where event logs are kept.
@@ -63,8 +64,16 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     leads: Some(leads),
 };
 
+const LOG: Field = Field::text("Log", "name of the log's key").role(Role::Name);
+const FILE: Field = Field::text("File", "the value, verbatim").role(Role::Value);
+const PATH: Field =
+    Field::text("Path", "the file with its variables resolved by the place of the hive, where that is possible")
+        .role(Role::Path);
+
 static RECORD: RecordType = RecordType {
     tells: Tells::LogPlace,
+    fields: &[LOG, FILE, PATH],
+    says: "One record per log that the registry does not keep in its usual place. Moment: `Content Modification Time` of the key, which need not be when the log was moved. `subject`: the value.",
     message: "The registry keeps the event log {Log} at {File}, which is not its usual place (T1562.002); the key was last changed then",
     ..RecordType::named("windows:registry:event_log_file")
 };
@@ -88,10 +97,10 @@ fn logs_below(logs: &Found<'_>, windows: &Windows, sink: &mut Sink<'_>) {
         }
         let locator = key.locator(Some("File"));
         let mut fields = Fields::new();
-        fields.push("Log", log.as_str());
-        fields.push("File", file.as_str());
+        fields.push(LOG.name, log.as_str());
+        fields.push(FILE.name, file.as_str());
         match full {
-            Ok(full) => fields.push("Path", full),
+            Ok(full) => fields.push(PATH.name, full),
             Err(why) => sink.problem(
                 ProblemKind::OutOfRange { raw: file.clone() },
                 Some(locator.clone()),
@@ -105,7 +114,7 @@ fn logs_below(logs: &Found<'_>, windows: &Windows, sink: &mut Sink<'_>) {
 
 /// The file, to be read as an event log.
 fn leads(record: &Record) -> Vec<Lead> {
-    let path = record.fields.text("Path").map(str::to_owned);
+    let path = PATH.of(record).and_then(ValueRef::as_text).map(str::to_owned);
     path.map(|path| Lead::KeptAt { artifact: crate::event_log::ARTIFACT.id, path }).into_iter().collect()
 }
 

@@ -34,6 +34,7 @@
 //! - J. Metz, *Windows registry*, <https://winreg-kb.readthedocs.io/>
 //! - M. Suhanov, *Windows registry file format specification*, <https://github.com/msuhanov/regf>
 
+mod fields;
 mod security;
 mod software;
 mod system;
@@ -78,42 +79,56 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 };
 
 static SYSTEM: RecordType = RecordType {
+    fields: fields::SYSTEM_FIELDS,
+    says: "Moment of all of these: `Content Modification Time` of the key that holds them, where it says something. Locator: that key, or the value. From SYSTEM all but the SID, from SAM or SECURITY the SID alone.",
     tells: Tells::HostName,
     message: "The computer is {ComputerName}[ in domain {Domain}][, control set {ControlSet}]",
     ..RecordType::named("windows:host:system")
 };
 
 static OS: RecordType = RecordType {
+    fields: fields::OS_FIELDS,
+    says: "Moment: `Installation Time`.",
     tells: Tells::HostSystem,
     message: "The system is {ProductName}[ {DisplayVersion}][, build {Build}][.{Ubr}]",
     ..RecordType::named("windows:host:os")
 };
 
 static TIME_ZONE: RecordType = RecordType {
+    fields: fields::TIME_ZONE_FIELDS,
+    says: "What is set.",
     tells: Tells::TimeZone,
     message: "The time zone is {Name}[, bias {ActiveTimeBias|Bias} minutes]",
     ..RecordType::named("windows:host:time_zone")
 };
 
 static TIME_ZONE_RULES: RecordType = RecordType {
+    fields: fields::TIME_ZONE_RULES_FIELDS,
+    says: "One per zone of `Time Zones`; undated.",
     tells: Tells::TimeZoneRules,
     message: "Rules of time zone {Name}",
     ..RecordType::named("windows:host:time_zone_rules")
 };
 
 static USER: RecordType = RecordType {
+    fields: fields::USER_FIELDS,
+    says: "One per profile, and one per local account. `user`: its SID.",
     tells: Tells::Account,
     message: "User {Sid}[ is {Name}][, profile {ProfilePath}]",
     ..RecordType::named("windows:host:user")
 };
 
 static VOLUME: RecordType = RecordType {
+    fields: fields::VOLUME_FIELDS,
+    says: "One for each name under which a volume was mounted.",
     tells: Tells::Volume,
     message: "Volume {Name}[, disk signature {DiskSignature}][ at offset {Offset}][, partition {PartitionGuid}][, device {Device}]",
     ..RecordType::named("windows:host:volume")
 };
 
 static SETTING: RecordType = RecordType {
+    fields: fields::SETTING_FIELDS,
+    says: "One per setting. The moment of `ShutdownTime` is `Last Shutdown Time`.",
     tells: Tells::Setting,
     message: "Setting {Name} is {Value}",
     ..RecordType::named("windows:host:setting")
@@ -150,8 +165,8 @@ impl Found<'_> {
             (None, None) => return,
         };
         let mut fields = Fields::new();
-        fields.push("Name", name);
-        fields.push("Value", value);
+        fields.push(fields::SETTING_NAME.name, name);
+        fields.push(fields::VALUE.name, value);
         sink.record(Record { locator: self.locator(Some(name)), ..self.of_host(&SETTING, name, fields) });
     }
 }

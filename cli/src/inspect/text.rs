@@ -1,7 +1,7 @@
 //! The description of a file for people: the answer first, then what the file is. Lines fit a terminal of 80 columns.
 
 use crate::progress::printable;
-use evidence::{Fields, Problem, Value, ValueRef};
+use evidence::{Answer, Problem, ProgramKind, Record, Role, StampReading, Told, ValueRef};
 use std::io::{self, Write};
 
 /// Columns of a line; longer words, such as paths, are not broken.
@@ -14,28 +14,28 @@ const WIDE_INDENT: usize = 23;
 const MOST: usize = 25;
 
 /// What may run code of an assembly, the same in a list, and the fact that says whether it does.
-pub(super) const COMMANDS: [(&str, &str, &str); 5] = [
-    ("regasm", "regasm", "ExecutesOnRegister"),
-    ("regasm /u", "/u", "ExecutesOnUnregister"),
-    ("regsvcs", "regsvcs", "ExecutesForRegsvcs"),
-    ("its rollback", "rollback", "ExecutesForRegsvcsRollback"),
-    ("loading it", "load", "ExecutesOnLoad"),
+pub(super) const COMMANDS: [(&str, &str, Role); 5] = [
+    ("regasm", "regasm", Role::OnRegister),
+    ("regasm /u", "/u", Role::OnUnregister),
+    ("regsvcs", "regsvcs", Role::ForRegsvcs),
+    ("its rollback", "rollback", Role::ForRegsvcsRollback),
+    ("loading it", "load", Role::OnLoad),
 ];
 
 /// Writes the description of one file.
-pub(super) fn write(path: &str, fields: Option<&Fields>, problems: &[Problem], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(path: &str, record: Option<&Record>, problems: &[Problem], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", printable(path))?;
     let mut page = Page { out };
-    if let Some(fields) = fields {
-        page.answer(fields)?;
-        if let Some(cli) = fields.get("Cli") {
+    if let Some(record) = record {
+        page.answer(record)?;
+        if let Some(cli) = record.role(Role::Cli) {
             page.identity(cli)?;
             page.types(cli)?;
             page.native(cli)?;
         }
-        page.file(fields)?;
-        page.version(fields)?;
-        page.text(fields)?;
+        page.file(record)?;
+        page.version(record)?;
+        page.text(record)?;
     }
     if !problems.is_empty() {
         page.heading("Problems")?;
@@ -48,8 +48,8 @@ pub(super) fn write(path: &str, fields: Option<&Fields>, problems: &[Problem], o
     writeln!(page.out)
 }
 
-fn part<'a>(value: impl Into<ValueRef<'a>>, name: &str) -> &'a str {
-    value.into().get(name).and_then(Value::as_text).unwrap_or("")
+fn part(told: Told<'_>, role: Role) -> &str {
+    told.text_of(role).unwrap_or("")
 }
 
 struct Page<'a> {
@@ -94,25 +94,25 @@ impl Page<'_> {
     }
 
     /// Whether the tools would run code of it, and why.
-    fn answer(&mut self, fields: &Fields) -> io::Result<()> {
-        let kind = fields.text("Kind").unwrap_or("");
+    fn answer(&mut self, record: &Record) -> io::Result<()> {
+        let kind = record.text_of(Role::Kind).and_then(ProgramKind::named);
         let what = match kind {
-            "managed" => "a .NET assembly",
-            "native" => "a native program or library",
-            "" => "an alternate stream",
-            _ => "not a program",
+            Some(ProgramKind::Managed) => "a .NET assembly",
+            Some(ProgramKind::Native) => "a native program or library",
+            None => "an alternate stream",
+            Some(ProgramKind::NotPe) => "not a program",
         };
         self.line("kind", what)?;
         self.heading("Would the tools run code of it?")?;
-        if kind != "managed" {
+        if kind != Some(ProgramKind::Managed) {
             return self.line("no", &format!("it is {what}; regasm and regsvcs load .NET assemblies only"));
         }
         let mut may_run = false;
-        for (label, _, name) in COMMANDS {
-            if let Some(outlook) = fields.get(name) {
-                let state = part(outlook, "State");
-                may_run |= state != "no";
-                self.line(label, &format!("{}: {}", state.to_uppercase(), part(outlook, "Because")))?;
+        for (label, _, role) in COMMANDS {
+            if let Some(outlook) = record.role(role) {
+                let state = part(outlook, Role::State);
+                may_run |= Answer::named(state) != Some(Answer::No);
+                self.line(label, &format!("{}: {}", state.to_uppercase(), part(outlook, Role::Because)))?;
             }
         }
         let rights =
@@ -120,77 +120,78 @@ impl Page<'_> {
         if may_run { self.line("", rights) } else { Ok(()) }
     }
 
-    fn identity(&mut self, cli: ValueRef<'_>) -> io::Result<()> {
+    fn identity(&mut self, cli: Told<'_>) -> io::Result<()> {
         self.heading("Assembly")?;
-        if let Some(assembly) = cli.get("Assembly") {
-            self.line("name", part(assembly, "Name"))?;
-            self.line("version", part(assembly, "Version"))?;
-            self.line("culture", part(assembly, "Culture"))?;
-            let flags = cli.get("Flags");
+        if let Some(assembly) = cli.role(Role::Assembly) {
+            self.line("name", part(assembly, Role::Name))?;
+            self.line("version", part(assembly, Role::Version))?;
+            self.line("culture", part(assembly, Role::Culture))?;
+            let flags = cli.role(Role::Flags);
             let is_signed =
-                flags.and_then(|flags| flags.get("StrongNameSigned")).and_then(Value::as_bool) == Some(true);
-            let signed = match (part(assembly, "PublicKeyToken"), is_signed) {
+                flags.and_then(|flags| flags.role(Role::StrongNameSigned)).and_then(Told::flag) == Some(true);
+            let signed = match (part(assembly, Role::PublicKeyToken), is_signed) {
                 ("null", _) => "none".to_owned(),
                 (token, true) => format!("public key token {token}, signed (not verified)"),
                 (token, false) => format!("public key token {token}, not signed"),
             };
             self.line("strong name", &signed)?;
         }
-        self.line("runtime", part(cli, "RuntimeVersion"))?;
-        self.line("module id", part(cli, "Mvid"))?;
-        self.line("type library", &format!("{} ({})", part(cli, "TypeLibId"), part(cli, "TypeLibIdFrom")))?;
-        if cli.get("ComVisible").and_then(Value::as_bool) == Some(false) {
+        self.line("runtime", part(cli, Role::RuntimeVersion))?;
+        self.line("module id", part(cli, Role::Mvid))?;
+        self.line("type library", &format!("{} ({})", part(cli, Role::TypeLibId), part(cli, Role::TypeLibIdFrom)))?;
+        if cli.role(Role::ComVisible).and_then(Told::flag) == Some(false) {
             self.line("COM", "ComVisible(false) hides its types unless they say otherwise")?;
         }
-        for reference in cli.get("References").map(Value::items).unwrap_or(&[]).iter().take(MOST) {
-            let display = reference.as_text().unwrap_or("");
+        for display in cli.role(Role::References).into_iter().flat_map(Told::texts).take(MOST) {
             self.line("refers to", &display.replace(", Culture=neutral", ""))?;
         }
         Ok(())
     }
 
-    fn types(&mut self, cli: ValueRef<'_>) -> io::Result<()> {
-        let number = |name: &str| cli.get(name).and_then(Value::as_number).unwrap_or(0);
+    fn types(&mut self, cli: Told<'_>) -> io::Result<()> {
         self.heading("Types that regasm registers, and methods with its attributes")?;
-        let types = cli.get("Types").map(Value::items).unwrap_or(&[]);
-        let (hooked, plain): (Vec<&Value>, Vec<&Value>) =
-            types.iter().partition(|one| one.get("Register").is_some() || one.get("Unregister").is_some());
+        let types: Vec<Told<'_>> = cli.role(Role::Types).into_iter().flat_map(Told::items).collect();
+        let has_hook = |one: &Told<'_>| [Role::Register, Role::Unregister].iter().any(|role| one.role(*role).is_some());
+        let (hooked, plain): (Vec<Told<'_>>, Vec<Told<'_>>) = types.iter().partition(|one| has_hook(one));
         for one in hooked.into_iter().chain(plain).take(MOST) {
-            let is_registrable = one.get("Registrable").and_then(Value::as_bool) == Some(true);
-            let mut facts = vec![part(one, "Name").to_owned()];
+            let is_registrable = one.role(Role::Registrable).and_then(Told::flag) == Some(true);
+            let mut facts = vec![part(one, Role::Name).to_owned()];
             if !is_registrable {
-                let because: Vec<&str> =
-                    one.get("Because").map(Value::items).unwrap_or(&[]).iter().filter_map(Value::as_text).collect();
+                let because: Vec<&str> = one.role(Role::Because).into_iter().flat_map(Told::texts).collect();
                 facts.push(format!("is not registered: {}", because.join(", ")));
             }
             self.line("type", &facts.join(" "))?;
             if is_registrable {
-                let place = if one.get("ValueType").is_some() { "Record" } else { "CLSID" };
-                self.line(&format!("  {place}"), &format!("{} ({})", part(one, "Clsid"), part(one, "ClsidFrom")))?;
-                self.line("  ProgId", part(one, "ProgId"))?;
-                if part(one, "ServicedComponent") != "no" {
-                    self.line("  serviced", part(one, "ServicedComponent"))?;
+                let place = if one.role(Role::ValueType).is_some() { "Record" } else { "CLSID" };
+                self.line(
+                    &format!("  {place}"),
+                    &format!("{} ({})", part(one, Role::ClassId), part(one, Role::ClassIdFrom)),
+                )?;
+                self.line("  ProgId", part(one, Role::ProgId))?;
+                if Answer::named(part(one, Role::ServicedComponent)) != Some(Answer::No) {
+                    self.line("  serviced", part(one, Role::ServicedComponent))?;
                 }
             }
-            for (label, name) in [("  register", "Register"), ("  unregister", "Unregister")] {
-                let Some(hook) = one.get(name) else { continue };
-                let method = match part(hook, "Method") {
+            for (label, role) in [("  register", Role::Register), ("  unregister", Role::Unregister)] {
+                let Some(hook) = one.role(role) else { continue };
+                let method = match part(hook, Role::Method) {
                     "" => String::new(),
-                    method => format!("{}.{method} {}, ", part(hook, "DeclaredBy"), part(hook, "Token")),
+                    method => format!("{}.{method} {}, ", part(hook, Role::DeclaredBy), part(hook, Role::Token)),
                 };
-                let place = match part(hook, "DefinedIn") {
+                let place = match part(hook, Role::DefinedIn) {
                     "" => String::new(),
                     place => format!("in {place}, "),
                 };
-                let runs = match part(hook, "Runs") {
-                    "yes" => "runs",
-                    "no" => "does not run",
+                let runs = match Answer::named(part(hook, Role::Runs)) {
+                    Some(Answer::Yes) => "runs",
+                    Some(Answer::No) => "does not run",
                     _ => "not known",
                 };
-                self.line(label, &format!("{method}{place}{runs}: {}", part(hook, "Because")))?;
+                self.line(label, &format!("{method}{place}{runs}: {}", part(hook, Role::Because)))?;
             }
         }
-        let all = number("RegistrableCount").max(types.len() as u64);
+        let registrable = cli.role(Role::RegistrableCount).and_then(Told::number).unwrap_or(0);
+        let all = registrable.max(types.len() as u64);
         match types.len() {
             0 => self.line("none", "of its types can be registered"),
             shown if shown.min(MOST) < all as usize => {
@@ -200,14 +201,14 @@ impl Page<'_> {
         }
     }
 
-    fn native(&mut self, cli: ValueRef<'_>) -> io::Result<()> {
-        let functions = cli.get("NativeFunctions").map(Value::items).unwrap_or(&[]);
+    fn native(&mut self, cli: Told<'_>) -> io::Result<()> {
+        let functions: Vec<&str> = cli.role(Role::NativeFunctions).into_iter().flat_map(Told::texts).collect();
         if functions.is_empty() {
             return Ok(());
         }
         self.heading("Native functions that it can call")?;
         for function in functions.iter().take(MOST) {
-            self.line("", function.as_text().unwrap_or(""))?;
+            self.line("", function)?;
         }
         if functions.len() > MOST {
             self.line("", &format!("and {} more, see --json", functions.len() - MOST))?;
@@ -215,60 +216,66 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn file(&mut self, fields: &Fields) -> io::Result<()> {
+    fn file(&mut self, record: &Record) -> io::Result<()> {
         self.heading("File")?;
-        for (label, name) in [
-            ("SHA-256", "Sha256"),
-            ("SHA-1", "Sha1"),
-            ("MD5", "Md5"),
-            ("image hash", "ImageSha256"),
-            ("stream", "Name"),
-            ("machine", "Machine"),
-            ("first bytes", "FirstBytes"),
+        for (label, role) in [
+            ("SHA-256", Role::Sha256),
+            ("SHA-1", Role::Sha1),
+            ("MD5", Role::Md5),
+            ("image hash", Role::ImageSha256),
+            ("stream", Role::Name),
+            ("machine", Role::Machine),
+            ("first bytes", Role::FirstBytes),
         ] {
-            self.line(label, fields.text(name).unwrap_or(""))?;
+            self.line(label, record.text_of(role).unwrap_or(""))?;
         }
-        self.line("size", &format!("{} bytes", fields.number("Size").unwrap_or(0)))?;
-        if let Some(stamp) = fields.get("Timestamp") {
-            let raw = stamp.get("Raw").and_then(Value::as_number).unwrap_or(0);
-            let text = match (stamp.get("Time").and_then(Value::as_time), part(stamp, "Reading")) {
-                (Some(time), _) => format!("{time}; anybody can set it"),
-                (None, "hash") => format!("none: {raw:#010x} is a hash of a reproducible build"),
-                (None, _) => format!("none: {raw:#010x} is no possible time"),
-            };
+        self.line("size", &format!("{} bytes", record.role(Role::Size).and_then(Told::number).unwrap_or(0)))?;
+        if let Some(stamp) = record.role(Role::Timestamp) {
+            let raw = stamp.role(Role::Raw).and_then(Told::number).unwrap_or(0);
+            let text =
+                match (stamp.role(Role::Time).and_then(Told::time), StampReading::named(part(stamp, Role::Reading))) {
+                    (Some(time), _) => format!("{time}; anybody can set it"),
+                    (None, Some(StampReading::Hash)) => format!("none: {raw:#010x} is a hash of a reproducible build"),
+                    (None, _) => format!("none: {raw:#010x} is no possible time"),
+                };
             self.line("link time", &text)?;
         }
-        if let Some(debug) = fields.get("Debug") {
-            self.line("PDB", part(debug, "PdbPath"))?;
-            let age = debug.get("Age").and_then(Value::as_number).unwrap_or(0);
-            let id = part(debug, "Guid");
+        if let Some(debug) = record.role(Role::Debug) {
+            self.line("PDB", part(debug, Role::PdbPath))?;
+            let age = debug.role(Role::Age).and_then(Told::number).unwrap_or(0);
+            let id = part(debug, Role::Guid);
             self.line("PDB id", &if id.is_empty() { String::new() } else { format!("{id}, age {age}") })?;
         }
-        if let Some(is_signed) = fields.get("Signed").and_then(ValueRef::as_bool) {
+        if let Some(is_signed) = record.role(Role::Signed).and_then(Told::flag) {
             self.line("certificates", if is_signed { "there; whether they are valid is not checked" } else { "none" })?;
         }
-        for section in fields.get("Sections").map(ValueRef::items).unwrap_or(&[]).iter().take(MOST) {
-            let number = |name: &str| section.get(name).and_then(Value::as_number).unwrap_or(0);
-            let entropy = part(section, "Entropy");
+        for section in record.role(Role::Sections).into_iter().flat_map(Told::items).take(MOST) {
+            let number = |role| section.role(role).and_then(Told::number).unwrap_or(0);
+            let entropy = part(section, Role::Entropy);
             let entropy = if entropy.is_empty() { String::new() } else { format!(", entropy {entropy}") };
-            let text =
-                format!("{:<8} {} bytes at {:#x}{entropy}", part(section, "Name"), number("Size"), number("Offset"));
+            let text = format!(
+                "{:<8} {} bytes at {:#x}{entropy}",
+                part(section, Role::Name),
+                number(Role::Size),
+                number(Role::Offset)
+            );
             self.line("section", &text)?;
         }
-        let imports = fields.get("Imports").map(ValueRef::items).unwrap_or(&[]);
-        for library in imports.iter().take(MOST) {
-            let functions = library.get("Functions").map(Value::items).unwrap_or(&[]);
-            let text = match functions {
-                [one] => format!("{}: {}", part(library, "Library"), one.as_text().unwrap_or("")),
-                all => format!("{}: {} functions", part(library, "Library"), all.len()),
+        for library in record.role(Role::Imports).into_iter().flat_map(Told::items).take(MOST) {
+            let functions: Vec<&str> = library.role(Role::Functions).into_iter().flat_map(Told::texts).collect();
+            let text = match functions.as_slice() {
+                [one] => format!("{}: {one}", part(library, Role::Library)),
+                all => format!("{}: {} functions", part(library, Role::Library), all.len()),
             };
             self.line("imports", &text)?;
         }
         Ok(())
     }
 
-    fn version(&mut self, fields: &Fields) -> io::Result<()> {
-        let Some(ValueRef::Map(version)) = fields.get("Version") else { return Ok(()) };
+    fn version(&mut self, record: &Record) -> io::Result<()> {
+        let Some(ValueRef::Map(version)) = record.role(Role::VersionStrings).map(|told| told.value) else {
+            return Ok(());
+        };
         self.heading("Version resource, which anybody can set")?;
         for (name, text) in version.iter().take(MOST) {
             self.line_at(WIDE_INDENT, name, text.as_text().unwrap_or(""))?;
@@ -276,8 +283,8 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn text(&mut self, fields: &Fields) -> io::Result<()> {
-        let Some(text) = fields.text("Text") else { return Ok(()) };
+    fn text(&mut self, record: &Record) -> io::Result<()> {
+        let Some(text) = record.text_of(Role::Text) else { return Ok(()) };
         self.heading("Text")?;
         for line in text.lines().take(200) {
             writeln!(self.out, "    {}", printable(line))?;

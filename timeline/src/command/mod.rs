@@ -131,11 +131,7 @@ fn is_invisible(character: char) -> bool {
 pub(crate) fn tool_named(program: &str) -> Option<Tool> {
     let name =
         crate::paths::file_name(program.trim_matches(['"', ' ', '\t'])).trim_end_matches(['.', ' ']).to_lowercase();
-    match name.strip_suffix(".exe").unwrap_or(&name) {
-        "regasm" => Some(Tool::Regasm),
-        "regsvcs" => Some(Tool::Regsvcs),
-        _ => None,
-    }
+    Tool::named(&name)
 }
 
 /// Which tool the first word of a command line names.

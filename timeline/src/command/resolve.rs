@@ -196,7 +196,7 @@ fn search(
     let windows = own
         .as_deref()
         .and_then(|directory| {
-            let at = directory.to_ascii_uppercase().find(r"\MICROSOFT.NET\FRAMEWORK")?;
+            let at = directory.to_ascii_uppercase().find(evidence::technique::FRAMEWORK)?;
             // Only a drive path tells the Windows directory; a device path keeps its own volume.
             Some(directory[..at].to_owned())
         })

@@ -7,7 +7,7 @@ mod zone;
 pub use zone::TimeZone;
 
 use crate::paths::{self, PathKey};
-use evidence::{Citation, Fields, Filetime, Item, Record, Tells};
+use evidence::{Citation, Filetime, Item, Record, Role, Tells};
 use serde::Serialize;
 
 /// The machine that the evidence describes. What no record tells is absent.
@@ -89,25 +89,24 @@ impl Host {
     pub fn from_records(records: &[(Item, Record)]) -> Host {
         let mut host = Host::default();
         let mut zone = None;
-        let mut zones: Vec<&Fields> = Vec::new();
+        let mut zones: Vec<&Record> = Vec::new();
         for (_, record) in records {
-            let fields = &record.fields;
             match record.of.tells {
                 Tells::HostName => {
-                    keep(&mut host.name, text(fields, "ComputerName"));
-                    keep(&mut host.domain, text(fields, "Domain"));
-                    keep(&mut host.control_set, control_set(fields));
+                    keep(&mut host.name, text(record, Role::Computer));
+                    keep(&mut host.domain, text(record, Role::Domain));
+                    keep(&mut host.control_set, control_set(record));
                 }
                 Tells::HostSystem => {
-                    keep(&mut host.product, text(fields, "ProductName"));
-                    keep(&mut host.build, text(fields, "Build"));
+                    keep(&mut host.product, text(record, Role::Product));
+                    keep(&mut host.build, text(record, Role::Build));
                 }
-                Tells::TimeZone => keep(&mut zone, Some(fields)),
-                Tells::TimeZoneRules => zones.push(fields),
-                Tells::Account => host.add_user(fields),
-                Tells::Volume => host.add_volume(fields),
+                Tells::TimeZone => keep(&mut zone, Some(record)),
+                Tells::TimeZoneRules => zones.push(record),
+                Tells::Account => host.add_user(record),
+                Tells::Volume => host.add_volume(record),
                 Tells::Setting => {
-                    if let (Some(name), Some(value)) = (text(fields, "Name"), text(fields, "Value"))
+                    if let (Some(name), Some(value)) = (text(record, Role::Name), text(record, Role::Value))
                         && host.setting(&name).is_none()
                     {
                         host.settings.push(Setting { name, value });
@@ -125,11 +124,11 @@ impl Host {
         host
     }
 
-    fn add_user(&mut self, fields: &Fields) {
-        let Some(sid) = text(fields, "Sid") else { return };
-        let profile = text(fields, "ProfilePath");
+    fn add_user(&mut self, record: &Record) {
+        let Some(sid) = text(record, Role::UserSid) else { return };
+        let profile = text(record, Role::Profile);
         let folder = profile.as_deref().map(paths::file_name).filter(|name| !name.is_empty()).map(str::to_owned);
-        let name = text(fields, "Name").or(folder);
+        let name = text(record, Role::UserName).or(folder);
         match self.users.iter_mut().find(|user| user.sid == sid) {
             Some(user) => {
                 keep(&mut user.profile, profile);
@@ -139,13 +138,14 @@ impl Host {
         }
     }
 
-    fn add_volume(&mut self, fields: &Fields) {
-        let Some(name) = text(fields, "Name") else { return };
-        let identity = if let Some(guid) = text(fields, "PartitionGuid") {
+    fn add_volume(&mut self, record: &Record) {
+        let Some(name) = text(record, Role::Name) else { return };
+        let identity = if let Some(guid) = text(record, Role::PartitionGuid) {
             format!("partition {}", guid.to_uppercase())
-        } else if let (Some(signature), Some(offset)) = (text(fields, "DiskSignature"), text(fields, "Offset")) {
+        } else if let (Some(signature), Some(offset)) = (text(record, Role::DiskSignature), text(record, Role::Offset))
+        {
             format!("disk {signature} offset {offset}")
-        } else if let Some(device) = text(fields, "Device") {
+        } else if let Some(device) = text(record, Role::Device) {
             format!("device {device}")
         } else {
             format!("name {name}")
@@ -243,21 +243,20 @@ fn keep<T>(slot: &mut Option<T>, value: Option<T>) {
 }
 
 /// A field as text; numbers in decimal.
-fn text(fields: &Fields, name: &str) -> Option<String> {
-    let value = fields.get(name)?;
-    let text = match value.as_text() {
+fn text(record: &Record, role: Role) -> Option<String> {
+    let told = record.role(role)?;
+    let text = match told.text() {
         Some(text) => text.trim_end_matches('\0').to_owned(),
-        None => value.as_number()?.to_string(),
+        None => told.number()?.to_string(),
     };
     (!text.is_empty()).then_some(text)
 }
 
 /// The control set's number, from `1` or `ControlSet001`.
-fn control_set(fields: &Fields) -> Option<u64> {
-    let value = fields.get("ControlSet")?;
-    value
-        .as_number()
-        .or_else(|| value.as_text()?.trim_start_matches(|character: char| !character.is_ascii_digit()).parse().ok())
+fn control_set(record: &Record) -> Option<u64> {
+    let told = record.role(Role::ControlSet)?;
+    told.number()
+        .or_else(|| told.text()?.trim_start_matches(|character: char| !character.is_ascii_digit()).parse().ok())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Reference: Microsoft, *TIME_ZONE_INFORMATION structure* (year 0: `wDay` is the week of the month, 5 the
 //! last), *DYNAMIC_TIME_ZONE_INFORMATION structure* (a rule per year).
 
-use evidence::{Civil, Fields, Filetime, Value, ValueRef};
+use evidence::{Civil, Filetime, Record, Role, Told, ValueRef};
 use serde::Serialize;
 
 const MINUTE: i64 = 60;
@@ -90,10 +90,11 @@ struct Reading {
 }
 
 impl Rule {
-    fn from_fields<'v>(fields: &dyn Fn(&str) -> Option<ValueRef<'v>>, time_fields: bool) -> Option<Self> {
-        let minutes = |name: &str| fields(name).and_then(signed);
-        let transition = |name: &str| {
-            let numbers: Vec<u32> = fields(name)?
+    fn of<'v>(told: &dyn Fn(Role) -> Option<Told<'v>>, time_fields: bool) -> Option<Self> {
+        let minutes = |role| told(role).and_then(signed);
+        let transition = |role| {
+            let numbers: Vec<u32> = told(role)?
+                .value
                 .items()
                 .iter()
                 .map(|value| value.as_number().and_then(|number| u32::try_from(number).ok()))
@@ -102,11 +103,11 @@ impl Rule {
             if time_fields { Transition::from_time_fields(&numbers) } else { Transition::from_system_time(&numbers) }
         };
         Some(Rule {
-            bias: minutes("Bias")?,
-            standard_bias: minutes("StandardBias").unwrap_or(0),
-            daylight_bias: minutes("DaylightBias").unwrap_or(0),
-            standard: transition("StandardDate"),
-            daylight: transition("DaylightDate"),
+            bias: minutes(Role::Bias)?,
+            standard_bias: minutes(Role::StandardBias).unwrap_or(0),
+            daylight_bias: minutes(Role::DaylightBias).unwrap_or(0),
+            standard: transition(Role::StandardDate),
+            daylight: transition(Role::DaylightDate),
         })
     }
 
@@ -131,8 +132,8 @@ impl Rule {
 }
 
 /// A signed number that the registry may hold as an unsigned 32-bit one.
-fn signed(value: ValueRef<'_>) -> Option<i64> {
-    let number = match value {
+fn signed(told: Told<'_>) -> Option<i64> {
+    let number = match told.value {
         ValueRef::Signed(number) => number,
         other => i64::try_from(other.as_number()?).ok()?,
     };
@@ -161,12 +162,13 @@ pub struct TimeZone {
 
 impl TimeZone {
     /// From the record of the host's setting and those of all zones that the host knows.
-    pub(super) fn new(setting: &Fields, zones: &[&Fields]) -> Self {
-        let name = setting.text("Name").map(|name| name.trim_end_matches('\0').to_owned());
-        let fixed = Rule::from_fields(&|name| setting.get(name), true);
-        let off = setting.get("DynamicDaylightTimeDisabled").and_then(ValueRef::as_bool) == Some(true);
+    pub(super) fn new(setting: &Record, zones: &[&Record]) -> Self {
+        let name = setting.text_of(Role::Name).map(|name| name.trim_end_matches('\0').to_owned());
+        let fixed = Rule::of(&|role| setting.role(role), true);
+        let off = setting.role(Role::DaylightOff).and_then(Told::flag) == Some(true);
         let known = zones.iter().find(|zone| {
-            name.as_deref().is_some_and(|name| zone.text("Name").is_some_and(|other| other.eq_ignore_ascii_case(name)))
+            name.as_deref()
+                .is_some_and(|name| zone.text_of(Role::Name).is_some_and(|other| other.eq_ignore_ascii_case(name)))
         });
         let (mut rules, rules_from) = match known.map(|zone| zone_rules(zone)) {
             Some(rules) if !rules.is_empty() => {
@@ -191,8 +193,8 @@ impl TimeZone {
         }
         TimeZone {
             name,
-            bias: setting.get("Bias").and_then(signed),
-            active_bias: setting.get("ActiveTimeBias").and_then(signed),
+            bias: setting.role(Role::Bias).and_then(signed),
+            active_bias: setting.role(Role::ActiveBias).and_then(signed),
             daylight_time: rules.iter().any(|(_, rule)| rule.daylight.is_some()),
             rules_from,
             rules,
@@ -234,12 +236,12 @@ fn shifted(at: Filetime, minutes: i64) -> Option<Filetime> {
 }
 
 /// The rules of a zone's record, by first year. Years before the first listed one use that one.
-fn zone_rules(zone: &Fields) -> Vec<(i64, Rule)> {
+fn zone_rules(zone: &Record) -> Vec<(i64, Rule)> {
     let mut dated = Vec::new();
     let mut default = None;
-    for entry in zone.get("Rules").map(ValueRef::items).unwrap_or_default() {
-        let Some(rule) = Rule::from_fields(&|name| entry.get(name).map(Value::view), false) else { continue };
-        match entry.get("Year").and_then(Value::as_number).and_then(|year| i64::try_from(year).ok()) {
+    for entry in zone.role(Role::Rules).into_iter().flat_map(Told::items) {
+        let Some(rule) = Rule::of(&|role| entry.role(role), false) else { continue };
+        match entry.role(Role::Year).and_then(Told::number).and_then(|year| i64::try_from(year).ok()) {
             Some(year) => dated.push((year, rule)),
             None => default = Some(rule),
         }
@@ -257,6 +259,12 @@ fn zone_rules(zone: &Fields) -> Vec<(i64, Rule)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::values;
+    use evidence::{Fields, Value};
+
+    fn setting(fields: &Fields) -> Record {
+        values("host", "windows:host:time_zone", fields.clone())
+    }
 
     fn numbers(numbers: [u32; 8]) -> Value {
         Value::List(numbers.into_iter().map(|number| Value::Unsigned(u64::from(number))).collect())
@@ -276,12 +284,12 @@ mod tests {
     }
 
     fn zone(name: &str, rules: Vec<Value>) -> TimeZone {
-        let mut setting = Fields::new();
-        setting.push("Name", name);
+        let mut own = Fields::new();
+        own.push("Name", name);
         let mut known = Fields::new();
         known.push("Name", name);
         known.push("Rules", Value::List(rules));
-        TimeZone::new(&setting, &[&known])
+        TimeZone::new(&setting(&own), &[&values("host", "windows:host:time_zone_rules", known)])
     }
 
     fn local(zone: &TimeZone, utc: &str) -> String {
@@ -359,29 +367,29 @@ mod tests {
 
     #[test]
     fn without_the_zones_the_setting_decides() {
-        let mut setting = Fields::new();
-        setting.push("Name", "Eastern Standard Time");
-        setting.push("Bias", 300u64);
-        setting.push("StandardBias", 0u64);
+        let mut own = Fields::new();
+        own.push("Name", "Eastern Standard Time");
+        own.push("Bias", 300u64);
+        own.push("StandardBias", 0u64);
         // As an unsigned number: -60.
-        setting.push("DaylightBias", 4_294_967_236u64);
+        own.push("DaylightBias", 4_294_967_236u64);
         // As real hives store them, in the order of TIME_FIELDS.
-        setting.push("StandardDate", numbers([0, 11, 1, 2, 0, 0, 0, 0]));
-        setting.push("DaylightDate", numbers([0, 3, 2, 2, 0, 0, 0, 0]));
-        let zone = TimeZone::new(&setting, &[]);
+        own.push("StandardDate", numbers([0, 11, 1, 2, 0, 0, 0, 0]));
+        own.push("DaylightDate", numbers([0, 3, 2, 2, 0, 0, 0, 0]));
+        let zone = TimeZone::new(&setting(&own), &[]);
         assert_eq!(local(&zone, "2026-03-11 02:14:07.900"), "2026-03-10T22:14:07.9000000-04:00");
         assert_eq!(local(&zone, "2026-03-08 06:59:59"), "2026-03-08T01:59:59.0000000-05:00");
-        setting.push("DynamicDaylightTimeDisabled", true);
-        let zone = TimeZone::new(&setting, &[]);
+        own.push("DynamicDaylightTimeDisabled", true);
+        let zone = TimeZone::new(&setting(&own), &[]);
         assert_eq!(local(&zone, "2026-07-01 12:00:00"), "2026-07-01T07:00:00.0000000-05:00");
-        assert_eq!(TimeZone::new(&Fields::new(), &[]).local(Filetime(1)), None);
+        assert_eq!(TimeZone::new(&setting(&Fields::new()), &[]).local(Filetime(1)), None);
     }
 
     #[test]
     fn hostile_numbers() {
-        let mut setting = Fields::new();
-        setting.push("Bias", u64::MAX);
-        assert_eq!(TimeZone::new(&setting, &[]).local(Filetime(u64::MAX)), None);
+        let mut own = Fields::new();
+        own.push("Bias", u64::MAX);
+        assert_eq!(TimeZone::new(&setting(&own), &[]).local(Filetime(u64::MAX)), None);
         let zone = zone("x", vec![rule(None, [2_000, 0, 0], [9, 99, 9, 9, 99, 0, 0, 0], [0; 8])]);
         assert!(zone.local(Filetime(0)).is_none(), "before 1601");
         let _ = zone.local(Filetime(u64::MAX));

@@ -49,14 +49,6 @@ fn sources(declared: Declared, all: &[&str]) -> String {
     list(&named)
 }
 
-/// The name of a tool's file.
-pub(super) fn tool_name(tool: Tool) -> &'static str {
-    match tool {
-        Tool::Regasm => "regasm",
-        Tool::Regsvcs => "regsvcs",
-    }
-}
-
 /// What a command line asks for.
 pub(super) fn mode_words(mode: Mode) -> &'static str {
     match mode {
@@ -221,7 +213,7 @@ fn found(report: &Report, examined: &Examined) -> String {
         let parts: Vec<String> = [Tool::Regasm, Tool::Regsvcs]
             .into_iter()
             .filter(|tool| of(*tool) > 0)
-            .map(|tool| format!("{} of {}", count(of(tool)), tool_name(tool)))
+            .map(|tool| format!("{} of {}", count(of(tool)), tool.name()))
             .collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         capital(&format!("{} found: {}.", plural(runs, "run was", "runs were"), list(&parts)))
@@ -343,7 +335,7 @@ fn finding(execution: &Execution) -> String {
         phrase(execution.confidence, &execution.sources),
         if execution.confidence == Confidence::Circumstantial { "a run of " } else { "" }
     );
-    text.push_str(tool_name(execution.tool));
+    text.push_str(execution.tool.name());
     if execution.renamed {
         text.push_str(&format!(" under the name {}", file_name(&execution.image)));
     }

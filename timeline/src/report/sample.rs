@@ -7,8 +7,9 @@ use crate::host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 use crate::story::Story;
 use evidence::{
     Answer, AssemblyFile, AssemblyReference, AssemblyState, Attempt, Citation, Clearing, Confidence, Coverage,
-    Execution, Filetime, Identified, Identity, JoinRule, Locator, Lookalike, MethodVerdict, Mode, Parent, Problem,
-    ProblemKind, Proof, Reasoned, Registration, Related, Stage, Tool, User, Value,
+    Execution, Facts, Filetime, Identified, Identity, JoinRule, Locator, Lookalike, MethodVerdict, Mode, Parent,
+    Problem, ProblemKind, Proof, Reasoned, Registration, RegistrationState, RegistryView, Related, Stage, Tool, User,
+    Value,
 };
 
 const SYSMON: &str = r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx";
@@ -209,7 +210,7 @@ fn install() -> Execution {
 fn registration() -> Registration {
     Registration {
         clsid: CLSID.to_owned(),
-        view: "32".to_owned(),
+        view: RegistryView::Bits32,
         hive: SYSMON.to_owned(),
         user: None,
         server: Some("mscoree.dll".to_owned()),
@@ -220,7 +221,7 @@ fn registration() -> Registration {
         threading_model: Some("Both".to_owned()),
         prog_id: Some("regsvcser.Bypass".to_owned()),
         last_written: Some(at("2019-07-19T14:46:20.7670000")),
-        state: "event".to_owned(),
+        state: RegistrationState::Event,
         versions: vec![Value::Map(vec![("Version".to_owned(), Value::from("0.0.0.0"))])],
         categories: vec!["{62C8FE65-4EBB-45e7-B440-6E39B2CDBF29}".to_owned()],
         executions: vec!["E2".to_owned()],
@@ -235,7 +236,7 @@ pub(super) fn framework_registration(number: u64) -> Registration {
     let key = format!(r"Classes\CLSID\{{{number:08X}-0000-3000-8000-000000000000}}");
     Registration {
         clsid: format!("{{{number:08X}-0000-3000-8000-000000000000}}"),
-        view: "64".to_owned(),
+        view: RegistryView::Bits64,
         hive: item.to_owned(),
         user: None,
         server: Some(r"C:\Windows\System32\mscoree.dll".to_owned()),
@@ -246,7 +247,7 @@ pub(super) fn framework_registration(number: u64) -> Registration {
         threading_model: Some("Both".to_owned()),
         prog_id: None,
         last_written: Some(at("2018-09-15T07:20:11.1234567")),
-        state: "current".to_owned(),
+        state: RegistrationState::Current,
         versions: Vec::new(),
         categories: vec!["{62C8FE65-4EBB-45E7-B440-6E39B2CDBF29}".to_owned()],
         executions: Vec::new(),
@@ -263,6 +264,11 @@ pub(super) fn framework_registration(number: u64) -> Registration {
 
 fn map(members: &[(&str, Value)]) -> Value {
     Value::Map(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+}
+
+/// What a record of this type says.
+fn facts(of: &str, members: &[(&str, Value)]) -> Facts {
+    Facts::new(crate::testing::of(of), map(members))
 }
 
 fn state(state: &str, because: &str) -> Value {
@@ -307,25 +313,31 @@ fn assembly() -> AssemblyFile {
         path: ASSEMBLY.to_owned(),
         sha256: assembly_citation().sha256,
         state: "complete".to_owned(),
-        facts: map(&[
-            ("Kind", Value::from("managed")),
-            ("Sha1", Value::from("0123456789abcdef0123456789abcdef01234567")),
-            ("Md5", Value::from("0123456789abcdef0123456789abcdef")),
-            ("Machine", Value::from("x86")),
-            ("Size", Value::Unsigned(4608)),
-            ("Timestamp", map(&[("Reading", Value::from("time")), ("Time", Value::Time(at("2019-07-19T14:30:58")))])),
-            ("Version", map(&[("OriginalFilename", Value::from("T1121.dll"))])),
-            ("Cli", cli),
-            ("ExecutesOnRegister", state("yes", "regsvcser.Bypass.RegisterClass")),
-            ("ExecutesOnUnregister", state("yes", "regsvcser.Bypass.UnRegisterClass")),
-            ("ExecutesForRegsvcs", state("yes", "regsvcser.Bypass.RegisterClass")),
-            ("ExecutesOnLoad", state("no", "it has managed code only")),
-        ]),
+        facts: facts(
+            "windows:pe:file",
+            &[
+                ("Kind", Value::from("managed")),
+                ("Sha1", Value::from("0123456789abcdef0123456789abcdef01234567")),
+                ("Md5", Value::from("0123456789abcdef0123456789abcdef")),
+                ("Machine", Value::from("x86")),
+                ("Size", Value::Unsigned(4608)),
+                (
+                    "Timestamp",
+                    map(&[("Reading", Value::from("time")), ("Time", Value::Time(at("2019-07-19T14:30:58")))]),
+                ),
+                ("Version", map(&[("OriginalFilename", Value::from("T1121.dll"))])),
+                ("Cli", cli),
+                ("ExecutesOnRegister", state("yes", "regsvcser.Bypass.RegisterClass")),
+                ("ExecutesOnUnregister", state("yes", "regsvcser.Bypass.UnRegisterClass")),
+                ("ExecutesForRegsvcs", state("yes", "regsvcser.Bypass.RegisterClass")),
+                ("ExecutesOnLoad", state("no", "it has managed code only")),
+            ],
+        ),
         executions: vec!["E1".to_owned(), "E2".to_owned()],
-        streams: vec![map(&[
-            ("Name", Value::from("Zone.Identifier")),
-            ("Text", Value::from("[ZoneTransfer]\r\nZoneId=3\r\n")),
-        ])],
+        streams: vec![facts(
+            "windows:ntfs:stream",
+            &[("Name", Value::from("Zone.Identifier")), ("Text", Value::from("[ZoneTransfer]\r\nZoneId=3\r\n"))],
+        )],
         sources: vec![assembly_citation()],
     }
 }

@@ -163,8 +163,7 @@ impl Seen {
     /// A log that the registry keeps elsewhere.
     pub(super) fn moved(&mut self, event: &Event) {
         const MOST: usize = 1_000;
-        let fields = &event.record.fields;
-        if let (Some(log), Some(file)) = (fields.text("Log"), fields.text("File"))
+        if let (Some(log), Some(file)) = (event.record.text_of(Role::Name), event.record.text_of(Role::Value))
             && self.moved.len() < MOST
         {
             self.moved.entry(log.to_lowercase()).or_default().insert(file.to_owned());

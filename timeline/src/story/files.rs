@@ -5,8 +5,8 @@ use super::source::{Places, Source};
 use crate::event::Event;
 use crate::paths::{self, PathKey};
 use evidence::{
-    AssemblyFile, Confidence, Filetime, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning, Method, Recovery,
-    Related, Value, ValueRef,
+    AssemblyFile, Confidence, Facts, Filetime, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning, Method,
+    Recovery, Related, Role, Told,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -30,13 +30,13 @@ struct Stream {
     /// The file that it belongs to.
     file: PathKey,
     name: Option<String>,
-    value: Value,
+    facts: Facts,
     source: Source,
 }
 
-struct Facts {
+struct Program {
     sha256: String,
-    value: Value,
+    facts: Facts,
     sources: Vec<Source>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Files<'a> {
     by_rest: KeyIndex,
     /// Paths of collected leads by file name.
     leads: HashMap<String, Vec<String>>,
-    facts: BTreeMap<ItemId, Facts>,
+    facts: BTreeMap<ItemId, Program>,
     by_hash: HashMap<String, ItemId>,
     /// Streams by the path of their file.
     streams: HashMap<String, Vec<Stream>>,
@@ -158,11 +158,11 @@ impl<'a> Files<'a> {
             self.facts_left_out += 1;
             return;
         }
-        let own = event.record.fields.text("Sha256").map(str::to_lowercase);
+        let own = event.record.text_of(Role::Sha256).map(str::to_lowercase);
         let sha256 =
             own.or_else(|| self.items.by_id(event.item).map(|one| one.cited_sha256().to_owned())).unwrap_or_default();
         self.by_hash.entry(sha256.clone()).or_insert(event.item);
-        self.facts.insert(event.item, Facts { sha256, value: as_map(event), sources: vec![source] });
+        self.facts.insert(event.item, Program { sha256, facts: Facts::of(&event.record), sources: vec![source] });
     }
 
     /// The content of a small alternate stream.
@@ -179,38 +179,37 @@ impl<'a> Files<'a> {
         let path = collected.as_ref().map_or(event.record.subject.as_str(), |one| one.original_path.as_str());
         let (file, name) = paths::split_stream(path);
         let file = PathKey::new(file);
-        let name = name.or_else(|| event.record.fields.text("Name")).map(str::to_owned);
-        let value = as_map(event);
+        let name = name.or_else(|| event.record.text_of(Role::Name)).map(str::to_owned);
+        let facts = Facts::of(&event.record);
         self.streams.entry(file.rest.clone()).or_default().push(Stream {
             file,
             name,
-            value,
+            facts,
             source: Source::of(event),
         });
     }
 
     /// A change journal record.
     pub(super) fn add_journal(&mut self, event: &Event) {
-        let fields = &event.record.fields;
-        let Some(name) = fields.text("Name") else { return };
-        let reasons: Vec<&str> =
-            fields.get("Reasons").map(ValueRef::items).unwrap_or_default().iter().filter_map(Value::as_text).collect();
+        let record = &event.record;
+        let Some(name) = record.text_of(Role::Name) else { return };
+        let reasons: Vec<&str> = record.role(Role::Reasons).into_iter().flat_map(Told::texts).collect();
         let deleted = reasons.contains(&"FILE_DELETE");
-        let path = fields.text("Path");
+        let path = record.text_of(Role::Path);
         let what = format!("change journal: {} {}", path.unwrap_or(name), reasons.join(", "));
         self.add_trace(name, path, event.happened(), what, deleted, Source::of(event));
     }
 
     /// A record of $MFT: the creation, and once whether the file is gone.
     pub(super) fn add_file_record(&mut self, event: &Event) {
-        let fields = &event.record.fields;
-        let path = fields.text("Path");
-        let Some(name) = fields.text("Name").or_else(|| path.map(paths::file_name)) else { return };
+        let record = &event.record;
+        let path = record.text_of(Role::Path);
+        let Some(name) = record.text_of(Role::Name).or_else(|| path.map(paths::file_name)) else { return };
         let shown = path.unwrap_or(name);
         if event.is_first() {
             self.add_listed(event, name, path);
         }
-        if event.is_first() && fields.get("InUse").and_then(ValueRef::as_bool) == Some(false) {
+        if event.is_first() && record.role(Role::InUse).and_then(Told::flag) == Some(false) {
             let what = format!("$MFT: {shown} is deleted");
             self.add_trace(name, path, None, what, true, Source::of(event));
         }
@@ -227,8 +226,7 @@ impl<'a> Files<'a> {
 
     /// Which streams $MFT lists of a collected program.
     fn add_listed(&mut self, event: &Event, name: &str, path: Option<&str>) {
-        let fields = &event.record.fields;
-        let is_in_use = fields.get("InUse").and_then(ValueRef::as_bool) == Some(true);
+        let is_in_use = event.record.role(Role::InUse).and_then(Told::flag) == Some(true);
         let Some(path) = path.filter(|_| is_in_use && self.leads.contains_key(&paths::fold(name))) else { return };
         // The path in a file record has no volume; that of the file table itself has.
         let table = self.items.by_id(event.item);
@@ -237,8 +235,7 @@ impl<'a> Files<'a> {
             Some(rest) => PathKey::new(&format!("{volume}\\{rest}")),
             None => PathKey::new(path),
         };
-        let streams = fields.get("Streams").map(ValueRef::items).unwrap_or_default();
-        let has_mark = streams.iter().filter_map(Value::as_text).any(is_mark);
+        let has_mark = event.record.role(Role::Streams).into_iter().flat_map(Told::texts).any(is_mark);
         let listed = self.listed.entry(key.rest.clone()).or_default();
         if listed.len() < MOST_FACTS {
             listed.push((key, has_mark, Source::of(event)));
@@ -365,21 +362,21 @@ impl<'a> Files<'a> {
     }
 
     /// The facts of the collected file at a path.
-    pub(super) fn facts_at(&self, key: &PathKey) -> Option<&Value> {
+    pub(super) fn facts_at(&self, key: &PathKey) -> Option<&Facts> {
         let found = self.find_key(key)?;
-        self.facts.get(&found.item).map(|facts| &facts.value)
+        self.facts.get(&found.item).map(|program| &program.facts)
     }
 
     /// The facts of an object.
-    pub(super) fn facts_of(&self, item: ItemId) -> Option<(&Value, Option<Source>)> {
-        self.facts.get(&item).map(|facts| (&facts.value, facts.sources.first().cloned()))
+    pub(super) fn facts_of(&self, item: ItemId) -> Option<(&Facts, Option<Source>)> {
+        self.facts.get(&item).map(|program| (&program.facts, program.sources.first().cloned()))
     }
 
     /// The path and the facts of any collected file with this hash.
-    pub(super) fn facts_by_hash(&self, sha256: &str) -> Option<(String, &Value)> {
+    pub(super) fn facts_by_hash(&self, sha256: &str) -> Option<(String, &Facts)> {
         let id = *self.by_hash.get(sha256)?;
         let path = self.items.by_id(id).map(|item| item.original_path.clone()).unwrap_or_default();
-        self.facts.get(&id).map(|facts| (path, &facts.value))
+        self.facts.get(&id).map(|program| (path, &program.facts))
     }
 
     /// The streams of the file at a path.
@@ -392,7 +389,7 @@ impl<'a> Files<'a> {
         let key = PathKey::new(path);
         let zone = self.streams_of(&key).find_map(|stream| {
             stream.name.as_deref().filter(|name| is_mark(name))?;
-            let text = stream.value.get("Text").and_then(Value::as_text)?;
+            let text = stream.facts.text_of(Role::Text)?;
             let zone = text.lines().find_map(|line| paths::strip_prefix_any_case(line.trim(), "ZoneId="))?;
             Some((zone.trim().parse().ok()?, stream.source.clone()))
         });
@@ -414,9 +411,9 @@ impl<'a> Files<'a> {
     /// Hashes of collected assemblies by the class ids of their types, upper case.
     pub(super) fn by_clsid(&self) -> HashMap<String, BTreeSet<String>> {
         let mut found: HashMap<String, BTreeSet<String>> = HashMap::new();
-        for facts in self.facts.values() {
-            for clsid in clsids(&facts.value) {
-                found.entry(clsid.to_uppercase()).or_default().insert(facts.sha256.clone());
+        for program in self.facts.values() {
+            for clsid in clsids(&program.facts) {
+                found.entry(clsid.to_uppercase()).or_default().insert(program.sha256.clone());
             }
         }
         found
@@ -427,17 +424,17 @@ impl<'a> Files<'a> {
         let mut found: Vec<AssemblyFile> = self
             .facts
             .iter()
-            .map(|(item, facts)| {
+            .map(|(item, program)| {
                 let path = places.path(*item);
                 let key = PathKey::new(&path);
                 AssemblyFile {
-                    sha256: facts.sha256.clone(),
+                    sha256: program.sha256.clone(),
                     state: self.items.by_id(*item).map_or("complete", |one| state_name(&one)).to_owned(),
-                    facts: facts.value.clone(),
-                    executions: executions(&path, &facts.sha256),
+                    facts: program.facts.clone(),
+                    executions: executions(&path, &program.sha256),
                     path,
-                    streams: self.streams_of(&key).map(|stream| stream.value.clone()).collect(),
-                    sources: facts.sources.iter().map(|source| places.plain(source)).collect(),
+                    streams: self.streams_of(&key).map(|stream| stream.facts.clone()).collect(),
+                    sources: program.sources.iter().map(|source| places.plain(source)).collect(),
                 }
             })
             .collect();
@@ -448,10 +445,6 @@ impl<'a> Files<'a> {
 
 fn is_lead(item: &Item) -> bool {
     item.wanted_by.iter().any(|id| id == "lead" || id == "assembly")
-}
-
-fn as_map(event: &Event) -> Value {
-    Value::Map(event.record.fields.iter().map(|(name, value)| (name.to_owned(), value.to_value())).collect())
 }
 
 fn state_name(one: &Item) -> &'static str {
@@ -466,12 +459,12 @@ fn state_name(one: &Item) -> &'static str {
 }
 
 /// The class ids of an assembly's registrable types.
-pub(super) fn clsids(facts: &Value) -> impl Iterator<Item = &str> {
-    let types = facts.get("Cli").and_then(|cli| cli.get("Types")).map(Value::items).unwrap_or_default();
-    types.iter().filter_map(|one| one.get("Clsid").and_then(Value::as_text))
+pub(super) fn clsids(facts: &Facts) -> impl Iterator<Item = &str> {
+    let types = facts.role(Role::Cli).and_then(|cli| cli.role(Role::Types));
+    types.into_iter().flat_map(Told::items).filter_map(|one| one.text_of(Role::ClassId))
 }
 
 /// Name of the assembly that the metadata gives.
-pub(super) fn assembly_name(facts: &Value) -> Option<&str> {
-    facts.get("Cli")?.get("Assembly")?.get("Name")?.as_text()
+pub(super) fn assembly_name(facts: &Facts) -> Option<&str> {
+    facts.role(Role::Cli)?.role(Role::Assembly)?.text_of(Role::Name)
 }

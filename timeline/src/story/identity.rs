@@ -4,7 +4,8 @@ use super::files::Files;
 use super::process::Process;
 use crate::command;
 use crate::paths::PathKey;
-use evidence::{Identity, Tool, Value};
+use evidence::technique::{FRAMEWORKS, KEY_TOKEN};
+use evidence::{Facts, Identity, ProgramKind, Role, Tool};
 
 /// What a process is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,39 +29,30 @@ pub(super) struct Basis {
 /// What nobody checked of a file that was not collected.
 const NOT_COLLECTED: &str = "the file itself was not collected, so neither its hash nor its signature was checked";
 
-/// The tool whose version resource has this description.
-pub(super) fn tool_described(description: &str) -> Option<Tool> {
-    match description.to_ascii_lowercase().as_str() {
-        "microsoft .net assembly registration utility" => Some(Tool::Regasm),
-        "microsoft .net services installation utility" => Some(Tool::Regsvcs),
-        _ => None,
-    }
-}
-
 /// `\<Windows>\Microsoft.NET\Framework…\v…\` directly below.
 pub(crate) fn in_framework(key: &PathKey) -> bool {
     let parts: Vec<&str> = key.rest.split('\\').skip(1).collect();
     matches!(parts.as_slice(), [_, net, framework, version, _]
-        if *net == "MICROSOFT.NET"
-            && matches!(*framework, "FRAMEWORK" | "FRAMEWORK64" | "FRAMEWORKARM64")
+        if *net == FRAMEWORKS.0
+            && FRAMEWORKS.1.contains(framework)
             && version.starts_with('V'))
 }
 
 /// What the facts of a collected program say about it.
-fn by_facts(facts: &Value) -> Option<Result<Tool, String>> {
-    let kind = facts.get("Kind").and_then(Value::as_text);
-    if let Some(assembly) = facts.get("Cli").and_then(|cli| cli.get("Assembly")) {
-        let name = assembly.get("Name").and_then(Value::as_text)?;
-        let token = assembly.get("PublicKeyToken").and_then(Value::as_text).unwrap_or_default();
+fn by_facts(facts: &Facts) -> Option<Result<Tool, String>> {
+    let kind = facts.text_of(Role::Kind).and_then(ProgramKind::named);
+    if let Some(assembly) = facts.role(Role::Cli).and_then(|cli| cli.role(Role::Assembly)) {
+        let name = assembly.text_of(Role::Name)?;
+        let token = assembly.text_of(Role::PublicKeyToken).unwrap_or_default();
         return Some(match command::tool_named(name) {
-            Some(tool) if token.eq_ignore_ascii_case("b03f5f7f11d50a3a") => Ok(tool),
+            Some(tool) if token.eq_ignore_ascii_case(KEY_TOKEN) => Ok(tool),
             _ => Err(format!("its metadata names the assembly {name} (public key token {})", or_none(token))),
         });
     }
-    let original = facts.get("Version").and_then(|version| version.get("OriginalFilename")).and_then(Value::as_text);
+    let original = facts.role(Role::VersionStrings).and_then(|version| version.text_of(Role::OriginalFileName));
     match (original.map(str::trim).filter(|name| !name.is_empty()), kind) {
-        (_, Some("native")) => Some(Err("it is a native program, and the tool is a managed one".to_owned())),
-        (_, Some("not_pe")) => Some(Err("it is not a program file".to_owned())),
+        (_, Some(ProgramKind::Native)) => Some(Err("it is a native program, and the tool is a managed one".to_owned())),
+        (_, Some(ProgramKind::NotPe)) => Some(Err("it is not a program file".to_owned())),
         (Some(name), _) => Some(command::tool_named(name).ok_or_else(|| format!("its version resource names {name}"))),
         (None, _) => None,
     }
@@ -81,7 +73,7 @@ pub(super) fn decide(process: &Process, files: &Files) -> Verdict {
             command::tool_named(name).ok_or_else(|| format!("its version resource named {name} when it ran")),
             format!("OriginalFileName {name}"),
         )),
-        (None, Some(text)) => match tool_described(text) {
+        (None, Some(text)) => match Tool::described(text) {
             Some(tool) => Some((Ok(tool), format!("Description \"{text}\""))),
             // Descriptions may be translated, so alone they deny nothing in the tool's own directory.
             None if in_framework(&process.key) => None,

@@ -162,7 +162,7 @@ fn account(record: &Record, domain: Role, name: Role) -> Option<String> {
 }
 
 /// Integrity from a label SID or Sysmon's word.
-fn integrity(label: &str) -> Option<&'static str> {
+pub(super) fn integrity(label: &str) -> Option<&'static str> {
     Some(match label.to_ascii_lowercase().as_str() {
         "s-1-16-0" | "untrusted" => "untrusted",
         "s-1-16-4096" | "low" | "appcontainer" => "low",
@@ -322,61 +322,6 @@ fn act(record: &Record) -> Option<(&'static str, String, JoinRule, ActivityKind)
         }
         _ => return None,
     })
-}
-
-/// What a field of a live record says, where it says something.
-fn live(fields: &Fields, name: &str) -> Option<String> {
-    meant(fields.text(name))
-}
-
-/// A process that ran when a live host was looked at.
-pub(super) fn live_process(record: &Record) -> Option<Start> {
-    let fields = &record.fields;
-    let elevation = fields.number("ElevationType").filter(|kind| (1..=3).contains(kind));
-    Some(Start {
-        by: Recorder::Live,
-        pid: fields.number("ProcessId"),
-        image: live(fields, "Image")?,
-        command_line: line(fields.text("CommandLine")),
-        current_directory: live(fields, "CurrentDirectory"),
-        parent_pid: fields.number("ParentProcessId"),
-        sid: live(fields, "UserSid"),
-        logon_id: logon_id(fields.number("LogonId")),
-        integrity: fields.text("IntegritySid").and_then(integrity),
-        elevation: elevation.map(|kind| format!("%%{}", 1935 + kind)),
-        ..Start::default()
-    })
-}
-
-/// A connection that a process of a live host had open; a port that only listens is none.
-pub(super) fn live_connection(record: &Record) -> Option<Activity> {
-    let fields = &record.fields;
-    let remote = live(fields, "Remote")?;
-    let state = live(fields, "State").map(|state| format!(", {state}")).unwrap_or_default();
-    let local = live(fields, "Local").unwrap_or_default();
-    Some(Activity {
-        actor: Actor { pid: fields.number("ProcessId"), guid: None, image: None },
-        class: "network",
-        what: format!("had a connection from {local} to {remote}{state}"),
-        rule: JoinRule::J12,
-        kind: ActivityKind::Connected,
-    })
-}
-
-/// A session that was open when a live host was looked at.
-pub(super) fn live_session(record: &Record) -> Option<Logon> {
-    let fields = &record.fields;
-    Some(Logon {
-        logon_id: logon_id(fields.number("LogonId"))?,
-        kind: fields.number("LogonType").unwrap_or(0),
-        user: live(fields, "Name"),
-        address: None,
-    })
-}
-
-/// The computer of a live record.
-pub(super) fn live_computer(record: &Record) -> String {
-    record.fields.text("Computer").unwrap_or_default().to_uppercase()
 }
 
 /// Words for a logon type.

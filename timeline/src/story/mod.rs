@@ -9,6 +9,7 @@ mod computers;
 mod coverage;
 mod files;
 mod identity;
+mod live;
 mod log_event;
 mod neighbourhood;
 mod prefetch;
@@ -31,7 +32,7 @@ use computers::{Computers, Own};
 use coverage::{Cleared, Seen};
 use evidence::{
     Artifact, AssemblyFile, Attempt, Confidence, Coverage, Execution, Filetime, Items, JoinRule, Lookalike, Meaning,
-    Mode, Problem, ProblemKind, Registration, Related, Stage, Tells,
+    Mode, Problem, ProblemKind, Registration, RegistrationState, Related, Stage, Tells,
 };
 use files::Files;
 use identity::Verdict;
@@ -130,24 +131,24 @@ impl<'a> Correlator<'a> {
                 // Without its start it is not known which of the processes with this number it was.
                 // Nor is the collection itself anything that happened on the host.
                 if event.meanings().any(|meaning| meaning == Meaning::STARTED)
-                    && event.record.fields.get("Collector").is_none()
-                    && let Some(start) = log_event::live_process(&event.record)
+                    && event.record.role(evidence::Role::Collector).is_none()
+                    && let Some(start) = live::process(&event.record)
                 {
-                    let computer = log_event::live_computer(&event.record);
+                    let computer = live::computer(&event.record);
                     self.computers.is_this(&computer);
                     self.processes.start(computer, start, event.happened(), Source::all_of(event));
                 }
             }
             Tells::LiveSession => {
                 if event.meanings().any(|meaning| meaning == Meaning::STARTED)
-                    && let (Some(logon), Some(at)) = (log_event::live_session(&event.record), event.happened())
+                    && let (Some(logon), Some(at)) = (live::session(&event.record), event.happened())
                 {
-                    self.processes.live_logon(&log_event::live_computer(&event.record), logon, at, Source::of(event));
+                    self.processes.live_logon(&live::computer(&event.record), logon, at, Source::of(event));
                 }
             }
             Tells::LiveConnection => {
-                if let Some(activity) = log_event::live_connection(&event.record) {
-                    let computer = log_event::live_computer(&event.record);
+                if let Some(activity) = live::connection(&event.record) {
+                    let computer = live::computer(&event.record);
                     self.processes.act(&computer, &activity, event.happened(), &Source::of(event));
                 }
             }
@@ -527,7 +528,7 @@ fn tie(
         let mut joined: Vec<(usize, Confidence)> = Vec::new();
         if let Some(process) = draft.process {
             joined.extend(by_process.get(&process).map(|run| (*run, Confidence::Direct)));
-        } else if registration.state != "event" {
+        } else if registration.state != RegistrationState::Event {
             let path =
                 registration.code_base.as_deref().and_then(paths::from_file_url).map(|path| PathKey::new(&path).rest);
             let candidates = [
@@ -587,7 +588,8 @@ fn tie(
                     at: when,
                     what: format!(
                         "registered {class} as {} ({} view)",
-                        draft.registration.clsid, draft.registration.view
+                        draft.registration.clsid,
+                        draft.registration.view.name()
                     ),
                     class: "registry",
                     citation: places.cite(&cited),
@@ -597,11 +599,11 @@ fn tie(
         found.push(draft.into_registration(places));
     }
     found.sort_by(|a, b| {
-        (&a.clsid, &a.view, &a.user, &a.state, a.last_written, &a.hive, &a.sources).cmp(&(
+        (&a.clsid, a.view, &a.user, a.state.name(), a.last_written, &a.hive, &a.sources).cmp(&(
             &b.clsid,
-            &b.view,
+            b.view,
             &b.user,
-            &b.state,
+            b.state.name(),
             b.last_written,
             &b.hive,
             &b.sources,

@@ -9,7 +9,7 @@ use super::source::{Cited, Source};
 use crate::command;
 use crate::event::Event;
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime, JoinRule, Meaning, Tool, Value, ValueRef};
+use evidence::{Confidence, Filetime, JoinRule, Meaning, Role, Told, Tool};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SECOND: i64 = 10_000_000;
@@ -98,9 +98,9 @@ impl Prefetch {
 
     /// Takes one moment of a prefetch file.
     pub(super) fn add(&mut self, event: &Event) {
-        let fields = &event.record.fields;
-        let name = fields.text("Executable").unwrap_or_default();
-        let path = fields.text("Path").or_else(|| fields.text("HashPath")).unwrap_or(name);
+        let record = &event.record;
+        let name = record.text_of(Role::Name).unwrap_or_default();
+        let path = record.text_of(Role::Image).unwrap_or(name);
         let of_interest = command::tool_named(name).is_some()
             || command::tool_named(path).is_some()
             || self.suspects.contains(&PathKey::new(path).rest);
@@ -113,16 +113,15 @@ impl Prefetch {
             return;
         }
         let file = self.files.entry(whole.clone()).or_insert_with(|| {
-            let listed = fields.get("Files").map(ValueRef::items).unwrap_or_default();
-            let files: Vec<String> =
-                listed.iter().filter_map(|file| file.get("Path").and_then(Value::as_text).map(str::to_owned)).collect();
+            let listed = record.role(Role::Files).into_iter().flat_map(Told::items);
+            let files: Vec<String> = listed.filter_map(|file| file.text_of(Role::Path)).map(str::to_owned).collect();
             let mut keys: HashMap<String, Vec<String>> = HashMap::new();
             for key in files.iter().map(|file| PathKey::new(file)) {
                 keys.entry(key.rest).or_default().push(key.volume);
             }
             PrefetchFile {
                 path: path.to_owned(),
-                run_count: fields.number("RunCount"),
+                run_count: record.role(Role::RunCount).and_then(Told::number),
                 files,
                 keys,
                 source: whole,

@@ -7,7 +7,7 @@ use super::log_event::{Activity, ActivityKind, Actor, Logon, Recorder, Start, st
 use super::source::{Cited, Source};
 use crate::command::{self, Started};
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime, JoinRule};
+use evidence::{Confidence, Filetime, JoinRule, Tool};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// Most entries that are kept at once. Processes of interest are kept beyond it.
@@ -281,7 +281,7 @@ impl Processes {
         let start = &process.start;
         let named = command::tool_named(&start.image).is_some()
             || start.original_file_name.as_deref().and_then(command::tool_named).is_some()
-            || start.description.as_deref().is_some_and(|text| super::identity::tool_described(text).is_some());
+            || start.description.as_deref().is_some_and(|text| Tool::described(text).is_some());
 
         if named {
             Role::Tool
@@ -591,5 +591,5 @@ fn may_start_tool(line: &str) -> bool {
         .filter(|character| !matches!(character, '^' | '`' | '"' | '\''))
         .collect::<String>()
         .to_ascii_lowercase();
-    lower.contains("regasm") || lower.contains("regsvcs") || lower.contains("powershell") || lower.contains("pwsh")
+    Tool::is_in(&lower) || lower.contains("powershell") || lower.contains("pwsh")
 }

@@ -7,7 +7,9 @@ use super::process::ProcessId;
 use super::source::{Cited, Places, Source};
 use crate::event::Event;
 use crate::paths;
-use evidence::{Citation, Confidence, Fields, Filetime, ItemId, JoinRule, Registration, Value, ValueRef};
+use evidence::{
+    Citation, Confidence, Filetime, ItemId, JoinRule, Registration, RegistrationState, RegistryView, Role, Told, Value,
+};
 use std::collections::BTreeMap;
 
 /// Most registrations of hives, and most class ids collected from events.
@@ -26,7 +28,7 @@ pub(super) struct Draft {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKey {
     clsid: String,
-    view: &'static str,
+    view: RegistryView,
     user: Option<String>,
     /// The process by our number, or what the record says of it.
     writer: Writer,
@@ -60,7 +62,7 @@ pub(super) struct Registrations {
 #[derive(Debug, PartialEq, Eq)]
 struct ClassPath {
     clsid: String,
-    view: &'static str,
+    view: RegistryView,
     user: Option<String>,
     /// Components behind the class id.
     rest: Vec<String>,
@@ -83,11 +85,11 @@ fn class_path(target: &str) -> Option<ClassPath> {
     Some(ClassPath {
         clsid: parts[at + 1].to_uppercase(),
         view: if in_user {
-            "user"
+            RegistryView::User
         } else if has("WOW6432Node") {
-            "32"
+            RegistryView::Bits32
         } else {
-            "64"
+            RegistryView::Bits64
         },
         user: sid.filter(|_| in_user).map(|sid| sid.to_uppercase().trim_end_matches("_CLASSES").to_owned()),
         rest: parts[at + 2..].iter().map(|part| (*part).to_owned()).collect(),
@@ -104,28 +106,28 @@ impl Registrations {
             self.left_out += 1;
             return;
         }
-        let fields = &event.record.fields;
-        let text = |name: &str| fields.text(name).map(str::to_owned);
-        let Some(clsid) = text("Clsid") else { return };
+        let record = &event.record;
+        let text = |role| record.text_of(role).map(str::to_owned);
+        let Some(clsid) = text(Role::ClassId) else { return };
         let last_written = event.record.moments.first().and_then(|moment| moment.when.sort_key());
         let source =
             Source { artifact: event.record.artifact, item: event.item, locator: event.record.locator.clone() };
         let registration = Registration {
             clsid,
-            view: text("View").unwrap_or_else(|| "64".to_owned()),
+            view: record.text_of(Role::View).and_then(RegistryView::named).unwrap_or(RegistryView::Bits64),
             hive: places.path(event.item),
             user: event.record.user.clone(),
-            server: text("Server"),
-            class: text("Class"),
-            assembly: text("Assembly"),
-            runtime_version: text("RuntimeVersion"),
-            code_base: text("CodeBase"),
-            threading_model: text("ThreadingModel"),
-            prog_id: text("ProgId"),
+            server: text(Role::Server),
+            class: text(Role::Class),
+            assembly: text(Role::AssemblyName),
+            runtime_version: text(Role::RuntimeVersion),
+            code_base: text(Role::CodeBase),
+            threading_model: text(Role::ThreadingModel),
+            prog_id: text(Role::ProgId),
             last_written,
-            state: text("State").unwrap_or_else(|| "current".to_owned()),
-            versions: fields.get("Versions").map(ValueRef::items).unwrap_or_default().to_vec(),
-            categories: texts(fields, "Categories"),
+            state: record.text_of(Role::State).and_then(RegistrationState::named).unwrap_or(RegistrationState::Current),
+            versions: record.role(Role::Versions).map(|told| told.value.items()).unwrap_or_default().to_vec(),
+            categories: record.role(Role::Categories).into_iter().flat_map(Told::texts).map(str::to_owned).collect(),
             executions: Vec::new(),
             assemblies: Vec::new(),
             sources: Vec::new(),
@@ -222,7 +224,7 @@ impl Registrations {
             });
             let registration = Registration {
                 clsid: key.clsid,
-                view: key.view.to_owned(),
+                view: key.view,
                 hive: group.item.map(|item| places.path(item)).unwrap_or_default(),
                 user: key.user,
                 server: value("(default)"),
@@ -233,7 +235,7 @@ impl Registrations {
                 threading_model: value("threadingmodel"),
                 prog_id: value("progid"),
                 last_written: group.first,
-                state: "event".to_owned(),
+                state: RegistrationState::Event,
                 versions: versions.collect(),
                 categories: group.categories,
                 executions: Vec::new(),
@@ -264,11 +266,6 @@ impl Draft {
     }
 }
 
-fn texts(fields: &Fields, name: &str) -> Vec<String> {
-    let items = fields.get(name).map(ValueRef::items).unwrap_or_default();
-    items.iter().filter_map(Value::as_text).map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,7 +292,7 @@ mod tests {
             ),
         ] {
             let found = class_path(&path.replace("{ID}", ID)).unwrap();
-            assert_eq!((found.clsid.as_str(), found.view), (ID, view), "{path}");
+            assert_eq!((found.clsid.as_str(), found.view.name()), (ID, view), "{path}");
             assert_eq!(found.user.as_deref(), user, "{path}");
             assert_eq!(found.rest.join("\\"), rest, "{path}");
         }

@@ -12,8 +12,8 @@ use crate::command::{self, Command, Resolution};
 use crate::host::Host;
 use crate::paths::{self, Form, PathKey};
 use evidence::{
-    Answer, AssemblyReference, AssemblyState, Confidence, Execution, Filetime, Identified, Identity, ItemId,
-    ItemStatus, JoinRule, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User, Value,
+    Answer, AssemblyReference, AssemblyState, Confidence, Execution, Facts, Filetime, Identified, Identity, ItemId,
+    ItemStatus, JoinRule, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User,
 };
 
 /// Most entries of a run's picture.
@@ -312,7 +312,7 @@ impl Run {
     }
 
     /// The facts of its assembly.
-    pub(super) fn facts<'a>(&self, files: &'a Files) -> Option<&'a Value> {
+    pub(super) fn facts<'a>(&self, files: &'a Files) -> Option<&'a Facts> {
         files.facts_of(self.item?).map(|(facts, _)| facts)
     }
 

@@ -8,7 +8,7 @@
 
 use super::process::Note;
 use super::source::{Cited, Places};
-use evidence::{Answer, Citation, Confidence, MethodVerdict, Mode, Proof, Reasoned, Value};
+use evidence::{Answer, Citation, Confidence, Facts, MethodVerdict, Mode, ProgramKind, Proof, Reasoned, Role};
 
 /// What is known about a run.
 pub(super) struct Known<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Known<'a> {
     /// Whether the command line names an assembly.
     pub(super) named: bool,
     /// What the reader of the collected assembly found.
-    pub(super) facts: Option<&'a Value>,
+    pub(super) facts: Option<&'a Facts>,
     pub(super) facts_cited: Option<Cited>,
     /// Why there are no facts.
     pub(super) no_facts: &'a str,
@@ -57,21 +57,12 @@ impl Marked {
 }
 
 /// A hook of the assembly, as its reader found it.
-fn hook(facts: &Value, name: &str) -> (Answer, String) {
-    let Some(found) = facts.get(name) else {
+fn hook(facts: &Facts, role: Role) -> (Answer, String) {
+    let Some(found) = facts.role(role) else {
         return (Answer::Unknown, "the reader of the file does not say".to_owned());
     };
-    let state = match found.get("State").and_then(Value::as_text) {
-        Some("yes") => Answer::Yes,
-        Some("no") => Answer::No,
-        _ => Answer::Unknown,
-    };
-    let because = match found.get("Because") {
-        Some(Value::List(items)) => items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join("; "),
-        Some(value) => value.as_text().unwrap_or_default().to_owned(),
-        None => String::new(),
-    };
-    (state, because)
+    let state = found.text_of(Role::State).and_then(Answer::named).unwrap_or(Answer::Unknown);
+    (state, found.text_of(Role::Because).unwrap_or_default().to_owned())
 }
 
 /// What the rules say before anything observed is weighed.
@@ -120,7 +111,7 @@ fn predict(known: &Known<'_>) -> Prediction {
 }
 
 /// The hook of the assembly with every doubt about it; `Err` when the question ends there.
-fn expected(known: &Known<'_>, name: &str, which: &'static str) -> Result<String, Prediction> {
+fn expected(known: &Known<'_>, role: Role, which: &'static str) -> Result<String, Prediction> {
     let Some(facts) = known.facts else {
         let because = format!("{}, so whether it has a {which} method that can run is not known.", known.no_facts);
         return Err(Prediction::new(Answer::Unknown, Some(which), because));
@@ -128,15 +119,15 @@ fn expected(known: &Known<'_>, name: &str, which: &'static str) -> Result<String
     if let Some(doubt) = &known.doubt {
         return Err(Prediction::new(Answer::Unknown, Some(which), format!("{doubt}.")));
     }
-    match facts.get("Kind").and_then(Value::as_text) {
-        Some("managed") | None => {}
+    match facts.text_of(Role::Kind).and_then(ProgramKind::named) {
+        Some(ProgramKind::Managed) | None => {}
         Some(kind) => {
-            let kind = if kind == "native" { "a native program" } else { "not a program" };
+            let kind = if kind == ProgramKind::Native { "a native program" } else { "not a program" };
             let because = format!("The file is {kind}, and the tool can load .NET assemblies only.");
             return Err(Prediction::new(Answer::No, Some(which), because));
         }
     }
-    match hook(facts, name) {
+    match hook(facts, role) {
         (Answer::Yes, because) => Ok(because),
         (answer, because) => {
             let words = if answer == Answer::No { "No" } else { "It is not known whether any" };
@@ -203,7 +194,7 @@ fn register(known: &Known<'_>) -> Prediction {
              reached. (A user who created the same keys below their own Software\\Classes beforehand is the exception.)",
         );
     }
-    let because = match expected(known, "ExecutesOnRegister", which) {
+    let because = match expected(known, Role::OnRegister, which) {
         Ok(because) => because,
         Err(prediction) => return prediction,
     };
@@ -238,7 +229,7 @@ fn register(known: &Known<'_>) -> Prediction {
 
 fn unregister(known: &Known<'_>) -> Prediction {
     let which = "unregister";
-    let because = match expected(known, "ExecutesOnUnregister", which) {
+    let because = match expected(known, Role::OnUnregister, which) {
         Ok(because) => because,
         Err(prediction) => return prediction,
     };
@@ -278,7 +269,7 @@ fn install(known: &Known<'_>) -> Prediction {
     match (known.elevated.state, wrote) {
         (Answer::Yes, _) | (_, true) => {
             let which = "register";
-            let because = match expected(known, "ExecutesForRegsvcs", which) {
+            let because = match expected(known, Role::ForRegsvcs, which) {
                 Ok(because) => because,
                 Err(prediction) => return prediction,
             };
@@ -296,7 +287,7 @@ fn install(known: &Known<'_>) -> Prediction {
         }
         (Answer::No, false) => {
             let which = "unregister";
-            let because = match expected(known, "ExecutesForRegsvcsRollback", which) {
+            let because = match expected(known, Role::ForRegsvcsRollback, which) {
                 Ok(because) => because,
                 Err(prediction) => return prediction,
             };
@@ -310,7 +301,7 @@ fn install(known: &Known<'_>) -> Prediction {
             }
             yes_unless(load_doubt(known), which, format!("{because}. This follows the logic of the 2.0 generation."))
         }
-        (Answer::Unknown, false) => match expected(known, "ExecutesForRegsvcs", "register") {
+        (Answer::Unknown, false) => match expected(known, Role::ForRegsvcs, "register") {
             Err(prediction) if prediction.runs == Answer::No => Prediction { which: None, ..prediction },
             _ => Prediction::new(
                 Answer::Unknown,
@@ -324,7 +315,7 @@ fn install(known: &Known<'_>) -> Prediction {
 
 fn uninstall(known: &Known<'_>) -> Prediction {
     let which = "unregister";
-    let because = match expected(known, "ExecutesOnUnregister", which) {
+    let because = match expected(known, Role::OnUnregister, which) {
         Ok(because) => because,
         Err(prediction) => return prediction,
     };
@@ -379,7 +370,7 @@ pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
         citations.push(places.cite(&injected.cited));
         prediction.because.push_str(&format!(" Code was put into the process from outside: {}.", injected.what));
     }
-    if let Some((Answer::Yes, because)) = known.facts.map(|facts| hook(facts, "ExecutesOnLoad"))
+    if let Some((Answer::Yes, because)) = known.facts.map(|facts| hook(facts, Role::OnLoad))
         && can_run(known.mode)
     {
         prediction.because.push_str(&format!(" Apart from that, code of the file runs when it is loaded ({because})."));
@@ -479,9 +470,10 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evidence::Value;
 
     /// A registration by version 4 of which nothing else is known.
-    fn known<'a>(facts: Option<&'a Value>, elevated: &'a Reasoned, exit: Option<u64>) -> Known<'a> {
+    fn known<'a>(facts: Option<&'a Facts>, elevated: &'a Reasoned, exit: Option<u64>) -> Known<'a> {
         Known {
             mode: Mode::Register,
             invalid: None,
@@ -507,7 +499,7 @@ mod tests {
     fn the_next_step_needs_only_what_is_missing() {
         let method =
             MethodVerdict { runs: Answer::Unknown, which: None, because: String::new(), citations: Vec::new() };
-        let facts = Value::Map(Vec::new());
+        let facts = Facts::new(crate::testing::of("windows:pe:file"), Value::Map(Vec::new()));
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
         let unknown = Reasoned::default();
         let needs = |known: Known<'_>| next_of_loaded(&known, &method);

@@ -10,7 +10,7 @@ mod text;
 
 use crate::event::Event;
 use crate::merge::{Batch, EventView, MergeError, Names, RecordView, Shape, Sorted, ValueView};
-use evidence::{ItemId, Items, Problem};
+use evidence::{ItemId, Items, Problem, Role};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
@@ -261,13 +261,20 @@ impl FileFacts {
     fn of(record: &RecordView<'_>) -> Self {
         let mut facts = FileFacts { directory: false, in_use: true, path_certain: true, size: None };
         let mut left = 4;
-        // They stand among the first, and file records are by far the most.
+        // They stand among the first, and file records are by far the most; their fields come in the declared order.
+        let declared = record.shape.of.fields;
+        let mut next = 0;
         record.each_field(|name, value| {
-            match (name.as_str(), value) {
-                ("Directory", ValueView::Bool(flag)) => facts.directory = flag,
-                ("InUse", ValueView::Bool(flag)) => facts.in_use = flag,
-                ("PathCertain", ValueView::Bool(flag)) => facts.path_certain = flag,
-                ("Size", ValueView::Unsigned(bytes)) => facts.size = Some(bytes),
+            let name = name.as_str();
+            let Some(at) = (next..declared.len()).chain(0..next).find(|at| declared[*at].name == name) else {
+                return ControlFlow::Continue(());
+            };
+            next = at + 1;
+            match (declared[at].role, value) {
+                (Some(Role::Directory), ValueView::Bool(flag)) => facts.directory = flag,
+                (Some(Role::InUse), ValueView::Bool(flag)) => facts.in_use = flag,
+                (Some(Role::PathCertain), ValueView::Bool(flag)) => facts.path_certain = flag,
+                (Some(Role::Size), ValueView::Unsigned(bytes)) => facts.size = Some(bytes),
                 _ => return ControlFlow::Continue(()),
             }
             left -= 1;

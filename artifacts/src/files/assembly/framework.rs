@@ -7,7 +7,7 @@
 /// Key tokens of the framework's assemblies, and of those that stand for them in portable ones.
 const TOKENS: [&str; 6] = [
     "b77a5c561934e089",
-    "b03f5f7f11d50a3a",
+    evidence::technique::KEY_TOKEN,
     "31bf3856ad364e35",
     "cc7b13ffcd2ddd51",
     "7cec85d7bea7798e",

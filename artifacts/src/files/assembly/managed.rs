@@ -1,5 +1,6 @@
 //! The part of the record that only a .NET assembly has.
 
+use super::fields;
 use super::library::{Library, siblings};
 use super::map;
 use super::module::{AssemblyName, Attribute, Module};
@@ -7,7 +8,7 @@ use super::outlook::{self, Outlook, Outlooks};
 use super::types::{ClassId, Hook, Known, Type, Types, imported};
 use crate::formats::cli::{Argument, Metadata, Table};
 use crate::formats::pe::Pe;
-use evidence::{Input, ProblemKind, Sink, Value, hex};
+use evidence::{Answer, Field, IdSource, Input, ProblemKind, Sink, Value, hex};
 
 /// Most types that are listed; what is asked of them is answered for all.
 const MAX_LISTED: usize = 500;
@@ -20,9 +21,9 @@ const MAX_ARGUMENT: usize = 512;
 
 const UNREAD: &str = "parts of the file or of one beside it could not be read";
 
-type Named = Vec<(&'static str, Value)>;
+type Named = Vec<(Field, Value)>;
 
-fn answers(answers: [(&'static str, Outlook); 5]) -> impl Iterator<Item = (&'static str, Value)> {
+fn answers(answers: [(Field, Outlook); 5]) -> impl Iterator<Item = (Field, Value)> {
     answers.into_iter().map(|(name, outlook)| (name, outlook.as_value()))
 }
 
@@ -84,17 +85,25 @@ pub(super) fn describe(
     listed.sort_by_key(|(row, _)| *row);
     let (visible, type_library) = (types.is_com_visible(), types.type_library());
     let mut members = assembly(module);
-    members.push(("ComVisible", visible.into()));
-    push_id(&mut members, "TypeLibId", "TypeLibIdFrom", "TypeLibIdVariantB", &type_library);
-    members.push(("References", module.references().iter().map(AssemblyName::display).collect::<Vec<_>>().into()));
-    members.push(("NativeFunctions", native_functions(module).into()));
-    members.push(("Attributes", Value::List(module.of_assembly().map(|one| attribute_value(&one)).collect())));
-    members.push(("ModuleInitializer", module.static_constructor(1).is_some().into()));
-    members.push(("TypeCount", module.metadata.rows(Table::TypeDef).into()));
-    members.push(("RegistrableCount", registrable.into()));
-    members.push(("HookedCount", hooked.into()));
-    members.push(("Types", Value::List(listed.into_iter().map(|(_, value)| value).collect())));
-    let mut named = vec![("Cli", map(members))];
+    members.push((fields::cli::COM_VISIBLE, visible.into()));
+    push_id(
+        &mut members,
+        [fields::cli::TYPE_LIB_ID, fields::cli::TYPE_LIB_ID_FROM, fields::cli::TYPE_LIB_ID_VARIANT_B],
+        &type_library,
+    );
+    members.push((
+        fields::cli::REFERENCES,
+        module.references().iter().map(AssemblyName::display).collect::<Vec<_>>().into(),
+    ));
+    members.push((fields::cli::NATIVE_FUNCTIONS, native_functions(module).into()));
+    members
+        .push((fields::cli::ATTRIBUTES, Value::List(module.of_assembly().map(|one| attribute_value(&one)).collect())));
+    members.push((fields::cli::MODULE_INITIALIZER, module.static_constructor(1).is_some().into()));
+    members.push((fields::cli::TYPE_COUNT, module.metadata.rows(Table::TypeDef).into()));
+    members.push((fields::cli::REGISTRABLE_COUNT, registrable.into()));
+    members.push((fields::cli::HOOKED_COUNT, hooked.into()));
+    members.push((fields::cli::TYPES, Value::List(listed.into_iter().map(|(_, value)| value).collect())));
+    let mut named = vec![(fields::CLI, map(members))];
     // Only what was asked for is read, so what could not be is known last.
     let is_unread = library.is_unread();
     doubts.extend(is_unread.then(|| UNREAD.to_owned()));
@@ -136,36 +145,36 @@ fn assembly(module: &Module<'_>) -> Named {
     let metadata = &module.metadata;
     let flag = |bit: u32| Value::Bool(metadata.flags & bit != 0);
     let mut members = vec![
-        ("RuntimeVersion", metadata.runtime_version.clone().into()),
+        (fields::cli::RUNTIME_VERSION, metadata.runtime_version.clone().into()),
         (
-            "Flags",
+            fields::cli::FLAGS,
             map(vec![
-                ("IlOnly", flag(1)),
-                ("Requires32Bit", flag(2)),
-                ("StrongNameSigned", flag(8)),
-                ("NativeEntryPoint", flag(0x10)),
-                ("Prefers32Bit", flag(0x20000)),
+                (fields::flags::IL_ONLY, flag(1)),
+                (fields::flags::REQUIRES_32_BIT, flag(2)),
+                (fields::flags::STRONG_NAME_SIGNED, flag(8)),
+                (fields::flags::NATIVE_ENTRY_POINT, flag(0x10)),
+                (fields::flags::PREFERS_32_BIT, flag(0x20000)),
             ]),
         ),
     ];
     if metadata.is_native_image {
-        members.push(("NativeImage", true.into()));
+        members.push((fields::cli::NATIVE_IMAGE, true.into()));
     }
     let mvid = metadata.cell(Table::Module, 1, 2).and_then(|index| metadata.guid(index));
-    members.extend(mvid.map(|mvid| ("Mvid", mvid.into())));
+    members.extend(mvid.map(|mvid| (fields::cli::MVID, mvid.into())));
     if let Some(own) = &module.assembly {
         members.push((
-            "Assembly",
+            fields::cli::ASSEMBLY,
             map(vec![
-                ("Name", own.name.clone().into()),
-                ("Version", own.version_text().into()),
-                ("Culture", own.culture_text().into()),
-                ("PublicKeyToken", own.token_text().into()),
-                ("PublicKey", hex(&own.public_key).into()),
-                ("DisplayName", own.display().into()),
+                (fields::assembly::NAME, own.name.clone().into()),
+                (fields::assembly::VERSION, own.version_text().into()),
+                (fields::assembly::CULTURE, own.culture_text().into()),
+                (fields::assembly::PUBLIC_KEY_TOKEN, own.token_text().into()),
+                (fields::assembly::PUBLIC_KEY, hex(&own.public_key).into()),
+                (fields::assembly::DISPLAY_NAME, own.display().into()),
             ]),
         ));
-        members.push(("StrongNameSignature", metadata.has_strong_name_signature.into()));
+        members.push((fields::cli::STRONG_NAME_SIGNATURE, metadata.has_strong_name_signature.into()));
     }
     members
 }
@@ -181,11 +190,12 @@ fn native_functions(module: &Module<'_>) -> Vec<String> {
 }
 
 fn attribute_value(attribute: &Attribute<'_>) -> Value {
-    let mut members = vec![("Name", Value::from(attribute.kind.full.clone()))];
+    let mut members = vec![(fields::attribute::NAME, Value::from(attribute.kind.full.clone()))];
     match &attribute.arguments {
-        None => members.push(("Damaged", true.into())),
+        None => members.push((fields::attribute::DAMAGED, true.into())),
         Some(arguments) if !arguments.is_empty() => {
-            members.push(("Arguments", arguments.iter().map(argument_text).collect::<Vec<_>>().into()));
+            members
+                .push((fields::attribute::ARGUMENTS, arguments.iter().map(argument_text).collect::<Vec<_>>().into()));
         }
         Some(_) => {}
     }
@@ -201,47 +211,61 @@ fn argument_text(argument: &Argument) -> String {
     }
 }
 
-fn push_id(members: &mut Named, name: &'static str, from: &'static str, variant_b: &'static str, id: &ClassId) {
+fn push_id(members: &mut Named, [name, from, variant_b]: [Field; 3], id: &ClassId) {
     match id {
-        ClassId::Given(id) => members.extend([(name, id.clone().into()), (from, "attribute".into())]),
+        ClassId::Given(id) => members.extend([(name, id.clone().into()), (from, IdSource::Attribute.name().into())]),
         ClassId::Derived(id, other) => {
-            members.extend([(name, id.clone().into()), (from, "derived".into()), (variant_b, other.clone().into())]);
+            members.extend([
+                (name, id.clone().into()),
+                (from, IdSource::Derived.name().into()),
+                (variant_b, other.clone().into()),
+            ]);
         }
-        ClassId::Unusable(_) => members.push((from, "attribute, which is no id".into())),
+        ClassId::Unusable(_) => members.push((from, IdSource::Unusable.name().into())),
     }
 }
 
 fn type_value(one: &Type) -> Value {
     let mut members: Named = vec![
-        ("Name", one.name.clone().into()),
-        ("Token", format!("{:#010x}", one.token).into()),
-        ("Registrable", one.is_registrable().into()),
+        (fields::of_type::NAME, one.name.clone().into()),
+        (fields::of_type::TOKEN, format!("{:#010x}", one.token).into()),
+        (fields::of_type::REGISTRABLE, one.is_registrable().into()),
     ];
     if !one.because.is_empty() {
-        members.push(("Because", one.because.clone().into()));
+        members.push((fields::of_type::BECAUSE, one.because.clone().into()));
     }
-    push_id(&mut members, "Clsid", "ClsidFrom", "ClsidVariantB", &one.clsid);
-    members.extend(one.prog_id.as_ref().map(|prog_id| ("ProgId", prog_id.clone().into())));
+    push_id(
+        &mut members,
+        [fields::of_type::CLSID, fields::of_type::CLSID_FROM, fields::of_type::CLSID_VARIANT_B],
+        &one.clsid,
+    );
+    members.extend(one.prog_id.as_ref().map(|prog_id| (fields::of_type::PROG_ID, prog_id.clone().into())));
     if one.is_value {
-        members.push(("ValueType", true.into()));
+        members.push((fields::of_type::VALUE_TYPE, true.into()));
     }
     let serviced = match &one.serviced {
-        Known::Yes(()) => "yes".to_owned(),
-        Known::No => "no".to_owned(),
-        Known::Unknown(why) => format!("unknown: {why}"),
+        Known::Yes(()) => Answer::Yes.name().to_owned(),
+        Known::No => Answer::No.name().to_owned(),
+        Known::Unknown(why) => format!("{}: {why}", Answer::Unknown.name()),
     };
-    members.push(("ServicedComponent", serviced.into()));
+    members.push((fields::of_type::SERVICED_COMPONENT, serviced.into()));
     if let Some(token) = one.static_constructor {
-        members.push(("StaticConstructor", format!("{token:#010x}").into()));
+        members.push((fields::of_type::STATIC_CONSTRUCTOR, format!("{token:#010x}").into()));
     }
     if !one.attributes.is_empty() {
-        members.push(("Attributes", one.attributes.clone().into()));
+        members.push((fields::of_type::ATTRIBUTES, one.attributes.clone().into()));
     }
-    for (name, hook) in [("Register", &one.register), ("Unregister", &one.unregister)] {
+    for (name, hook) in [(fields::of_type::REGISTER, &one.register), (fields::of_type::UNREGISTER, &one.unregister)] {
         match hook {
             Known::Yes(hook) => members.push((name, hook_value(hook, one.is_registrable()))),
             Known::Unknown(why) => {
-                members.push((name, map(vec![("Runs", "unknown".into()), ("Because", why.clone().into())])));
+                members.push((
+                    name,
+                    map(vec![
+                        (fields::hook::RUNS, Answer::Unknown.name().into()),
+                        (fields::hook::BECAUSE, why.clone().into()),
+                    ]),
+                ));
             }
             Known::No => {}
         }
@@ -254,24 +278,24 @@ fn hook_value(hook: &Hook, is_registrable: bool) -> Value {
     let runs = match (&hook.runs, is_registrable) {
         (_, false) => {
             because.push("the type is not registrable".to_owned());
-            "no"
+            Answer::No
         }
-        (Known::Yes(()), true) => "yes",
-        (Known::No, true) => "no",
+        (Known::Yes(()), true) => Answer::Yes,
+        (Known::No, true) => Answer::No,
         (Known::Unknown(why), true) => {
             because.push(why.clone());
-            "unknown"
+            Answer::Unknown
         }
     };
     let mut members = vec![
-        ("Token", Value::from(format!("{:#010x}", hook.token))),
-        ("Method", hook.method.clone().into()),
-        ("DeclaredBy", hook.declared_by.clone().into()),
+        (fields::hook::TOKEN, Value::from(format!("{:#010x}", hook.token))),
+        (fields::hook::METHOD, hook.method.clone().into()),
+        (fields::hook::DECLARED_BY, hook.declared_by.clone().into()),
     ];
-    members.extend(hook.assembly.as_ref().map(|assembly| ("DefinedIn", assembly.clone().into())));
-    members.extend(hook.offset.map(|offset| ("Offset", offset.into())));
-    members.push(("Runs", runs.into()));
+    members.extend(hook.assembly.as_ref().map(|assembly| (fields::hook::DEFINED_IN, assembly.clone().into())));
+    members.extend(hook.offset.map(|offset| (fields::hook::OFFSET, offset.into())));
+    members.push((fields::hook::RUNS, runs.name().into()));
     because.dedup();
-    members.push(("Because", because.join("; ").into()));
+    members.push((fields::hook::BECAUSE, because.join("; ").into()));
     map(members)
 }

@@ -3,10 +3,11 @@
 //! The tools go through the registrable types and call one method for each. A method that they cannot call is an error
 //! that ends the run, so it decides about the types behind it as well.
 
+use super::fields;
 use super::module::Module;
 use super::types::{Hook, Known, Type};
 use crate::formats::pe::{Directory, Pe};
-use evidence::Value;
+use evidence::{Answer, Field, Value};
 
 /// Most reasons that are listed in one answer.
 const MAX_REASONS: usize = 5;
@@ -17,19 +18,19 @@ const IS_LIBRARY: u16 = 0x2000;
 /// An answer with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outlook {
-    pub(super) state: &'static str,
+    pub(super) state: Answer,
     pub(super) because: Vec<String>,
 }
 
 impl Outlook {
-    fn new(state: &'static str, because: impl Into<String>) -> Self {
+    fn new(state: Answer, because: impl Into<String>) -> Self {
         Outlook { state, because: vec![because.into()] }
     }
 
     /// A yes is no more than open where something is missing that might say no.
     pub(super) fn unless(mut self, is_missing: bool, what: &str) -> Self {
-        if is_missing && self.state == "yes" {
-            self.state = "unknown";
+        if is_missing && self.state == Answer::Yes {
+            self.state = Answer::Unknown;
             self.because.push(what.to_owned());
         }
         self
@@ -37,8 +38,8 @@ impl Outlook {
 
     pub(super) fn as_value(&self) -> Value {
         Value::Map(vec![
-            ("State".to_owned(), self.state.into()),
-            ("Because".to_owned(), self.because.join("; ").into()),
+            (fields::outlook::STATE.name.to_owned(), self.state.name().into()),
+            (fields::outlook::BECAUSE.name.to_owned(), self.because.join("; ").into()),
         ])
     }
 }
@@ -94,16 +95,16 @@ impl Walk {
             let mut because = self.runs;
             // The tool lists all types before it calls anything, which fails when a base class is missing.
             because.extend(bases.first().map(|base| format!("if all types can be loaded ({base})")));
-            return Outlook { state: "yes", because };
+            return Outlook { state: Answer::Yes, because };
         }
         let open: Vec<String> = self.open.into_iter().chain(doubts.iter().cloned()).collect();
         if !open.is_empty() {
-            return Outlook { state: "unknown", because: open };
+            return Outlook { state: Answer::Unknown, because: open };
         }
         if !self.never.is_empty() {
-            return Outlook { state: "no", because: self.never };
+            return Outlook { state: Answer::No, because: self.never };
         }
-        Outlook::new("no", format!("no registrable type has a method with the attribute {which}"))
+        Outlook::new(Answer::No, format!("no registrable type has a method with the attribute {which}"))
     }
 }
 
@@ -132,12 +133,7 @@ impl Outlooks {
     }
 
     /// The five answers by name of their field. `doubts` is what could hide a method from us.
-    pub(super) fn answers(
-        mut self,
-        pe: &Pe<'_>,
-        module: &Module<'_>,
-        doubts: &[String],
-    ) -> [(&'static str, Outlook); 5] {
+    pub(super) fn answers(mut self, pe: &Pe<'_>, module: &Module<'_>, doubts: &[String]) -> [(Field, Outlook); 5] {
         let load = on_load(pe, module, &self.serviced_open);
         let Some(assembly) = &module.assembly else {
             let mut answers = match doubts.first() {
@@ -145,7 +141,7 @@ impl Outlooks {
                     (
                         name,
                         Outlook::new(
-                            "no",
+                            Answer::No,
                             "it is a module without an assembly's manifest, which the tools cannot load",
                         ),
                     )
@@ -161,13 +157,13 @@ impl Outlooks {
         let register = self.register.outlook("ComRegisterFunction", doubts, &self.serviced_open);
         let unregister = self.unregister.outlook("ComUnregisterFunction", doubts, &self.serviced_open);
         let condition = if assembly.public_key.is_empty() {
-            Err(Outlook::new("no", "regsvcs refuses it: it has no strong name"))
+            Err(Outlook::new(Answer::No, "regsvcs refuses it: it has no strong name"))
         } else if !self.serviced.is_empty() {
             let names = self.serviced.join(", ");
             match module.metadata.flags & 8 != 0 {
                 true => Ok(format!("it has a strong name and a serviced component ({names})")),
                 false => Err(Outlook::new(
-                    "unknown",
+                    Answer::Unknown,
                     format!(
                         "it has a serviced component ({names}) and a public key, but is not signed: it loads only where \
                          the check of signatures is turned off for it"
@@ -176,22 +172,24 @@ impl Outlooks {
             }
         } else if !self.serviced_open.is_empty() {
             let open = self.serviced_open.join("; ");
-            Err(Outlook::new("unknown", format!("whether it has a serviced component is not known: {open}")))
+            Err(Outlook::new(Answer::Unknown, format!("whether it has a serviced component is not known: {open}")))
         } else if let Some(doubt) = doubts.first() {
-            Err(Outlook::new("unknown", format!("whether it has a serviced component is not known: {doubt}")))
+            Err(Outlook::new(Answer::Unknown, format!("whether it has a serviced component is not known: {doubt}")))
         } else {
-            Err(Outlook::new("no", "regsvcs finds no registrable type in it that extends ServicedComponent"))
+            Err(Outlook::new(Answer::No, "regsvcs finds no registrable type in it that extends ServicedComponent"))
         };
         let own_attributes = &self.own_attributes;
         let under_regsvcs = |hook: &Outlook, takes_attributes: bool| match &condition {
             Err(no) => no.clone(),
             Ok(why) => {
                 let mut outlook = hook.clone();
-                if takes_attributes && outlook.state == "no" && !own_attributes.is_empty() {
+                if takes_attributes && outlook.state == Answer::No && !own_attributes.is_empty() {
                     // Reading all attributes of a type makes each of them, and these run code of the file.
                     let names = own_attributes.join(", ");
-                    outlook =
-                        Outlook::new("unknown", format!("regsvcs may make attributes that this file defines: {names}"));
+                    outlook = Outlook::new(
+                        Answer::Unknown,
+                        format!("regsvcs may make attributes that this file defines: {names}"),
+                    );
                 }
                 outlook.because.insert(0, why.clone());
                 outlook
@@ -203,17 +201,17 @@ impl Outlooks {
     }
 }
 
-const NAMES: [&str; 5] = [
-    "ExecutesOnRegister",
-    "ExecutesOnUnregister",
-    "ExecutesForRegsvcs",
-    "ExecutesForRegsvcsRollback",
-    "ExecutesOnLoad",
+const NAMES: [Field; 5] = [
+    fields::EXECUTES_ON_REGISTER,
+    fields::EXECUTES_ON_UNREGISTER,
+    fields::EXECUTES_FOR_REGSVCS,
+    fields::EXECUTES_FOR_REGSVCS_ROLLBACK,
+    fields::EXECUTES_ON_LOAD,
 ];
 
 /// The five answers for a file whose types cannot be read.
-pub(super) fn unreadable(why: &str) -> [(&'static str, Outlook); 5] {
-    NAMES.map(|name| (name, Outlook::new("unknown", why)))
+pub(super) fn unreadable(why: &str) -> [(Field, Outlook); 5] {
+    NAMES.map(|name| (name, Outlook::new(Answer::Unknown, why)))
 }
 
 /// Whether loading alone runs code of the file. Code in intermediate language does not run by loading: not even the
@@ -222,31 +220,34 @@ fn on_load(pe: &Pe<'_>, module: &Module<'_>, open: &[String]) -> Outlook {
     if module.metadata.flags & 1 != 0 {
         return match open.first() {
             Some(open) => Outlook::new(
-                "unknown",
+                Answer::Unknown,
                 format!("it has intermediate code only, but loading it loads other assemblies ({open})"),
             ),
-            None => Outlook::new("no", "it has intermediate code only, none of which runs by loading"),
+            None => Outlook::new(Answer::No, "it has intermediate code only, none of which runs by loading"),
         };
     }
     if pe.characteristics & IS_LIBRARY == 0 {
         return Outlook::new(
-            "unknown",
+            Answer::Unknown,
             "it is a program (.exe) with native code: whether another program can load it is not known",
         );
     }
     let callbacks = pe.directory(Directory::Tls).is_some();
     if pe.entry_point == 0 && !callbacks {
-        return Outlook::new("no", "it may have native code, but no entry point that loading would call");
+        return Outlook::new(Answer::No, "it may have native code, but no entry point that loading would call");
     }
     if !callbacks && is_runtime_stub(pe) {
-        return Outlook::new("no", "its entry point only jumps into the runtime");
+        return Outlook::new(Answer::No, "its entry point only jumps into the runtime");
     }
     if !callbacks && pe.file.failed() > 0 {
-        return Outlook::new("unknown", "it has native code, and where loading it enters could not be read");
+        return Outlook::new(Answer::Unknown, "it has native code, and where loading it enters could not be read");
     }
     let which =
         if callbacks { "thread local storage callbacks and its entry point run" } else { "its entry point runs" };
-    Outlook::new("yes", format!("it has native code: {which} when it is loaded (entry point {:#x})", pe.entry_point))
+    Outlook::new(
+        Answer::Yes,
+        format!("it has native code: {which} when it is loaded (entry point {:#x})", pe.entry_point),
+    )
 }
 
 /// Whether the entry point is the jump to mscoree that compilers write for managed code: `jmp [address]`, and nothing

@@ -59,10 +59,10 @@ impl Pass {
     }
 
     pub(super) fn push_hashes(&self, fields: &mut Fields) {
-        fields.push("Sha256", hex(&self.sha256.clone().finalize()));
-        fields.push("Sha1", hex(&self.sha1.clone().finalize()));
-        fields.push("Md5", hex(&self.md5.clone().finalize()));
-        fields.push_some("ImageSha256", self.image.clone().map(|image| hex(&image.finalize())));
+        fields.push(super::fields::SHA256.name, hex(&self.sha256.clone().finalize()));
+        fields.push(super::fields::SHA1.name, hex(&self.sha1.clone().finalize()));
+        fields.push(super::fields::MD5.name, hex(&self.md5.clone().finalize()));
+        fields.push_some(super::fields::IMAGE_SHA256.name, self.image.clone().map(|image| hex(&image.finalize())));
     }
 
     /// Shannon entropy of a section in bits for each byte, two decimals: 0.00 for one value only, 8.00 for noise.

@@ -1,33 +1,13 @@
 //! One registration as its keys and values say.
 
-use super::{CLASS, MANAGED_VALUES, RECORD, name_of};
+use super::fields;
+use super::{CLASS, RECORD, name_of};
 use crate::formats::hive::{Data, Key, Value as Stored};
-use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value};
+use evidence::{
+    Claim, Field, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, RegistrationState as State,
+    RegistryView, Timestamp, Value,
+};
 use std::ops::ControlFlow;
-
-/// In which state of the hive a registration is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// After the logs, or in a hive that needs none.
-    Current,
-    /// Only after the logs were applied.
-    LogOnly,
-    /// In the hive as stored, not or not so after the logs.
-    BeforeLog,
-    /// In freed cells.
-    Deleted,
-}
-
-impl State {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            State::Current => "current",
-            State::LogOnly => "log_only",
-            State::BeforeLog => "before_log",
-            State::Deleted => "deleted",
-        }
-    }
-}
 
 /// A key with the place and time that a record needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +91,7 @@ impl Server {
         let mut server = Server::default();
         for value in values {
             let name = value.name();
-            let managed = MANAGED_VALUES.into_iter().find(|managed| name.is(managed));
+            let managed = fields::MANAGED.map(|field| field.name).into_iter().find(|managed| name.is(managed));
             let text = value.text();
             let shown = if text.is_none() { Some(shown(&value)) } else { None };
             let length = text.as_ref().map_or(0, String::len) + shown.as_ref().map_or(0, length_of);
@@ -135,9 +115,9 @@ impl Server {
     }
 
     fn managed_fields(&self, fields: &mut Vec<(String, Value)>) {
-        for name in MANAGED_VALUES {
-            if let Some((_, text)) = self.managed.iter().find(|(stored, _)| *stored == name) {
-                fields.push((name.to_owned(), Value::from(text.as_str())));
+        for field in fields::MANAGED {
+            if let Some((_, text)) = self.managed.iter().find(|(stored, _)| *stored == field.name) {
+                fields.push((field.name.to_owned(), Value::from(text.as_str())));
             }
         }
     }
@@ -197,7 +177,7 @@ pub(super) struct Registration {
     pub(super) kind: Kind,
     /// Name of the key, upper case.
     pub(super) id: String,
-    pub(super) view: &'static str,
+    pub(super) view: RegistryView,
     /// Path of the key of the class, or of the version of a value type.
     pub(super) key: String,
     /// Every key whose time counts, the most telling first.
@@ -205,13 +185,13 @@ pub(super) struct Registration {
     pub(super) server: Server,
     pub(super) versions: Vec<Version>,
     /// Name, ProgId, Categories, TypeLib, AppId, TreatAs.
-    pub(super) surroundings: Vec<(&'static str, Value)>,
+    pub(super) surroundings: Vec<(Field, Value)>,
     pub(super) integrity: Integrity,
 }
 
 impl Registration {
     /// The registration of a key below `CLSID`, if it is one of a managed class. `parent` is the path of `CLSID`.
-    pub(super) fn of_class(key: &Key<'_>, parent: &str, view: &'static str) -> Option<Registration> {
+    pub(super) fn of_class(key: &Key<'_>, parent: &str, view: RegistryView) -> Option<Registration> {
         // The first subkey of each of these names.
         const PARTS: [&str; 5] = ["InprocServer32", "ProgId", "TypeLib", "TreatAs", "Implemented Categories"];
         let mut parts = PARTS.map(|_| None);
@@ -239,19 +219,19 @@ impl Registration {
         let path = format!("{parent}\\{}", name_of(key));
         let default_of = |key: Option<Key<'_>>| key?.value("")?.text();
         let mut surroundings = Vec::new();
-        let mut push = |name, text: Option<String>| {
+        let mut push = |field, text: Option<String>| {
             let text = text.filter(|text| room.take(text.len()).is_continue());
-            surroundings.extend(text.map(|text| (name, Value::from(text))));
+            surroundings.extend(text.map(|text| (field, Value::from(text))));
         };
-        push("Name", key.value("").and_then(|value| value.text()));
-        push("ProgId", default_of(prog_id));
-        push("TypeLib", default_of(type_lib));
-        push("AppId", key.value("AppID").and_then(|value| value.text()));
-        push("TreatAs", default_of(treat_as));
+        push(fields::NAME, key.value("").and_then(|value| value.text()));
+        push(fields::PROG_ID, default_of(prog_id));
+        push(fields::TYPE_LIB, default_of(type_lib));
+        push(fields::APP_ID, key.value("AppID").and_then(|value| value.text()));
+        push(fields::TREAT_AS, default_of(treat_as));
         if let Some(categories) = categories {
             let names = categories.subkeys().map(|category| name_of(&category));
             let names: Vec<String> = names.take_while(|name| room.take(name.len()).is_continue()).collect();
-            surroundings.push(("Categories", Value::from(names)));
+            surroundings.push((fields::CATEGORIES, Value::from(names)));
         }
         room.report(key);
         Some(Registration {
@@ -268,7 +248,7 @@ impl Registration {
     }
 
     /// The registrations of a key below `Record`, one for each version.
-    pub(super) fn of_record(key: &Key<'_>, parent: &str, view: &'static str) -> Vec<Registration> {
+    pub(super) fn of_record(key: &Key<'_>, parent: &str, view: RegistryView) -> Vec<Registration> {
         let id = name_of(key);
         let mut found = Vec::new();
         let mut room = Room::new(MOST_OF_ONE);
@@ -317,32 +297,34 @@ impl Registration {
     /// The record of it.
     pub(super) fn record(&self, state: State, user: Option<String>) -> Record {
         let mut fields = Fields::new();
-        fields.push(if self.kind == Kind::Class { "Clsid" } else { "Guid" }, self.id.as_str());
-        fields.push("View", self.view);
+        fields.push(if self.kind == Kind::Class { fields::CLSID } else { fields::GUID }.name, self.id.as_str());
+        fields.push(fields::VIEW.name, self.view.name());
         if let Kind::Record { version } = &self.kind {
-            fields.push("Version", version.as_str());
+            fields.push(fields::VERSION.name, version.as_str());
         }
-        let surrounding =
-            |name: &str| self.surroundings.iter().find(|(stored, _)| *stored == name).map(|(_, v)| v.clone());
-        fields.push_some("Name", surrounding("Name"));
-        fields.push_some("Server", self.server.dll.as_deref());
+        let surrounding = |fields: &mut Fields, field: Field| {
+            let found = self.surroundings.iter().find(|(stored, _)| *stored == field);
+            fields.push_some(field.name, found.map(|(_, value)| value.clone()));
+        };
+        surrounding(&mut fields, fields::NAME);
+        fields.push_some(fields::SERVER.name, self.server.dll.as_deref());
         let mut managed = Vec::new();
         self.server.managed_fields(&mut managed);
         for (name, value) in managed {
             fields.push(name, value);
         }
-        fields.push_some("ThreadingModel", self.server.threading_model.as_deref());
-        for name in ["ProgId", "Categories", "TypeLib", "AppId", "TreatAs"] {
-            fields.push_some(name, surrounding(name));
+        fields.push_some(fields::THREADING_MODEL.name, self.server.threading_model.as_deref());
+        for field in [fields::PROG_ID, fields::CATEGORIES, fields::TYPE_LIB, fields::APP_ID, fields::TREAT_AS] {
+            surrounding(&mut fields, field);
         }
         if !self.versions.is_empty() {
-            fields.push("Versions", Value::List(self.versions.iter().map(Version::value).collect()));
+            fields.push(fields::VERSIONS.name, Value::List(self.versions.iter().map(Version::value).collect()));
         }
         if !self.server.other.is_empty() {
-            fields.push("Other", Value::Map(self.server.other.clone()));
+            fields.push(fields::OTHER.name, Value::Map(self.server.other.clone()));
         }
-        fields.push("State", state.name());
-        fields.push("Key", self.key.as_str());
+        fields.push(fields::STATE.name, state.name());
+        fields.push(fields::KEY.name, self.key.as_str());
         let (claims, integrity): (&'static [Claim], _) = match state {
             State::Deleted => (&[Claim::Installed, Claim::Deleted], Integrity::Recovered),
             _ => (&[Claim::Installed], self.integrity),
@@ -364,14 +346,14 @@ impl Registration {
 
 impl Version {
     fn value(&self) -> Value {
-        let mut members = vec![("Version".to_owned(), Value::from(self.name.as_str()))];
+        let mut members = vec![(fields::VERSION.name.to_owned(), Value::from(self.name.as_str()))];
         self.server.managed_fields(&mut members);
         if let Some(dll) = &self.server.dll {
-            members.push(("Server".to_owned(), Value::from(dll.as_str())));
+            members.push((fields::SERVER.name.to_owned(), Value::from(dll.as_str())));
         }
         members.extend(self.server.other.iter().cloned());
         if self.last_written != 0 {
-            members.push(("LastWritten".to_owned(), Value::Time(Filetime(self.last_written))));
+            members.push((fields::LAST_WRITTEN.name.to_owned(), Value::Time(Filetime(self.last_written))));
         }
         Value::Map(members)
     }

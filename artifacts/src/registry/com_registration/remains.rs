@@ -1,11 +1,11 @@
 //! What is left of registrations that were deleted.
 
 use super::super::Hive;
-use super::class::{Kind, MOST_OF_ONE, Place, Registration, Room, Server, State, Version};
+use super::class::{Kind, MOST_OF_ONE, Place, Registration, Room, Server, Version};
 use super::search::Registrations;
-use super::{MANAGED_VALUES, VALUE, Views};
+use super::{VALUE, Views, fields};
 use crate::formats::hive::{DeletedKey, DeletedValue, Recovered};
-use evidence::{Claim, Fields, Integrity, Locator, ProblemKind, Record, Sink};
+use evidence::{Claim, Fields, Integrity, Locator, ProblemKind, Record, RegistrationState as State, Sink};
 use std::collections::BTreeMap;
 
 /// Most bytes of paths and values of deleted keys that are looked at. Keys and values can be named many times.
@@ -36,16 +36,18 @@ pub(super) fn read(
         }
     }
     for value in recovered.values().filter_map(|value: DeletedValue<'_>| value.value()) {
-        let Some(name) = MANAGED_VALUES.into_iter().find(|name| value.name().is(name)) else { continue };
+        let Some(name) = fields::MANAGED.map(|field| field.name).into_iter().find(|name| value.name().is(name)) else {
+            continue;
+        };
         left = left.saturating_sub(value.bytes().len());
         if left == 0 {
             break;
         }
         let Some(text) = value.text().filter(|text| value.whole && !text.is_empty()) else { continue };
         let mut fields = Fields::new();
-        fields.push("ValueName", name);
-        fields.push("Value", text.as_str());
-        fields.push("State", State::Deleted.name());
+        fields.push(fields::VALUE_NAME.name, name);
+        fields.push(fields::VALUE.name, text.as_str());
+        fields.push(fields::STATE.name, State::Deleted.name());
         sink.record(Record {
             artifact: super::ARTIFACT.id,
             of: &VALUE,

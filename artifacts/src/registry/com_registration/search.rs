@@ -4,7 +4,7 @@ use super::super::for_each_key;
 use super::class::Registration;
 use super::{ARTIFACT, Views, name_of};
 use crate::formats::hive::{Key, Note, Reader};
-use evidence::{Integrity, ProblemKind};
+use evidence::{Integrity, ProblemKind, RegistryView};
 use std::collections::BTreeSet;
 
 /// Most registrations that are found again. A Windows with much software has some thousands.
@@ -16,7 +16,7 @@ const MOST_OF_ONE_NAME: usize = 64;
 /// A key whose subkeys are registrations.
 struct List {
     path: String,
-    view: &'static str,
+    view: RegistryView,
     of_classes: bool,
 }
 
@@ -99,7 +99,7 @@ impl<'r> Registrations<'r> {
         }
     }
 
-    fn met_before(&self, id: &str, view: Option<&'static str>) -> impl Iterator<Item = Registration> + '_ {
+    fn met_before(&self, id: &str, view: Option<RegistryView>) -> impl Iterator<Item = Registration> + '_ {
         let id = id.to_owned();
         let lists = self.lists.iter().enumerate().filter(move |(_, list)| view.is_none_or(|view| list.view == view));
         lists.flat_map(move |(index, list)| {

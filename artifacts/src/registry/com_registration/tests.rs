@@ -221,7 +221,7 @@ fn unregister(bytes: &mut Vec<u8>, path: &str) {
     let inproc = format!(r"{path}\InprocServer32");
     for key in [format!(r"{inproc}\0.0.0.0"), inproc] {
         let at = offset(bytes, &key);
-        for name in MANAGED_VALUES {
+        for name in ["Class", "Assembly", "RuntimeVersion", "CodeBase"] {
             delete_value(bytes, at, name);
         }
         if key.ends_with("InprocServer32") {

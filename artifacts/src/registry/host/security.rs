@@ -1,6 +1,7 @@
 //! What the SAM and SECURITY hives say of accounts and auditing.
 
 use super::super::{Found, Hive};
+use super::fields::{MACHINE_SID, RID, SETTING_NAME, SID, USER_NAME, VALUE};
 use super::{SETTING, SYSTEM, USER};
 use evidence::{Fields, ProblemKind, Record, Sink, Value};
 
@@ -12,7 +13,7 @@ pub(super) fn read_sam(hive: &Hive<'_>, sink: &mut Sink<'_>) {
     match &machine {
         Some(machine) => {
             let mut fields = Fields::new();
-            fields.push("MachineSid", machine.as_str());
+            fields.push(MACHINE_SID.name, machine.as_str());
             sink.record(account.of_host(&SYSTEM, machine.as_str(), fields));
         }
         None => sink.problem(
@@ -28,9 +29,9 @@ pub(super) fn read_sam(hive: &Hive<'_>, sink: &mut Sink<'_>) {
         let Some(rid) = name.key.value("").map(|value| value.type_code) else { continue };
         let sid = machine.as_ref().map(|machine| format!("{machine}-{rid}"));
         let mut fields = Fields::new();
-        fields.push_some("Sid", sid.clone());
-        fields.push("Rid", rid);
-        fields.push("Name", name.name());
+        fields.push_some(SID.name, sid.clone());
+        fields.push(RID.name, rid);
+        fields.push(USER_NAME.name, name.name());
         let record = name.of_host(&USER, name.name(), fields);
         sink.record(Record { user: sid, ..record });
     }
@@ -42,7 +43,7 @@ pub(super) fn read_security(hive: &Hive<'_>, sink: &mut Sink<'_>) {
         && let Some(machine) = domain.bytes("").as_deref().and_then(sid)
     {
         let mut fields = Fields::new();
-        fields.push("MachineSid", machine.as_str());
+        fields.push(MACHINE_SID.name, machine.as_str());
         sink.record(domain.of_host(&SYSTEM, machine, fields));
     }
     if let Some(policy) = hive.key(r"Policy\PolAdtEv") {
@@ -86,8 +87,8 @@ fn audit_policy(policy: &Found<'_>, sink: &mut Sink<'_>) {
     };
     for (name, setting) in PROCESS_SETTINGS.into_iter().zip(settings) {
         let mut fields = Fields::new();
-        fields.push("Name", name);
-        fields.push("Value", Value::from(u32::from(setting)));
+        fields.push(SETTING_NAME.name, name);
+        fields.push(VALUE.name, Value::from(u32::from(setting)));
         sink.record(Record { locator: policy.locator(Some("")), ..policy.of_host(&SETTING, name, fields) });
     }
 }

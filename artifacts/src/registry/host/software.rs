@@ -1,6 +1,11 @@
 //! What the SOFTWARE hive says of the host.
 
 use super::super::{Found, Hive};
+use super::fields::{
+    BIAS, BUILD, BUILD_LAB, CURRENT_VERSION, DAYLIGHT_BIAS, DISPLAY_VERSION, INSTALL_DATE, INSTALLATION_TYPE,
+    PRODUCT_NAME, PROFILE_PATH, REGISTERED_OWNER, RULE_DAYLIGHT_DATE, RULE_STANDARD_DATE, RULES, SID, STANDARD_BIAS,
+    UBR, YEAR, ZONE_NAME,
+};
 use super::{OS, TIME_ZONE_RULES, USER, eight_numbers};
 use crate::formats::hive::Data;
 use evidence::{Fields, Locator, Meaning, Moment, Record, Sink, Timestamp, Value};
@@ -32,20 +37,20 @@ pub(super) fn read(hive: &Hive<'_>, sink: &mut Sink<'_>) {
 fn os(version: &Found<'_>, sink: &mut Sink<'_>) {
     let product = version.text("ProductName");
     let mut fields = Fields::new();
-    fields.push_some("ProductName", product.clone());
-    fields.push_some("Build", version.text("CurrentBuildNumber").or_else(|| version.text("CurrentBuild")));
-    fields.push_some("Ubr", version.number("UBR"));
-    fields.push_some("DisplayVersion", version.text("DisplayVersion").or_else(|| version.text("ReleaseId")));
-    fields.push_some("CurrentVersion", version.text("CurrentVersion"));
-    fields.push_some("BuildLab", version.text("BuildLabEx").or_else(|| version.text("BuildLab")));
-    fields.push_some("InstallationType", version.text("InstallationType"));
-    fields.push_some("RegisteredOwner", version.text("RegisteredOwner"));
+    fields.push_some(PRODUCT_NAME.name, product.clone());
+    fields.push_some(BUILD.name, version.text("CurrentBuildNumber").or_else(|| version.text("CurrentBuild")));
+    fields.push_some(UBR.name, version.number("UBR"));
+    fields.push_some(DISPLAY_VERSION.name, version.text("DisplayVersion").or_else(|| version.text("ReleaseId")));
+    fields.push_some(CURRENT_VERSION.name, version.text("CurrentVersion"));
+    fields.push_some(BUILD_LAB.name, version.text("BuildLabEx").or_else(|| version.text("BuildLab")));
+    fields.push_some(INSTALLATION_TYPE.name, version.text("InstallationType"));
+    fields.push_some(REGISTERED_OWNER.name, version.text("RegisteredOwner"));
     // The newer value has 100 ns, the older one seconds of the same moment.
     let precise = version.number("InstallTime").and_then(Timestamp::filetime);
     let seconds =
         version.number("InstallDate").and_then(|number| u32::try_from(number).ok()).filter(|number| *number != 0);
     let installed = precise.or_else(|| seconds.and_then(Timestamp::unix32));
-    fields.push_some("InstallDate", installed.map(|at| at.ticks));
+    fields.push_some(INSTALL_DATE.name, installed.map(|at| at.ticks));
     let mut record = version.of_host(&OS, product.unwrap_or_default(), fields);
     record.moments = installed.into_iter().map(|at| Moment::at(Meaning("Installation Time"), at)).collect();
     sink.record(record);
@@ -62,8 +67,8 @@ fn users(profiles: &Found<'_>, sink: &mut Sink<'_>) {
         }
         let path = profile.text("ProfileImagePath");
         let mut fields = Fields::new();
-        fields.push("Sid", sid);
-        fields.push_some("ProfilePath", path);
+        fields.push(SID.name, sid);
+        fields.push_some(PROFILE_PATH.name, path);
         let record = profile.of_host(&USER, sid, fields);
         sink.record(Record { user: Some(sid.to_owned()), ..record });
     }
@@ -99,8 +104,8 @@ fn time_zone_rules(zone: &Found<'_>, sink: &mut Sink<'_>) {
     }
     let name = zone.name();
     let mut fields = Fields::new();
-    fields.push("Name", name.as_str());
-    fields.push("Rules", Value::List(rules));
+    fields.push(ZONE_NAME.name, name.as_str());
+    fields.push(RULES.name, Value::List(rules));
     let locator = Locator::RegistryKey { key: zone.path.clone(), value: None, offset: zone.key.offset() };
     // The time of these keys is that of a Windows update, and there are about 140 of them.
     sink.record(Record { moments: Vec::new(), locator, ..zone.of_host(&TIME_ZONE_RULES, name, fields) });
@@ -114,12 +119,12 @@ fn rule(year: Option<u32>, bytes: &[u8]) -> Option<Value> {
     };
     let mut members: Vec<(String, Value)> = Vec::new();
     if let Some(year) = year {
-        members.push(("Year".to_owned(), Value::from(year)));
+        members.push((YEAR.name.to_owned(), Value::from(year)));
     }
-    members.push(("Bias".to_owned(), bias(0)?));
-    members.push(("StandardBias".to_owned(), bias(4)?));
-    members.push(("DaylightBias".to_owned(), bias(8)?));
-    members.push(("StandardDate".to_owned(), eight_numbers(bytes.get(12..)?)?));
-    members.push(("DaylightDate".to_owned(), eight_numbers(bytes.get(28..)?)?));
+    members.push((BIAS.name.to_owned(), bias(0)?));
+    members.push((STANDARD_BIAS.name.to_owned(), bias(4)?));
+    members.push((DAYLIGHT_BIAS.name.to_owned(), bias(8)?));
+    members.push((RULE_STANDARD_DATE.name.to_owned(), eight_numbers(bytes.get(12..)?)?));
+    members.push((RULE_DAYLIGHT_DATE.name.to_owned(), eight_numbers(bytes.get(28..)?)?));
     Some(Value::Map(members))
 }

@@ -1,6 +1,11 @@
 //! What the SYSTEM hive says of the host.
 
 use super::super::{Found, Hive};
+use super::fields::{
+    ACTIVE_TIME_BIAS, BIAS, COMPUTER_NAME, CONTROL_SET, DAYLIGHT_BIAS, DAYLIGHT_DATE, DEVICE, DISK_SIGNATURE, DOMAIN,
+    DYNAMIC_DAYLIGHT_TIME_DISABLED, HOSTNAME, OFFSET, PARTITION_GUID, SETTING_NAME, STANDARD_BIAS, STANDARD_DATE,
+    VALUE, VOLUME_NAME, ZONE_NAME,
+};
 use super::{SETTING, SYSTEM, TIME_ZONE, VOLUME, eight_numbers};
 use evidence::{Fields, Locator, Meaning, Moment, ProblemKind, Record, Sink, Timestamp, Value, guid_text};
 
@@ -41,10 +46,10 @@ fn system(control_set: &Found<'_>, sink: &mut Sink<'_>) {
     let of_tcpip = |name: &str| tcpip.as_ref().and_then(|key| key.text(name));
     let computer = name.as_ref().and_then(|key| key.text("ComputerName"));
     let mut fields = Fields::new();
-    fields.push_some("ComputerName", computer.clone());
-    fields.push_some("Hostname", of_tcpip("Hostname").or_else(|| of_tcpip("NV Hostname")));
-    fields.push_some("Domain", of_tcpip("Domain").or_else(|| of_tcpip("NV Domain")));
-    fields.push("ControlSet", control_set.name());
+    fields.push_some(COMPUTER_NAME.name, computer.clone());
+    fields.push_some(HOSTNAME.name, of_tcpip("Hostname").or_else(|| of_tcpip("NV Hostname")));
+    fields.push_some(DOMAIN.name, of_tcpip("Domain").or_else(|| of_tcpip("NV Domain")));
+    fields.push(CONTROL_SET.name, control_set.name());
     let place = name.as_ref().unwrap_or(control_set);
     sink.record(place.of_host(&SYSTEM, computer.unwrap_or_default(), fields));
 }
@@ -53,17 +58,18 @@ fn time_zone(control_set: &Found<'_>, sink: &mut Sink<'_>) {
     let Some(zone) = control_set.below(r"Control\TimeZoneInformation") else { return };
     let name = zone.text("TimeZoneKeyName").or_else(|| zone.text("StandardName"));
     let mut fields = Fields::new();
-    fields.push_some("Name", name.clone());
-    for field in ["Bias", "StandardBias", "DaylightBias", "ActiveTimeBias"] {
-        fields.push_some(field, zone.signed(field));
+    fields.push_some(ZONE_NAME.name, name.clone());
+    for field in [BIAS, STANDARD_BIAS, DAYLIGHT_BIAS, ACTIVE_TIME_BIAS] {
+        // Windows has the same names for them.
+        fields.push_some(field.name, zone.signed(field.name));
     }
     // Stored in the kernel's order, with the day of the week last (TIME_FIELDS, wdm.h), and kept so; the rules
     // below `Time Zones` have the order of a SYSTEMTIME.
-    fields.push_some("StandardDate", zone.bytes("StandardStart").and_then(|bytes| eight_numbers(&bytes)));
-    fields.push_some("DaylightDate", zone.bytes("DaylightStart").and_then(|bytes| eight_numbers(&bytes)));
+    fields.push_some(STANDARD_DATE.name, zone.bytes("StandardStart").and_then(|bytes| eight_numbers(&bytes)));
+    fields.push_some(DAYLIGHT_DATE.name, zone.bytes("DaylightStart").and_then(|bytes| eight_numbers(&bytes)));
     // XP has another name for the same switch.
     let disabled = zone.number("DynamicDaylightTimeDisabled").or_else(|| zone.number("DisableAutoDaylightTimeSet"));
-    fields.push_some("DynamicDaylightTimeDisabled", disabled.map(|number| number != 0));
+    fields.push_some(DYNAMIC_DAYLIGHT_TIME_DISABLED.name, disabled.map(|number| number != 0));
     sink.record(zone.of_host(&TIME_ZONE, name.unwrap_or_default(), fields));
 }
 
@@ -73,8 +79,8 @@ fn shutdown(windows: &Found<'_>, sink: &mut Sink<'_>) {
     };
     let Some(at) = Timestamp::filetime(u64::from_le_bytes(raw)) else { return };
     let mut fields = Fields::new();
-    fields.push("Name", "ShutdownTime");
-    fields.push("Value", Value::Time(at.ticks));
+    fields.push(SETTING_NAME.name, "ShutdownTime");
+    fields.push(VALUE.name, Value::Time(at.ticks));
     let record = windows.of_host(&SETTING, "ShutdownTime", fields);
     sink.record(Record {
         moments: vec![Moment::at(Meaning("Last Shutdown Time"), at)],
@@ -89,19 +95,19 @@ fn volumes(hive: &Hive<'_>, sink: &mut Sink<'_>) {
     for value in mounted.key.values() {
         let name = value.name().to_string();
         let mut fields = Fields::new();
-        fields.push("Name", name.as_str());
+        fields.push(VOLUME_NAME.name, name.as_str());
         let bytes: &[u8] = &value.bytes();
         if let (12, Some(signature), Some(offset)) = (bytes.len(), bytes.first_chunk(), bytes.last_chunk()) {
-            fields.push("DiskSignature", format!("{:08X}", u32::from_le_bytes(*signature)));
-            fields.push("Offset", u64::from_le_bytes(*offset));
+            fields.push(DISK_SIGNATURE.name, format!("{:08X}", u32::from_le_bytes(*signature)));
+            fields.push(OFFSET.name, u64::from_le_bytes(*offset));
         } else if let Some(guid) = bytes.strip_prefix(b"DMIO:ID:").and_then(|rest| <&[u8; 16]>::try_from(rest).ok()) {
-            fields.push("PartitionGuid", guid_text(guid));
+            fields.push(PARTITION_GUID.name, guid_text(guid));
         } else {
             let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
             let text: String = char::decode_utf16(units.take_while(|unit| *unit != 0))
                 .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
                 .collect();
-            fields.push("Device", text);
+            fields.push(DEVICE.name, text);
         }
         let locator =
             Locator::RegistryKey { key: mounted.path.clone(), value: Some(name.clone()), offset: value.offset };

@@ -8,7 +8,7 @@ use super::sys;
 use super::watched::{DEADLINE, Watched};
 use super::{Request, images};
 use crate::file_bytes::FileBytes;
-use evidence::{Problem, ProblemKind, Stage};
+use evidence::{Problem, ProblemKind, Stage, Tool};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Names of the programs whose loaded images are listed, and those of their children.
-const TOOLS: [&str; 3] = ["regasm.exe", "regsvcs.exe", "dllhost.exe"];
+/// Beside the tools, the program whose loaded images are listed, and those of its children.
+const HOST_OF_CLASSES: &str = "dllhost.exe";
 
 /// Takes everything.
 pub(super) fn take(request: &Request<'_>, problems: &mut Vec<Problem>) -> Vec<MemoryFile> {
@@ -76,7 +76,7 @@ fn put<T: Into<Value>>(line: &mut Map<String, Value>, name: &str, value: io::Res
 
 fn processes(problems: &mut Vec<Problem>) -> io::Result<Vec<Value>> {
     let listed = sys::processes()?;
-    let is_tool = |name: &str| TOOLS.iter().any(|tool| name.eq_ignore_ascii_case(tool));
+    let is_tool = |name: &str| Tool::named(name).is_some() || name.eq_ignore_ascii_case(HOST_OF_CLASSES);
     let tools: HashSet<u32> = listed.iter().filter(|one| is_tool(&one.name)).map(|one| one.pid).collect();
     let mut lines = Vec::new();
     for one in &listed {

@@ -6,7 +6,10 @@ use super::{Limits, more};
 use crate::report::answer::{capital, count, plural};
 use crate::report::examined::why_not_all_registrations;
 use crate::report::model::Report;
-use evidence::{Answer, AssemblyFile, Registration, Value};
+use evidence::{
+    Answer, AssemblyFile, Facts, IdSource, ProgramKind, Registration, RegistrationState, RegistryView, Role,
+    StampReading, Told, ValueRef,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn assemblies(page: &mut Page, report: &Report) {
@@ -55,44 +58,45 @@ fn file(page: &mut Page, assembly: &AssemblyFile, is_first: bool, on_changed: bo
     }
     page.code_fact("SHA-256", Some(&assembly.sha256));
     let facts = &assembly.facts;
-    for (name, key) in [("SHA-1", "Sha1"), ("MD5", "Md5"), ("Authenticode SHA-256", "ImageSha256")] {
-        page.code_fact(name, facts.get(key).and_then(Value::as_text));
+    for (name, role) in [("SHA-1", Role::Sha1), ("MD5", Role::Md5), ("Authenticode SHA-256", Role::ImageSha256)] {
+        page.code_fact(name, facts.text_of(role));
     }
-    let text = |value: Option<&Value>| value.and_then(Value::as_text).map(str::to_owned);
-    if let Some(kind) = text(facts.get("Kind")) {
-        page.fact("Kind").raw(match kind.as_str() {
-            "managed" => "a .NET assembly",
-            "native" => "a native program, without .NET metadata",
+    if let Some(kind) = facts.text_of(Role::Kind) {
+        page.fact("Kind").raw(match ProgramKind::named(kind) {
+            Some(ProgramKind::Managed) => "a .NET assembly",
+            Some(ProgramKind::Native) => "a native program, without .NET metadata",
             _ => "not a program file",
         });
-        if let Some(machine) = text(facts.get("Machine")) {
-            page.raw(", ").text(&machine);
+        if let Some(machine) = facts.text_of(Role::Machine) {
+            page.raw(", ").text(machine);
         }
         page.raw("</dd>");
     }
-    let cli = facts.get("Cli");
-    let identity = cli.and_then(|cli| cli.get("Assembly"));
-    page.code_fact("Identity", identity.and_then(|identity| identity.get("DisplayName")).and_then(Value::as_text));
-    for (name, key) in [("Module version id", "Mvid"), ("Type library id", "TypeLibId"), ("Runtime", "RuntimeVersion")]
+    let cli = facts.role(Role::Cli);
+    let identity = cli.and_then(|cli| cli.role(Role::Assembly));
+    page.code_fact("Identity", identity.and_then(|identity| identity.text_of(Role::DisplayName)));
+    for (name, role) in
+        [("Module version id", Role::Mvid), ("Type library id", Role::TypeLibId), ("Runtime", Role::RuntimeVersion)]
     {
-        page.code_fact(name, cli.and_then(|cli| cli.get(key)).and_then(Value::as_text));
+        page.code_fact(name, cli.and_then(|cli| cli.text_of(role)));
     }
-    if let Some(stamp) = facts.get("Timestamp") {
+    if let Some(stamp) = facts.role(Role::Timestamp) {
         page.fact("Link time");
-        match (text(stamp.get("Reading")).as_deref(), stamp.get("Time").and_then(Value::as_time)) {
-            (Some("time"), Some(at)) => {
+        let reading = stamp.text_of(Role::Reading).and_then(StampReading::named);
+        match (reading, stamp.role(Role::Time).and_then(Told::time)) {
+            (Some(StampReading::Time), Some(at)) => {
                 page.time(at).raw(" <span class=\"soft small\">as the file says; anyone can set it</span>")
             }
-            (Some("hash"), _) => page.raw("none: the field holds a hash of a reproducible build"),
+            (Some(StampReading::Hash), _) => page.raw("none: the field holds a hash of a reproducible build"),
             _ => page.raw("none that is possible"),
         };
         page.raw("</dd>");
     }
-    if let Some(Value::Map(strings)) = facts.get("Version") {
+    if let Some(ValueRef::Map(strings)) = facts.role(Role::VersionStrings).map(|told| told.value) {
         page.fact("Version resource");
         for (name, value) in strings.iter().take(16) {
             page.raw("<div class=\"small\">").text(name).raw(": ");
-            value_text(page, value);
+            value_text(page, value.view());
             page.raw("</div>");
         }
         page.raw("</dd>");
@@ -103,9 +107,9 @@ fn file(page: &mut Page, assembly: &AssemblyFile, is_first: bool, on_changed: bo
         types(page, cli);
     }
     for stream in &assembly.streams {
-        page.raw("<p class=\"small\">Alternate stream <code>").text(&text(stream.get("Name")).unwrap_or_default());
+        page.raw("<p class=\"small\">Alternate stream <code>").text(stream.text_of(Role::Name).unwrap_or_default());
         page.raw("</code>: <code>");
-        for (index, line) in text(stream.get("Text")).unwrap_or_default().lines().enumerate() {
+        for (index, line) in stream.text_of(Role::Text).unwrap_or_default().lines().enumerate() {
             page.raw(if index > 0 { "<br>" } else { "" }).text(line);
         }
         page.raw("</code></p>");
@@ -123,24 +127,24 @@ pub(super) fn run_links(page: &mut Page, runs: &[String]) {
 }
 
 /// A value on one line.
-fn value_text(page: &mut Page, value: &Value) {
+fn value_text(page: &mut Page, value: ValueRef<'_>) {
     match value {
-        Value::Text(text) => page.text(text),
-        Value::Unsigned(number) => page.show(number),
-        Value::Signed(number) => page.show(number),
-        Value::Bool(flag) => page.raw(if *flag { "yes" } else { "no" }),
-        Value::Time(at) => page.time(*at),
-        Value::List(items) => {
+        ValueRef::Text(text) => page.text(text),
+        ValueRef::Unsigned(number) => page.show(number),
+        ValueRef::Signed(number) => page.show(number),
+        ValueRef::Bool(flag) => page.raw(if flag { "yes" } else { "no" }),
+        ValueRef::Time(at) => page.time(at),
+        ValueRef::List(items) => {
             for (index, item) in items.iter().take(30).enumerate() {
                 page.raw(if index > 0 { "; " } else { "" });
-                value_text(page, item);
+                value_text(page, item.view());
             }
             page
         }
-        Value::Map(members) => {
+        ValueRef::Map(members) => {
             for (index, (name, value)) in members.iter().take(30).enumerate() {
                 page.raw(if index > 0 { ", " } else { "" }).text(name).raw(" ");
-                value_text(page, value);
+                value_text(page, value.view());
             }
             page
         }
@@ -148,21 +152,17 @@ fn value_text(page: &mut Page, value: &Value) {
 }
 
 /// Whether something of the assembly runs, for each way of using it.
-fn hooks(page: &mut Page, facts: &Value) {
+fn hooks(page: &mut Page, facts: &Facts) {
     page.raw("<h4>What of it would run</h4><dl class=\"facts\">");
-    for (name, key) in [
-        ("regasm registers", "ExecutesOnRegister"),
-        ("regasm unregisters", "ExecutesOnUnregister"),
-        ("regsvcs installs", "ExecutesForRegsvcs"),
-        ("regsvcs fails and rolls back", "ExecutesForRegsvcsRollback"),
-        ("only loading", "ExecutesOnLoad"),
+    for (name, role) in [
+        ("regasm registers", Role::OnRegister),
+        ("regasm unregisters", Role::OnUnregister),
+        ("regsvcs installs", Role::ForRegsvcs),
+        ("regsvcs fails and rolls back", Role::ForRegsvcsRollback),
+        ("only loading", Role::OnLoad),
     ] {
-        let Some(hook) = facts.get(key) else { continue };
-        let answer = match hook.get("State").and_then(Value::as_text) {
-            Some("yes") => Answer::Yes,
-            Some("no") => Answer::No,
-            _ => Answer::Unknown,
-        };
+        let Some(hook) = facts.role(role) else { continue };
+        let answer = hook.text_of(Role::State).and_then(Answer::named).unwrap_or(Answer::Unknown);
         page.fact(name).raw("<span class=\"verdict ").raw(answer_class(answer)).raw("\">");
         page.raw(match answer {
             Answer::Yes => "yes",
@@ -170,9 +170,9 @@ fn hooks(page: &mut Page, facts: &Value) {
             Answer::Unknown => "not known",
         });
         page.raw("</span>");
-        if let Some(because) = hook.get("Because") {
+        if let Some(because) = hook.role(Role::Because) {
             page.raw(" <span class=\"small\">");
-            value_text(page, because);
+            value_text(page, because.value);
             page.raw("</span>");
         }
         page.raw("</dd>");
@@ -180,12 +180,11 @@ fn hooks(page: &mut Page, facts: &Value) {
     page.raw("</dl>");
 }
 
-fn types(page: &mut Page, cli: &Value) {
-    let types = cli.get("Types").map(Value::items).unwrap_or_default();
-    let flag = |value: &Value, key: &str| value.get(key).and_then(Value::as_bool) == Some(true);
-    let (mut shown, others): (Vec<&Value>, Vec<&Value>) = types
-        .iter()
-        .partition(|one| flag(one, "Registrable") || one.get("Register").is_some() || one.get("Unregister").is_some());
+fn types(page: &mut Page, cli: Told<'_>) {
+    let is_registrable = |one: &Told<'_>| one.role(Role::Registrable).and_then(Told::flag) == Some(true);
+    let has_hook = |one: &Told<'_>| [Role::Register, Role::Unregister].iter().any(|role| one.role(*role).is_some());
+    let (mut shown, others): (Vec<Told<'_>>, Vec<Told<'_>>) =
+        cli.role(Role::Types).into_iter().flat_map(Told::items).partition(|one| is_registrable(one) || has_hook(one));
     if shown.is_empty() {
         if !others.is_empty() {
             page.raw("<p class=\"small\">None of its ")
@@ -198,9 +197,9 @@ fn types(page: &mut Page, cli: &Value) {
     shown.truncate(Limits::TYPES);
     page.raw("<table class=\"stack\"><thead><tr><th>Type</th><th>Class id</th><th>Register method</th><th>Unregister method</th></tr></thead><tbody>");
     for one in shown {
-        let text = |key: &str| one.get(key).and_then(Value::as_text).unwrap_or_default();
-        page.raw("<tr><td><code>").text(text("Name")).raw("</code>");
-        match text("ServicedComponent") {
+        let text = |role| one.text_of(role).unwrap_or_default();
+        page.raw("<tr><td><code>").text(text(Role::Name)).raw("</code>");
+        match text(Role::ServicedComponent) {
             "" | "no" => {}
             "yes" => {
                 page.raw("<br><span class=\"small soft\">a ServicedComponent</span>");
@@ -209,34 +208,33 @@ fn types(page: &mut Page, cli: &Value) {
                 page.raw("<br><span class=\"small soft\">a ServicedComponent? ").text(unknown).raw("</span>");
             }
         }
-        if !flag(one, "Registrable") {
+        if !is_registrable(&one) {
             page.raw("<br><span class=\"small\">cannot be registered: ");
-            if let Some(because) = one.get("Because") {
-                value_text(page, because);
+            if let Some(because) = one.role(Role::Because) {
+                value_text(page, because.value);
             }
             page.raw("</span>");
         }
-        page.raw("</td><td data-th=\"Class id\"><code class=\"small\">").text(text("Clsid")).raw("</code>");
-        page.raw("<br><span class=\"small soft\">").text(match text("ClsidFrom") {
-            "attribute" => "given by an attribute",
-            "derived" => "derived from the names",
+        page.raw("</td><td data-th=\"Class id\"><code class=\"small\">").text(text(Role::ClassId)).raw("</code>");
+        page.raw("<br><span class=\"small soft\">").text(match IdSource::named(text(Role::ClassIdFrom)) {
+            Some(IdSource::Attribute) => "given by an attribute",
+            Some(IdSource::Derived) => "derived from the names",
             _ => "",
         });
         page.raw("</span></td>");
-        for (words, key) in [("Register", "Register"), ("Unregister", "Unregister")] {
+        for (words, role) in [("Register", Role::Register), ("Unregister", Role::Unregister)] {
             page.raw("<td data-th=\"").raw(words).raw("\">");
-            if let Some(method) = one.get(key) {
-                page.raw("<code class=\"small\">")
-                    .text(method.get("Method").and_then(Value::as_text).unwrap_or_default());
+            if let Some(method) = one.role(role) {
+                page.raw("<code class=\"small\">").text(method.text_of(Role::Method).unwrap_or_default());
                 page.raw("</code>");
-                if let Some(runs) = method.get("Runs") {
+                if let Some(runs) = method.role(Role::Runs) {
                     page.raw("<br><span class=\"small\">can run: ");
-                    value_text(page, runs);
+                    value_text(page, runs.value);
                     page.raw("</span>");
                 }
-                if let Some(because) = method.get("Because") {
+                if let Some(because) = method.role(Role::Because) {
                     page.raw("<br><span class=\"small soft\">");
-                    value_text(page, because);
+                    value_text(page, because.value);
                     page.raw("</span>");
                 }
             }
@@ -256,8 +254,8 @@ fn is_notable(registration: &Registration) -> bool {
     registration.code_base.is_some()
         || !registration.executions.is_empty()
         || !registration.assemblies.is_empty()
-        || registration.view == "user"
-        || registration.state != "current"
+        || registration.view == RegistryView::User
+        || registration.state != RegistrationState::Current
         || registration.categories.iter().any(|category| category.contains(TOOL_SPELLING))
 }
 
@@ -304,25 +302,25 @@ fn class(page: &mut Page, registration: &Registration, on_changed: bool) {
         run_links(page, &registration.executions);
         page.raw("</dd>");
     }
-    page.fact("Where").text(match registration.view.as_str() {
-        "64" => "64-bit view",
-        "32" => "32-bit view",
-        "user" => "a user's classes",
-        other => other,
+    page.fact("Where").text(match registration.view {
+        RegistryView::Bits64 => "64-bit view",
+        RegistryView::Bits32 => "32-bit view",
+        RegistryView::User => "a user's classes",
     });
-    page.raw(", ").text(match registration.state.as_str() {
-        "current" => "present",
-        "log_only" => "only in the transaction logs",
-        "before_log" => "before the transaction logs were applied",
-        "deleted" => "deleted",
-        "shadow_copy" => "in a shadow copy",
-        "event" => "known from event records",
-        other => other,
+    page.raw(", ").text(match registration.state {
+        RegistrationState::Current => "present",
+        RegistrationState::LogOnly => "only in the transaction logs",
+        RegistrationState::BeforeLog => "before the transaction logs were applied",
+        RegistrationState::Deleted => "deleted",
+        RegistrationState::ShadowCopy => "in a shadow copy",
+        RegistrationState::Event => "known from event records",
     });
     page.raw("<br><code class=\"small soft\">").text(&registration.hive).raw("</code></dd>");
     page.code_fact("User", registration.user.as_deref());
     if let Some(at) = registration.last_written {
-        page.fact(if registration.state == "event" { "First event" } else { "Last written" }).time(at).raw("</dd>");
+        page.fact(if registration.state == RegistrationState::Event { "First event" } else { "Last written" })
+            .time(at)
+            .raw("</dd>");
     }
     page.code_fact("Server", registration.server.as_deref());
     page.code_fact("Assembly", registration.assembly.as_deref());

@@ -3,7 +3,7 @@
 use super::objects::target;
 use super::page::Page;
 use super::{Limits, more, picture};
-use crate::report::answer::{method_line, mode_words, moment, phrase, tool_name};
+use crate::report::answer::{method_line, mode_words, moment, phrase};
 use crate::report::model::Report;
 use evidence::{
     Answer, AssemblyState, Citation, Confidence, Execution, Finding, Identified, Identity, JoinRule, Presence, Related,
@@ -88,7 +88,7 @@ pub(super) fn executions(page: &mut Page, report: &Report) {
 
 fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bool) {
     page.raw("<article class=\"run\"").anchor(&execution.id).raw("><h3>").text(&execution.id).raw(" · ");
-    page.text(tool_name(execution.tool));
+    page.text(execution.tool.name());
     if let Some(at) = execution.started {
         page.raw(" · ").text(&moment(at));
     }

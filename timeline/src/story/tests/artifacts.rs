@@ -208,7 +208,7 @@ fn registry_events_become_a_registration() {
     assert_eq!(correlation.registrations.len(), 1);
     let one = &correlation.registrations[0];
     assert_eq!(one.clsid, "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}");
-    assert_eq!((one.view.as_str(), one.state.as_str()), ("32", "event"));
+    assert_eq!((one.view.name(), one.state.name()), ("32", "event"));
     assert_eq!(one.server.as_deref(), Some("mscoree.dll"));
     assert_eq!(one.class.as_deref(), Some("regsvcser.Bypass"));
     assert_eq!(one.assembly.as_deref(), Some(identity));

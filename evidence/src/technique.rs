@@ -1,0 +1,102 @@
+//! The two tools that T1218.009 abuses: what they are called, where they lie, and what they say of themselves.
+//!
+//! Reference: MITRE ATT&CK, *System Binary Proxy Execution: Regsvcs/Regasm*, <https://attack.mitre.org/techniques/T1218/009/>.
+
+use serde::{Serialize, Serializer};
+
+/// Which of the two tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tool {
+    /// RegAsm.exe, the assembly registration utility.
+    Regasm,
+    /// RegSvcs.exe, the services installation utility.
+    Regsvcs,
+}
+
+/// Token of the key with which Microsoft signs both.
+pub const KEY_TOKEN: &str = "b03f5f7f11d50a3a";
+
+/// What the paths of the folders that the tools belong in have in them, upper case; also those of the 64-bit and of the
+/// ARM64 framework.
+pub const FRAMEWORK: &str = r"\MICROSOFT.NET\FRAMEWORK";
+
+/// The folder of all frameworks below that of Windows, and the names of the frameworks in it, upper case.
+pub const FRAMEWORKS: (&str, [&str; 3]) = ("MICROSOFT.NET", ["FRAMEWORK", "FRAMEWORK64", "FRAMEWORKARM64"]);
+
+/// Where the tools and their configuration lie, as path patterns.
+pub const FILES: [&str; 4] = [
+    r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegAsm.exe",
+    r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegSvcs.exe",
+    r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegAsm.exe.config",
+    r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegSvcs.exe.config",
+];
+
+impl Tool {
+    /// Both.
+    pub const ALL: [Tool; 2] = [Tool::Regasm, Tool::Regsvcs];
+
+    /// Its file name without extension, and the simple name of its assembly, lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tool::Regasm => "regasm",
+            Tool::Regsvcs => "regsvcs",
+        }
+    }
+
+    /// The description in its version resource, lower case.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Tool::Regasm => "microsoft .net assembly registration utility",
+            Tool::Regsvcs => "microsoft .net services installation utility",
+        }
+    }
+
+    /// The tool with this file name, in any case, with or without `.exe`.
+    pub fn named(file_name: &str) -> Option<Tool> {
+        let name = file_name.to_lowercase();
+        let stem = name.strip_suffix(".exe").unwrap_or(&name);
+        Tool::ALL.into_iter().find(|tool| tool.name() == stem)
+    }
+
+    /// The tool with this description, in any case.
+    pub fn described(description: &str) -> Option<Tool> {
+        Tool::ALL.into_iter().find(|tool| tool.description().eq_ignore_ascii_case(description))
+    }
+
+    /// Whether a text has the name of one of the tools in it, in any case.
+    pub fn is_in(text: &str) -> bool {
+        let lower = text.to_ascii_lowercase();
+        Tool::ALL.iter().any(|tool| lower.contains(tool.name()))
+    }
+
+    /// Its file name in upper case: `REGASM.EXE`.
+    pub fn file_name(self) -> String {
+        format!("{}.EXE", self.name().to_uppercase())
+    }
+}
+
+/// By its name.
+impl Serialize for Tool {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names() {
+        for (name, tool) in [
+            ("RegAsm.exe", Some(Tool::Regasm)),
+            ("REGSVCS", Some(Tool::Regsvcs)),
+            ("regasm.exe.config", None),
+            ("regasm64.exe", None),
+            ("", None),
+        ] {
+            assert_eq!(Tool::named(name), tool, "{name}");
+        }
+        assert!(Tool::is_in("cmd /c RegSvcs a.dll") && !Tool::is_in("regsvr32"));
+    }
+}
