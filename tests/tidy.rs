@@ -125,17 +125,35 @@ fn every_artifact_says_what_it_is() {
 }
 
 #[test]
-fn the_generated_artifact_page_is_current() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_comtrail"))
-        .args(["artifacts", "--format", "markdown"])
-        .output()
-        .unwrap();
-    let page = std::fs::read_to_string(root().join("docs").join("artifacts.md")).unwrap_or_default();
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        page,
-        "run: cargo run -- artifacts --format markdown > docs/artifacts.md"
-    );
+fn the_generated_pages_are_current() {
+    for (format, page) in [("markdown", "docs/artifacts.md"), ("records", "docs/records.md")] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_comtrail"))
+            .args(["artifacts", "--format", format])
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            std::fs::read_to_string(root().join(page)).unwrap_or_default(),
+            "run: cargo run -- artifacts --format {format} > {page}"
+        );
+    }
+}
+
+#[test]
+fn every_declared_field_says_what_stands_in_it() {
+    fn ask(fields: &[evidence::Field], at: &str, missing: &mut Vec<String>) {
+        for field in fields {
+            if field.says.len() < 3 {
+                missing.push(format!("{at}.{}", field.name));
+            }
+            ask(field.members(), &format!("{at}.{}", field.name), missing);
+        }
+    }
+    let mut missing = Vec::new();
+    for of in artifacts::ALL.iter().flat_map(|artifact| artifact.records) {
+        ask(of.fields, of.name, &mut missing);
+    }
+    assert_eq!(missing, Vec::<String>::new());
 }
 
 /// An artifact that is only in the list of all is not yet one: each place that knows artifacts must know this one.

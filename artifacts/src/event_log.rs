@@ -105,6 +105,13 @@ static CHANNEL: RecordType = RecordType {
     fields: summary::FIELDS,
     channels: channels::CHANNELS,
     message: "Event log {Channel}[: {Records} records][, {FirstRecordId} to {LastRecordId}][, from {First} to {Last}][, missing {MissingRecordIds}]",
+    says: "One record per file, undated: `Channel` (of most records; else from the file name), `Records` (live ones, kept \
+           or not), `Recovered`, `Undecodable` (live ones), `FirstRecordId`, `LastRecordId`, `First`, `Last` (times), \
+           `MissingRecordIds` (list of text ranges `a-b`, capped; where the header says that a higher number was given, \
+           up to that; `up to b` where no record is left), `MissingChunks` (how many chunks the header counts and the log \
+           does not have, where there are any), `Dirty` (bool; normal for a copy of a live log), `Unread` (`evt` for a \
+           log of the format before Vista, which has none of the other fields but `Channel`), `Events` (map of \
+           `channel:event id` to the number of live records).",
     ..RecordType::named("windows:evtx:channel")
 };
 

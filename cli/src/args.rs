@@ -375,7 +375,7 @@ pub(crate) enum Command {
     },
     /// List what is collected, from where, what it proves and what not.
     #[command(
-        after_help = "Examples:\n  comtrail artifacts\n  comtrail artifacts prefetch\n  comtrail artifacts --format markdown > docs/artifacts.md"
+        after_help = "Examples:\n  comtrail artifacts\n  comtrail artifacts prefetch\n  comtrail artifacts --format markdown > docs/artifacts.md\n  comtrail artifacts --format records prefetch"
     )]
     Artifacts {
         /// Only this artifact.
@@ -406,6 +406,8 @@ pub(crate) enum ListFormat {
     Text,
     /// `docs/artifacts.md`.
     Markdown,
+    /// `docs/records.md`: the fields of each type of records, in Markdown.
+    Records,
     /// For programs.
     Json,
 }

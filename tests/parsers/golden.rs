@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_EXPECT=1` rewrites every `expected.jsonl`; the review is the difference.
 
-use evidence::{Problem, Record, Timestamp, When};
+use evidence::{Field, FieldKind, Problem, Record, Timestamp, ValueRef, When};
 use serde_json::{Value as Json, json};
 
 fn moment(timestamp: Timestamp) -> Json {
@@ -152,4 +152,61 @@ fn fabricated_hives_are_hives_to_nt_hive() {
         assert!(keys > 1 && values > 0, "{case:?}: {keys} keys, {values} values");
     }
     assert!(hives > 0);
+}
+
+/// What a type does not declare of a value: names that it does not know, and values of another kind. The names in some
+/// maps come from the evidence.
+fn undeclared<'v>(
+    values: &mut dyn Iterator<Item = (&'v str, ValueRef<'v>)>,
+    fields: &[Field],
+    place: &str,
+    found: &mut Vec<String>,
+) {
+    const OPEN: [&str; 3] = ["Other", "Version", "Versions"];
+    for (name, value) in values {
+        let place = format!("{place}.{name}");
+        let Some(field) = fields.iter().find(|field| field.name == name) else {
+            let is_open = OPEN.iter().any(|open| place.contains(&format!(".{open}.")));
+            // Why a live system did not give a value.
+            if !is_open && !name.ends_with("_error") {
+                found.push(place);
+            }
+            continue;
+        };
+        let fits = match field.kind {
+            // A setting has the type that its value in the registry has.
+            FieldKind::Text if place.ends_with(":setting.Value") => true,
+            FieldKind::Text => matches!(value, ValueRef::Text(_)),
+            FieldKind::Number => matches!(value, ValueRef::Unsigned(_) | ValueRef::Signed(_)),
+            FieldKind::Time => matches!(value, ValueRef::Time(_)),
+            FieldKind::Flag => matches!(value, ValueRef::Bool(_)),
+            FieldKind::Map(_) => matches!(value, ValueRef::Map(_)),
+            FieldKind::List | FieldKind::Maps(_) => matches!(value, ValueRef::List(_)),
+        };
+        if !fits {
+            found.push(format!("{place} is no {:?}", field.kind));
+        }
+        let items = value.items().iter().map(evidence::Value::view);
+        for inner in std::iter::once(value).chain(items) {
+            if let ValueRef::Map(members) = inner {
+                let mut members = members.iter().map(|(name, value)| (name.as_str(), value.view()));
+                undeclared(&mut members, field.members(), &place, found);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_field_of_a_record_is_declared() {
+    let mut found = Vec::new();
+    for case in super::cases() {
+        let (records, _) =
+            super::parse(case.artifact, &case.origin.original_path, &case.input, &case.companions, &case.focus);
+        for record in records.iter().filter(|record| !record.of.fields.is_empty()) {
+            undeclared(&mut record.fields.iter(), record.of.fields, record.of.name, &mut found);
+        }
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!(found, Vec::<String>::new());
 }

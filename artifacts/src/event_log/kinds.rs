@@ -29,6 +29,28 @@ pub(super) struct Kind {
     pub(super) user: Names,
 }
 
+/// What all events have in common, for `docs/records.md`.
+const SAYS: &str = "One record per kept event. All values are text as the provider's tools render them: numbers decimal, `HexInt` \
+    and size types `0x…`, GUIDs in braces and lower case (in whatever spelling where the log stores them as text), \
+    SIDs as `S-1-…`, FILETIME and SYSTEMTIME as RFC 3339, truth as `true`, `false`, or the number where it is \
+    another one, bytes in upper-case hexadecimal, several values of one field joined with `, `. `%%1936` and its \
+    like stay as they are.\n\n\
+    `System.Provider`, `System.ProviderGuid`, `System.EventID`, `System.Qualifiers`, `System.Version`, \
+    `System.Level`, `System.Task`, `System.Opcode`, `System.Keywords`, `System.Channel`, `System.Computer`, \
+    `System.EventRecordID`, `System.ProcessID`, `System.ThreadID`, `System.UserID`, `System.ActivityID`, any \
+    further one under its own name; then each named value of EventData or UserData under its own name \
+    (`NewProcessName`, `CommandLine`, …; UserData by the innermost element's name, an attribute as \
+    `Element.Attribute`), unnamed `Data` as `Data[0]`, `Data[1]`, … (a missing one keeps its number; each member \
+    of a text array has its own). A name that an event has more than once is `Name`, `Name[1]`, … \
+    `RenderingInfo.…` is what a collector added to a forwarded event. A recovered record whose field names were \
+    overwritten has its values as `Data[n]`.\n\n\
+    Moment: `Event Recorded` = TimeCreated. Locator: EVTX record; its number is that of the record header, which \
+    an exported log counts anew (`System.EventRecordID` is the original one). Integrity `Recovered` for deleted \
+    and slack records and for those in chunks that the log does not count or that have no header, `Corrupted` \
+    where the chunk's checksum does not match or a record could not be decoded to its end. `subject`: the process \
+    image, object, or task the event is about, else the channel. `user`: SID, or the account's name where the \
+    event gives only that (Sysmon).";
+
 /// A row that tells nothing yet but what its records may support.
 const fn kind(
     provider: &'static str,
@@ -39,7 +61,11 @@ const fn kind(
 ) -> Kind {
     let logged = Some(Logged { provider, ids });
     let of = RecordType::named("windows:evtx:record");
-    Kind { of: RecordType { tells: Tells::Event, claims, shared: naming::FIELDS, logged, ..of }, subject, user }
+    Kind {
+        of: RecordType { tells: Tells::Event, claims, shared: naming::FIELDS, logged, says: SAYS, ..of },
+        subject,
+        user,
+    }
 }
 
 impl Kind {

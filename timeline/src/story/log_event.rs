@@ -3,7 +3,7 @@
 
 use crate::paths;
 pub(super) use evidence::Recorder;
-use evidence::{Connection, Fields, Filetime, JoinRule, Record, Role, Tells, Told};
+use evidence::{Connection, Filetime, JoinRule, Record, Role, Tells, Told};
 
 /// A process start.
 #[derive(Clone, Debug, Default)]
