@@ -297,9 +297,9 @@ mod tests {
     /// A report of a host on which nothing ran, and one of a host of which nothing was read.
     fn quiet_and_blind() -> (Report, Report) {
         let (tool, bundle) = sample::names();
-        let Story { host, coverage, .. } = sample::story();
-        let quiet = Story { host: host.clone(), ..Story::default() };
-        let seen = Story { host, coverage, ..Story::default() };
+        let Story { declared, host, coverage, .. } = sample::story();
+        let quiet = Story { declared, host: host.clone(), ..Story::default() };
+        let seen = Story { declared, host, coverage, ..Story::default() };
         (
             Report::new(tool.clone(), bundle.clone(), seen, Assessed::default(), Vec::new()),
             Report::new(tool, bundle, quiet, Assessed::default(), Vec::new()),

@@ -91,8 +91,8 @@ fn the_page_says_everything_and_every_link_leads_somewhere() {
 #[test]
 fn a_host_without_a_run_says_what_cannot_be_known() {
     let (tool, bundle) = names();
-    let sources = sample::story().coverage;
-    let story = Story { host: sample::story().host, coverage: sources, ..Story::default() };
+    let Story { declared, host, coverage, .. } = sample::story();
+    let story = Story { declared, host, coverage, ..Story::default() };
     let report = Report::new(tool, bundle, story, Assessed::default(), Vec::new());
     let html = report.to_html();
     keep("empty.html", &html);
@@ -417,9 +417,9 @@ fn what_was_not_read_is_never_said_not_to_be_there() {
     let ended = Problem::new(Stage::Acquire, ProblemKind::Interrupted, "", "the collection was ended early", "");
     let page = |problems: Vec<Problem>| {
         let (tool, bundle) = names();
-        let mut coverage = sample::story().coverage;
+        let Story { declared, host, mut coverage, .. } = sample::story();
         coverage[0].source = "com-registration".to_owned();
-        let story = Story { host: sample::story().host, coverage, ..Story::default() };
+        let story = Story { declared, host, coverage, ..Story::default() };
         Report::new(tool, bundle, story, Assessed::default(), problems).to_html()
     };
     let whole = page(Vec::new());
