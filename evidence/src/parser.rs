@@ -156,12 +156,10 @@ impl Group {
         let mut output = Output { item: input.original_path, on_record, problems: Vec::new() };
         match self.0[0].parse {
             Some(Parse::Alone(parse)) => output.part(self.0[0], |sink| parse(input, sink)),
-            Some(Parse::In(container, _)) => {
-                if guarded(|| (container.parse)(&self.0, input, &mut output)).is_none() {
-                    self.0.iter().for_each(|artifact| output.part(artifact, |sink| sink.gave_up(artifact)));
-                }
+            Some(Parse::In(container, _)) if guarded(|| (container.parse)(&self.0, input, &mut output)).is_none() => {
+                self.0.iter().for_each(|artifact| output.part(artifact, |sink| sink.gave_up(artifact)));
             }
-            None => {}
+            Some(Parse::In(..)) | None => {}
         }
         output.problems
     }

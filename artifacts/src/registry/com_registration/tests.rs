@@ -40,7 +40,7 @@ fn software() -> KeySpec {
         .at(r"Classes\CLSID", native("{00021401-0000-0000-C000-000000000046}"))
 }
 
-fn parse_bytes(bytes: &Vec<u8>, logs: &[(&str, &Vec<u8>)]) -> (Vec<Record>, Vec<Problem>) {
+fn parse_bytes(bytes: &dyn Bytes, logs: &[(&str, &Vec<u8>)]) -> (Vec<Record>, Vec<Problem>) {
     let mut records = Vec::new();
     let companions = logs.iter().map(|(name, log)| (*name, *log as &dyn Bytes)).collect();
     let input = Input { companions, ..Input::new(r"C:\Windows\System32\config\SOFTWARE", bytes) };
