@@ -2,6 +2,15 @@
 
 use parking_lot::{Condvar, Mutex};
 
+/// Objects up to this length are part of what parsing them takes, as [`evidence::Group::memory`] has it.
+pub(crate) const SHORT: u64 = 8 << 20;
+
+/// Length in bytes up to which the analysis holds an object in memory: an eighth of all memory. A longer one is inflated
+/// while it is read, and goes to a temporary file only where it is read back and forth.
+pub(crate) fn held_of(memory: u64) -> u64 {
+    memory / 8
+}
+
 /// A ceiling that workers share.
 pub(crate) struct Ceiling {
     limit: u64,

@@ -104,13 +104,13 @@ impl Collection {
         let mut parts = Vec::new();
         let is_alone = given.len() == 1;
         for Given { path, opened, verified, still_to_read } in given {
-            let reader = match still_to_read {
+            let mut reader = match still_to_read {
                 Some(structure) => opened.read_verifying(structure, spill, signals::cancel())?,
                 None => opened.read(spill)?,
             };
             if verified.is_valid() {
                 let what = shown(&path);
-                anyhow::ensure!(reader.is_as_verified(&verified)?, "{what} was changed while it was being verified");
+                anyhow::ensure!(reader.rely_on(&verified)?, "{what} was changed while it was being verified");
             }
             let (group, number) = match reader.part() {
                 // Where that was changed as well, and it was accepted, one bundle is read as it is.

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -93,20 +94,20 @@ impl FileBytes {
 }
 
 /// Reads a range of some bytes from front to back.
-pub(crate) struct Section<'a> {
-    bytes: &'a dyn Bytes,
+pub(crate) struct Section<B> {
+    bytes: B,
     at: u64,
     end: u64,
 }
 
-impl<'a> Section<'a> {
-    pub(crate) fn new(bytes: &'a dyn Bytes, start: u64, length: u64) -> Self {
+impl<B: Deref<Target: Bytes>> Section<B> {
+    pub(crate) fn new(bytes: B, start: u64, length: u64) -> Self {
         let end = start.saturating_add(length).min(bytes.len());
         Section { bytes, at: start, end }
     }
 }
 
-impl Read for Section<'_> {
+impl<B: Deref<Target: Bytes>> Read for Section<B> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match within(self.end, self.at, buffer) {
             [] => 0,

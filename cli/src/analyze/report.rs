@@ -7,12 +7,13 @@ use super::output::{Hashed, Hashes};
 use super::work::Analysis;
 use crate::args::Common;
 use crate::focus;
+use crate::memory::held_of;
 use crate::pace;
 use crate::parts::Collection;
 use crate::progress::{Progress, Style};
 use crate::signals;
 use anyhow::Context;
-use collector::BundleReader;
+use collector::{BundleReader, Spill};
 use evidence::{Focus, Item, Items, Phase, Problem, Record, hex};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -40,7 +41,8 @@ impl Work<'_> {
         let items: &dyn Items = self.changed.map_or(reader.items() as &dyn Items, |changed| &changed.items);
         let progress = Progress::new(Style::choose(self.common.quiet, self.common.json));
         let neighbours = Neighbours::new(items, artifacts::ALL);
-        let analysis = Analysis::new((reader, items, neighbours), self.folder, memory / 2, progress, &failures);
+        let temp = Spill::into_folder(self.folder).holding(held_of(memory));
+        let analysis = Analysis::new((reader, items, neighbours), temp, memory / 2, progress, &failures);
         let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
         let host = self.parse(&analysis, items, &merger);
         let (progress, parsed) = analysis.finish();
@@ -56,9 +58,7 @@ impl Work<'_> {
         progress.phase("merging and correlating", 0);
         let mut correlator = Correlator::new(host, items, artifacts::ALL).knowing(&failures);
         let summary = self.timeline(merger, items, &mut correlator, hashes)?;
-        if let Some(error) = reader.items().failure() {
-            return Err(error).context("a temporary file could not be read back");
-        }
+        reader.failure().map_or(Ok(()), Err)?;
         signals::check()?;
         problems.extend(summary.problems);
         progress.finish();

@@ -1,7 +1,7 @@
 //! Reads every object for the artifacts that asked for it, in parallel.
 
 use super::beside::{Neighbour, Neighbours};
-use crate::memory::Ceiling;
+use crate::memory::{Ceiling, SHORT};
 use crate::progress::Progress;
 use crate::{pace, signals};
 use collector::{BundleReader, Spill};
@@ -11,7 +11,6 @@ use evidence::{
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +35,8 @@ fn pieces(item: &Item, phase: Phase) -> impl Iterator<Item = Piece> {
 pub(super) struct Analysis<'a> {
     reader: &'a BundleReader,
     items: &'a dyn Items,
-    temp: &'a Path,
+    /// Where objects go that are longer than what is held in memory, and are read back and forth.
+    temp: Spill,
     neighbours: Neighbours,
     ceiling: Ceiling,
     progress: Progress,
@@ -56,7 +56,7 @@ impl<'a> Analysis<'a> {
     /// An analysis of the objects of a bundle with these neighbours, which holds at most so many bytes at a time.
     pub(super) fn new(
         (reader, items, neighbours): (&'a BundleReader, &'a dyn Items, Neighbours),
-        temp: &'a Path,
+        temp: Spill,
         memory: u64,
         progress: Progress,
         problems: &[Problem],
@@ -130,7 +130,7 @@ impl<'a> Analysis<'a> {
         }
         let neighbours = self.neighbours.of(self.items, item, group.beside());
         let beside = neighbours.iter().map(|one| one.item.stored_size).fold(0, u64::saturating_add);
-        let _room = self.ceiling.enter(group.memory(item.stored_size, beside));
+        let _room = self.ceiling.enter(group.memory(item.stored_size, beside).saturating_add(self.held(item)));
         let Some(bytes) = self.open(item, None) else { return };
         let opened = |one: &Neighbour<'_>| Some((one.item.original_path.clone(), self.open(&one.item, one.held)?));
         let companions: Vec<(String, Arc<dyn Bytes>)> = neighbours.iter().filter_map(opened).collect();
@@ -148,12 +148,16 @@ impl<'a> Analysis<'a> {
         self.problems.lock().extend(problems);
     }
 
-    /// Whether an object is so long that it lies in a temporary file, and is read several times: then it is inflated once
-    /// for all of them, and costs no memory meanwhile.
+    /// Memory that an object takes while it is open, beside what parsing it takes.
+    fn held(&self, item: &Item) -> u64 {
+        if item.stored_size > SHORT && item.stored_size <= self.temp.in_memory() { item.stored_size } else { 0 }
+    }
+
+    /// Whether an object is so long that it is not held in memory, and is read several times: then it is opened once for
+    /// all of them, and costs little memory meanwhile.
     fn is_worth_keeping(&self, item: &Item) -> bool {
-        const LONG: u64 = 8 << 20;
         let groups = || Group::all_of(artifacts::asked_for(item)).len();
-        item.stored_size > LONG && (groups() > 1 || self.neighbours.serves_a_volume(item))
+        item.stored_size > self.temp.in_memory() && (groups() > 1 || self.neighbours.serves_a_volume(item))
     }
 
     /// An object, of which at most so many bytes are held in memory where that is given.
@@ -162,8 +166,7 @@ impl<'a> Analysis<'a> {
         if let Some(bytes) = self.kept.lock().get(&item.id) {
             return Some(bytes.clone());
         }
-        let spill = Spill::into_folder(self.temp);
-        let spill = held.map_or(spill.clone(), |held| spill.holding(held));
+        let spill = held.map_or_else(|| self.temp.clone(), |held| self.temp.clone().holding(held));
         let bytes: Arc<dyn Bytes> = self.inflate(item, &spill)?.into();
         let mut kept = self.kept.lock();
         if kept.len() < MOST && self.is_worth_keeping(item) {

@@ -3,6 +3,7 @@
 
 mod actions;
 mod failures;
+mod flowing;
 mod items;
 pub(crate) mod journal;
 mod kept;
@@ -29,8 +30,8 @@ pub use seal::ToolFacts;
 pub(crate) use seal::{About, BagInfo, Status, Sums, host, seal, tool};
 #[doc(hidden)]
 pub use verify::examine_bundle;
-pub(crate) use verify::verify_bytes;
 pub use verify::{Part, Structure, VerifyReport, Wrong, WrongKind, verify};
+pub(crate) use verify::{read_back_bytes, verify_bytes};
 pub use writer::refuse_destination;
 pub(crate) use writer::{Destination, Output, Writer};
 

@@ -1,6 +1,7 @@
 //! Reads a bundle back, for the analysis.
 
 use super::VerifyReport;
+use super::flowing::{Failure, Flowing, Watch};
 use super::items::{AcceptedItems, Builder, ItemTable, NOWHERE};
 use super::stored::{Stored, sha256_of};
 use super::verify::{Comparing, Expected, Store, Structure, folder, root_in};
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// Longest line of metadata.
@@ -42,7 +44,11 @@ pub struct BundleReader {
     /// SHA-256 of the files that describe the bag, as they were read.
     described: BTreeMap<&'static str, [u8; 32]>,
     /// Of a bundle whose objects are verified while they are read: how far that is.
-    verifying: Option<Verifying>,
+    verifying: Option<Arc<Verifying>>,
+    /// All of its archive was verified: of an object that is opened only the checksum of the archive is compared.
+    is_verified: bool,
+    /// Why the bytes of an object that was opened already could not be had, where no parser is to blame.
+    failure: Failure,
     /// The further parts of the collection, where there are any.
     pub(super) others: Vec<BundleReader>,
 }
@@ -57,7 +63,7 @@ pub struct OpenBundle {
 }
 
 enum Opened {
-    Archive(Box<dyn Bytes>, Directory),
+    Archive(Arc<dyn Bytes>, Directory),
     /// Where the bag lies.
     Folder(PathBuf),
 }
@@ -70,11 +76,11 @@ impl OpenBundle {
             return Ok(OpenBundle { path: path.to_owned(), root, opened: Opened::Folder(place) });
         }
         let bytes = FileBytes::open(path).map_err(|source| Error::OpenSource { path: path.to_owned(), source })?;
-        OpenBundle::of(Box::new(bytes), path)
+        OpenBundle::of(Arc::new(bytes), path)
     }
 
     /// The bundle in these bytes.
-    pub(super) fn of(bytes: Box<dyn Bytes>, path: &Path) -> Result<Self, Error> {
+    pub(super) fn of(bytes: Arc<dyn Bytes>, path: &Path) -> Result<Self, Error> {
         let not_a_bundle = |why: String| Error::NotABundle { path: path.to_owned(), why };
         let mut root = None;
         let directory = Directory::look(&*bytes, &mut |_, entry| {
@@ -119,6 +125,12 @@ impl OpenBundle {
         structure.contents(self.store(), &|_| false, cancel, observer).map_err(self.failed())
     }
 
+    /// Verifies all of it right after it was written, by one digest of each object.
+    pub(super) fn written(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
+        let structure = self.structure(cancel, observer)?;
+        structure.written(self.store(), cancel, observer).map_err(self.failed())
+    }
+
     /// Verifies all of it. An error says that it cannot even be listed.
     pub fn verify(&self, cancel: &AtomicBool, observer: &dyn Observer) -> Result<VerifyReport, Error> {
         self.contents(self.structure(cancel, observer)?, cancel, observer)
@@ -146,7 +158,8 @@ impl OpenBundle {
         cancel: &'static AtomicBool,
     ) -> Result<BundleReader, Error> {
         let mut reader = self.read(spill)?;
-        reader.verifying = Some(Verifying::new(structure, &reader.store, reader.items.count(), cancel));
+        let verifying = Verifying::new(structure, &reader.store, reader.items.count(), cancel);
+        reader.verifying = Some(Arc::new(verifying));
         Ok(reader)
     }
 }
@@ -208,7 +221,7 @@ impl BundleReader {
 
     /// Reads a bundle that is open.
     fn of(
-        bytes: Box<dyn Bytes>,
+        bytes: Arc<dyn Bytes>,
         directory: Directory,
         path: &Path,
         root: String,
@@ -242,6 +255,8 @@ impl BundleReader {
             tool: serde_json::Value::Null,
             described: BTreeMap::new(),
             verifying: None,
+            is_verified: false,
+            failure: Failure::default(),
             others: Vec::new(),
         };
         let (items, of_objects) = reader.read_items(&listing, spill)?;
@@ -364,6 +379,15 @@ impl BundleReader {
         Ok(read.iter().all(|(file, sha256)| report.tags.get(file) == Some(sha256)))
     }
 
+    /// The same; where it is so, and nothing was wrong with any object, none of the archive is hashed again when it is
+    /// opened. Its length and its CRC-32 are still compared, which a medium that fails meanwhile does not pass.
+    pub fn rely_on(&mut self, report: &VerifyReport) -> Result<bool, Error> {
+        let is_same = self.is_as_verified(report)?;
+        let is_archive = matches!(self.store, Stored::Archive { .. });
+        self.is_verified = is_same && is_archive && self.verifying.is_none() && report.is_right();
+        Ok(is_same)
+    }
+
     /// Where the bundle lies.
     pub fn path(&self) -> &Path {
         &self.path
@@ -418,6 +442,10 @@ impl BundleReader {
     /// The bytes of an object at their original offsets, holes as zeros. Short ones are in memory, long ones in a
     /// file in `temp_folder` that vanishes with them. An error when the SHA-256 is not the one that `objects.jsonl`
     /// states, so nothing is ever analyzed that is not what was collected.
+    ///
+    /// Long objects of a bundle that is verified, or that is being verified while it is read, are inflated as they are
+    /// read, and go to a file only where they are read back and forth. What is wrong with them is then known when they
+    /// were read to their end: [`BundleReader::end_verifying`] and [`BundleReader::failure`] say it.
     pub fn open_item(&self, item: &Item, temp_folder: &Path) -> Result<Box<dyn Bytes>, Error> {
         self.open_item_with(item, &Spill::into_folder(temp_folder))
     }
@@ -436,6 +464,7 @@ impl BundleReader {
             return Err(self.damaged(file, "it is not as long as objects.jsonl says"));
         }
         let verifying = self.verifying.as_ref().zip(place).filter(|(verifying, place)| !verifying.is_done(*place));
+        let is_verified = self.is_verified || self.verifying.is_some() && verifying.is_none();
         let expected = match verifying {
             Some((verifying, _)) => verifying.expected(item),
             None => Expected { sha512: None, whole: None, ..Expected::of(item) },
@@ -443,20 +472,48 @@ impl BundleReader {
         if expected.sha256.is_none() {
             return Err(self.damaged(file, "objects.jsonl has no SHA-256 of it"));
         }
+        let watch = verifying.map(|(verifying, place)| Watch::new(verifying.clone(), place, expected.clone()));
+        let is_long = item.stored_size > spill.in_memory() && (is_verified || watch.is_some());
+        let packed = place.filter(|_| is_long).map_or(Ok(None), |place| self.store.packed(place));
+        let bytes: Box<dyn Bytes> = match packed.map_err(|error| self.damaged(file, error))? {
+            Some(packed) => {
+                let flowing = Flowing::new(packed, item.stored_size, spill, watch, self.failure.of(&self.path, file));
+                Box::new(flowing.map_err(|error| self.damaged(file, error))?)
+            }
+            None if is_verified => self.keep(&mut { inner }, item, file, spill)?,
+            None => self.keep_compared(inner, item, file, (expected, verifying), spill)?,
+        };
+        if item.stored_ranges.is_empty() {
+            return Ok(bytes);
+        }
+        let sparse = Sparse::new(bytes, item.stored_ranges.clone(), item.size)
+            .ok_or_else(|| self.damaged(OBJECTS, format!("the stored ranges of {file} are impossible")))?;
+        Ok(Box::new(sparse))
+    }
+}
+
+impl BundleReader {
+    /// The bytes in memory, or in a temporary file.
+    fn keep(&self, from: &mut dyn Read, item: &Item, file: &str, spill: &Spill) -> Result<Box<dyn Bytes>, Error> {
+        spill.keep(from, item.stored_size).map_err(|error| match is_no_room(&error) {
+            true => Error::write(spill.folder(), error),
+            false => self.damaged(file, error),
+        })
+    }
+
+    /// The same, where they are those that are expected.
+    fn keep_compared(
+        &self,
+        inner: Box<dyn Read + Send + '_>,
+        item: &Item,
+        file: &str,
+        (expected, verifying): (Expected, Option<(&Arc<Verifying>, u64)>),
+        spill: &Spill,
+    ) -> Result<Box<dyn Bytes>, Error> {
         let (zeros, cancel) =
             verifying.map_or((&NO_ZEROS, &NEVER), |(verifying, _)| (&verifying.zeros, verifying.cancel));
         let mut hashing = Hashing { inner, comparing: Comparing::new(&expected, zeros), cancel };
-        let bytes = spill.keep(&mut hashing, item.stored_size).map_err(|error| {
-            match error.kind() {
-                // No fault of the bundle: there is no room for what does not fit into memory.
-                io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::PermissionDenied
-                | io::ErrorKind::ReadOnlyFilesystem
-                | io::ErrorKind::NotFound => Error::write(spill.folder(), error),
-                _ => self.damaged(file, error),
-            }
-        })?;
+        let bytes = self.keep(&mut hashing, item, file, spill)?;
         let checked = hashing.comparing.finish("objects.jsonl", cancel);
         if let Some(wrong) = checked.wrong.first() {
             return Err(self.damaged(file, wrong));
@@ -467,13 +524,27 @@ impl BundleReader {
         if let Some((verifying, place)) = verifying {
             verifying.done(place);
         }
-        if item.stored_ranges.is_empty() {
-            return Ok(bytes);
-        }
-        let sparse = Sparse::new(bytes, item.stored_ranges.clone(), item.size)
-            .ok_or_else(|| self.damaged(OBJECTS, format!("the stored ranges of {file} are impossible")))?;
-        Ok(Box::new(sparse))
+        Ok(bytes)
     }
+
+    /// Why the bytes of an object that was opened already could not be had afterwards: there was no room for a temporary
+    /// file, or the bundle is not any more what it was. What was made of them is then worth nothing.
+    pub fn failure(&self) -> Option<Error> {
+        let of_items = || self.items.failure().map(|error| Error::write(&self.path, error));
+        self.failure.take().or_else(of_items).or_else(|| self.others.iter().find_map(BundleReader::failure))
+    }
+}
+
+/// Whether an error is no fault of the bundle: there is no room for what does not fit into memory.
+pub(super) fn is_no_room(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::NotFound
+    )
 }
 
 /// Of an object that was verified before, holes are not hashed again.
@@ -483,7 +554,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 /// Compares what is read through it.
 struct Hashing<'a, R> {
     inner: R,
-    comparing: Comparing<'a>,
+    comparing: Comparing<&'a Expected>,
     cancel: &'a AtomicBool,
 }
 

@@ -4,12 +4,13 @@ use super::verify::{Store, folder};
 use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
 use crate::file_bytes::Section;
 use crate::spill::Spill;
-use crate::zip::reader::Directory;
+use crate::zip::reader::{Content, Directory, Entry};
 use evidence::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The files of a folder that describe the bag and that are read.
 const DESCRIBING: [&str; 6] = ["bag-info.txt", OBJECTS, FAILURES, HOST, TOOL, TAG_MANIFEST];
@@ -19,7 +20,7 @@ pub(super) enum Stored {
     /// In an archive.
     Archive {
         /// The archive.
-        bytes: Box<dyn Bytes>,
+        bytes: Arc<dyn Bytes>,
         /// What it lists.
         directory: Directory,
     },
@@ -52,12 +53,23 @@ impl Stored {
         match self {
             Stored::Archive { bytes, directory } => {
                 let entry = directory.entry(&**bytes, place)?;
-                Ok((entry.size, directory.open(&**bytes, &entry)?))
+                Ok((entry.size, Box::new(directory.open(&**bytes, &entry)?)))
             }
             Stored::Folder { root, described } => match described.get(file) {
                 Some(bytes) => Ok((bytes.len(), Box::new(Section::new(&**bytes, 0, bytes.len())))),
                 None => within(root, file),
             },
+        }
+    }
+
+    /// A file of an archive, to be inflated while it is read, by the place where the archive lists it.
+    pub(super) fn packed(&self, place: u64) -> io::Result<Option<Packed>> {
+        match self {
+            Stored::Archive { bytes, directory } => {
+                let entry = directory.entry(&**bytes, place)?;
+                Ok(Some(Packed { bytes: bytes.clone(), directory: directory.clone(), entry }))
+            }
+            Stored::Folder { .. } => Ok(None),
         }
     }
 
@@ -75,6 +87,20 @@ impl Stored {
             Stored::Archive { bytes, directory } => Store::Archive { bytes: &**bytes, directory },
             Stored::Folder { root, .. } => Store::Folder(root),
         }
+    }
+}
+
+/// A file in an archive.
+pub(super) struct Packed {
+    bytes: Arc<dyn Bytes>,
+    directory: Directory,
+    entry: Entry,
+}
+
+impl Packed {
+    /// Its content, from front to back.
+    pub(super) fn content(&self) -> io::Result<Content<Arc<dyn Bytes>>> {
+        self.directory.open(self.bytes.clone(), &self.entry)
     }
 }
 

@@ -24,7 +24,7 @@ pub use resume::Resume;
 use crate::bundle::journal::Line;
 use crate::bundle::{
     About, ActionLog, BagInfo, Destination, Names, Need, Status, Sums, ToolFacts, VerifyReport, Writer, host,
-    refuse_destination, seal, tool, verify_bytes,
+    read_back_bytes, refuse_destination, seal, tool,
 };
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
@@ -36,6 +36,7 @@ use locate::{Key, Wanted};
 use objects::Objects;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use way_out::{Media, WayOut};
 
@@ -242,9 +243,7 @@ pub(crate) fn read_back(
 ) -> Result<ReadBack, Error> {
     let unsealed = |error| Error::unsealed(destination.partial(), error);
     let check = FileBytes::open(destination.partial()).map_err(unsealed)?;
-    // The read-back is not interrupted: a bundle that nobody checked would be worth less than the wait.
-    let verified =
-        pool.install(|| verify_bytes(Box::new(check), destination.partial(), &AtomicBool::new(false), observer))?;
+    let verified = pool.install(|| read_back_bytes(Arc::new(check), destination.partial(), observer))?;
     if verified.is_right() {
         return Ok(ReadBack { path: destination.seal()?, verified, problem: None });
     }

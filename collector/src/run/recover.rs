@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// What to recover, and where to.
@@ -127,7 +128,7 @@ pub fn recover(request: &RecoverRequest<'_>) -> Result<Recovered, Error> {
 fn sealed(request: &RecoverRequest<'_>, pool: &rayon::ThreadPool) -> Option<VerifyReport> {
     let bytes = FileBytes::open(request.partial).ok()?;
     let never = AtomicBool::new(false);
-    let verified = pool.install(|| verify_bytes(Box::new(bytes), request.partial, &never, request.observer));
+    let verified = pool.install(|| verify_bytes(Arc::new(bytes), request.partial, &never, request.observer));
     verified.ok().filter(VerifyReport::is_right)
 }
 

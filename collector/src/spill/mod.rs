@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 /// What is at most so long stays in memory, where nothing else is said.
 const IN_MEMORY: u64 = 8 << 20;
 
+/// Bytes that are copied at a time.
+const COPIED: usize = 1 << 18;
+
 /// A folder for temporary files.
 #[derive(Clone, Debug)]
 pub struct Spill {
@@ -39,6 +42,11 @@ impl Spill {
         Spill { in_memory, ..self }
     }
 
+    /// Bytes up to which something stays in memory.
+    pub fn in_memory(&self) -> u64 {
+        self.in_memory
+    }
+
     /// Where the files go.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
@@ -51,18 +59,30 @@ impl Spill {
         })
     }
 
+    /// The bytes of a reader, in a temporary file.
+    pub(crate) fn copy(&self, reader: &mut dyn Read) -> io::Result<FileBytes> {
+        let mut file = self.file()?;
+        let mut block = vec![0; COPIED];
+        loop {
+            match reader.read(&mut block) {
+                Ok(0) => return FileBytes::new(file),
+                Ok(read) => file.write_all(&block[..read])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The bytes of a reader, in memory or in a temporary file that vanishes with them. Never more than `size`, which
     /// is what the archive says; the reader gives an error when it has more or less.
     pub(crate) fn keep(&self, reader: &mut dyn Read, size: u64) -> io::Result<Box<dyn Bytes>> {
         let mut limited = reader.take(size.saturating_add(1));
         if size <= self.in_memory {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(size as usize);
             limited.read_to_end(&mut bytes)?;
             return Ok(Box::new(bytes));
         }
-        let mut file = self.file()?;
-        io::copy(&mut limited, &mut file)?;
-        Ok(Box::new(FileBytes::new(file)?))
+        Ok(Box::new(self.copy(&mut limited)?))
     }
 }
 

@@ -215,7 +215,7 @@ fn zip64_end(bytes: &dyn Bytes, stated: u64, locator: u64) -> io::Result<Option<
 
 /// The entries of a directory with the offset of each in the directory's bytes. Ends after the first error.
 pub(crate) struct Entries<'a> {
-    reader: BufReader<Section<'a>>,
+    reader: BufReader<Section<&'a dyn Bytes>>,
     at: u64,
     left: u64,
     shift: i64,

@@ -13,11 +13,13 @@ use crate::file_bytes::Section;
 use evidence::Bytes;
 use evidence::le::{u16_or_0, u32_or_0};
 use std::io::{self, BufReader, Read};
+use std::ops::Deref;
 
 /// Most entries that are listed; each costs memory before anything of it is needed.
 const MAX_ENTRIES: u64 = 8_000_000;
 
 /// The directory of an archive.
+#[derive(Clone)]
 pub(crate) struct Directory {
     /// Where the central directory begins.
     pub(super) start: u64,
@@ -64,7 +66,7 @@ impl Directory {
     }
 
     /// Where the stored form of an entry lies.
-    pub(super) fn data_start(&self, bytes: &dyn Bytes, entry: &Entry) -> io::Result<u64> {
+    pub(super) fn data_start(&self, bytes: &(impl Bytes + ?Sized), entry: &Entry) -> io::Result<u64> {
         let mut header = [0; 30];
         if bytes.read_full_at(entry.header_offset, &mut header)? != 30 || u32_or_0(&header, 0) != LOCAL_HEADER {
             return Err(damaged("no local header where the directory points"));
@@ -79,7 +81,25 @@ impl Directory {
 
     /// The content of an entry, from front to back. Ends with an error when it is longer than declared, ends
     /// early or does not match its CRC-32.
-    pub(crate) fn open<'a>(&self, bytes: &'a dyn Bytes, entry: &Entry) -> io::Result<Box<dyn Read + Send + 'a>> {
+    pub(crate) fn open<B>(&self, bytes: B, entry: &Entry) -> io::Result<Content<B>>
+    where
+        B: Deref<Target: Bytes>,
+    {
+        self.content(bytes, entry, Some(flate2::Crc::new()))
+    }
+
+    /// The same without the CRC-32, for whoever compares a digest.
+    pub(crate) fn open_without_crc<B>(&self, bytes: B, entry: &Entry) -> io::Result<Content<B>>
+    where
+        B: Deref<Target: Bytes>,
+    {
+        self.content(bytes, entry, None)
+    }
+
+    fn content<B>(&self, bytes: B, entry: &Entry, crc: Option<flate2::Crc>) -> io::Result<Content<B>>
+    where
+        B: Deref<Target: Bytes>,
+    {
         if entry.flags & 1 != 0 {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the entry is encrypted"));
         }
@@ -87,7 +107,8 @@ impl Directory {
         if entry.size > entry.packed_size.saturating_mul(1032).saturating_add(1032) {
             return Err(damaged("it claims to be longer than compression allows"));
         }
-        let stored = Section::new(bytes, self.data_start(bytes, entry)?, entry.packed_size);
+        let start = self.data_start(&*bytes, entry)?;
+        let stored = Section::new(bytes, start, entry.packed_size);
         let inner = match entry.method {
             0 => Packed::Stored(stored),
             8 => {
@@ -99,18 +120,18 @@ impl Directory {
                 return Err(io::Error::new(io::ErrorKind::Unsupported, what));
             }
         };
-        Ok(Box::new(Checked { inner, left: entry.size, crc: flate2::Crc::new(), expected: entry.crc }))
+        Ok(Content { inner, left: entry.size, crc, expected: entry.crc })
     }
 }
 
 /// The stored form of an entry.
-enum Packed<'a> {
-    Stored(Section<'a>),
+enum Packed<B> {
+    Stored(Section<B>),
     /// With its length.
-    Deflated(Box<flate2::bufread::DeflateDecoder<BufReader<Section<'a>>>>, u64),
+    Deflated(Box<flate2::bufread::DeflateDecoder<BufReader<Section<B>>>>, u64),
 }
 
-impl Packed<'_> {
+impl<B: Deref<Target: Bytes>> Packed<B> {
     /// How many bytes of the stored form are not part of it.
     fn behind(&self) -> u64 {
         match self {
@@ -120,7 +141,7 @@ impl Packed<'_> {
     }
 }
 
-impl Read for Packed<'_> {
+impl<B: Deref<Target: Bytes>> Read for Packed<B> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Packed::Stored(stored) => stored.read(buffer),
@@ -129,15 +150,16 @@ impl Read for Packed<'_> {
     }
 }
 
-/// Never gives more bytes than declared, and says at the end whether they are the right ones.
-struct Checked<'a> {
-    inner: Packed<'a>,
+/// The content of an entry. Never gives more bytes than declared, and says at the end whether they are the right ones.
+pub(crate) struct Content<B> {
+    inner: Packed<B>,
     left: u64,
-    crc: flate2::Crc,
+    /// None where nobody asks.
+    crc: Option<flate2::Crc>,
     expected: u32,
 }
 
-impl Read for Checked<'_> {
+impl<B: Deref<Target: Bytes>> Read for Content<B> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -147,11 +169,13 @@ impl Read for Checked<'_> {
             return Err(damaged("the entry is longer than it says"));
         }
         self.left -= read as u64;
-        self.crc.update(&buffer[..read]);
+        if let Some(crc) = &mut self.crc {
+            crc.update(&buffer[..read]);
+        }
         if read == 0 && self.left > 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{} bytes are missing", self.left)));
         }
-        if read == 0 && self.crc.sum() != self.expected {
+        if read == 0 && self.crc.as_ref().is_some_and(|crc| crc.sum() != self.expected) {
             return Err(damaged("the CRC-32 does not match"));
         }
         let behind = if read == 0 { self.inner.behind() } else { 0 };

@@ -78,11 +78,21 @@ pub(super) struct Far {
     pub(super) bytes: AtomicU64,
 }
 
+/// What the bytes of each object are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Everything that is stated of them.
+    All,
+    /// One digest.
+    OneDigest,
+}
+
 /// What everything that is read needs.
 pub(super) struct Reading<'a> {
     pub(super) store: Store<'a>,
     pub(super) far: &'a Far,
     pub(super) zeros: &'a AtomicU64,
+    pub(super) depth: Depth,
     pub(super) cancel: &'a AtomicBool,
     pub(super) observer: &'a dyn Observer,
 }
@@ -115,7 +125,11 @@ impl Reading<'_> {
 
     /// Reads a file to its end and compares its digests.
     fn one(&self, unread: &Unread) -> Checked {
-        let mut reader = match self.store.open(&unread.name, unread.file) {
+        let opened = match self.depth {
+            Depth::All => self.store.open(&unread.name, unread.file),
+            Depth::OneDigest => self.store.open_without_crc(&unread.name, unread.file),
+        };
+        let mut reader = match opened {
             Ok(reader) => reader,
             Err(error) => return unreadable(&error),
         };
@@ -309,7 +323,10 @@ pub(super) fn payload(
     let (mut batch, mut batch_bytes) = (Vec::new(), 0);
     for row in unread.finish()? {
         let (name, value) = row?;
-        let file = Unread::from_row(name, &value)?;
+        let mut file = Unread::from_row(name, &value)?;
+        if reading.depth == Depth::OneDigest {
+            file.expected = file.expected.one_digest();
+        }
         if is_done(file.file.at) {
             report.count(file.file.size);
             reading.tell(&file.name, file.file.size, 1);

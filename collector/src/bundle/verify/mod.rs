@@ -23,7 +23,7 @@ mod rows;
 pub(super) use names::root_in;
 pub use report::{Part, VerifyReport, Wrong, WrongKind};
 
-use contents::Far;
+use contents::{Depth, Far};
 pub(super) use expected::{ALL_ZEROS, Comparing, Expected};
 
 use super::{ACTIONS, FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
@@ -37,6 +37,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Longest line of a manifest or of metadata.
@@ -67,18 +68,28 @@ pub fn verify(
 /// Verifies any bytes, for fuzzing: whether they are a bundle of which nothing is wrong.
 #[doc(hidden)]
 pub fn examine_bundle(bytes: Vec<u8>) -> bool {
-    let report = verify_bytes(Box::new(bytes), Path::new("bundle"), &AtomicBool::new(false), &crate::Silent);
+    let report = verify_bytes(Arc::new(bytes), Path::new("bundle"), &AtomicBool::new(false), &crate::Silent);
     report.is_ok_and(|report| report.is_valid())
 }
 
 /// Verifies an archive that is open, on the threads of the pool that this runs in.
 pub(crate) fn verify_bytes(
-    bytes: Box<dyn Bytes>,
+    bytes: Arc<dyn Bytes>,
     path: &Path,
     cancel: &AtomicBool,
     observer: &dyn Observer,
 ) -> Result<VerifyReport, Error> {
     super::OpenBundle::of(bytes, path)?.verify(cancel, observer)
+}
+
+/// Reads an archive back that was written a moment ago, on the threads of the pool that this runs in.
+pub(crate) fn read_back_bytes(
+    bytes: Arc<dyn Bytes>,
+    path: &Path,
+    observer: &dyn Observer,
+) -> Result<VerifyReport, Error> {
+    // It is not interrupted: a bundle that nobody checked would be worth less than the wait.
+    super::OpenBundle::of(bytes, path)?.written(&AtomicBool::new(false), observer)
 }
 
 /// What a verification gave before any object was read: everything but whether the objects are what is said of them.
@@ -127,10 +138,32 @@ impl Structure {
         cancel: &AtomicBool,
         observer: &dyn Observer,
     ) -> io::Result<VerifyReport> {
+        self.read(store, Depth::All, is_done, cancel, observer)
+    }
+
+    /// The same right after the bundle was written, by one digest of each object. That the checksums of the archive agree
+    /// with each other was seen before.
+    pub(super) fn written(
+        self,
+        store: Store<'_>,
+        cancel: &AtomicBool,
+        observer: &dyn Observer,
+    ) -> io::Result<VerifyReport> {
+        self.read(store, Depth::OneDigest, &|_| false, cancel, observer)
+    }
+
+    fn read(
+        self,
+        store: Store<'_>,
+        depth: Depth,
+        is_done: &dyn Fn(u64) -> bool,
+        cancel: &AtomicBool,
+        observer: &dyn Observer,
+    ) -> io::Result<VerifyReport> {
         let Structure { mut report, unread, far } = self;
         if !report.interrupted {
             let zeros = AtomicU64::new(ALL_ZEROS);
-            let reading = contents::Reading { store, far: &far, zeros: &zeros, cancel, observer };
+            let reading = contents::Reading { store, far: &far, zeros: &zeros, depth, cancel, observer };
             contents::payload(unread, &reading, is_done, &mut report)?;
         }
         report.wrong.sort();
@@ -183,7 +216,19 @@ impl<'a> Store<'a> {
     /// The content of a file from front to back.
     fn open(self, path: &str, member: Member) -> io::Result<Box<dyn Read + Send + 'a>> {
         match self {
-            Store::Archive { bytes, directory } => directory.open(bytes, &directory.entry(bytes, member.at)?),
+            Store::Archive { bytes, directory } => {
+                Ok(Box::new(directory.open(bytes, &directory.entry(bytes, member.at)?)?))
+            }
+            Store::Folder(root) => folder::open(root, path),
+        }
+    }
+
+    /// The same where a digest is going to be compared, which says more than the checksum of the archive.
+    fn open_without_crc(self, path: &str, member: Member) -> io::Result<Box<dyn Read + Send + 'a>> {
+        match self {
+            Store::Archive { bytes, directory } => {
+                Ok(Box::new(directory.open_without_crc(bytes, &directory.entry(bytes, member.at)?)?))
+            }
             Store::Folder(root) => folder::open(root, path),
         }
     }
@@ -275,7 +320,8 @@ impl<'a> Check<'a> {
         self.objects(&mut rows, &mut said)?;
         self.failures(&mut said)?;
         let zeros = AtomicU64::new(0);
-        let reading = contents::Reading { store: self.store, far: &far, zeros: &zeros, cancel, observer };
+        let reading =
+            contents::Reading { store: self.store, far: &far, zeros: &zeros, depth: Depth::All, cancel, observer };
         let unread = self.paths(rows, &reading)?;
         if !self.report.interrupted {
             self.tag_manifests()?;

@@ -7,6 +7,7 @@ use crate::zip::writer::{Packing, ZipWriter};
 use serde_json::Value;
 use std::io::{Cursor, Write};
 
+mod flowing;
 mod forged;
 mod mutated;
 mod shaped;
@@ -16,7 +17,7 @@ mod while_read;
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 fn said_of(bytes: &[u8]) -> Result<VerifyReport, Error> {
-    verify_bytes(Box::new(bytes.to_vec()), Path::new("bundle"), &NEVER, &crate::Silent)
+    verify_bytes(Arc::new(bytes.to_vec()), Path::new("bundle"), &NEVER, &crate::Silent)
 }
 
 /// What is wrong with the bundle, in words.

@@ -40,7 +40,7 @@ fn payload(archive: &[u8]) -> Vec<(String, std::ops::Range<usize>)> {
 fn reader(archive: &[u8], folder: &Path) -> (BundleReader, Arc<Vec<AtomicU32>>) {
     let times: Arc<Vec<AtomicU32>> = Arc::new((0..archive.len()).map(|_| AtomicU32::new(0)).collect());
     let counted = Counted { bytes: archive.to_vec(), times: times.clone() };
-    let opened = OpenBundle::of(Box::new(counted), Path::new("bundle")).unwrap();
+    let opened = OpenBundle::of(Arc::new(counted), Path::new("bundle")).unwrap();
     let structure = opened.structure(&NEVER, &crate::Silent).unwrap();
     assert_eq!(structure.so_far().wrong, []);
     (opened.read_verifying(structure, &Spill::into_folder(folder), &NEVER).unwrap(), times)
