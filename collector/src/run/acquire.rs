@@ -6,6 +6,7 @@ use crate::source::Content;
 use evidence::StoredRange;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes read at a time.
@@ -65,15 +66,6 @@ pub(crate) struct Outcome {
     pub(crate) flaw: Option<String>,
     /// Where holes were left out: SHA-256 of the whole file with them, or why it is not known.
     pub(crate) whole: Option<Result<[u8; 32], &'static str>>,
-}
-
-/// What ends an object early.
-#[derive(Clone, Copy)]
-pub(crate) struct Cancel<'a> {
-    /// Ends the reading.
-    pub(crate) reading: &'a AtomicBool,
-    /// Ends the digest of the holes.
-    pub(crate) zeros: &'a AtomicBool,
 }
 
 impl Outcome {
@@ -303,89 +295,189 @@ impl<'a> Reading<'a> {
         done
     }
 
-    /// Reads to the end. An error is one of the sink, never one of the evidence.
-    pub(crate) fn pump(
-        mut self,
-        digests: Digests,
-        cancel: Cancel<'_>,
-        sink: &mut (dyn Write + Send),
-        passed: &(dyn Fn(u64) + Sync),
-    ) -> io::Result<Outcome> {
-        let mut digests = digests;
-        let mut whole = self.whole_digest();
-        let mut block = std::mem::take(&mut self.first);
-        let mut next = Vec::new();
-        let mut interrupted = false;
-        while !block.is_empty() {
-            let offset = self.block_at;
-            let mut digest = || {
-                digests.update(&block);
-                if let Some(Ok(whole)) = &mut whole {
-                    whole.data(offset, &block, cancel.zeros);
-                }
-            };
-            // While one block is hashed and compressed, the next is read; an object of one block needs no threads.
-            let written = if self.is_done() {
-                digest();
-                next.clear();
-                sink.write_all(&block)
-            } else if cancel.reading.load(Ordering::Relaxed) {
-                interrupted = true;
-                next.clear();
-                digest();
-                sink.write_all(&block)
+    /// Whether the digest of the whole file is computed, where holes are left out of what is stored.
+    fn whole_digest(&self) -> Option<Result<(), &'static str>> {
+        let size = self.content.len();
+        let stored: u64 = ranges_to_read(self.content).0.iter().map(|range| range.end - range.start).sum();
+        let has_few_holes = size.saturating_sub(stored) <= MOST_ZEROS;
+        self.sparse.then_some(if has_few_holes { Ok(()) } else { Err("its holes are more than 64 GiB") })
+    }
+
+    /// What computes these digests of it. `cancel` ends the digest of the holes.
+    pub(crate) fn hashing<'c>(&self, digests: Digests, cancel: &'c AtomicBool) -> Hashing<'c> {
+        let whole = matches!(self.whole_digest(), Some(Ok(()))).then(|| WholeDigest::new([]));
+        Hashing { digests, whole, cancel }
+    }
+
+    fn is_done(&self) -> bool {
+        self.truncated_at.is_some() || self.current.is_empty() && self.ranges.len() == 0
+    }
+}
+
+/// What takes the blocks of an object, one after the other.
+pub(crate) trait Take: Send {
+    /// The next block, which lies here in the object. An error is one of writing.
+    fn take(&mut self, offset: u64, block: &Arc<Vec<u8>>) -> io::Result<()>;
+
+    /// The end of the object. Gives the digest of the whole file of this length too, if it is computed and nobody ended it.
+    fn end(&mut self, size: u64) -> io::Result<(Digested, Option<[u8; 32]>)>;
+}
+
+/// The digests of an object, that of a whole file with its holes among them.
+pub(crate) struct Hashing<'a> {
+    pub(crate) digests: Digests,
+    pub(crate) whole: Option<WholeDigest>,
+    /// Ends the digest of the holes.
+    pub(crate) cancel: &'a AtomicBool,
+}
+
+impl Hashing<'_> {
+    fn update(&mut self, offset: u64, block: &[u8]) {
+        // Of longer blocks two digests are computed on two threads, and a worker that waits for the other one begins with
+        // another object: it could then wait for the memory that this one holds.
+        block.chunks(1 << 16).for_each(|part| self.digests.update(part));
+        if let Some(whole) = &mut self.whole {
+            whole.data(offset, block, self.cancel);
+        }
+    }
+
+    fn finish(self, size: u64) -> (Digested, Option<[u8; 32]>) {
+        let whole = self.whole.and_then(|whole| whole.finish(size, self.cancel));
+        (self.digests.finish(), whole)
+    }
+}
+
+/// Hashes and writes each block at once.
+pub(crate) struct AtOnce<'a, W> {
+    hashing: Option<Hashing<'a>>,
+    /// What it is written to.
+    pub(crate) sink: W,
+}
+
+impl<'a, W> AtOnce<'a, W> {
+    /// Into this.
+    pub(crate) fn new(hashing: Hashing<'a>, sink: W) -> Self {
+        AtOnce { hashing: Some(hashing), sink }
+    }
+}
+
+impl<W: Write + Send> Take for AtOnce<'_, W> {
+    fn take(&mut self, offset: u64, block: &Arc<Vec<u8>>) -> io::Result<()> {
+        if let Some(hashing) = &mut self.hashing {
+            hashing.update(offset, block);
+        }
+        self.sink.write_all(block)
+    }
+
+    fn end(&mut self, size: u64) -> io::Result<(Digested, Option<[u8; 32]>)> {
+        let hashing = self.hashing.take().ok_or_else(|| io::Error::other("it was ended before"))?;
+        Ok(hashing.finish(size))
+    }
+}
+
+/// An object that is being read into something.
+pub(crate) struct Acquiring<'a, T> {
+    reading: Reading<'a>,
+    take: T,
+    block: Vec<u8>,
+    /// Blocks that nobody needs any more, to be filled again.
+    spare: Vec<Vec<u8>>,
+    cancel: &'a AtomicBool,
+    interrupted: bool,
+    passed: &'a (dyn Fn(u64) + Sync),
+}
+
+/// Blocks that are kept to be filled again.
+const MOST_SPARE: usize = 16;
+
+impl<'a, T: Take> Acquiring<'a, T> {
+    /// Begins with the block that was read first. `cancel` ends it, and `passed` gets told how many bytes are through.
+    pub(crate) fn new(
+        mut reading: Reading<'a>,
+        take: T,
+        cancel: &'a AtomicBool,
+        passed: &'a (dyn Fn(u64) + Sync),
+    ) -> Self {
+        let block = std::mem::take(&mut reading.first);
+        Acquiring { reading, take, block, spare: Vec::new(), cancel, interrupted: false, passed }
+    }
+
+    /// Whether it was ended early.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// What could not be read so far, in order.
+    pub(crate) fn unreadable(&self) -> &[Range<u64>] {
+        &self.reading.bad
+    }
+
+    /// A block that is needed no more.
+    pub(crate) fn give_back(&mut self, block: Arc<Vec<u8>>) {
+        if self.spare.len() < MOST_SPARE
+            && let Ok(block) = Arc::try_unwrap(block)
+        {
+            self.spare.push(block);
+        }
+    }
+
+    /// One block further; gives the block and where it lies, or nothing at the end. An error is one of writing, never one of
+    /// the evidence.
+    pub(crate) fn step(&mut self) -> io::Result<Option<(u64, Arc<Vec<u8>>)>> {
+        if self.block.is_empty() {
+            return Ok(None);
+        }
+        let (offset, block) = (self.reading.block_at, Arc::new(std::mem::take(&mut self.block)));
+        self.take.take(offset, &block)?;
+        if !self.reading.is_done() {
+            if self.cancel.load(Ordering::Relaxed) {
+                self.interrupted = true;
             } else {
-                let digest_and_write = || rayon::join(|| sink.write_all(&block), digest);
-                let ((written, ()), ()) = rayon::join(digest_and_write, || self.next(&mut next));
-                written
-            };
-            written?;
-            passed(block.len() as u64);
-            std::mem::swap(&mut block, &mut next);
+                let mut next = self.spare.pop().unwrap_or_default();
+                self.reading.next(&mut next);
+                self.block = next;
+            }
         }
-        if self.sparse && self.stored_ranges.is_empty() {
+        (self.passed)(block.len() as u64);
+        Ok(Some((offset, block)))
+    }
+
+    /// Reads to the end.
+    pub(crate) fn finish(mut self) -> io::Result<(Outcome, T)> {
+        while let Some((_, block)) = self.step()? {
+            self.give_back(block);
+        }
+        let Acquiring { mut reading, mut take, interrupted, .. } = self;
+        let content = reading.content;
+        let (digested, whole) = take.end(content.len())?;
+        if reading.sparse && reading.stored_ranges.is_empty() {
             // Nothing but a hole; the empty range says that this is known, not forgotten.
-            self.stored_ranges.push(StoredRange { offset: self.content.len(), stored_at: 0, length: 0 });
+            reading.stored_ranges.push(StoredRange { offset: content.len(), stored_at: 0, length: 0 });
         }
+        let (is_sparse, has_digest) = (reading.sparse, reading.whole_digest());
         let mut outcome = Outcome {
-            digested: digests.finish(),
-            stored_size: self.stored,
-            stored_ranges: if self.sparse { self.stored_ranges } else { Vec::new() },
-            bad: self.bad,
-            reasons: self.reasons,
-            more_bad: self.bad_ranges_left_out,
-            truncated_at: self.truncated_at,
-            missing: self.content.missing(),
+            digested,
+            stored_size: reading.stored,
+            stored_ranges: if is_sparse { reading.stored_ranges } else { Vec::new() },
+            bad: reading.bad,
+            reasons: reading.reasons,
+            more_bad: reading.bad_ranges_left_out,
+            truncated_at: reading.truncated_at,
+            missing: content.missing(),
             interrupted,
-            flaw: self.content.flaw(),
+            flaw: content.flaw(),
             whole: None,
         };
-        outcome.whole = whole.map(|whole| {
+        outcome.whole = has_digest.map(|has_digest| {
             if !outcome.missing.is_empty() {
                 return Err("the source left holes out, and whether there were zeros is not known");
             }
             if !outcome.is_whole() {
                 return Err("not every byte of the file was read");
             }
-            let ended = "the collection was ended before its holes were hashed";
-            whole?.finish(self.content.len(), cancel.zeros).ok_or(ended)
+            has_digest.and(whole.ok_or("the collection was ended before its holes were hashed"))
         });
-        Ok(outcome)
-    }
-
-    /// What computes the digest of the whole file, where holes are left out of what is stored.
-    fn whole_digest(&self) -> Option<Result<WholeDigest, &'static str>> {
-        let size = self.content.len();
-        let stored: u64 = ranges_to_read(self.content).0.iter().map(|range| range.end - range.start).sum();
-        let digest = match size.saturating_sub(stored) <= MOST_ZEROS {
-            true => Ok(WholeDigest::new([])),
-            false => Err("its holes are more than 64 GiB"),
-        };
-        self.sparse.then_some(digest)
-    }
-
-    fn is_done(&self) -> bool {
-        self.truncated_at.is_some() || self.current.is_empty() && self.ranges.len() == 0
+        Ok((outcome, take))
     }
 }
 
@@ -400,9 +492,9 @@ mod tests {
     fn read(content: &dyn Content) -> (Outcome, Vec<u8>) {
         let mut payload = Vec::new();
         let never = AtomicBool::new(false);
-        let cancel = Cancel { reading: &never, zeros: &never };
-        let digests = Digests::new(Which::default());
-        let outcome = Reading::begin(content).unwrap().pump(digests, cancel, &mut payload, &|_| ()).unwrap();
+        let reading = Reading::begin(content).unwrap();
+        let take = AtOnce::new(reading.hashing(Digests::new(Which::default()), &never), &mut payload);
+        let (outcome, _) = Acquiring::new(reading, take, &never, &|_| ()).finish().unwrap();
         assert_eq!(outcome.stored_size, payload.len() as u64);
         assert_eq!(hex(&outcome.digested.sha256), hex(&Sha256::digest(&payload)));
         (outcome, payload)

@@ -94,12 +94,20 @@ impl Run<'_> {
     }
 
     /// Notes what became of an object.
-    fn keep(&mut self, job: Job, stored: Stored, at: u64, packed: Option<Packed>, total: u64) -> std::io::Result<()> {
+    fn keep(
+        &mut self,
+        job: Job,
+        mut stored: Stored,
+        at: u64,
+        packed: Option<Packed>,
+        total: u64,
+    ) -> std::io::Result<()> {
         let key = job.wanted.key();
         let volume = job.wanted.located.volume;
         let found = &job.wanted.located.found;
         let deleted = found.recovery.is_some().then(|| Box::new(found.clone()));
         let unreadable = stored.unreadable();
+        let leads = stored.leads();
         if !unreadable.is_empty()
             && let Err(error) = self.note_image()
         {
@@ -138,6 +146,7 @@ impl Run<'_> {
         // The journal has them with the object.
         self.problems.extend(problems);
         let full_path = key.1.clone();
+        self.gathered.add(self.objects.len(), leads);
         self.objects.push(&key, &Kept { item, volume, full_path, deleted, held: None, unreadable })?;
         self.tell(Step::Acquire, &path, self.objects.len() as u64, total);
         Ok(())

@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use super::acquire::Take;
 use super::lead_path::{self, LeadPath};
 use super::locate::{Key, Located, OTHER_COPY, Wanted, local_path, on_volume};
-use super::objects::{Kept, Later, Objects, Place};
+use super::objects::{Kept, Later, Place};
 use super::resume::Resume;
-use crate::run::{AcquiredItem, CollectRequest, Run};
+use super::seen::{Seen, read_again};
+use crate::run::{AcquiredItem, CollectRequest, Job, Run};
 use crate::source::{Content, Found, Source, Tree, Volume, VolumeKind};
 use evidence::{
     Artifact, Bytes, Item, ItemStatus, LEADS_UNREAD, Problem, ProblemKind, Problems, Stage, StoredRange, name,
@@ -68,16 +70,16 @@ impl<'a> Lazy<'a> {
     fn companion(
         source: &'a Source,
         resume: Option<&'a Resume>,
-        kept: &Kept,
+        (of_volume, full_path): (usize, &str),
         exact_path: &'a str,
     ) -> Option<(Cow<'a, str>, Self)> {
-        let (volume, tree) = &source.volumes[kept.volume];
+        let (volume, tree) = &source.volumes[of_volume];
         if let Some(resume) = resume
             && let Some((part, item)) = resume.find(&volume.id, exact_path, None)
         {
             let lazy = Lazy {
                 source,
-                volume: kept.volume,
+                volume: of_volume,
                 path: Cow::Borrowed(exact_path),
                 deleted: None,
                 opened: OnceLock::new(),
@@ -93,7 +95,7 @@ impl<'a> Lazy<'a> {
         let tree = tree.as_deref()?;
         let lazy = |path: Cow<'a, str>, size: u64| Lazy {
             source,
-            volume: kept.volume,
+            volume: of_volume,
             path,
             deleted: None,
             opened: OnceLock::new(),
@@ -117,10 +119,10 @@ impl<'a> Lazy<'a> {
             }
         } else {
             // A path that is no text is not looked up by what stands for it. Whatever belongs to a file lies beside it.
-            let folder = kept.full_path.rsplit_once('\\').map_or("", |(folder, _)| folder);
+            let folder = full_path.rsplit_once('\\').map_or("", |(folder, _)| folder);
             let mut beside = None;
             let mut look = |found| {
-                let located = Located { volume: kept.volume, found };
+                let located = Located { volume: of_volume, found };
                 if beside.is_none() && located.exact_path(volume) == exact_path {
                     beside = Some(located);
                 }
@@ -160,16 +162,20 @@ impl<'a> Lazy<'a> {
 
     /// That it could not be read, though it could when it was acquired.
     fn problem(&self) -> Option<Problem> {
-        let error = self.failed.get()?;
-        Some(Problem::new(
-            Stage::Acquire,
-            ProblemKind::ReadFailed,
-            name::shown(&self.source.volumes[self.volume].0.original_path(&self.path)),
-            format!("{LEADS_UNREAD}: {error}"),
-            "files that only these records name were not looked for, so that such a file is not in the bundle says nothing \
-             about the host",
-        ))
+        self.failed.get().map(|error| unread(&self.source.volumes[self.volume].0, &self.path, error))
     }
+}
+
+/// That what names files could not be read, though it could when it was acquired.
+fn unread(volume: &Volume, path: &str, error: &str) -> Problem {
+    Problem::new(
+        Stage::Acquire,
+        ProblemKind::ReadFailed,
+        name::shown(&volume.original_path(path)),
+        format!("{LEADS_UNREAD}: {error}"),
+        "files that only these records name were not looked for, so that such a file is not in the bundle says nothing \
+         about the host",
+    )
 }
 
 impl Bytes for Lazy<'_> {
@@ -177,18 +183,8 @@ impl Bytes for Lazy<'_> {
         self.size
     }
 
-    fn read_at(&self, offset: u64, mut buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(range) = self.unreadable.iter().find(|range| offset < range.end) {
-            let is_bad = range.start <= offset;
-            let end = if is_bad { range.end } else { range.start };
-            let most = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
-            buffer = &mut buffer[..most];
-            if is_bad {
-                buffer.fill(0);
-                return Ok(most);
-            }
-        }
-        self.content()?.read_at(offset, buffer).inspect_err(|error| {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        read_again(self.content()?, self.unreadable, offset, buffer).inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 self.failed.get_or_init(|| error.to_string());
             }
@@ -209,8 +205,10 @@ impl Bytes for Lazy<'_> {
 
 /// A path that is named.
 pub(crate) struct NamedPath {
-    /// Its first spelling.
+    /// Its spelling where it is named first.
     path: String,
+    /// The place of the object that names it first.
+    first: usize,
     /// What names it.
     named_by: BTreeSet<String>,
     /// What asks for it: ids of the artifacts that it is kept for, or [`LEAD`].
@@ -220,47 +218,95 @@ pub(crate) struct NamedPath {
 /// Named paths by their upper case.
 pub(crate) type Named = BTreeMap<String, NamedPath>;
 
+/// What an object names, and what of it could not be read for that.
+#[derive(Default)]
+pub(crate) struct Leads {
+    named: Vec<LeadPath>,
+    unread: Vec<Problem>,
+}
+
+/// What the objects of a round name.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    named: Named,
+    unread: Problems,
+}
+
+impl Gathered {
+    /// Adds what the object at this place names.
+    pub(super) fn add(&mut self, place: usize, leads: Leads) {
+        self.unread.extend(leads.unread);
+        for lead in leads.named {
+            let entry = self.named.entry(name::folded(&lead.path)).or_insert_with(|| NamedPath {
+                path: lead.path.clone(),
+                first: place,
+                named_by: BTreeSet::new(),
+                wanted_by: BTreeSet::new(),
+            });
+            if place < entry.first {
+                (entry.path, entry.first) = (lead.path, place);
+            }
+            entry.named_by.insert(lead.named_by);
+            entry.wanted_by.insert(lead.kept_for.unwrap_or(LEAD));
+        }
+    }
+}
+
 /// Objects that are asked at a time.
 const BATCH: usize = 512;
 
-/// Asks what the objects from this place on name; with what could not be read on the way.
-pub(crate) fn of_objects(
-    request: &CollectRequest<'_>,
-    objects: &mut Objects,
-    from: Place,
-) -> io::Result<(Named, Problems)> {
-    let (mut all, mut problems) = (Named::new(), Problems::default());
-    objects.each_batch(from, BATCH, &mut |batch| {
-        let named: Vec<(Vec<LeadPath>, Vec<Problem>)> = batch.par_iter().map(|kept| of_object(request, kept)).collect();
-        for (named, failed) in named {
-            problems.extend(failed);
-            for lead in named {
-                let entry = all.entry(name::folded(&lead.path)).or_insert_with(|| NamedPath {
-                    path: lead.path,
-                    named_by: BTreeSet::new(),
-                    wanted_by: BTreeSet::new(),
-                });
-                entry.named_by.insert(lead.named_by);
-                entry.wanted_by.insert(lead.kept_for.unwrap_or(LEAD));
+/// What the objects from this place on name, with what could not be read on the way. The others were asked when they were
+/// acquired; those that an earlier part of the collection holds are asked now.
+pub(crate) fn of_objects(run: &mut Run<'_>, from: Place) -> io::Result<(Named, Problems)> {
+    let mut gathered = std::mem::take(&mut run.gathered);
+    let request = run.request;
+    if request.resume.is_some() {
+        let mut place = run.objects.len() - run.objects.since(from);
+        run.objects.each_batch(from, BATCH, &mut |batch| {
+            let held: Vec<Option<Leads>> =
+                batch.par_iter().map(|kept| kept.held.map(|_| of_held(request, kept))).collect();
+            for leads in held {
+                if let Some(leads) = leads {
+                    gathered.add(place, leads);
+                }
+                place += 1;
             }
-        }
-        Ok(())
-    })?;
-    Ok((all, problems))
+            Ok(())
+        })?;
+    }
+    Ok((gathered.named, gathered.unread))
 }
 
-fn of_object(request: &CollectRequest<'_>, kept: &Kept) -> (Vec<LeadPath>, Vec<Problem>) {
-    if kept.item.status == ItemStatus::Failed || request.cancel.load(Ordering::Relaxed) {
-        return Default::default();
+fn of_held(request: &CollectRequest<'_>, kept: &Kept) -> Leads {
+    if kept.item.status == ItemStatus::Failed {
+        return Leads::default();
+    }
+    let lazy = Lazy::new(request.source, request.resume, kept);
+    let mut leads = named_by(request, &kept.item, (kept.volume, &kept.full_path), &lazy);
+    leads.unread.splice(0..0, lazy.problem());
+    leads
+}
+
+/// What an object names that is being acquired.
+pub(super) fn of_seen<T: Take>(request: &CollectRequest<'_>, item: &Item, job: &Job, seen: &Seen<'_, T>) -> Leads {
+    let located = &job.wanted.located;
+    let path = located.found.full_path();
+    let mut leads = named_by(request, item, (located.volume, &path), seen);
+    let unread = seen.failed().map(|error| unread(&request.source.volumes[located.volume].0, &path, error));
+    leads.unread.splice(0..0, unread);
+    leads
+}
+
+fn named_by(request: &CollectRequest<'_>, item: &Item, place: (usize, &str), bytes: &dyn Bytes) -> Leads {
+    if request.cancel.load(Ordering::Relaxed) {
+        return Leads::default();
     }
     let (source, resume) = (request.source, request.resume);
-    let lazy = Lazy::new(source, resume, kept);
     let companions: Vec<(Cow<'_, str>, Lazy<'_>)> =
-        kept.item.companions.iter().filter_map(|path| Lazy::companion(source, resume, kept, path)).collect();
+        item.companions.iter().filter_map(|path| Lazy::companion(source, resume, place, path)).collect();
     let beside = companions.iter().map(|(path, lazy)| (path.as_ref(), lazy as &dyn Bytes)).collect();
-    let named = (request.leads)(&AcquiredItem { item: &kept.item, bytes: &lazy, companions: beside });
-    let failed = std::iter::once(&lazy).chain(companions.iter().map(|(_, lazy)| lazy)).filter_map(Lazy::problem);
-    (named, failed.collect())
+    let named = (request.leads)(&AcquiredItem { item, bytes, companions: beside });
+    Leads { named, unread: companions.iter().filter_map(|(_, lazy)| lazy.problem()).collect() }
 }
 
 pub(super) fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
@@ -504,7 +550,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
                 keys
             }
         };
-        let NamedPath { path, named_by, wanted_by } = named;
+        let NamedPath { path, named_by, wanted_by, .. } = named;
         // The first is the named file itself; what belongs to it says so on its own.
         for key in keys {
             if run.objects.has(&key) {

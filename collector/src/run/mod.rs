@@ -10,6 +10,7 @@ mod pattern;
 mod recognise;
 mod recover;
 mod resume;
+mod seen;
 mod store;
 mod way_out;
 
@@ -92,7 +93,7 @@ impl Limits {
 pub struct AcquiredItem<'a> {
     /// The object. Its `id` has no meaning yet.
     pub item: &'a Item,
-    /// Its bytes, read from the source when they are asked for.
+    /// Its bytes. What is asked for is acquired first, so that each byte is read from the source once.
     pub bytes: &'a dyn Bytes,
     /// The objects that belong to it, by original path.
     pub companions: Vec<(&'a str, &'a dyn Bytes)>,
@@ -311,6 +312,8 @@ pub(crate) struct Run<'a> {
     log: ActionLog,
     names: Names,
     pub(crate) objects: Objects,
+    /// What the objects of this round name.
+    pub(crate) gathered: leads::Gathered,
     spill: Spill,
     /// What the check of the image gave.
     checks: Vec<(String, String)>,
@@ -367,6 +370,7 @@ impl<'a> Run<'a> {
             log: ActionLog::new(spill),
             names: Names::default(),
             objects: Objects::new(spill),
+            gathered: leads::Gathered::default(),
             spill: spill.clone(),
             checks: Vec::new(),
             problems: Problems::default(),
@@ -470,7 +474,7 @@ impl Run<'_> {
                 break;
             }
             if round >= request.limits.max_rounds {
-                let (named, problems) = leads::of_objects(request, &mut self.objects, from)?;
+                let (named, problems) = leads::of_objects(self, from)?;
                 let named = named.len();
                 self.note(problems.into_vec());
                 if named > 0 {
@@ -485,7 +489,7 @@ impl Run<'_> {
                 break;
             }
             self.tell(Step::Leads, "", 0, self.objects.since(from) as u64);
-            let (named, problems) = leads::of_objects(request, &mut self.objects, from)?;
+            let (named, problems) = leads::of_objects(self, from)?;
             self.note(problems.into_vec());
             from = self.objects.end();
             wanted = leads::wanted(self, named)?;

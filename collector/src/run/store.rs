@@ -1,6 +1,8 @@
 //! From a located object to a payload in the bundle: opened, read, packed, and described.
 
-use super::acquire::{Cancel, Outcome, Reading, bytes_to_store, ranges_to_store};
+use super::acquire::{Acquiring, AtOnce, Outcome, Reading, bytes_to_store, ranges_to_store};
+use super::leads::{self, Leads};
+use super::seen::Seen;
 use crate::bundle::Writer;
 use crate::digest::{Digests, Which};
 use crate::run::{CollectRequest, Job, SMALL};
@@ -9,13 +11,15 @@ use crate::zip::writer::Packed;
 use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage, hex};
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What became of an object.
 pub(crate) struct Stored {
     size: u64,
     outcome: Option<Outcome>,
     problem: Option<Problem>,
+    /// What it names.
+    leads: Leads,
 }
 
 /// What became of a short object.
@@ -58,7 +62,7 @@ fn problem(job: &Job, kind: ProblemKind, what: impl Into<String>, effect: &str) 
 }
 
 fn failed(size: u64, problem: Problem) -> Stored {
-    Stored { size, outcome: None, problem: Some(problem) }
+    Stored { size, outcome: None, problem: Some(problem), leads: Leads::default() }
 }
 
 /// An object for which there is no room any more.
@@ -124,11 +128,11 @@ pub(crate) fn prepare(request: &CollectRequest<'_>, root: &str, job: &Job) -> io
     let Prepared::Ready(_, Stored { problem: Some(change), .. }) = &first else { return Ok(first) };
     let Some(now) = standing(request, job) else { return Ok(first) };
     match prepare_once(request, root, job, &now)? {
-        Prepared::Ready(packed, Stored { size, outcome, problem: None }) => {
+        Prepared::Ready(packed, Stored { problem: None, size, outcome, leads }) => {
             let mut change = change.clone();
             change.what = "it changed before it was read, or meanwhile; read again, it did not".to_owned();
             change.effect = "the collected copy is the second one, of one moment".to_owned();
-            Ok(Prepared::Ready(packed, Stored { size, outcome, problem: Some(change) }))
+            Ok(Prepared::Ready(packed, Stored { problem: Some(change), size, outcome, leads }))
         }
         _ => Ok(first),
     }
@@ -154,14 +158,26 @@ fn prepare_once(request: &CollectRequest<'_>, root: &str, job: &Job, before: &Fo
         Ok(reading) => reading,
         Err(error) => return Ok(Prepared::Failed(unreadable(job, size, &error))),
     };
-    let mut packing = Writer::prepare(root, &job.bundle_path, reading.is_incompressible());
-    let digests = digests(request, job, &reading);
+    let packing = Writer::prepare(root, &job.bundle_path, reading.is_incompressible());
+    let hashing = reading.hashing(digests(request, job, &reading), request.cancel);
     // A short object is finished once it is begun, so it ignores the interruption; but its holes can be long.
-    let cancel = Cancel { reading: &false.into(), zeros: request.cancel };
-    let outcome = reading.pump(digests, cancel, &mut packing, &|_| ())?.doubted(doubt(request, job));
-    let packed = packing.finish()?;
+    let acquiring = Acquiring::new(reading, AtOnce::new(hashing, packing), &NEVER, &|_| ());
+    let seen = Seen::new(content.as_ref(), acquiring, kept_of(request));
+    let leads = leads::of_seen(request, &being_read(request.source, job.clone(), content.as_ref()), job, &seen);
+    let (outcome, taken) = seen.finish()?;
+    let packed = taken.sink.finish()?;
     let problem = changed(request, job, before);
-    Ok(Prepared::Ready(packed, Stored { size, outcome: Some(outcome), problem }))
+    let outcome = Some(outcome.doubted(doubt(request, job)));
+    Ok(Prepared::Ready(packed, Stored { size, outcome, problem, leads }))
+}
+
+/// Nothing ends it.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// Bytes of an object that are kept in memory on each thread while it is looked at for what it names.
+fn kept_of(request: &CollectRequest<'_>) -> usize {
+    let share = request.limits.memory / (4 * request.threads.max(1) as u64);
+    usize::try_from(share.clamp(1 << 20, SMALL)).unwrap_or(1 << 20)
 }
 
 /// Gets told how many bytes are through, and before the first of them what is being read.
@@ -195,20 +211,25 @@ pub(crate) fn stream(
         Ok(reading) => reading,
         Err(error) => return Ok(Some(unreadable(job, size, &error))),
     };
-    let digests = digests(request, job, &reading);
-    begin(being_read(request.source, job.clone(), content.as_ref()))?;
-    let mut sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
-    let cancel = Cancel { reading: request.cancel, zeros: request.cancel };
-    let outcome = reading.pump(digests, cancel, &mut sink, passed)?.doubted(doubt(request, job));
-    sink.finish()?;
+    let hashing = reading.hashing(digests(request, job, &reading), request.cancel);
+    let item = being_read(request.source, job.clone(), content.as_ref());
+    begin(item.clone())?;
+    let sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
+    let acquiring = Acquiring::new(reading, AtOnce::new(hashing, sink), request.cancel, passed);
+    let seen = Seen::new(content.as_ref(), acquiring, kept_of(request));
+    let leads = leads::of_seen(request, &item, job, &seen);
+    let (outcome, taken) = seen.finish()?;
+    taken.sink.finish()?;
     let problem = changed(request, job, &job.wanted.located.found);
-    Ok(Some(Stored { size, outcome: Some(outcome), problem }))
+    let outcome = Some(outcome.doubted(doubt(request, job)));
+    Ok(Some(Stored { size, outcome, problem, leads }))
 }
 
 /// The object as it is known while it is being read: everything but what will come of it.
 fn being_read(source: &Source, job: Job, content: &dyn Content) -> Item {
     let bundle_path = job.bundle_path.clone();
-    let (item, _) = Stored { size: content.len(), outcome: None, problem: None }.into_item(source, job);
+    let nothing = Stored { size: content.len(), outcome: None, problem: None, leads: Leads::default() };
+    let (item, _) = nothing.into_item(source, job);
     let stored_ranges = ranges_to_store(content);
     Item { bundle_path: Some(bundle_path), status: ItemStatus::Partial, stored_ranges, ..item }
 }
@@ -225,6 +246,11 @@ impl Stored {
     /// Length of the original.
     pub(crate) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// What it names, which is then taken.
+    pub(crate) fn leads(&mut self) -> Leads {
+        std::mem::take(&mut self.leads)
     }
 
     /// What of the object could not be read.

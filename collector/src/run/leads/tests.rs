@@ -14,8 +14,9 @@ fn lead(path: &str, kept_for: Option<&'static str>) -> LeadPath {
     LeadPath { path: path.to_owned(), named_by: "a test".to_owned(), kept_for }
 }
 
-/// Collects a file `a`, whose records name these paths, beside a volume `C` with links and a file.
-fn collected(a: Faulty, named: &[LeadPath]) -> (tempfile::TempDir, Collected) {
+/// Collects a file `a`, whose records name these paths, beside a volume `C` with links and a file. Its records are looked
+/// for in these places, one after the other.
+fn collected_at(a: Faulty, named: &[LeadPath], places: &[u64]) -> (tempfile::TempDir, Collected) {
     let volume = Volume { letter: Some('C'), is_system: true, ..Volume::new("C", VolumeKind::Ntfs) };
     let tree = NtfsTree::open(Arc::new(volume_with_links())).unwrap();
     let mut source = FaultyTree::new(vec![("a", a)]).source();
@@ -23,11 +24,15 @@ fn collected(a: Faulty, named: &[LeadPath]) -> (tempfile::TempDir, Collected) {
     let leads = |acquired: &AcquiredItem<'_>| {
         let mut byte = [0];
         match acquired.item.round {
-            0 if acquired.bytes.read_full_at(0, &mut byte).is_ok() => named.to_vec(),
+            0 if places.iter().all(|at| acquired.bytes.read_full_at(*at, &mut byte).is_ok()) => named.to_vec(),
             _ => Vec::new(),
         }
     };
     collect_named(&source, &leads, &AtomicBool::new(false), &Silent)
+}
+
+fn collected(a: Faulty, named: &[LeadPath]) -> (tempfile::TempDir, Collected) {
+    collected_at(a, named, &[0])
 }
 
 fn about<'a>(collected: &'a Collected, item: &str) -> Vec<&'a Problem> {
@@ -36,19 +41,74 @@ fn about<'a>(collected: &'a Collected, item: &str) -> Vec<&'a Problem> {
 
 #[test]
 fn v9_an_object_that_cannot_be_read_again_for_its_leads_is_a_problem() {
-    let (_whole, whole) = collected(Faulty::new(vec![7; 100]), &[lead(r"C:\Data\a long name.dll", None)]);
-    assert_eq!(whole.items().unwrap().iter().filter(|item| item.round == 1).count(), 1);
-    let name = whole.items().unwrap().iter().find(|item| item.size == 100).unwrap().original_path.clone();
-    assert_eq!(about(&whole, &name).len(), 0);
+    const LONG: usize = 20 << 20;
+    let of_long =
+        |device: Faulty, places: &[u64]| collected_at(device, &[lead(r"C:\Data\a long name.dll", None)], places);
+    // Of a device that is gone once all of it was read, what was read is known; what is too long to be kept is not.
+    let end = LONG as u64 - 1;
+    for places in [&[0, end][..], &[end - 100, end]] {
+        let (_whole, whole) = of_long(Faulty::new(vec![7; LONG]).gone_after(LONG as u64), places);
+        assert_eq!(whole.items().unwrap().iter().filter(|item| item.round == 1).count(), 1);
+        let name = whole.items().unwrap().iter().find(|item| item.size == LONG as u64).unwrap().original_path.clone();
+        assert_eq!(about(&whole, &name).len(), 0);
+    }
+    let (_there, there) = of_long(Faulty::new(vec![7; LONG]), &[end, 0]);
+    assert_eq!(there.items().unwrap().iter().filter(|item| item.round == 1).count(), 1);
 
-    let (_gone, gone) = collected(Faulty::new(vec![7; 100]).gone_after(100), &[lead(r"C:\Data\a long name.dll", None)]);
+    let (_gone, gone) = of_long(Faulty::new(vec![7; LONG]).gone_after(LONG as u64), &[end, 0]);
     let items = gone.items().unwrap();
-    let item = items.iter().find(|item| item.original_path == name).unwrap();
+    let item = items.iter().find(|item| item.size == LONG as u64).unwrap();
     assert_eq!(item.status, ItemStatus::Complete, "it was acquired whole");
     assert!(items.iter().all(|item| item.round == 0));
-    let [problem] = about(&gone, &name)[..] else { panic!("{:#?}", gone.problems) };
+    let [problem] = about(&gone, &item.original_path)[..] else { panic!("{:#?}", gone.problems) };
     assert_eq!((problem.stage, &problem.kind), (Stage::Acquire, &ProblemKind::ReadFailed));
     assert!(problem.what.starts_with(LEADS_UNREAD) && problem.what.ends_with("the device is gone"), "{}", problem.what);
+}
+
+/// Reads an object that is being acquired, as one that names nothing.
+fn acquired(content: Faulty, look: &(dyn Fn(&dyn Bytes) + Sync)) -> (Vec<u8>, u64) {
+    let source = FaultyTree::new(vec![("a", content)]).source();
+    let leads = |acquired: &AcquiredItem<'_>| {
+        look(acquired.bytes);
+        Vec::new()
+    };
+    let (folder, collected) = collect_named(&source, &leads, &AtomicBool::new(false), &Silent);
+    let reader = crate::BundleReader::open(&collected.path).unwrap();
+    let item = &collected.items().unwrap()[0];
+    let bytes = reader.open_item(item, folder.path()).unwrap().read_all(1 << 30).unwrap().unwrap();
+    (bytes, item.size)
+}
+
+#[test]
+fn whoever_looks_at_an_object_sees_what_the_bundle_gets() {
+    let long: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
+    for length in [0, 1, 1 << 20, (1 << 20) + 1, 5 << 20, long.len()] {
+        let data = &long[..length];
+        let look = |bytes: &dyn Bytes| {
+            assert_eq!(bytes.len(), length as u64);
+            for at in [length, 0, length / 2, length.saturating_sub(1), 7.min(length), length + 9] {
+                let mut buffer = vec![0; 100_000];
+                let read = bytes.read_full_at(at as u64, &mut buffer).unwrap();
+                let rest = data.get(at..).unwrap_or_default();
+                assert!(buffer[..read] == rest[..rest.len().min(buffer.len())], "{length}: {at}");
+            }
+        };
+        let (stored, size) = acquired(Faulty::new(data.to_vec()), &look);
+        assert!(stored == data && size == length as u64, "{length}");
+        let (stored, _) = acquired(Faulty::new(data.to_vec()), &|_| ());
+        assert!(stored == data, "{length}");
+    }
+    // Holes are zeros, and are not acquired.
+    let mut holes = vec![0; 12 << 20];
+    holes[..100].fill(1);
+    holes[9 << 20..][..100].fill(2);
+    let ranges = [0..100, 9 << 20..(9 << 20) + 100];
+    let look = |bytes: &dyn Bytes| {
+        assert_eq!((bytes.next_data(200), bytes.next_data(11 << 20)), (9 << 20, 12 << 20));
+        assert!(bytes.read_all(u64::MAX).unwrap().unwrap() == holes);
+    };
+    let (stored, _) = acquired(Faulty::new(holes.clone()).ranges(&ranges), &look);
+    assert!(stored == holes);
 }
 
 /// A tree that cannot be looked up in.
