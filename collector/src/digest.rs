@@ -16,6 +16,21 @@ pub(crate) struct Digests {
     program: Option<(Sha1, Md5)>,
 }
 
+/// A running SHA-512 by itself.
+pub(crate) struct Digests512(Sha512);
+
+impl Digests512 {
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, block: &[u8]) {
+        self.0.update(block);
+    }
+
+    /// Ends.
+    pub(crate) fn finish(self) -> [u8; 64] {
+        self.0.finalize().into()
+    }
+}
+
 /// Which digests are computed beside SHA-256.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Which {
@@ -68,6 +83,12 @@ impl Digests {
                 rayon::join(short, || sha512.update(block));
             }
         }
+    }
+
+    /// Two parts that need nothing of each other: SHA-512, where there is one, and the others.
+    pub(crate) fn split(mut self) -> (Digests, Option<Digests512>) {
+        let sha512 = self.sha512.take().map(Digests512);
+        (self, sha512)
     }
 
     /// Ends.

@@ -12,6 +12,7 @@ mod digest;
 mod error;
 mod file_bytes;
 mod key_set;
+mod pipeline;
 mod progress;
 mod run;
 mod shown;

@@ -92,6 +92,16 @@ impl Writer {
         self.zip.stream(format!("{}/{bundle_path}", self.root), stored, size >= LARGE_FROM)
     }
 
+    /// The same for a payload file that comes in blocks that are packed already.
+    pub(crate) fn stream_blocks(
+        &mut self,
+        bundle_path: &str,
+        size: u64,
+        stored: bool,
+    ) -> io::Result<Streaming<'_, Box<dyn Output>>> {
+        self.zip.stream_blocks(format!("{}/{bundle_path}", self.root), stored, size >= LARGE_FROM)
+    }
+
     /// Writes a file that describes the bag.
     pub(crate) fn tag(&mut self, path: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         // How long it becomes is not known yet, so there is room for more than 4 GiB.

@@ -1,8 +1,11 @@
 //! Reads one object from front to back, once: the digests, the compressor and the counter of progress all see the
 //! same block while it is in the cache. Bytes that cannot be read are looked for sector by sector and stand as zeros.
 
-use crate::digest::{Digested, Digests, MOST_ZEROS, WholeDigest};
+use crate::digest::{Digested, Digests, Digests512, MOST_ZEROS, WholeDigest};
+use crate::pipeline::{Bringing, Part};
 use crate::source::Content;
+use crate::zip::blocks::Block;
+use crate::zip::writer::{Output, Streaming};
 use evidence::StoredRange;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -10,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes read at a time.
-const BLOCK: usize = 1 << 20;
+pub(crate) const BLOCK: usize = 1 << 20;
 /// The unit in which unreadable parts are searched.
 const SECTOR: usize = 512;
 /// Sectors of one object that are given up singly; a medium that is gone would otherwise take days to say so.
@@ -372,6 +375,67 @@ impl<W: Write + Send> Take for AtOnce<'_, W> {
     fn end(&mut self, size: u64) -> io::Result<(Digested, Option<[u8; 32]>)> {
         let hashing = self.hashing.take().ok_or_else(|| io::Error::other("it was ended before"))?;
         Ok(hashing.finish(size))
+    }
+}
+
+/// A digest that sees every block in its turn.
+pub(crate) enum Digesting<'a> {
+    Short(Digests),
+    Sha512(Digests512),
+    Whole(WholeDigest, &'a AtomicBool),
+}
+
+impl<'a> Hashing<'a> {
+    /// Parts that need nothing of each other.
+    pub(crate) fn parts(self) -> Vec<Digesting<'a>> {
+        let (short, sha512) = self.digests.split();
+        let whole = self.whole.map(|whole| Digesting::Whole(whole, self.cancel));
+        std::iter::once(Digesting::Short(short)).chain(sha512.map(Digesting::Sha512)).chain(whole).collect()
+    }
+}
+
+impl Part for Digesting<'_> {
+    fn block(&mut self, offset: u64, block: &[u8]) {
+        match self {
+            Digesting::Short(digests) => digests.update(block),
+            Digesting::Sha512(sha512) => sha512.update(block),
+            Digesting::Whole(whole, cancel) => whole.data(offset, block, cancel),
+        }
+    }
+}
+
+/// Hashes and writes blocks on several threads.
+pub(crate) struct Together<'p, 'a, S> {
+    bringing: Bringing<'p, 'a, Digesting<'a>, Block>,
+    /// What they are written to.
+    pub(crate) sink: S,
+}
+
+impl<'p, 'a, S> Together<'p, 'a, S> {
+    /// Into this.
+    pub(crate) fn new(bringing: Bringing<'p, 'a, Digesting<'a>, Block>, sink: S) -> Self {
+        Together { bringing, sink }
+    }
+}
+
+impl<W: Output> Take for Together<'_, '_, Streaming<'_, W>> {
+    fn take(&mut self, offset: u64, block: &Arc<Vec<u8>>) -> io::Result<()> {
+        let sink = &mut self.sink;
+        self.bringing.bring(offset, block, &mut |packed| sink.add(&packed))
+    }
+
+    fn end(&mut self, size: u64) -> io::Result<(Digested, Option<[u8; 32]>)> {
+        let sink = &mut self.sink;
+        let (mut digested, mut sha512, mut of_whole) = (None, None, None);
+        for part in self.bringing.end(&mut |packed| sink.add(&packed))? {
+            match part {
+                Digesting::Short(digests) => digested = Some(digests.finish()),
+                Digesting::Sha512(digest) => sha512 = Some(digest.finish()),
+                Digesting::Whole(whole, cancel) => of_whole = whole.finish(size, cancel),
+            }
+        }
+        let digested = digested.ok_or_else(|| io::Error::other("it was ended before"))?;
+        Ok((Digested { sha512, ..digested }, of_whole))
     }
 }
 

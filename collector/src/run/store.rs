@@ -1,16 +1,19 @@
 //! From a located object to a payload in the bundle: opened, read, packed, and described.
 
-use super::acquire::{Acquiring, AtOnce, Outcome, Reading, bytes_to_store, ranges_to_store};
+use super::acquire::{Acquiring, AtOnce, BLOCK, Outcome, Reading, Together, bytes_to_store, ranges_to_store};
 use super::leads::{self, Leads};
 use super::seen::Seen;
 use crate::bundle::Writer;
 use crate::digest::{Digests, Which};
+use crate::pipeline::Pipeline;
 use crate::run::{CollectRequest, Job, SMALL};
 use crate::source::{Content, Found, Source};
+use crate::zip::blocks::Block;
 use crate::zip::writer::Packed;
 use evidence::{Item, ItemId, ItemStatus, Locator, Method, Problem, ProblemKind, Stage, hex};
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What became of an object.
@@ -180,6 +183,12 @@ fn kept_of(request: &CollectRequest<'_>) -> usize {
     usize::try_from(share.clamp(1 << 20, SMALL)).unwrap_or(1 << 20)
 }
 
+/// Blocks of a long object that are on their way at once, each with what is made of it.
+fn on_their_way(request: &CollectRequest<'_>) -> usize {
+    let share = request.limits.memory / 8 / BLOCK as u64;
+    usize::try_from(share).unwrap_or(usize::MAX).clamp(2, 4 * request.threads.max(1))
+}
+
 /// Gets told how many bytes are through, and before the first of them what is being read.
 pub(crate) type Told<'a> = (&'a (dyn Fn(u64) + Sync), &'a mut dyn FnMut(Item) -> io::Result<()>);
 
@@ -214,12 +223,21 @@ pub(crate) fn stream(
     let hashing = reading.hashing(digests(request, job, &reading), request.cancel);
     let item = being_read(request.source, job.clone(), content.as_ref());
     begin(item.clone())?;
-    let sink = writer.stream(&job.bundle_path, bytes, reading.is_incompressible())?;
-    let acquiring = Acquiring::new(reading, AtOnce::new(hashing, sink), request.cancel, passed);
-    let seen = Seen::new(content.as_ref(), acquiring, kept_of(request));
-    let leads = leads::of_seen(request, &item, job, &seen);
-    let (outcome, taken) = seen.finish()?;
-    taken.sink.finish()?;
+    let is_stored = reading.is_incompressible();
+    let sink = writer.stream_blocks(&job.bundle_path, bytes, is_stored)?;
+    let pack = |block: &Arc<Vec<u8>>, before: Option<&[u8]>| match is_stored {
+        true => Ok(Block::stored(block)),
+        false => Block::deflated(block, before),
+    };
+    let pipeline = Pipeline::new(hashing.parts(), &pack, on_their_way(request));
+    let (leads, outcome, taken) = pipeline.run(request.threads.max(1) - 1, |bringing| -> io::Result<_> {
+        let acquiring = Acquiring::new(reading, Together::new(bringing, sink), request.cancel, passed);
+        let seen = Seen::new(content.as_ref(), acquiring, kept_of(request));
+        let leads = leads::of_seen(request, &item, job, &seen);
+        let (outcome, taken) = seen.finish()?;
+        Ok((leads, outcome, taken.sink))
+    })?;
+    taken.finish()?;
     let problem = changed(request, job, &job.wanted.located.found);
     let outcome = Some(outcome.doubted(doubt(request, job)));
     Ok(Some(Stored { size, outcome, problem, leads }))

@@ -1,5 +1,6 @@
 //! Zip archives: the bundle, and archives that serve as a source.
 
+pub(crate) mod blocks;
 pub(crate) mod central;
 mod huffman;
 pub(crate) mod inflate;

@@ -7,6 +7,7 @@
 //!
 //! Reference: PKWARE, *.ZIP File Format Specification (APPNOTE.TXT)* 4.3 and 4.5.
 
+use super::blocks::{Block, END};
 use crate::spill::{Spill, Spool};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
@@ -33,6 +34,8 @@ struct Body {
 enum Encoder {
     Stored(Vec<u8>),
     Deflated(Box<DeflateEncoder<Vec<u8>>>),
+    /// Deflated elsewhere, in blocks.
+    Blocks(Vec<u8>),
 }
 
 impl Body {
@@ -47,7 +50,7 @@ impl Body {
     fn method(&self) -> u16 {
         match self.encoder {
             Encoder::Stored(_) => 0,
-            Encoder::Deflated(_) => 8,
+            Encoder::Deflated(_) | Encoder::Blocks(_) => 8,
         }
     }
 
@@ -57,13 +60,14 @@ impl Body {
         match &mut self.encoder {
             Encoder::Stored(out) => out.write_all(bytes),
             Encoder::Deflated(encoder) => encoder.write_all(bytes),
+            Encoder::Blocks(_) => Err(io::Error::other("this file is written in blocks")),
         }
     }
 
     /// What is ready to be written out.
     fn out(&mut self) -> &mut Vec<u8> {
         match &mut self.encoder {
-            Encoder::Stored(out) => out,
+            Encoder::Stored(out) | Encoder::Blocks(out) => out,
             Encoder::Deflated(encoder) => encoder.get_mut(),
         }
     }
@@ -72,6 +76,7 @@ impl Body {
         match &mut self.encoder {
             Encoder::Stored(_) => Ok(()),
             Encoder::Deflated(encoder) => encoder.try_finish(),
+            Encoder::Blocks(out) => out.write_all(&END),
         }
     }
 }
@@ -384,7 +389,16 @@ impl<W: Output> ZipWriter<W> {
 
     /// Begins a file that is compressed while it is written. `large` gives room for 4 GiB and more.
     pub(crate) fn stream(&mut self, name: String, stored: bool, large: bool) -> io::Result<Streaming<'_, W>> {
-        let body = Body::new(stored);
+        self.begin(name, Body::new(stored), large)
+    }
+
+    /// The same for a file that comes in blocks that are packed already, see [`Streaming::add`].
+    pub(crate) fn stream_blocks(&mut self, name: String, stored: bool, large: bool) -> io::Result<Streaming<'_, W>> {
+        let encoder = if stored { Encoder::Stored(Vec::new()) } else { Encoder::Blocks(Vec::new()) };
+        self.begin(name, Body { crc: Crc::new(), size: 0, encoder }, large)
+    }
+
+    fn begin(&mut self, name: String, body: Body, large: bool) -> io::Result<Streaming<'_, W>> {
         // Until it is whole its header claims lengths that no archive can have, so that nobody takes it for whole.
         let unknown = if large { u64::MAX } else { u64::from(IN_ZIP64) };
         let (method, offset) = (body.method(), self.output.len());
@@ -451,6 +465,13 @@ impl<W: Output> Streaming<'_, W> {
         out.clear();
         *self.body.out() = out;
         Ok(())
+    }
+
+    /// Adds a block, stored or deflated as the file is.
+    pub(crate) fn add(&mut self, block: &Block) -> io::Result<()> {
+        self.body.crc.combine(&block.crc);
+        self.body.size += block.size;
+        self.zip.output.push(block.bytes())
     }
 
     /// Ends the file, corrects its header and gives it to the system, so that it stays when the program is killed.
