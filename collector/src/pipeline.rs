@@ -242,12 +242,16 @@ mod tests {
         };
         let mut out = Vec::new();
         let pipeline = Pipeline::new(vec![Sum(1), Sum(2)], &pack, most);
+        let mut keep = |one| {
+            out.push(one);
+            Ok(())
+        };
         let parts = pipeline.run(helpers, |mut bringing| {
             for number in 0..blocks {
                 let block = Arc::new(vec![number; 10]);
-                bringing.bring(u64::from(number) * 10, &block, &mut |one| Ok(out.push(one))).unwrap();
+                bringing.bring(u64::from(number) * 10, &block, &mut keep).unwrap();
             }
-            bringing.end(&mut |one| Ok(out.push(one))).unwrap()
+            bringing.end(&mut keep).unwrap()
         });
         (parts.iter().map(|part| part.0).collect(), out)
     }

@@ -380,7 +380,7 @@ impl<W: Write + Send> Take for AtOnce<'_, W> {
 
 /// A digest that sees every block in its turn.
 pub(crate) enum Digesting<'a> {
-    Short(Digests),
+    Short(Box<Digests>),
     Sha512(Digests512),
     Whole(WholeDigest, &'a AtomicBool),
 }
@@ -390,7 +390,7 @@ impl<'a> Hashing<'a> {
     pub(crate) fn parts(self) -> Vec<Digesting<'a>> {
         let (short, sha512) = self.digests.split();
         let whole = self.whole.map(|whole| Digesting::Whole(whole, self.cancel));
-        std::iter::once(Digesting::Short(short)).chain(sha512.map(Digesting::Sha512)).chain(whole).collect()
+        std::iter::once(Digesting::Short(Box::new(short))).chain(sha512.map(Digesting::Sha512)).chain(whole).collect()
     }
 }
 

@@ -6,15 +6,21 @@
 use super::expected::{Checked, Comparing, Expected};
 use super::rows::{Described, Row, Stated, number};
 use super::{Check, MANIFESTS, Member, Store, TAG_FILES, VerifyReport, WrongKind};
+use crate::pipeline::{Part, Pipeline};
 use crate::progress::{Observer, Progress, Step};
 use crate::spill::Sorter;
 use rayon::prelude::*;
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Files whose digests are computed at a time, and what may be said of them in bytes.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;
+/// Bytes that are read at a time.
+const BLOCK: usize = 1 << 20;
+/// Files from this length on are worth a second thread.
+const LONG: u64 = 8 << 20;
 
 /// Everything that is said about one path.
 #[derive(Default)]
@@ -134,26 +140,70 @@ impl Reading<'_> {
             Err(error) => return unreadable(&error),
         };
         let mut comparing = Comparing::new(&unread.expected, self.zeros);
-        let mut block = vec![0; unread.file.size.clamp(1, 1 << 20) as usize];
+        let is_long = unread.file.size >= LONG && rayon::current_num_threads() > 1;
+        // With SHA-512 two threads are busy with each block already.
+        if is_long && unread.expected.sha512.is_none() {
+            return self.long(reader, comparing, unread);
+        }
+        let mut block = vec![0; unread.file.size.clamp(1, BLOCK as u64) as usize];
         loop {
-            let mut filled = 0;
-            while filled < block.len() {
-                match reader.read(&mut block[filled..]) {
-                    Ok(0) => break,
-                    Ok(read) => filled += read,
-                    Err(error) => return unreadable(&error),
+            match filled(&mut *reader, &mut block) {
+                Ok(0) => return comparing.finish("the manifest", self.cancel),
+                Ok(_) if self.is_cancelled() => return Checked::default(),
+                Ok(filled) => {
+                    comparing.update(&block[..filled], self.cancel);
+                    self.tell(&unread.name, filled as u64, 0);
                 }
+                Err(error) => return unreadable(&error),
             }
-            if filled == 0 {
-                return comparing.finish("the manifest", self.cancel);
-            }
-            if self.is_cancelled() {
-                return Checked::default();
-            }
-            comparing.update(&block[..filled], self.cancel);
-            self.tell(&unread.name, filled as u64, 0);
         }
     }
+
+    /// The same of a long file: while one thread inflates it, another one hashes what was inflated.
+    fn long(&self, mut reader: Box<dyn Read + Send + '_>, comparing: Comparing<&Expected>, unread: &Unread) -> Checked {
+        let pipeline = Pipeline::new(vec![Compared(comparing, self.cancel)], &|_, _| Ok(()), 4);
+        let read = pipeline.run(1, |mut bringing| -> io::Result<Option<Compared<'_>>> {
+            loop {
+                let mut block = vec![0; BLOCK];
+                let filled = filled(&mut *reader, &mut block)?;
+                if filled == 0 {
+                    return Ok(bringing.end(&mut |()| Ok(()))?.pop());
+                }
+                if self.is_cancelled() {
+                    return Ok(None);
+                }
+                block.truncate(filled);
+                bringing.bring(0, &Arc::new(block), &mut |()| Ok(()))?;
+                self.tell(&unread.name, filled as u64, 0);
+            }
+        });
+        match read {
+            Ok(Some(Compared(comparing, _))) => comparing.finish("the manifest", self.cancel),
+            Ok(None) => Checked::default(),
+            Err(error) => unreadable(&error),
+        }
+    }
+}
+
+/// Compares every block in its turn.
+struct Compared<'a>(Comparing<&'a Expected>, &'a AtomicBool);
+
+impl Part for Compared<'_> {
+    fn block(&mut self, _: u64, block: &[u8]) {
+        self.0.update(block, self.1);
+    }
+}
+
+/// Fills the block as far as there are bytes, and gives how many there were.
+fn filled(reader: &mut dyn Read, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match reader.read(&mut block[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
 }
 
 fn unreadable(error: &io::Error) -> Checked {
