@@ -7,9 +7,11 @@
 //! - `COMTRAIL_BENCH_MFT` an $MFT, for P5 beside `mft_dump` (`cargo install mft`), in the formats that both write, and beside
 //!   mactime (Debian package sleuthkit), which puts rows in the order of time: what an analysis keeps by default, and with
 //!   `--full-timeline` every file;
+//! - `COMTRAIL_BENCH_LOG` one long event log of records that do not repeat, such as `fixtures/build/large_log.py` writes, for
+//!   P3 beside the least that has to be done (read, SHA-256, deflate, one read-back), and for P8, two threads beside one;
 //! - `acquire` and `log2timeline` (PyPI: acquire, plaso) on the PATH, for P3 and P4.
 //!
-//! For P1 and P5 this program runs itself as a worker, so that one stage is measured and not the bundle around it: the
+//! For P1, P3 and P5 this program runs itself as a worker, so that one stage is measured and not the bundle around it: the
 //! event-log parser keeps what the technique needs; $MFT is parsed, merged and written as a timeline.
 //!
 //! CPU seconds and peak memory come from GNU time (`/usr/bin/time`, Debian package time). Programs are interleaved and
@@ -26,13 +28,14 @@ const RUNS: usize = 3;
 struct Cost {
     cpu: f64,
     peak_mib: f64,
+    wall: f64,
 }
 
 /// Runs a shell command under GNU time; `None` when it cannot be run or fails outright.
 fn cost(command: &str) -> Option<Cost> {
     let report = tempfile::NamedTempFile::new().ok()?;
     let status = Command::new("/usr/bin/time")
-        .args(["-f", "%U %S %M", "-o"])
+        .args(["-f", "%U %S %M %e", "-o"])
         .arg(report.path())
         .args(["bash", "-c", command])
         .stdout(Stdio::null())
@@ -45,7 +48,8 @@ fn cost(command: &str) -> Option<Cost> {
     }
     let text = std::fs::read_to_string(report.path()).ok()?;
     let numbers: Vec<f64> = text.lines().last()?.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-    Some(Cost { cpu: numbers.first()? + numbers.get(1)?, peak_mib: numbers.get(2)? / 1024.0 })
+    let (peak, wall) = (numbers.get(2)?, *numbers.get(3)?);
+    Some(Cost { cpu: numbers.first()? + numbers.get(1)?, peak_mib: peak / 1024.0, wall })
 }
 
 fn median(costs: &[Cost]) -> Option<Cost> {
@@ -56,6 +60,7 @@ fn median(costs: &[Cost]) -> Option<Cost> {
     Some(Cost {
         cpu: middle(costs.iter().map(|cost| cost.cpu).collect())?,
         peak_mib: middle(costs.iter().map(|cost| cost.peak_mib).collect())?,
+        wall: middle(costs.iter().map(|cost| cost.wall).collect())?,
     })
 }
 
@@ -88,6 +93,52 @@ fn compare(what: &str, bytes: u64, ours: &str, peer_name: &str, peer: Option<&st
         None if peer_name.is_empty() => {}
         None => println!("{what:<4} {peer_name} is not there, no ratio"),
     }
+}
+
+/// Runs a command with one thread and with two in turn, and prints what the second one brings and costs.
+fn threads(what: &str, command: impl Fn(u32) -> String) {
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        one.extend(cost(&command(1)));
+        two.extend(cost(&command(2)));
+    }
+    match (median(&one), median(&two)) {
+        (Some(one), Some(two)) => println!(
+            "P8   {what}: one thread {:.2} s ({:.2} CPU s), two {:.2} s ({:.2}): {:.2} x in wall time, {:.2} x the CPU",
+            one.wall,
+            one.cpu,
+            two.wall,
+            two.cpu,
+            one.wall / two.wall.max(0.001),
+            two.cpu / one.cpu.max(0.001)
+        ),
+        _ => println!("P8   {what} could not be run"),
+    }
+}
+
+/// The least that collecting a file takes: it is read, hashed and deflated once, and what was written is read back.
+fn least(from: &str, to: &str) -> io::Result<()> {
+    use sha2::Digest;
+    use std::io::{Read, Write};
+    let mut block = vec![0; 1 << 20];
+    let mut digest = |reader: &mut dyn Read, writer: &mut dyn Write| -> io::Result<Vec<u8>> {
+        let mut sha256 = sha2::Sha256::new();
+        loop {
+            let read = reader.read(&mut block)?;
+            if read == 0 {
+                return Ok(sha256.finalize().to_vec());
+            }
+            sha256.update(&block[..read]);
+            writer.write_all(&block[..read])?;
+        }
+    };
+    let mut deflate = flate2::write::DeflateEncoder::new(std::fs::File::create(to)?, flate2::Compression::new(1));
+    let written = digest(&mut std::fs::File::open(from)?, &mut deflate)?;
+    deflate.finish()?.sync_all()?;
+    let packed = io::BufReader::with_capacity(1 << 16, std::fs::File::open(to)?);
+    let read_back = digest(&mut flate2::bufread::DeflateDecoder::new(packed), &mut io::sink())?;
+    assert_eq!(written, read_back);
+    Ok(())
 }
 
 /// How many lines the files have that both wrote last: a ratio means something for about the same content.
@@ -183,6 +234,7 @@ fn work(arguments: &[String]) {
             let sorted = merger.finish().expect("a merge");
             timeline::write_timeline(sorted, &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).expect("a timeline");
         }
+        ["least", from, to] => least(from, to).expect("a file that can be read, and room"),
         _ => panic!("worker: {arguments:?}"),
     }
 }
@@ -269,6 +321,21 @@ fn main() {
                 print_lines(folder.path());
             }
         }
+    }
+    if let Some(log) = variable("COMTRAIL_BENCH_LOG") {
+        let logs = folder.path().join("one/C/Windows/System32/winevt/Logs");
+        std::fs::create_dir_all(&logs).expect("a folder");
+        link(&log, &logs.join("Security.evtx")).expect("the log, or a copy of it");
+        let tree = folder.path().join("one");
+        let collect = |threads: u32| {
+            format!(
+                "rm -f {out}/one.zip; {program} collect '{}' -o {out}/one.zip --quiet --threads {threads}",
+                tree.display()
+            )
+        };
+        let least = format!("{worker} least '{}' {out}/least", log.display());
+        compare("P3", size_of(&log), &collect(1), "read, SHA-256, deflate, read-back", Some(&least));
+        threads("collect of one log", collect);
     }
     compare(
         "P3",

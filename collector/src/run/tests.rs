@@ -97,6 +97,17 @@ pub(crate) fn collect_named(
     cancel: &AtomicBool,
     observer: &dyn Observer,
 ) -> (tempfile::TempDir, Collected) {
+    collect_on((2, false), source, leads, cancel, observer)
+}
+
+/// On so many threads, with SHA-512 or without.
+fn collect_on(
+    (threads, sha512): (usize, bool),
+    source: &Source,
+    leads: &(dyn Fn(&AcquiredItem<'_>) -> Vec<LeadPath> + Sync),
+    cancel: &AtomicBool,
+    observer: &dyn Observer,
+) -> (tempfile::TempDir, Collected) {
     let artifact = Artifact { reads: &[Reads::EveryVolume(r"\*")], ..Artifact::named("everything") };
     let folder = tempfile::tempdir().unwrap();
     let collected = collect(&CollectRequest {
@@ -111,8 +122,8 @@ pub(crate) fn collect_named(
         now: &|| Filetime(0),
         limits: Limits::default(),
         check_image: false,
-        sha512: false,
-        threads: 2,
+        sha512,
+        threads,
         cancel,
         in_haste: &AtomicBool::new(false),
         time_is_over: &AtomicBool::new(false),
@@ -125,6 +136,67 @@ pub(crate) fn collect_named(
 }
 
 const LONG: usize = 12 << 20;
+
+#[test]
+fn long_files_give_the_same_bundle_on_any_number_of_threads() {
+    let text: Vec<u8> =
+        (0..900_000u32).flat_map(|n| format!("{:08x} {n}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect();
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let noise: Vec<u8> = (0..9 << 20).map(|_| next()).collect();
+    let mut holes = vec![0; 16 << 20];
+    holes[..5 << 20].copy_from_slice(&text[..5 << 20]);
+    holes[10 << 20..15 << 20].copy_from_slice(&text[5 << 20..10 << 20]);
+    let of_holes = [0..5 << 20, 10 << 20..15 << 20];
+    let collected = |threads, sha512| {
+        let source = FaultyTree::new(vec![
+            ("holes", Faulty::new(holes.clone()).ranges(&of_holes)),
+            ("noise", Faulty::new(noise.clone())),
+            ("text", Faulty::new(text.clone()).bad(std::slice::from_ref(&(3 << 20..(3 << 20) + 1)))),
+        ])
+        .source();
+        // Whoever looks at it reads the beginning of each, and of one the end.
+        let leads = |acquired: &AcquiredItem<'_>| {
+            let mut byte = [0];
+            let end = acquired.bytes.len() - 1;
+            assert!(acquired.bytes.read_full_at(0, &mut byte).is_ok());
+            assert!(
+                !acquired.item.original_path.ends_with("noise") || acquired.bytes.read_full_at(end, &mut byte).is_ok()
+            );
+            Vec::new()
+        };
+        collect_on((threads, sha512), &source, &leads, &AtomicBool::new(false), &Silent)
+    };
+    let mut zeroed = text.clone();
+    zeroed[3 << 20..(3 << 20) + 512].fill(0);
+    let stored = [[&holes[..5 << 20], &holes[10 << 20..15 << 20]].concat(), noise.clone(), zeroed];
+    for sha512 in [false, true] {
+        let (_folder, first) = collected(1, sha512);
+        let one = std::fs::read(&first.path).unwrap();
+        for threads in [2, 5] {
+            let (_folder, other) = collected(threads, sha512);
+            assert!(std::fs::read(&other.path).unwrap() == one, "{threads}");
+        }
+        let items = first.items().unwrap();
+        let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&one)).unwrap();
+        for (item, stored) in items.iter().zip(&stored) {
+            use sha2::Digest;
+            let name = format!("{}/{}", first.bag, item.bundle_path.as_deref().unwrap());
+            let mut read = Vec::new();
+            std::io::Read::read_to_end(&mut zip.by_name(&name).unwrap(), &mut read).unwrap();
+            assert!(read == *stored, "{name}");
+            assert_eq!(item.sha256, evidence::hex(&sha2::Sha256::digest(stored)));
+            let of_all = evidence::hex(&sha2::Sha512::digest(stored));
+            assert_eq!(item.sha512, if sha512 { of_all } else { String::new() });
+        }
+        assert_eq!(items[0].file_sha256, Some(evidence::hex(&<sha2::Sha256 as sha2::Digest>::digest(&holes))));
+        let report = crate::verify(&first.path, 2, &AtomicBool::new(false), &Silent).unwrap();
+        assert!(report.is_valid(), "{:?}", report.wrong);
+    }
+}
 
 #[test]
 fn unreadable_parts_are_told_and_the_rest_is_kept() {
