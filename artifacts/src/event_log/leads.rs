@@ -1,23 +1,16 @@
 //! Which files the records name that should be collected: the assemblies and the renamed copies of the tools.
 
 use super::kinds::{SIGNATURE, SIGNATURE_STATUS};
-use evidence::{Field, Lead, Record, Role, Tells, Told, ValueRef};
-
-const TOOLS: [&str; 2] = ["regasm", "regsvcs"];
-
-fn names_a_tool(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    TOOLS.iter().any(|tool| lower.contains(tool))
-}
+use evidence::technique::FRAMEWORK;
+use evidence::{Field, Lead, Record, Role, Tells, Told, Tool, ValueRef};
 
 /// Whether the file name of a path is one of the tools'.
 fn is_tool(path: &str) -> bool {
-    let name = path.rsplit(['\\', '/']).next().unwrap_or(path).to_ascii_lowercase();
-    TOOLS.contains(&name.strip_suffix(".exe").unwrap_or(&name))
+    Tool::named(path.rsplit(['\\', '/']).next().unwrap_or(path)).is_some()
 }
 
 fn in_framework(path: &str) -> bool {
-    path.to_ascii_lowercase().contains(r"\microsoft.net\framework")
+    path.to_ascii_uppercase().contains(FRAMEWORK)
 }
 
 /// Files that process starts and Sysmon's records of the tools name. Script text that merely names them gives none.
@@ -43,7 +36,7 @@ fn process_start(record: &Record) -> Vec<Lead> {
     let command_line = text(Role::CommandLine).filter(|line| !line.is_empty());
     let mut leads = Vec::new();
     if let Some(command_line) = command_line
-        && [Some(command_line), image, original].into_iter().flatten().any(names_a_tool)
+        && [Some(command_line), image, original].into_iter().flatten().any(Tool::is_in)
     {
         leads.push(Lead::CommandLine {
             image: image.map(str::to_owned),
