@@ -143,7 +143,8 @@ fn write_records(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "\nMay support: {}.", code_list(&claims))?;
         }
         let mut fields: Vec<Field> = Vec::new();
-        for field in kinds().flat_map(|of| of.fields) {
+        // What only some events of a log have is not the same in all of them, and stands beside these.
+        for field in kinds().flat_map(|of| if of.is_event() { of.shared } else { of.fields }) {
             if !fields.iter().any(|other| other.name == field.name) {
                 fields.push(*field);
             }
@@ -163,14 +164,19 @@ fn write_events<'a>(types: impl Iterator<Item = &'a &'a RecordType>, out: &mut d
     if logged.peek().is_none() {
         return Ok(());
     }
-    writeln!(out, "\n| Provider | Events | May support | Sentence |\n|---|---|---|---|")?;
+    writeln!(
+        out,
+        "\n| Provider | Events | May support | Sentence | What some of its values are |\n|---|---|---|---|---|"
+    )?;
     for (Logged { provider, ids }, of) in logged {
         let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
         let ids = if ids.is_empty() { "every other".to_owned() } else { ids.join(", ") };
         let claims: Vec<&str> = of.claims.iter().map(|claim| claim.name()).collect();
         let message = of.message.replace('|', "\\|");
         let sentence = if message.is_empty() { String::new() } else { format!("`{message}`") };
-        writeln!(out, "| `{provider}` | {ids} | {} | {sentence} |", code_list(&claims))?;
+        let own = of.fields.iter().map(|field| format!("`{}`: {}", field.name, field.says));
+        let own = own.collect::<Vec<_>>().join("; ");
+        writeln!(out, "| `{provider}` | {ids} | {} | {sentence} | {own} |", code_list(&claims))?;
     }
     Ok(())
 }
