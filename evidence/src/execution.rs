@@ -406,11 +406,31 @@ pub struct Clearing {
     pub citation: Citation,
 }
 
+/// What was done with a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverageState {
+    /// Nobody looked for it, or where it would lie could not be looked at.
+    #[default]
+    NotSearched,
+    /// It was looked for and was not there.
+    Absent,
+    /// The host has it, and it was not read.
+    NotRead,
+    /// It was read.
+    Read,
+}
+
 /// How far one source reaches in time, so that a missing record can be read rightly.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Coverage {
     /// Channel, or artifact id.
     pub source: String,
+    /// What was done with it.
+    pub state: CoverageState,
+    /// Why it was not read whole, where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partly: Option<String>,
     /// Whether there was anything at all.
     pub present: bool,
     /// Original path.
@@ -430,6 +450,13 @@ pub struct Coverage {
     pub clearings: Vec<Clearing>,
     /// What a missing record of this source means, in words.
     pub meaning: String,
+}
+
+impl Coverage {
+    /// That of a source of which nothing is known yet.
+    pub fn named(source: &str) -> Coverage {
+        Coverage { source: source.to_owned(), ..Coverage::default() }
+    }
 }
 
 /// Whether a finding is so.

@@ -29,8 +29,8 @@ pub use artifact::{Artifact, Beside, Hive, Memory, Phase, Reads, Siblings};
 pub use bytes::Bytes;
 pub use execution::{
     AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence, Coverage,
-    Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Presence, Proof, Reasoned,
-    Registration, Related, RulesUsed, UnknownKind, User,
+    CoverageState, Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Presence, Proof,
+    Reasoned, Registration, Related, RulesUsed, UnknownKind, User,
 };
 pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;

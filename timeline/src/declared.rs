@@ -1,7 +1,7 @@
 //! What the artifacts declare of the sources that tell of the tools: the channels of the event logs, and the artifacts whose
 //! absence means something.
 
-use evidence::{Artifact, Channel};
+use evidence::{Artifact, Channel, Reads, Tells};
 
 /// The declared artifacts.
 #[derive(Clone, Copy, Default)]
@@ -27,9 +27,40 @@ impl Declared {
         self.0.iter().filter_map(move |artifact| Some((artifact.id, absence(artifact)?)))
     }
 
+    /// Every artifact but the event logs, whose parts are their channels.
+    pub(crate) fn without_logs(self) -> impl Iterator<Item = &'static Artifact> {
+        self.0.iter().copied().filter(|artifact| artifact.records.iter().all(|of| of.channels.is_empty()))
+    }
+
+    /// What the absence of a record of an artifact means, where it is one that tells of the tools.
+    pub(crate) fn absence(self, id: &str) -> Option<&'static str> {
+        self.artifacts().find(|(artifact, _)| *artifact == id).map(|(_, absence)| absence)
+    }
+
     /// Whether an artifact is one of these.
     pub(crate) fn is_artifact(self, id: &str) -> bool {
-        self.artifacts().any(|(artifact, _)| artifact == id)
+        self.absence(id).is_some()
+    }
+
+    /// Whether a source is an artifact whose absence says nothing of the tools.
+    pub(crate) fn is_quiet(self, source: &str) -> bool {
+        self.without_logs().any(|artifact| artifact.id == source) && !self.is_artifact(source)
+    }
+
+    /// The artifact whose records tell this.
+    pub(crate) fn id_telling(self, what: Tells) -> Option<&'static str> {
+        self.without_logs().find(|artifact| artifact.tells(what)).map(|artifact| artifact.id)
+    }
+
+    /// Whether a source is the artifact whose records tell this.
+    pub(crate) fn is_telling(self, source: &str, what: Tells) -> bool {
+        self.id_telling(what) == Some(source)
+    }
+
+    /// Whether an object is one in which an artifact is kept, by its declared places; `None` where the source is none.
+    pub(crate) fn keeps(self, source: &str, item: &str) -> Option<bool> {
+        let artifact = self.without_logs().find(|artifact| artifact.id == source)?;
+        Some(artifact.reads.iter().any(|reads| is_kept(reads, item)))
     }
 
     /// The channel of this name, if it tells of the tools.
@@ -54,6 +85,38 @@ impl Declared {
     }
 }
 
+/// Whether an object has the name of a file of a place. Its folder is not compared, since a copy has lost it.
+fn is_kept(reads: &Reads, item: &str) -> bool {
+    let last = |path: &str| evidence::name::folded(path.rsplit(['\\', '/']).next().unwrap_or(path));
+    let fits = |pattern: &str| {
+        let (pattern, name) = (last(pattern), last(item));
+        // Of a stream that was copied to a file, its own name may be all that is left.
+        is_like(&pattern, &name) || pattern.split_once(':').is_some_and(|(_, stream)| is_like(stream, &name))
+    };
+    match reads {
+        Reads::File(pattern) | Reads::EveryVolume(pattern) | Reads::Volatile(pattern) => fits(pattern),
+        Reads::Key { hive, .. } => hive.globs().iter().any(|pattern| fits(pattern)),
+        Reads::Loose(_) | Reads::Lead => false,
+    }
+}
+
+/// Whether a name is as a pattern says, in which `*` stands for anything.
+fn is_like(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(start) else { return false };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return left.ends_with(part);
+        }
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
 /// Artifacts are told apart by their ids.
 impl PartialEq for Declared {
     fn eq(&self, other: &Self) -> bool {
@@ -64,5 +127,30 @@ impl PartialEq for Declared {
 impl std::fmt::Debug for Declared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|artifact| artifact.id)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_of_the_artifacts_that_declare_its_place() {
+        let declared = Declared::new(artifacts::ALL);
+        for (source, item, is_kept) in [
+            ("prefetch", r"C:\Windows\Prefetch\REGASM.EXE-1A2B3C4D.pf", true),
+            ("prefetch", r"C:\Windows\System32\config\SYSTEM", false),
+            ("com-registration", r"C:\Users\jdoe\ntuser.dat", true),
+            ("com-registration", r"C:\Windows\System32\config\SYSTEM", false),
+            ("host", r"C:\Windows\System32\config\SYSTEM", true),
+            ("mft", r"{volume-9A3C11F2}\$MFT", true),
+            ("usn-journal", r"{volume-9A3C11F2}\$Extend\$UsnJrnl:$J", true),
+            ("usn-journal", r"D:\case\$J", true),
+            ("usn-journal", r"D:\case\$JX", false),
+        ] {
+            assert_eq!(declared.keeps(source, item), Some(is_kept), "{source} {item}");
+        }
+        assert_eq!(declared.keeps("Security", r"C:\x\Security.evtx"), None, "a channel is no artifact");
+        assert!(is_like("*.EVT*", "A.EVTX") && is_like("A*B*C", "AXBYC") && !is_like("A*B*C", "ACB"));
     }
 }

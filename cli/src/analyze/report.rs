@@ -56,7 +56,8 @@ impl Work<'_> {
             }
         };
         progress.phase("merging and correlating", 0);
-        let mut correlator = Correlator::new(host, items, artifacts::ALL).knowing(&failures);
+        let mut correlator =
+            Correlator::new(host, items, artifacts::ALL).knowing(&failures).having_searched(searched(reader));
         let summary = self.timeline(merger, items, &mut correlator, hashes)?;
         reader.failure().map_or(Ok(()), Err)?;
         signals::check()?;
@@ -142,6 +143,13 @@ impl Work<'_> {
             parts: names.clone(),
         })
     }
+}
+
+/// Which artifacts the collection looked for, where the bundle says so; one that was recovered does not.
+fn searched(reader: &BundleReader) -> Option<BTreeSet<String>> {
+    let listed = reader.tool().get("artifacts")?.as_array()?;
+    let ids: BTreeSet<String> = listed.iter().filter_map(|id| Some(id.as_str()?.to_owned())).collect();
+    (!ids.is_empty()).then_some(ids)
 }
 
 /// What was said about the case when it was collected.

@@ -33,6 +33,9 @@ pub struct Host {
     pub volumes: Vec<HostVolume>,
     /// Settings that decide what the machine records and how it looks for files.
     pub settings: Vec<Setting>,
+    /// How many records describe it.
+    #[serde(skip)]
+    pub records: u64,
 }
 
 /// One run of the machine, from start to shutdown.
@@ -87,7 +90,7 @@ pub struct Setting {
 impl Host {
     /// The host that these records describe. Where two records disagree the first one counts.
     pub fn from_records(records: &[(Item, Record)]) -> Host {
-        let mut host = Host::default();
+        let mut host = Host { records: records.len() as u64, ..Host::default() };
         let mut zone = None;
         let mut zones: Vec<&Record> = Vec::new();
         for (_, record) in records {

@@ -137,7 +137,8 @@ pub(super) fn summarize(report: &Report) -> Summary {
         let text = "The collection was interrupted: objects are missing that could hold further traces.";
         statements.push(statement(StatementKind::Unknown, None, text.to_owned(), &[]));
     }
-    let missing_sources = report.coverage.iter().filter(|source| !source.present).map(|source| source.source.as_str());
+    let is_missing = |source: &&Coverage| !source.present && !report.declared.is_quiet(&source.source);
+    let missing_sources = report.coverage.iter().filter(is_missing).map(|source| source.source.as_str());
     let mut by_reason: Vec<(Missing, Vec<&str>)> =
         [Missing::Unread, Missing::NotCollected, Missing::Unlisted, Missing::Incomplete, Missing::Absent]
             .map(|why| (why, Vec::new()))

@@ -4,7 +4,7 @@
 use super::answer::{count, list, plural};
 use crate::command::tool_named;
 use crate::declared::Declared;
-use evidence::{Channel, Coverage, Problem, ProblemKind, Problems, Stage};
+use evidence::{Channel, Coverage, Problem, ProblemKind, Problems, Stage, Tells};
 use std::collections::BTreeSet;
 
 /// Most parts that the answer names, and most names in a part.
@@ -104,7 +104,7 @@ fn may_hold_runs(declared: Declared, problem: &Problem) -> bool {
     let item = problem.item.as_str();
     let mut logs = declared.channels().filter(|channel| channel.shows_processes);
     is_witness(item)
-        || is_above(declared, item, "prefetch")
+        || declared.id_telling(Tells::Prefetch).is_some_and(|prefetch| is_above(declared, item, prefetch))
         || logs.any(|channel| is_above(declared, item, channel.name))
 }
 
@@ -116,15 +116,15 @@ fn is_outside(problem: &Problem) -> bool {
 /// Whether what could not be looked at is a file of this source, or a folder, or lies on one's path, in which prefetch files or logs are kept.
 fn is_above(declared: Declared, item: &str, source: &str) -> bool {
     if is_witness(item) {
-        return match source {
-            "prefetch" => ends_with(item, ".pf"),
-            _ => channel(declared, item).eq_ignore_ascii_case(source),
+        return match declared.is_telling(source, Tells::Prefetch) {
+            true => ends_with(item, ".pf"),
+            false => channel(declared, item).eq_ignore_ascii_case(source),
         };
     }
     let last = name(item.trim_end_matches('\\'));
-    let own: &[&str] = match source {
-        "prefetch" => &["PREFETCH"],
-        _ => &["LOGS", "WINEVT", "SYSTEM32"],
+    let own: &[&str] = match declared.is_telling(source, Tells::Prefetch) {
+        true => &["PREFETCH"],
+        false => &["LOGS", "WINEVT", "SYSTEM32"],
     };
     let above = ["WINDOWS", "WINNT"];
     // `C:` and `{volume-at-0}` are the roots of volumes.
@@ -154,15 +154,15 @@ fn channel(declared: Declared, item: &str) -> String {
 }
 
 /// Whether anything came out of a log or a prefetch file.
-fn was_read(item: &str, coverage: &[Coverage]) -> bool {
+fn was_read(declared: Declared, item: &str, coverage: &[Coverage]) -> bool {
     let source = |one: &Coverage| match ends_with(item, ".pf") {
-        true => one.source == "prefetch",
+        true => declared.is_telling(&one.source, Tells::Prefetch),
         false => one.item.as_deref() == Some(item),
     };
     coverage.iter().any(|one| one.records > 0 && source(one))
 }
 
-fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
+fn gap(declared: Declared, problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
     use ProblemKind as Kind;
     let item = problem.item.as_str();
     match (&problem.kind, problem.stage) {
@@ -193,7 +193,7 @@ fn gap(problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
             | Kind::ParserPanicked,
             Stage::Parse,
         ) if is_hive(item) => Some(Gap::Unreadable),
-        (_, Stage::Parse) if is_failure(problem) && is_witness(item) && !was_read(item, coverage) => {
+        (_, Stage::Parse) if is_failure(problem) && is_witness(item) && !was_read(declared, item, coverage) => {
             Some(Gap::Unreadable)
         }
         _ => None,
@@ -281,7 +281,11 @@ fn nothing_to_show_runs(
     objects: u64,
 ) -> Option<String> {
     let is_read = |one: &Coverage| was_examined(one, problems);
-    if coverage.iter().filter(|one| one.source == "prefetch" || records_processes(declared, one)).any(is_read) {
+    if coverage
+        .iter()
+        .filter(|one| declared.is_telling(&one.source, Tells::Prefetch) || records_processes(declared, one))
+        .any(is_read)
+    {
         return None;
     }
     let failed =
@@ -308,7 +312,7 @@ pub(super) fn examined(declared: Declared, coverage: &[Coverage], problems: &[Pr
     let mut runs_would_show = nothing.is_none();
     parts.extend(nothing);
     let mut gaps: Vec<(Gap, &Problem)> =
-        problems.iter().filter_map(|problem| Some((gap(problem, coverage)?, problem))).collect();
+        problems.iter().filter_map(|problem| Some((gap(declared, problem, coverage)?, problem))).collect();
     gaps.sort_by_key(|(gap, _)| *gap);
     for group in gaps.chunk_by(|(one, _), (other, _)| one == other) {
         let kind = group[0].0;
@@ -334,14 +338,18 @@ pub(super) fn examined(declared: Declared, coverage: &[Coverage], problems: &[Pr
 
 /// Whether an object is one from which a source of coverage comes.
 fn belongs(declared: Declared, item: &str, source: &str) -> bool {
-    let is_named = |names: &[&str]| names.iter().any(|one| name(item).eq_ignore_ascii_case(one));
-    match source {
-        "prefetch" => ends_with(item, ".pf"),
-        "com-registration" => is_named(&CLASSES),
-        "mft" => is_named(&["$MFT"]),
-        "usn-journal" => is_named(&["$UsnJrnl:$J", "$J"]),
-        _ => is_witness(item) && channel(declared, item).eq_ignore_ascii_case(source),
-    }
+    let is_of_log = || is_witness(item) && channel(declared, item).eq_ignore_ascii_case(source);
+    declared.keeps(source, item).unwrap_or_else(is_of_log)
+}
+
+/// Why a source that was read was not read whole.
+pub(super) fn partly(declared: Declared, source: &Coverage, problems: &[Problem]) -> Option<String> {
+    let of_it = |problem: &&Problem| match &source.item {
+        Some(item) => *item == problem.item,
+        None => belongs(declared, &problem.item, &source.source),
+    };
+    let failed = problems.iter().filter(|problem| is_failure(problem) && problem.stage != Stage::Locate).find(of_it)?;
+    Some(format!("{}: {}", failed.item, failed.what))
 }
 
 /// What the evidence says of a source of which coverage has nothing.
@@ -376,16 +384,16 @@ pub(super) fn why_not_all_registrations(
     coverage: &[Coverage],
     problems: &[Problem],
 ) -> Option<String> {
-    const SOURCE: &str = "com-registration";
-    let is_present = coverage.iter().any(|one| one.source == SOURCE && one.present);
-    let of_hives = || problems.iter().filter(|problem| belongs(declared, &problem.item, SOURCE) && !problem.is_note);
+    let source = declared.id_telling(Tells::ComClass)?;
+    let is_present = coverage.iter().any(|one| one.source == source && one.present);
+    let of_hives = || problems.iter().filter(|problem| belongs(declared, &problem.item, source) && !problem.is_note);
     let not_found = |problem: &Problem| {
         problem.stage == Stage::Locate && problem.kind == ProblemKind::NotFound && name(&problem.item) == CLASSES[0]
     };
     if let Some(hive) = of_hives().min_by_key(|problem| (rank(declared, &problem.item), &problem.item)) {
         return Some(format!("{} was not read, or not whole", hive.item));
     }
-    match missing(declared, SOURCE, problems) {
+    match missing(declared, source, problems) {
         Missing::Unlisted => Some("where the hives would lie could not be looked at".to_owned()),
         Missing::Incomplete => Some("the collection is not complete".to_owned()),
         _ if !is_present => Some("no registry hive that holds them was read".to_owned()),
@@ -396,7 +404,7 @@ pub(super) fn why_not_all_registrations(
 
 /// The sources of which it is not known whether the evidence has them: where they would lie could not be looked at.
 fn unlisted(declared: Declared, source: &str, problems: &[Problem]) -> bool {
-    let is_file = source == "prefetch" || !declared.is_artifact(source);
+    let is_file = declared.is_telling(source, Tells::Prefetch) || declared.keeps(source, "").is_none();
     is_file && problems.iter().any(|problem| is_unlisted(problem) && is_above(declared, &problem.item, source))
 }
 
@@ -405,18 +413,7 @@ mod tests {
     use super::*;
 
     fn read(source: &str, item: &str, records: u64) -> Coverage {
-        Coverage {
-            source: source.to_owned(),
-            present: records > 0,
-            item: Some(item.to_owned()),
-            records,
-            first: None,
-            last: None,
-            gaps: Vec::new(),
-            cleared: Vec::new(),
-            clearings: Vec::new(),
-            meaning: String::new(),
-        }
+        Coverage { present: records > 0, item: Some(item.to_owned()), records, ..Coverage::named(source) }
     }
 
     fn problem(stage: Stage, kind: ProblemKind, item: &str, what: &str) -> Problem {

@@ -8,8 +8,8 @@ use crate::report::answer::plural;
 use crate::report::examined::{self, Missing};
 use crate::story::Story;
 use evidence::{
-    AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Finding, Lookalike, Problem, Registration,
-    RulesUsed,
+    AssemblyFile, Attempt, Citation, Coverage, CoverageState, Execution, Filetime, Finding, Lookalike, Problem,
+    Registration, RulesUsed,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -256,6 +256,35 @@ pub struct Report {
     pub problems: Vec<Problem>,
 }
 
+/// Says of a source what the problems say of it.
+trait TellWhatFailed {
+    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]);
+}
+
+impl TellWhatFailed for Coverage {
+    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]) {
+        if self.state == CoverageState::Read && self.partly.is_none() {
+            self.partly = examined::partly(declared, self, problems);
+        }
+        if self.present || self.state == CoverageState::NotSearched {
+            return;
+        }
+        let (why, state) = match examined::missing(declared, &self.source, problems) {
+            Missing::Unread => ("in the evidence and not read", CoverageState::NotRead),
+            Missing::NotCollected => ("on the host and not collected", CoverageState::NotRead),
+            Missing::Unlisted => ("where it would lie could not be looked at", CoverageState::NotSearched),
+            Missing::Incomplete => {
+                ("not collected, and whether the host has it is not known", CoverageState::NotSearched)
+            }
+            Missing::Absent => return,
+        };
+        if let Some(rest) = self.meaning.strip_prefix("not in the evidence") {
+            self.meaning = format!("{why}, see Problems{rest}");
+            self.state = state;
+        }
+    }
+}
+
 impl Report {
     /// How many problems there are that count for the exit status, and how many notes.
     pub fn problems_and_notes(&self) -> (usize, usize) {
@@ -296,17 +325,8 @@ impl Report {
             coverage: story.coverage,
             problems,
         };
-        for source in report.coverage.iter_mut().filter(|source| !source.present) {
-            let why = match examined::missing(report.declared, &source.source, &report.problems) {
-                Missing::Unread => "in the evidence and not read",
-                Missing::NotCollected => "on the host and not collected",
-                Missing::Unlisted => "where it would lie could not be looked at",
-                Missing::Incomplete => "not collected, and whether the host has it is not known",
-                Missing::Absent => continue,
-            };
-            if let Some(rest) = source.meaning.strip_prefix("not in the evidence") {
-                source.meaning = format!("{why}, see Problems{rest}");
-            }
+        for source in &mut report.coverage {
+            source.tell_what_failed(report.declared, &report.problems);
         }
         report.summary = answer::summarize(&report);
         report

@@ -345,19 +345,15 @@ fn assembly() -> AssemblyFile {
 fn coverage() -> Vec<Coverage> {
     let log = |source: &str, meaning: &str| Coverage {
         source: source.to_owned(),
-        present: false,
-        item: None,
-        records: 0,
-        first: None,
-        last: None,
-        gaps: Vec::new(),
-        cleared: Vec::new(),
-        clearings: Vec::new(),
+        state: evidence::CoverageState::Absent,
         meaning: meaning.to_owned(),
+        ..Coverage::default()
     };
     vec![
         Coverage {
             source: "Microsoft-Windows-Sysmon/Operational".to_owned(),
+            state: evidence::CoverageState::Read,
+            partly: Some("the records 120-121 are missing".to_owned()),
             present: true,
             item: Some(SYSMON.to_owned()),
             records: 565,
@@ -447,6 +443,7 @@ pub(super) fn host() -> Host {
             names: vec![r"\Volume{00000000-0000-0000-0000-100000000000}".to_owned()],
         }],
         settings: vec![Setting { name: "ProcessCreationIncludeCmdLine_Enabled".to_owned(), value: "1".to_owned() }],
+        records: 0,
     }
 }
 

@@ -4,7 +4,9 @@ use super::source::{Places, Source};
 use crate::declared::Declared;
 use crate::event::Event;
 use crate::host::Host;
-use evidence::{Citation, Clearing, Coverage, Filetime, ItemId, Items, Role, Told};
+use evidence::{
+    Artifact, Citation, Clearing, Coverage, CoverageState, Filetime, ItemId, Items, Reads, Role, Tells, Told,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
@@ -80,6 +82,8 @@ impl Said {
 #[derive(Default)]
 pub(super) struct Seen {
     declared: Declared,
+    /// Artifacts that the collection looked for, where it says so.
+    searched: Option<BTreeSet<String>>,
     channels: Vec<Channel>,
     empty: Counted,
     others: Counted,
@@ -92,6 +96,11 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn new(declared: Declared) -> Self {
         Seen { declared, ..Seen::default() }
+    }
+
+    /// Takes which artifacts the collection looked for.
+    pub(super) fn searched(&mut self, artifacts: Option<BTreeSet<String>>) {
+        self.searched = artifacts;
     }
 
     /// Counts a record.
@@ -178,6 +187,7 @@ impl Seen {
         }
     }
 
+    /// How far every channel and every artifact reaches.
     pub(super) fn finish(mut self, items: &dyn Items, host: &Host, places: &Places) -> Vec<Coverage> {
         let mut found = Vec::new();
         self.channels.sort_by(|a, b| (&a.name, a.first, a.item).cmp(&(&b.name, b.first, b.item)));
@@ -211,8 +221,14 @@ impl Seen {
             if let Some(declared) = self.declared.channel(&channel.name) {
                 text.push_str(&format!("; {}", declared.absence));
             }
+            let state = match channel.is_unread || channel.records == 0 && !channel.gaps.is_empty() {
+                true => CoverageState::NotRead,
+                false => CoverageState::Read,
+            };
             found.push(Coverage {
                 source: channel.name.clone(),
+                state,
+                partly: channel.gaps.first().filter(|_| state == CoverageState::Read).cloned(),
                 present: channel.records > 0 || channel.is_unread,
                 item: Some(places.path(channel.item)),
                 records: channel.records,
@@ -225,20 +241,16 @@ impl Seen {
             });
         }
         let absent = |source: &str, more: &str, said: Said| Coverage {
-            source: source.to_owned(),
-            present: false,
-            item: None,
-            records: 0,
-            first: None,
-            last: None,
-            gaps: Vec::new(),
+            state: CoverageState::Absent,
             cleared: said.cleared,
             clearings: said.clearings,
             meaning: format!("not in the evidence, so a missing record means nothing; {more}"),
+            ..Coverage::named(source)
         };
         if self.empty.more > 0 {
             let count = self.empty.more;
             found.push(Coverage {
+                state: CoverageState::Read,
                 meaning: format!(
                     "{count} more logs are empty and none of them is one that tells of the tools: nothing can be concluded \
                      from a missing record"
@@ -264,48 +276,72 @@ impl Seen {
             }
         }
         let mut wanted = collected_for_artifacts(self.declared, items);
-        for (artifact, more) in self.declared.artifacts() {
-            let reach = self.artifacts.remove(artifact).unwrap_or_default();
-            let (mut collected, mut first) = wanted.remove(artifact).unwrap_or_default();
-            if collected == 0 {
-                collected = reach.items.len();
-                first = reach.items.first().map(|item| places.path(*item)).unwrap_or_default();
-            }
-            let present = collected > 0 || reach.records > 0;
-            if !present {
-                let setting = (artifact == "prefetch").then(|| host.setting("EnablePrefetcher")).flatten();
-                let setting = match setting {
+        for artifact in self.declared.without_logs() {
+            let reach = self.artifacts.remove(artifact.id).unwrap_or_default();
+            let collected = wanted.remove(artifact.id).unwrap_or_default();
+            found.push(self.artifact(artifact, reach, collected, host, places));
+        }
+        found
+    }
+
+    /// How far an artifact reaches, of which so many objects were collected, the first of this path.
+    fn artifact(
+        &self,
+        artifact: &Artifact,
+        reach: Reach,
+        (mut collected, mut first): (usize, String),
+        host: &Host,
+        places: &Places<'_>,
+    ) -> Coverage {
+        if collected == 0 {
+            collected = reach.items.len();
+            first = reach.items.first().map(|item| places.path(*item)).unwrap_or_default();
+        }
+        let absence = self.declared.absence(artifact.id).unwrap_or("its absence says nothing of the tools");
+        let is_there = collected > 0 || reach.records > 0;
+        let (state, meaning) = match is_there {
+            true if artifact.parse.is_none() => (
+                CoverageState::NotRead,
+                format!("collected, and not read by this version, so a missing record means nothing; {absence}"),
+            ),
+            true if collected == 1 => (CoverageState::Read, absence.to_owned()),
+            true => (CoverageState::Read, format!("{collected} objects; {absence}")),
+            false if artifact.reads.iter().all(|reads| matches!(reads, Reads::Volatile(_))) => (
+                CoverageState::NotSearched,
+                format!("only a running host has it, so a missing record means nothing; {absence}"),
+            ),
+            false if self.searched.as_ref().is_some_and(|searched| !searched.contains(artifact.id)) => (
+                CoverageState::NotSearched,
+                format!("the collection did not look for it, so a missing record means nothing; {absence}"),
+            ),
+            false => {
+                let setting = match host.setting("EnablePrefetcher").filter(|_| artifact.tells(Tells::Prefetch)) {
                     Some("0") => "; it is switched off on this host (EnablePrefetcher is 0)",
                     Some(_) => "; it is switched on on this host (EnablePrefetcher), so files may have been deleted",
                     None => "",
                 };
-                found.push(absent(artifact, &format!("{more}{setting}"), Said::default()));
-                continue;
+                let text = format!("not in the evidence, so a missing record means nothing; {absence}{setting}");
+                (CoverageState::Absent, text)
             }
-            found.push(Coverage {
-                source: artifact.to_owned(),
-                present,
-                item: Some(first).filter(|_| collected == 1),
-                records: reach.records,
-                first: reach.first,
-                last: reach.last,
-                gaps: Vec::new(),
-                cleared: Vec::new(),
-                clearings: Vec::new(),
-                meaning: match collected {
-                    1 => more.to_owned(),
-                    count => format!("{count} objects; {more}"),
-                },
-            });
+        };
+        Coverage {
+            state,
+            present: is_there,
+            item: Some(first).filter(|_| collected == 1),
+            // What describes the host is no event, so it was not counted with the events.
+            records: if artifact.tells(Tells::HostName) { host.records } else { reach.records },
+            first: reach.first,
+            last: reach.last,
+            meaning,
+            ..Coverage::named(artifact.id)
         }
-        found
     }
 }
 
-/// How many objects were collected for each artifact that tells of the tools, and the path of the first.
+/// How many objects were collected for each artifact, and the path of the first.
 fn collected_for_artifacts(declared: Declared, items: &dyn Items) -> BTreeMap<&'static str, (usize, String)> {
     let mut found: BTreeMap<&str, (usize, String)> = BTreeMap::new();
-    let artifacts: Vec<&str> = declared.artifacts().map(|(artifact, _)| artifact).collect();
+    let artifacts: Vec<&str> = declared.without_logs().map(|artifact| artifact.id).collect();
     items.each(&mut |item| {
         for artifact in artifacts.iter().copied() {
             if item.bundle_path.is_some() && item.wanted_by.iter().any(|id| id == artifact) {

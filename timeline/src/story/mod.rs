@@ -44,7 +44,7 @@ use process::{Process, ProcessId, Processes, Role};
 use registration::{Draft, Registrations};
 use run::{Context, Run};
 use source::{Places, Source};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use traces::Traces;
 use unread::Unread;
 
@@ -118,6 +118,14 @@ impl<'a> Correlator<'a> {
     #[must_use]
     pub fn knowing(mut self, failures: &[Problem]) -> Self {
         self.unread = Unread::new(failures);
+        self
+    }
+
+    /// The same with the artifacts that the collection looked for, where that is known: what nobody looked for is not called
+    /// absent either.
+    #[must_use]
+    pub fn having_searched(mut self, artifacts: Option<BTreeSet<String>>) -> Self {
+        self.seen.searched(artifacts);
         self
     }
 

@@ -63,3 +63,39 @@ fn empty_logs_beyond_a_thousand_are_counted() {
     let further = coverage.iter().find(|one| one.source == "further event logs").unwrap();
     assert!(!further.present && further.meaning.starts_with("100 more logs are empty"), "{}", further.meaning);
 }
+
+#[test]
+fn coverage_has_every_artifact_in_one_of_four_states() {
+    use evidence::CoverageState::{Absent, NotRead, NotSearched, Read};
+    let pf = item(2, r"C:\Windows\Prefetch\APP.EXE-12345678.pf");
+    let pf = Item { wanted_by: vec!["prefetch".to_owned()], ..pf };
+    let items = vec![pf];
+    let told = |searched: &[&str]| {
+        let searched = searched.iter().map(|id| (*id).to_owned()).collect();
+        let correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL).having_searched(Some(searched));
+        correlator.finish().coverage
+    };
+    let ids: Vec<&str> = ::artifacts::ALL.iter().map(|artifact| artifact.id).collect();
+    let all = told(&ids);
+    let state = |coverage: &[evidence::Coverage], id: &str| {
+        let rows: Vec<_> = coverage.iter().filter(|one| one.source == id).collect();
+        assert_eq!(rows.len(), 1, "{id}");
+        rows[0].state
+    };
+    let with_channels = |id: &str| ::artifacts::by_id(id).unwrap().records.iter().any(|of| !of.channels.is_empty());
+    for id in ids.iter().filter(|id| !with_channels(id)) {
+        let expected = match *id {
+            "prefetch" => Read,
+            "volatile" => NotSearched,
+            _ => Absent,
+        };
+        assert_eq!(state(&all, id), expected, "{id}");
+    }
+    assert_eq!(state(&told(&["prefetch"]), "mft"), NotSearched, "the collection did not look for it");
+    // What is collected and not read says so.
+    static UNREAD: evidence::Artifact =
+        evidence::Artifact { reads: &[evidence::Reads::File(r"\x")], ..evidence::Artifact::named("prefetch") };
+    static ONLY: [&evidence::Artifact; 1] = [&UNREAD];
+    let unread = Correlator::new(Host::default(), &items, &ONLY).finish().coverage;
+    assert_eq!(state(&unread, "prefetch"), NotRead);
+}
