@@ -344,44 +344,10 @@ pub fn attribute_list(value: &[u8]) -> impl Iterator<Item = AttributeListEntry<'
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::record::FileRecord;
-    use crate::record::tests::build;
-
-    fn utf16(text: &str) -> Vec<u8> {
-        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-    }
-
-    /// A resident attribute.
-    pub(crate) fn resident(kind: u32, name: &str, value: &[u8]) -> Vec<u8> {
-        let name = utf16(name);
-        let value_at = (24 + name.len()).next_multiple_of(8);
-        let mut bytes = vec![0; (value_at + value.len()).next_multiple_of(8)];
-        bytes[..4].copy_from_slice(&kind.to_le_bytes());
-        let length = bytes.len() as u32;
-        bytes[4..8].copy_from_slice(&length.to_le_bytes());
-        bytes[9] = (name.len() / 2) as u8;
-        bytes[10] = 24;
-        bytes[16..20].copy_from_slice(&(value.len() as u32).to_le_bytes());
-        bytes[20..22].copy_from_slice(&(value_at as u16).to_le_bytes());
-        bytes[24..24 + name.len()].copy_from_slice(&name);
-        bytes[value_at..value_at + value.len()].copy_from_slice(value);
-        bytes
-    }
-
-    /// The value of a $FILE_NAME.
-    pub(crate) fn file_name(parent: FileReference, namespace: u8, name: &str) -> Vec<u8> {
-        let mut bytes = vec![0; 66];
-        bytes[..8].copy_from_slice(&(parent.entry | u64::from(parent.sequence) << 48).to_le_bytes());
-        for (at, time) in [(8, 1u64), (16, 2), (24, 3), (32, 0)] {
-            bytes[at..at + 8].copy_from_slice(&time.to_le_bytes());
-        }
-        bytes[64] = name.encode_utf16().count() as u8;
-        bytes[65] = namespace;
-        bytes.extend(utf16(name));
-        bytes
-    }
+    use crate::testing::{build, file_name, resident};
 
     #[test]
     fn attributes_in_order_until_the_first_fault() {

@@ -112,7 +112,7 @@ impl<'a> Iterator for IndexEntries<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::tests::file_name;
+    use crate::testing::file_name;
 
     fn entry(entry: u64, name: &str) -> Vec<u8> {
         let key = file_name(FileReference::default(), 1, name);

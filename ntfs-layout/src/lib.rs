@@ -17,6 +17,8 @@ mod path;
 mod record;
 mod reference;
 mod reparse;
+#[cfg(test)]
+mod testing;
 mod usn;
 
 pub use attribute::{

@@ -151,7 +151,7 @@ impl MftPass<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::build;
+    use crate::testing::build;
     use std::io;
 
     #[test]

@@ -219,8 +219,7 @@ impl<'a> FileRecord<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::tests::{file_name, resident};
-    use crate::record::tests::build;
+    use crate::testing::{build, file_name, resident};
 
     fn folder(sequence: u16, flags: u16, parent: (u64, u16), name: &str) -> Vec<u8> {
         let parent = FileReference { entry: parent.0, sequence: parent.1 };

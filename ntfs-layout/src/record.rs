@@ -204,36 +204,9 @@ impl<'a> FileRecord<'a> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A record of 1024 bytes with these attributes, as NTFS would write it.
-    pub(crate) fn build(sequence: u16, flags: u16, base: u64, attributes: &[Vec<u8>]) -> Vec<u8> {
-        let mut bytes = vec![0; 1024];
-        bytes[..4].copy_from_slice(b"FILE");
-        bytes[4..6].copy_from_slice(&48u16.to_le_bytes());
-        bytes[6..8].copy_from_slice(&3u16.to_le_bytes());
-        bytes[16..18].copy_from_slice(&sequence.to_le_bytes());
-        bytes[20..22].copy_from_slice(&56u16.to_le_bytes());
-        bytes[22..24].copy_from_slice(&flags.to_le_bytes());
-        bytes[28..32].copy_from_slice(&1024u32.to_le_bytes());
-        bytes[32..40].copy_from_slice(&base.to_le_bytes());
-        let mut at = 56;
-        for attribute in attributes {
-            bytes[at..at + attribute.len()].copy_from_slice(attribute);
-            at += attribute.len();
-        }
-        bytes[at..at + 4].copy_from_slice(&[0xFF; 4]);
-        bytes[24..28].copy_from_slice(&(at as u32 + 8).to_le_bytes());
-        bytes[48..50].copy_from_slice(&[7, 0]);
-        for part in 0..2 {
-            let end = (part + 1) * 512 - 2;
-            let kept = [bytes[end], bytes[end + 1]];
-            bytes[50 + 2 * part..52 + 2 * part].copy_from_slice(&kept);
-            bytes[end..end + 2].copy_from_slice(&[7, 0]);
-        }
-        bytes
-    }
+    use crate::testing::build;
 
     #[test]
     fn fixups_are_undone_and_torn_parts_reported() {
