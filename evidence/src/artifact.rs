@@ -1,51 +1,12 @@
 //! What an artifact is: where Windows keeps it, what it supports, and what is needed to read it.
 
 use crate::format::Format;
+use crate::hive::Hive;
 use crate::item::Item;
 use crate::parser::{Group, Input, Lead, Parse};
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::schema::{RecordType, Tells};
-
-/// A registry hive, which implies its transaction logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Hive {
-    /// HKLM\SOFTWARE.
-    Software,
-    /// HKLM\SYSTEM.
-    System,
-    /// HKLM\SAM.
-    Sam,
-    /// HKLM\SECURITY.
-    Security,
-    /// Every user's NTUSER.DAT.
-    NtUser,
-    /// Every user's UsrClass.dat.
-    UsrClass,
-}
-
-impl Hive {
-    /// Where the hive file lies.
-    pub fn globs(self) -> &'static [&'static str] {
-        match self {
-            Hive::Software => &[r"%SystemRoot%\System32\config\SOFTWARE"],
-            Hive::System => &[r"%SystemRoot%\System32\config\SYSTEM"],
-            Hive::Sam => &[r"%SystemRoot%\System32\config\SAM"],
-            Hive::Security => &[r"%SystemRoot%\System32\config\SECURITY"],
-            Hive::NtUser => &[r"%UserProfile%\NTUSER.DAT"],
-            Hive::UsrClass => &[r"%UserProfile%\AppData\Local\Microsoft\Windows\UsrClass.dat"],
-        }
-    }
-
-    /// What stands behind the name of a hive file in those of its transaction logs.
-    pub const LOGS: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
-
-    /// Whether a path is that of a transaction log, in any case.
-    pub fn is_log(path: &str) -> bool {
-        let upper = path.to_uppercase();
-        Hive::LOGS.iter().any(|ending| upper.ends_with(ending))
-    }
-}
 
 /// Where an artifact is kept: what is collected, and what its parser is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,9 +2,9 @@
 //!
 //! These types are the published shape of `report.json`; a change here is a change of its schema.
 
-use crate::record::Locator;
+use crate::record::{Facts, Locator};
 use crate::rule::JoinRule;
-use crate::schema::Facts;
+
 use crate::state::{Answer, RegistrationState, RegistryView};
 use crate::technique::Tool;
 use crate::time::Filetime;

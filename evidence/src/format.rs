@@ -1,6 +1,6 @@
 //! What a file is by its first bytes, for files that lie outside of every tree of Windows, where no path says it.
 
-use crate::artifact::Hive;
+use crate::hive::Hive;
 use crate::le::{u16_at, u32_at};
 
 /// A format of Windows that is recognised wherever a file of it lies.
@@ -81,28 +81,6 @@ fn is_assembly(head: &[u8]) -> Option<bool> {
     };
     let count = u32_at(head, directories.checked_sub(4)?)?;
     Some(count > RUNTIME_HEADER as u32 && u32_at(head, directories.checked_add(RUNTIME_HEADER * 8)?)? != 0)
-}
-
-impl Hive {
-    /// Which hive this is: by the file name in its base block, else by its own name.
-    pub fn of(head: &[u8], name: &str) -> Option<Hive> {
-        // The field holds the end of the path under which the hive was loaded: at most 32 UTF-16 units.
-        let units = head.get(48..112).unwrap_or_default().chunks_exact(2);
-        let units = units.map(|unit| u16::from_le_bytes([unit[0], unit[1]])).take_while(|unit| *unit != 0);
-        let stored = String::from_utf16_lossy(&units.collect::<Vec<_>>());
-        [stored.as_str(), name].iter().find_map(|path| {
-            let name = path.rsplit('\\').next().unwrap_or_default().to_uppercase();
-            Some(match name.as_str() {
-                "SOFTWARE" => Hive::Software,
-                "SYSTEM" => Hive::System,
-                "SAM" => Hive::Sam,
-                "SECURITY" => Hive::Security,
-                "NTUSER.DAT" => Hive::NtUser,
-                "USRCLASS.DAT" => Hive::UsrClass,
-                _ => return None,
-            })
-        })
-    }
 }
 
 #[cfg(test)]

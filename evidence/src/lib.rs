@@ -5,11 +5,13 @@
 
 mod artifact;
 mod bytes;
+mod claim;
 mod execution;
 mod format;
 mod guard;
 mod guid;
 mod hex;
+mod hive;
 mod item;
 mod items;
 pub mod le;
@@ -25,8 +27,9 @@ pub mod technique;
 mod time;
 mod value;
 
-pub use artifact::{Artifact, Beside, Hive, Memory, Phase, Reads, Siblings};
+pub use artifact::{Artifact, Beside, Memory, Phase, Reads, Siblings};
 pub use bytes::Bytes;
+pub use claim::{Claim, RunTime};
 pub use execution::{
     AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence, Coverage,
     CoverageState, Execution, Finding, Identified, Identity, Lookalike, MethodVerdict, Mode, Parent, Presence, Proof,
@@ -36,14 +39,15 @@ pub use format::{FORMAT_HEAD, Format};
 pub use guard::guarded;
 pub use guid::guid_text;
 pub use hex::hex;
+pub use hive::Hive;
 pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};
 pub use items::{Items, KeyIndex};
 pub use parser::{Container, Focus, Group, Input, Lead, Output, Parse, Sink};
 pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
-pub use record::{Claim, Integrity, Locator, Meaning, Moment, Record, RunTime};
+pub use record::{Facts, Integrity, Locator, Meaning, Moment, Record};
 pub use rule::JoinRule;
-pub use schema::{Channel, Connection, Facts, Field, FieldKind, Logged, RecordType, Recorder, Role, Tells, Told};
+pub use schema::{Channel, Connection, Field, FieldKind, Logged, RecordType, Recorder, Role, Tells, Told};
 pub use state::{Answer, IdSource, ProgramKind, RegistrationState, RegistryView, StampReading};
 pub use technique::Tool;
 pub use time::{Civil, Encoding, Filetime, Precision, Timestamp, When, Zone};

@@ -1,8 +1,9 @@
 //! How the bytes of an artifact become records: what a parser gets, and where what it finds goes.
 
-use crate::artifact::{Artifact, Beside, Hive};
+use crate::artifact::{Artifact, Beside};
 use crate::bytes::Bytes;
 use crate::guard::guarded;
+use crate::hive::Hive;
 use crate::item::FileTimes;
 use crate::problem::{Problem, ProblemKind, Stage};
 use crate::record::{Integrity, Locator, Record};
@@ -330,7 +331,8 @@ impl<'a> Sink<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Claim, Meaning, Moment, RunTime};
+    use crate::claim::{Claim, RunTime};
+    use crate::record::{Meaning, Moment};
     use crate::schema::RecordType;
     use crate::time::Timestamp;
     use crate::value::Fields;

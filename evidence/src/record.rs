@@ -1,8 +1,9 @@
 //! What an artifact stores, and where exactly.
 
-use crate::schema::RecordType;
+use crate::claim::{Claim, RunTime};
+use crate::schema::{Field, RecordType, Role, Told, told};
 use crate::time::{Timestamp, When};
-use crate::value::Fields;
+use crate::value::{Fields, Value, ValueRef};
 
 /// What a stored moment means, in the words of plaso's `timestamp_desc`, so that Timesketch users know them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -214,73 +215,6 @@ impl Integrity {
     }
 }
 
-/// What the time of a record that shows a run is to that run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RunTime {
-    /// Its start.
-    Start,
-    /// Its end.
-    End,
-    /// A time at which it ran, the last that is known of it.
-    LastActivity,
-    /// It ran some time between the first and the last moment of the record.
-    Window,
-    /// When a scheduler started it.
-    Scheduled,
-    /// When a policy let it run.
-    Allowed,
-    /// When it failed.
-    Failed,
-}
-
-/// What a record may support. How much it weighs is decided later, as data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Claim {
-    /// A program ran, and what the record's time is to that run.
-    Executed(RunTime),
-    /// A file was there.
-    Present,
-    /// A file was opened.
-    Opened,
-    /// A component was installed or registered.
-    Installed,
-    /// Something starts by itself.
-    Persisted,
-    /// A file came from elsewhere.
-    Downloaded,
-    /// A network connection or name lookup.
-    Connected,
-    /// A session began or ended.
-    LoggedOn,
-    /// Something was removed.
-    Deleted,
-}
-
-impl Claim {
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Claim::Executed(_) => "executed",
-            Claim::Present => "present",
-            Claim::Opened => "opened",
-            Claim::Installed => "installed",
-            Claim::Persisted => "persisted",
-            Claim::Downloaded => "downloaded",
-            Claim::Connected => "connected",
-            Claim::LoggedOn => "logged_on",
-            Claim::Deleted => "deleted",
-        }
-    }
-
-    /// What the record's time is to a run, where it shows one.
-    pub fn run_time(self) -> Option<RunTime> {
-        match self {
-            Claim::Executed(time) => Some(time),
-            _ => None,
-        }
-    }
-}
-
 /// What one artifact stores in one place. Verbatim: paths, users and zones are resolved later, once, with
 /// the host that the bundle itself describes.
 #[derive(Clone, Debug, PartialEq)]
@@ -309,5 +243,58 @@ impl Record {
     /// What its time is to a run, where it shows one.
     pub fn run_time(&self) -> Option<RunTime> {
         self.claims.iter().find_map(|claim| claim.run_time())
+    }
+
+    /// The value in a role.
+    pub fn role(&self, role: Role) -> Option<Told<'_>> {
+        told(self.of.in_role(role), |name| self.fields.get(name))
+    }
+
+    /// The text in a role.
+    pub fn text_of(&self, role: Role) -> Option<&str> {
+        self.role(role)?.text()
+    }
+}
+
+impl Field {
+    /// Its value in a record.
+    pub fn of<'r>(&self, record: &'r Record) -> Option<ValueRef<'r>> {
+        record.fields.get(self.name)
+    }
+}
+
+/// The fields of a record that are kept without it. Serialised, they are a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    of: &'static RecordType,
+    values: Value,
+}
+
+impl Facts {
+    /// Those of a record.
+    pub fn of(record: &Record) -> Facts {
+        let members = record.fields.iter().map(|(name, value)| (name.to_owned(), value.to_value()));
+        Facts::new(record.of, Value::Map(members.collect()))
+    }
+
+    /// Those of a record of this type, as a map.
+    pub fn new(of: &'static RecordType, values: Value) -> Facts {
+        Facts { of, values }
+    }
+
+    /// The text in a role.
+    pub fn text_of(&self, role: Role) -> Option<&str> {
+        self.role(role)?.text()
+    }
+
+    /// The value in a role.
+    pub fn role(&self, role: Role) -> Option<Told<'_>> {
+        told(self.of.in_role(role), |name| self.values.get(name).map(Value::view))
+    }
+}
+
+impl serde::Serialize for Facts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.values.serialize(serializer)
     }
 }

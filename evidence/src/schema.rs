@@ -4,7 +4,7 @@
 //! documentation, and who correlates it. A field's name is known to the file that declares it and to nobody else; others
 //! ask for its [`Role`].
 
-use crate::record::{Claim, Record};
+use crate::claim::Claim;
 use crate::time::Filetime;
 use crate::value::{Value, ValueRef};
 
@@ -84,11 +84,6 @@ impl Field {
     #[must_use]
     pub const fn role(self, role: Role) -> Field {
         Field { role: Some(role), ..self }
-    }
-
-    /// Its value in a record.
-    pub fn of<'r>(&self, record: &'r Record) -> Option<ValueRef<'r>> {
-        record.fields.get(self.name)
     }
 
     /// The fields of its members, where its values have any.
@@ -716,59 +711,11 @@ impl<'r> Told<'r> {
     }
 }
 
-impl Record {
-    /// The value in a role.
-    pub fn role(&self, role: Role) -> Option<Told<'_>> {
-        told(self.of.in_role(role), |name| self.fields.get(name))
-    }
-
-    /// The text in a role.
-    pub fn text_of(&self, role: Role) -> Option<&str> {
-        self.role(role)?.text()
-    }
-}
-
 /// The first field in a role that has a value.
-fn told<'r>(
+pub(crate) fn told<'r>(
     in_role: impl Iterator<Item = &'static Field>,
     value: impl Fn(&str) -> Option<ValueRef<'r>>,
 ) -> Option<Told<'r>> {
     let mut found = in_role.filter_map(|field| Some((field, value(field.name)?)));
     found.next().map(|(field, value)| Told { value, members: field.members() })
-}
-
-/// The fields of a record that are kept without it. Serialised, they are a map.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Facts {
-    of: &'static RecordType,
-    values: Value,
-}
-
-impl Facts {
-    /// Those of a record.
-    pub fn of(record: &Record) -> Facts {
-        let members = record.fields.iter().map(|(name, value)| (name.to_owned(), value.to_value()));
-        Facts::new(record.of, Value::Map(members.collect()))
-    }
-
-    /// Those of a record of this type, as a map.
-    pub fn new(of: &'static RecordType, values: Value) -> Facts {
-        Facts { of, values }
-    }
-
-    /// The text in a role.
-    pub fn text_of(&self, role: Role) -> Option<&str> {
-        self.role(role)?.text()
-    }
-
-    /// The value in a role.
-    pub fn role(&self, role: Role) -> Option<Told<'_>> {
-        told(self.of.in_role(role), |name| self.values.get(name).map(Value::view))
-    }
-}
-
-impl serde::Serialize for Facts {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.values.serialize(serializer)
-    }
 }
