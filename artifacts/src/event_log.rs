@@ -148,7 +148,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     log.nameless();
     let shortfall = held.shortfall(&log.summary);
     shortfall.tell(log.sink);
-    log.summary.describe(input.original_path, header, &shortfall, log.sink);
+    log.summary.describe(input.original_path, header, (shortfall.chunks, shortfall.record_ids), log.sink);
 }
 
 /// Whether a log is of the format before Vista: the size of its header, then `LfLe`.

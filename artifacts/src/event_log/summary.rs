@@ -1,7 +1,6 @@
 //! What a log holds as a whole: the record about the channel.
 
 use super::channels::CHANNELS;
-use super::shortfall::Shortfall;
 use super::{ARTIFACT, CHANNEL};
 use crate::formats::evtx::FileHeader;
 use evidence::{Channel, Field, Fields, Filetime, Integrity, Locator, ProblemKind, Record, Role, Sink, Value};
@@ -129,12 +128,12 @@ impl Summary {
         missing(&runs)
     }
 
-    /// Hands over the record about the log.
+    /// Hands over the record about the log, with the number of chunks and the record numbers that it should have and has not.
     pub(super) fn describe(
         self,
         original_path: &str,
         header: Option<FileHeader>,
-        shortfall: &Shortfall,
+        (missing_chunks, missing_ids): (u64, Vec<String>),
         sink: &mut Sink<'_>,
     ) {
         for (left_out, what) in
@@ -164,9 +163,9 @@ impl Summary {
             fields.push(FIRST.name, Filetime(first));
             fields.push(LAST.name, Filetime(last));
         }
-        fields.push(MISSING_IDS.name, shortfall.record_ids.clone());
-        if shortfall.chunks > 0 {
-            fields.push(MISSING_CHUNKS.name, shortfall.chunks);
+        fields.push(MISSING_IDS.name, missing_ids);
+        if missing_chunks > 0 {
+            fields.push(MISSING_CHUNKS.name, missing_chunks);
         }
         fields.push_some(DIRTY.name, header.map(|header| header.dirty));
         fields
