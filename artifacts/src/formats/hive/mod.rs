@@ -18,6 +18,7 @@
 
 mod base_block;
 mod cells;
+mod damage;
 mod deleted;
 #[cfg(test)]
 mod in_place_tests;
@@ -27,6 +28,7 @@ mod long_hive;
 mod marvin32;
 mod overlay;
 mod reader;
+mod root;
 mod state;
 #[cfg(test)]
 mod tests;

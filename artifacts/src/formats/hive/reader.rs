@@ -3,16 +3,15 @@
 use super::Note;
 use super::base_block::BASE_BLOCK_LENGTH;
 use super::cells::{Cells, KeyNode, NO_CELL, Name, SEGMENT_LENGTH, SubkeyOffsets, ValueNode, ValueOffsets};
-use super::value::{MAX_DATA, Value};
+use super::damage::Damage;
+use super::value::Value;
 use evidence::{ProblemKind, guarded};
 use nt_hive::{KeyValueData, NtHiveNameString};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashMap;
 
 /// Windows allows 512 levels of keys.
 const MAX_DEPTH: usize = 512;
-/// Most places of damage that one reader lists.
-const MAX_NOTES: usize = 100;
 /// How many times as many bytes as a hive has are read from it before it is taken for hostile. Looking keys up by
 /// name reads their lists again.
 const PASSES: u64 = 16;
@@ -27,9 +26,7 @@ const LOST_VALUES: &str = "values of it may be missing or cut";
 pub struct Reader<'h> {
     cells: Cells<'h>,
     strict: Option<nt_hive::Hive<&'h [u8]>>,
-    notes: RefCell<Vec<Note>>,
-    /// How many notes there was no room for.
-    unlisted: Cell<usize>,
+    damage: Damage,
     /// How many bytes of keys and values may still be read, see [`Reader::spend`].
     left: Cell<u64>,
 }
@@ -70,7 +67,7 @@ impl<'h> Reader<'h> {
         let strict = cells.state.memory();
         let strict = strict.and_then(|bytes| guarded(|| nt_hive::Hive::without_validation(bytes).ok()).flatten());
         let left = (cells.state.len() + (1 << 18)) * PASSES;
-        Reader { cells, strict, notes: RefCell::new(Vec::new()), unlisted: Cell::new(0), left: Cell::new(left) }
+        Reader { cells, strict, damage: Damage::default(), left: Cell::new(left) }
     }
 
     /// Takes bytes from what may still be read, and says whether they were there.
@@ -81,7 +78,7 @@ impl<'h> Reader<'h> {
         let left = self.left.get().checked_sub(bytes);
         self.left.set(left.unwrap_or(0));
         if left.is_none() {
-            self.note(Note::new(
+            self.damage.note(Note::new(
                 ProblemKind::LimitReached,
                 format!("more than {PASSES} times the length of the hive was read from it"),
                 "the hive names the same keys or values again and again; what it names later is left out",
@@ -93,45 +90,18 @@ impl<'h> Reader<'h> {
     /// The damage met so far, which is forgotten by this.
     pub fn take_notes(&self) -> Vec<Note> {
         let mut notes = self.cells.state.take_failures();
-        notes.append(&mut self.notes.borrow_mut());
-        let unlisted = self.unlisted.take();
-        if unlisted > 0 {
-            notes.push(Note::new(
-                ProblemKind::LimitReached,
-                format!("{unlisted} more times something damaged was met in the hive"),
-                "the hive is damaged in more places than are shown",
-            ));
-        }
+        notes.append(&mut self.damage.take());
         notes
     }
 
     /// Forgets the damage met so far, so that meeting it again counts as damage.
     pub fn forget_notes(&self) {
-        self.notes.borrow_mut().clear();
-        self.unlisted.set(0);
+        self.damage.forget();
     }
 
     /// A number that grows whenever damage is met, until the notes are taken.
     pub fn damage(&self) -> usize {
-        self.notes.borrow().len() + self.unlisted.get() + self.cells.state.failed()
-    }
-
-    pub(super) fn note_long_value(&self, offset: u64, length: u64) {
-        let what = format!("a value is {length} bytes long; the first {MAX_DATA} were read");
-        self.note(Note::new(ProblemKind::LimitReached, what, "what stands behind in it was not looked at").at(offset));
-    }
-
-    fn note(&self, note: Note) {
-        let mut notes = self.notes.borrow_mut();
-        // Reaching a limit costs most of all, so it is listed whatever was met before.
-        if notes.contains(&note) {
-            return;
-        }
-        if notes.len() < MAX_NOTES || note.kind == ProblemKind::LimitReached && notes.len() < 2 * MAX_NOTES {
-            notes.push(note);
-        } else {
-            self.unlisted.set(self.unlisted.get() + 1);
-        }
+        self.damage.count() + self.cells.state.failed()
     }
 }
 
@@ -179,7 +149,7 @@ impl<'r> Reader<'r> {
             let near = seen.entry(place / 512).or_default();
             let (word, bit) = (&mut near[(place / 64 % 8) as usize], 1u64 << (place % 64));
             if *word & bit != 0 {
-                self.note(
+                self.damage.note(
                     Note::new(
                         ProblemKind::Inconsistent {
                             a: "a key stands in two lists of subkeys".to_owned(),
@@ -202,7 +172,7 @@ impl<'r> Reader<'r> {
                 continue;
             }
             if levels.len() >= MAX_DEPTH {
-                self.note(
+                self.damage.note(
                     Note::new(
                         ProblemKind::LimitReached,
                         format!("keys are more than {MAX_DEPTH} levels deep"),
@@ -235,7 +205,7 @@ impl<'r> Key<'r> {
     pub fn name(&self) -> Name<'_> {
         let (name, whole) = self.node.name();
         if !whole {
-            self.reader.note(
+            self.reader.damage.note(
                 Note::new(
                     ProblemKind::Truncated {
                         offset: self.node.offset + KeyNode::HEADER as u64,
@@ -263,7 +233,7 @@ impl<'r> Key<'r> {
 
     /// Notes that the key has more than its caller takes.
     pub fn note_limit(&self, what: impl Into<String>, effect: &'static str) {
-        self.reader.note(Note::new(ProblemKind::LimitReached, what, effect).at(self.node.offset));
+        self.reader.damage.note(Note::new(ProblemKind::LimitReached, what, effect).at(self.node.offset));
     }
 
     /// The class name, which few keys have.
@@ -398,7 +368,7 @@ impl<'r> Key<'r> {
                     None
                 }
             };
-            values.push(Value::of_strict(cells, node, self.reader, bytes));
+            values.push(Value::of_strict(cells, node, &self.reader.damage, bytes));
         }
         Some(values)
     }
@@ -410,7 +380,7 @@ impl<'r> Key<'r> {
 
     fn note_list(&self, what: &str, effect: &'static str) {
         let (name, _) = self.node.name();
-        self.reader.note(
+        self.reader.damage.note(
             Note::new(
                 ProblemKind::Inconsistent {
                     a: format!(
@@ -452,7 +422,7 @@ impl<'r> Iterator for Values<'r> {
             Found::Strict(values) => values.next(),
             Found::Cells(offsets) => offsets
                 .find_map(|offset| cells.value_node(offset))
-                .map(|node| Value::of_node(cells, node, Some(self.reader))),
+                .map(|node| Value::of_node(cells, node, Some(&self.reader.damage))),
         }
     }
 }

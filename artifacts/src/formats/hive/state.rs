@@ -1,10 +1,7 @@
 //! One state of a hive: before its logs are applied, or after.
 
-use super::base_block::{self, BASE_BLOCK_LENGTH, BaseBlock};
-use super::cells::{Cells, KeyNode};
-use super::{Note, deleted};
+use super::Note;
 use crate::formats::pages::{PAGE, Page, Pages};
-use evidence::{ProblemKind, guarded};
 use std::borrow::Cow;
 use std::ops::{Deref, Range};
 use std::rc::Rc;
@@ -12,7 +9,7 @@ use std::rc::Rc;
 /// One state of a hive, to be read in any order.
 pub(super) struct State<'a> {
     /// All of a small hive is held, with the base block of a cleanly closed one, so that the strict reader can read it.
-    pages: Pages<'a>,
+    pub(super) pages: Pages<'a>,
     /// Offset of the root key's cell from the end of the base block.
     pub(super) root_cell: u32,
     /// Where the hive bins end in the file.
@@ -48,72 +45,14 @@ impl Deref for Window<'_> {
 }
 
 impl<'a> State<'a> {
-    /// A state with this base block. Where its root key is not where the block says, it is looked for.
-    ///
-    /// A hive of at most `small` bytes is held in memory, unless some of it cannot be read. A clean one that lies in
-    /// memory is not copied.
-    pub(super) fn new(pages: Pages<'a>, block: &Block, small: u64, notes: &mut Vec<Note>) -> Self {
-        let Block { bytes: block, minor_version, has_base } = block;
-        let (minor_version, has_base) = (*minor_version, *has_base);
-        let stored = BaseBlock::fields(block);
-        let mut state = State { root_cell: stored.root_cell, bins_end: BASE_BLOCK_LENGTH as u64, minor_version, pages };
-        state.bins_end += base_block::bins_length(stored.bins_length, state.len());
-        if state.bins_end == BASE_BLOCK_LENGTH as u64 {
-            state.bins_end = state.len();
-        }
-        if state.len() <= small {
-            state.hold(block);
-        }
-        state.find_root(notes);
-        let root = state.root_cell;
-        if let Some(bytes) = state.pages.memory_mut() {
-            let strictly_clean = has_base
-                && root == stored.root_cell
-                && guarded(|| nt_hive::Hive::new(&**bytes).is_ok()).unwrap_or(false);
-            if !strictly_clean {
-                base_block::make_clean(bytes.to_mut(), root, minor_version);
-            }
-        }
-        state
-    }
-
-    fn hold(&mut self, block: &[u8]) {
+    /// Holds all of it, with this base block.
+    pub(super) fn hold(&mut self, block: &[u8]) {
         self.pages.hold();
         if let Some(bytes) = self.pages.memory_mut()
             && bytes.get(..block.len()).is_some_and(|stored| stored != block)
         {
             bytes.to_mut()[..block.len()].copy_from_slice(block);
         }
-    }
-
-    fn find_root(&mut self, notes: &mut Vec<Note>) {
-        let cells = Cells { state: self };
-        let root = self.root_cell;
-        if cells.is_key_node(root) {
-            return;
-        }
-        let found = deleted::cells_in_order(cells).find_map(|cell| {
-            let is_root = cell.allocated && KeyNode::new(cell).is_some_and(|node| node.flags() & KeyNode::ROOT != 0);
-            is_root.then(|| cell.number()).flatten()
-        });
-        notes.push(
-            Note::new(
-                ProblemKind::Inconsistent {
-                    a: format!("the base block puts the root key at {:#x}", u64::from(root) + 4096),
-                    b: match found {
-                        Some(cell) => format!("a root key is at {:#x}", u64::from(cell) + 4096),
-                        None => "there is no root key".to_owned(),
-                    },
-                },
-                "the root key is not where it should be",
-                match found {
-                    Some(_) => "the hive was read from the root key that was found",
-                    None => "live keys could not be read; deleted ones may still be found",
-                },
-            )
-            .at(36),
-        );
-        self.root_cell = found.unwrap_or(root);
     }
 
     /// Length of the file in this state.

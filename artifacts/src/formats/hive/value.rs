@@ -1,9 +1,10 @@
 //! A value and what its type makes of its bytes.
 
+use super::Note;
 use super::cells::{Cells, Name, ValueNode};
-use super::reader::Reader;
+use super::damage::Damage;
 use evidence::le::u64_at;
-use evidence::name;
+use evidence::{ProblemKind, name};
 use std::borrow::Cow;
 
 /// Most bytes of one value that are read. Windows' own values end far below this.
@@ -15,7 +16,7 @@ pub struct Value<'r> {
     cells: Cells<'r>,
     node: ValueNode<'r>,
     /// Who is told of data that is not read to its end.
-    reader: Option<&'r Reader<'r>>,
+    damage: Option<&'r Damage>,
     /// The data as the strict reader found it.
     strict: Option<&'r [u8]>,
     /// Stored type number, 1 for REG_SZ. Any number occurs.
@@ -40,20 +41,20 @@ pub enum Data {
 }
 
 impl<'r> Value<'r> {
-    pub(super) fn of_node(cells: Cells<'r>, node: ValueNode<'r>, reader: Option<&'r Reader<'r>>) -> Self {
+    pub(super) fn of_node(cells: Cells<'r>, node: ValueNode<'r>, damage: Option<&'r Damage>) -> Self {
         let whole = node.name().1 && cells.for_each_piece(&node, &mut |_, _| {});
-        Value { type_code: node.type_code(), offset: node.offset, cells, node, reader, strict: None, whole }
+        Value { type_code: node.type_code(), offset: node.offset, cells, node, damage, strict: None, whole }
     }
 
     /// A value that the strict reader has read without an error; `bytes` where it has them in one piece.
     pub(super) fn of_strict(
         cells: Cells<'r>,
         node: ValueNode<'r>,
-        reader: &'r Reader<'r>,
+        damage: &'r Damage,
         strict: Option<&'r [u8]>,
     ) -> Self {
         let (type_code, offset) = (node.type_code(), node.offset);
-        Value { type_code, offset, cells, node, reader: Some(reader), strict, whole: true }
+        Value { type_code, offset, cells, node, damage: Some(damage), strict, whole: true }
     }
 
     /// Name; empty for the default value of the key.
@@ -79,9 +80,11 @@ impl<'r> Value<'r> {
         let data = self.cells.data(&self.node, MAX_DATA);
         if data.len() as u64 == MAX_DATA
             && self.data_length() > MAX_DATA
-            && let Some(reader) = self.reader
+            && let Some(damage) = self.damage
         {
-            reader.note_long_value(self.offset, self.data_length());
+            let what = format!("a value is {} bytes long; the first {MAX_DATA} were read", self.data_length());
+            let effect = "what stands behind in it was not looked at";
+            damage.note(Note::new(ProblemKind::LimitReached, what, effect).at(self.offset));
         }
         data
     }
