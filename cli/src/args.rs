@@ -250,6 +250,9 @@ impl CheckOptions {
     }
 }
 
+/// What going on with a collection begins with.
+pub(crate) const EARLIER_PARTS: &str = "verifying the earlier parts";
+
 impl Command {
     /// The phases that it goes through, as they are shown.
     pub(crate) fn stages(&self) -> &'static [&'static str] {
@@ -263,7 +266,7 @@ impl Command {
             "parsing the file system",
             "merging and correlating",
         ];
-        const RESUMED: [&str; 6] = [crate::collect::EARLIER_PARTS, ALL[0], ALL[1], ALL[2], ALL[3], ALL[4]];
+        const RESUMED: [&str; 6] = [EARLIER_PARTS, ALL[0], ALL[1], ALL[2], ALL[3], ALL[4]];
         match self {
             Command::Run { .. } => &ALL,
             Command::Collect { resume: Some(_), .. } => &RESUMED,

@@ -1,19 +1,16 @@
 //! `comtrail collect`: opens the source, names the host, and collects with the leads that the artifacts and the grammar
 //! of the tools give.
 
-use crate::args::{CaseWords, CollectLimits, Common};
+use crate::args::{CaseWords, CollectLimits, Common, EARLIER_PARTS};
 use crate::focus;
-use crate::hosts;
+use crate::host_name::{HOST_FACTS, by_place, host_facts, named_by_records};
 use crate::memory::Ceiling;
 use crate::progress::{Progress, Style};
 use crate::{pace, signals};
 use anyhow::Context;
-use collector::source::{PartitionId, Source, VolumeKind, live};
-use collector::{
-    AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Located, Observer, Resume, Step, ToolFacts,
-    first_located,
-};
-use evidence::{Filetime, Group, Hive, Input, ProblemKind, Reads, Record, Role, Tells};
+use collector::source::{Source, live};
+use collector::{AcquiredItem, CollectRequest, Collected, LeadPath, Limits, Observer, Resume, Step, ToolFacts};
+use evidence::{Filetime, Group, Input, ProblemKind};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -96,78 +93,9 @@ fn named(mut source: Source, path: &Path, several: bool) -> Opened {
     let by_registry = facts.iter().find(|(key, _)| key == HOST_FACTS[0].0).map(|(_, value)| value.clone());
     let name = by_registry
         .filter(|name| !name.is_empty())
-        .or_else(|| hosts::named_by_records(&source))
+        .or_else(|| named_by_records(&source))
         .unwrap_or_else(|| by_place(&source, path, several));
     Opened { source, name, facts }
-}
-
-/// A name for a host that nothing in it names: of several, the folder or archive of the source that it lies in; of one,
-/// the source itself.
-fn by_place(source: &Source, path: &Path, several: bool) -> String {
-    let place = source.facts.iter().find(|(name, _)| several && name == "place in the source");
-    let first = place.and_then(|(_, place)| place.split(['/', '\\']).find(|part| !part.is_empty()));
-    if let Some(first) = first {
-        return first.to_owned();
-    }
-    path.file_stem().or_else(|| path.file_name()).map_or_else(|| "source".to_owned(), collector::shown)
-}
-
-/// The host's own words about itself, by name.
-type Facts = Vec<(String, String)>;
-
-/// Those that a bundle has, by their names in it; the name of the host first.
-const HOST_FACTS: [(&str, Role); 4] = [
-    ("ComputerName", Role::Computer),
-    ("Domain", Role::Domain),
-    ("ProductName", Role::Product),
-    ("Build", Role::Build),
-];
-
-/// Hives of one kind that are asked for them.
-const MOST_HIVES: usize = 16;
-
-/// Facts of the system volume's hives that describe the bundle, and the drive letters of the partitions. The analysis
-/// reads them again, with citations.
-fn host_facts(source: &Source) -> (Facts, Vec<(PartitionId, char)>) {
-    let (mut facts, mut letters) = (Vec::new(), Vec::new());
-    let groups = Group::all_of(artifacts::telling(Tells::HostName));
-    let is_present =
-        |one: &Located| !matches!(source.volumes[one.volume].0.kind, VolumeKind::ShadowCopy | VolumeKind::OtherCopy);
-    for hive in [Hive::System, Hive::Software] {
-        for located in first_located(source, &Reads::Key { hive, key: "" }, MOST_HIVES, &is_present).0 {
-            let (volume, tree) = &source.volumes[located.volume];
-            let Some(Ok(content)) = tree.as_ref().map(|tree| tree.open(&located.found)) else {
-                continue;
-            };
-            let path = located.original_path(volume);
-            for group in &groups {
-                group.parse(&Input::new(&path, &*content), &mut |_, record| {
-                    for (name, role) in HOST_FACTS.iter() {
-                        if let Some(value) = record.text_of(*role) {
-                            facts.push(((*name).to_owned(), value.to_owned()));
-                        }
-                    }
-                    letters.extend(mounted(&record));
-                });
-            }
-        }
-    }
-    (facts, letters)
-}
-
-/// The partition and its drive letter, where a record of `MountedDevices` has both.
-fn mounted(record: &Record) -> Option<(PartitionId, char)> {
-    let mut name = record.text_of(Role::Name)?.strip_prefix(r"\DosDevices\")?.chars();
-    let letter = name.next().filter(char::is_ascii_alphabetic).filter(|_| name.eq([':']))?;
-    let id = match (record.text_of(Role::PartitionGuid), record.text_of(Role::DiskSignature)) {
-        (Some(guid), _) => PartitionId::Gpt(guid.to_owned()),
-        (None, Some(signature)) => PartitionId::Mbr {
-            signature: u32::from_str_radix(signature, 16).ok()?,
-            offset: record.role(Role::Offset)?.number()?,
-        },
-        (None, None) => return None,
-    };
-    Some((id, letter))
 }
 
 /// Collects into `destination`.
@@ -234,9 +162,6 @@ pub(crate) fn collect(
     shown.progress.finish();
     collected.with_context(|| format!("cannot collect into {}", collector::shown(destination)))
 }
-
-/// What going on with a collection begins with.
-pub(crate) const EARLIER_PARTS: &str = "verifying the earlier parts";
 
 /// The collection that is gone on with.
 pub(crate) fn resume(path: &Path, common: &Common) -> anyhow::Result<Resume> {
@@ -338,40 +263,5 @@ impl Observer for Shown {
         }
         self.progress.advance(now.bytes_done.saturating_sub(done), now.path);
         *last = Some((now.step, now.bytes_done.max(done), now.bytes_total));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drive_letters_of_mounted_partitions() {
-        let of = |entries: &[(&'static str, &str)], offset: Option<u64>| {
-            let mut fields = evidence::Fields::new();
-            entries.iter().for_each(|(name, value)| fields.push(*name, *value));
-            fields.push_some("Offset", offset);
-            let of = artifacts::ALL.iter().flat_map(|one| one.records).find(|of| of.tells == Tells::Volume).unwrap();
-            mounted(&Record {
-                artifact: "host",
-                of,
-                subject: String::new(),
-                user: None,
-                moments: Vec::new(),
-                fields,
-                claims: &[],
-                locator: evidence::Locator::Whole,
-                integrity: evidence::Integrity::Intact,
-            })
-        };
-        let mbr = [("Name", r"\DosDevices\D:"), ("DiskSignature", "5CBEA03E")];
-        let id = PartitionId::Mbr { signature: 0x5CBE_A03E, offset: 1 << 20 };
-        assert_eq!(of(&mbr, Some(1 << 20)), Some((id, 'D')));
-        assert_eq!(of(&mbr, None), None);
-        let gpt = [("Name", r"\DosDevices\C:"), ("PartitionGuid", "{0C5E1A7D-2F3B-4648-9C1D-E2F3A4B5C6D7}")];
-        assert_eq!(of(&gpt, None), Some((PartitionId::Gpt("{0C5E1A7D-2F3B-4648-9C1D-E2F3A4B5C6D7}".to_owned()), 'C')));
-        for name in [r"\??\Volume{1}", r"\DosDevices\CD:", r"\DosDevices\C", r"\DosDevices\1:"] {
-            assert_eq!(of(&[("Name", name), gpt[1]], None), None, "{name}");
-        }
     }
 }

@@ -2,10 +2,7 @@
 
 use crate::args::{CollectLimits, Common, WhichHost};
 use crate::collect::{self, Opened};
-use collector::source::Source;
-use collector::{Located, first_located};
-use evidence::{Bytes, Input, Role, Told};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Names that stand beside the hosts' folders.
@@ -74,52 +71,6 @@ pub(crate) fn folders(hosts: &[(&str, bool)]) -> Vec<String> {
     folders
 }
 
-/// The beginning of a file.
-struct Head<'a> {
-    whole: &'a dyn Bytes,
-    length: u64,
-}
-
-impl Bytes for Head<'_> {
-    fn len(&self) -> u64 {
-        self.whole.len().min(self.length)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = buffer.len().min(left);
-        self.whole.read_at(offset, &mut buffer[..wanted])
-    }
-}
-
-/// The computer that most records at the beginnings of the logs name. Problems of this reading are not lost: the
-/// analysis reads the logs again.
-pub(crate) fn named_by_records(source: &Source) -> Option<String> {
-    /// Logs that are looked into, and how far: the header and the first two chunks.
-    const MOST_LOGS: usize = 16;
-    const LENGTH: u64 = 4096 + 2 * 65_536;
-    let artifact = artifacts::ALL.iter().find(|artifact| artifact.records.iter().any(|of| of.is_event()))?;
-    let mut votes: BTreeMap<String, usize> = BTreeMap::new();
-    // What other computers forwarded does not name this one.
-    let channels = artifact.records.iter().flat_map(|of| of.channels);
-    let forwarded = |path: &str| channels.clone().any(|channel| channel.is_forwarded && channel.is_file(path));
-    let is_own = |one: &Located| !one.found.is_folder && !forwarded(&one.found.path);
-    let located = artifact.reads.iter().flat_map(|location| first_located(source, location, MOST_LOGS, &is_own).0);
-    for one in located.take(MOST_LOGS) {
-        let Some(tree) = source.volumes.get(one.volume).and_then(|(_, tree)| tree.as_deref()) else { continue };
-        let Ok(content) = tree.open(&one.found) else { continue };
-        let head = Head { whole: &*content, length: LENGTH };
-        artifact.parse_alone(&Input::new(&one.found.path, &head), &mut |record| {
-            if let Some(computer) =
-                record.role(Role::Computer).and_then(Told::text).filter(|computer| !computer.is_empty())
-            {
-                *votes.entry(computer.to_owned()).or_default() += 1;
-            }
-        });
-    }
-    votes.into_iter().max_by_key(|(_, count)| *count).map(|(computer, _)| computer)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,13 +102,5 @@ mod tests {
                 "=~",
             ]
         );
-    }
-
-    #[test]
-    fn only_the_beginning_is_read() {
-        let bytes: Vec<u8> = (0..100).collect();
-        let head = Head { whole: &bytes, length: 10 };
-        assert_eq!(head.read_all(1000).unwrap(), Some((0..10).collect()));
-        assert_eq!(head.read_at(20, &mut [0; 4]).unwrap(), 0);
     }
 }

@@ -8,6 +8,7 @@ mod check_case;
 mod collect;
 mod focus;
 mod footprint;
+mod host_name;
 mod hosts;
 mod inspect;
 mod memory;
