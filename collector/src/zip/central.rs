@@ -42,7 +42,7 @@ pub(crate) struct Entry {
     pub(super) is_cut: bool,
 }
 
-/// Set in the internal attributes of an entry in a directory of ours ([`super::scan`]). In others it is reserved.
+/// Set in the internal attributes of an entry in a directory of ours (module `scan`). In others it is reserved.
 pub(super) const CUT: u16 = 0x8000;
 
 impl Entry {

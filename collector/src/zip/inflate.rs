@@ -2,7 +2,7 @@
 //!
 //! The libraries that inflate well hide where in the packed bytes they are, and none of them reads Deflate64, which
 //! Windows' own zip folders write for files above 2 GiB. With the exact bit of each symbol a disk image in an archive
-//! is read at any offset without a copy of it ([`super::inflating`]).
+//! is read at any offset without a copy of it (module `inflating`).
 //!
 //! Reference: RFC 1951; PKWARE, *APPNOTE.TXT* 5.5.
 

@@ -11,4 +11,6 @@ pub(crate) mod reader;
 pub(crate) mod salvage;
 pub(crate) mod scan;
 pub(crate) mod strict;
+#[cfg(test)]
+pub(crate) mod tests;
 pub(crate) mod writer;

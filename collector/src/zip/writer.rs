@@ -517,7 +517,7 @@ impl<W: Output> Write for Streaming<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zip::reader::tests::{listing, oddities};
+    use crate::zip::tests::{listing, oddities};
     use std::io::{Cursor, Read};
 
     #[test]

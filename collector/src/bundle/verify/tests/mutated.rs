@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 /// The parts of an archive that are the compressed content of an entry, by the headers.
 fn compressed(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
-    let (_, entries) = crate::zip::reader::tests::listing(bytes).unwrap();
+    let (_, entries) = crate::zip::tests::listing(bytes).unwrap();
     entries
         .iter()
         .map(|entry| {
