@@ -5,14 +5,12 @@
 
 use super::blocks::{Layout, Place, invalid, section};
 use super::parent::{self, Known, Neighbour, Wanted};
-use super::vmdk_sparse::{self, Sparse};
+use super::vmdk_sparse::{self, ADVICE, SECTOR, Sparse};
 use super::{Candidate, Disk, Refusal, item};
 use evidence::{Bytes, Problem, ProblemKind, Stage};
 use std::io;
 use std::sync::Arc;
 
-pub(super) const ADVICE: &str = "convert it to a raw image (qemu-img convert) and give that";
-pub(super) const SECTOR: u64 = 512;
 /// The longest descriptor that is read.
 const MAX_DESCRIPTOR: u64 = 1 << 20;
 

@@ -5,11 +5,12 @@
 
 use super::Refusal;
 use super::blocks::{Pages, Place, Table, invalid, le16, le32, le64, section};
-use super::vmdk::{ADVICE, SECTOR};
 use evidence::Bytes;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+pub(super) const ADVICE: &str = "convert it to a raw image (qemu-img convert) and give that";
+pub(super) const SECTOR: u64 = 512;
 const HOSTED: &[u8] = b"KDMV";
 const ESX: &[u8] = b"COWD";
 /// Flags: 1 in a table means zeros; grains are compressed; grains have markers.

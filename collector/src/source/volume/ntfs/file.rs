@@ -134,6 +134,26 @@ impl Part {
     }
 }
 
+impl Volume {
+    /// Everything about one file.
+    pub(crate) fn file(&self, entry: u64) -> Result<File, RecordFault> {
+        File::read(self, entry)
+    }
+
+    /// The unnamed content of a system file, up to `limit` bytes.
+    pub(crate) fn system_file(&self, entry: u64, limit: u64) -> Option<Vec<u8>> {
+        let content = self.system_content(entry)?;
+        content.read_all(limit).ok()?
+    }
+
+    /// The unnamed content of a system file.
+    pub(crate) fn system_content(&self, entry: u64) -> Option<Box<dyn Content>> {
+        let file = self.file(entry).ok()?;
+        let value = file.stream("")?;
+        value.plain(self).ok()
+    }
+}
+
 impl File {
     /// Reads the base record and all extension records. Deleted files are read too; `in_use` tells.
     pub(crate) fn read(volume: &Volume, entry: u64) -> Result<File, RecordFault> {

@@ -1,10 +1,8 @@
 //! The volume: its geometry, its $MFT however fragmented, and single file records.
 
-use super::file::File;
 use super::placed::Placed;
-use crate::source::Content;
 use evidence::{Bytes, Problem, ProblemKind, Stage};
-use ntfs_layout::{BootSector, Extents, FileRecord, Form, MftReader, NonResident, RecordFault, kind};
+use ntfs_layout::{BootSector, Extents, FileRecord, Form, MftReader, NonResident, kind};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -181,24 +179,6 @@ impl Volume {
     /// Reads file records.
     pub(crate) fn records(&self) -> MftReader<'_> {
         MftReader::with_record_size(&self.mft, self.boot.record_size as usize)
-    }
-
-    /// Everything about one file.
-    pub(crate) fn file(&self, entry: u64) -> Result<File, RecordFault> {
-        File::read(self, entry)
-    }
-
-    /// The unnamed content of a system file, up to `limit` bytes.
-    pub(crate) fn system_file(&self, entry: u64, limit: u64) -> Option<Vec<u8>> {
-        let content = self.system_content(entry)?;
-        content.read_all(limit).ok()?
-    }
-
-    /// The unnamed content of a system file.
-    pub(crate) fn system_content(&self, entry: u64) -> Option<Box<dyn Content>> {
-        let file = self.file(entry).ok()?;
-        let value = file.stream("")?;
-        value.plain(self).ok()
     }
 
     /// Notes a problem; beyond a limit they are only counted.
