@@ -6,7 +6,7 @@ mod tests;
 use super::acquire::Take;
 use super::lead_path::{self, LeadPath};
 use super::locate::{Key, Located, OTHER_COPY, Wanted, local_path, on_volume};
-use super::objects::{Kept, Later, Place};
+use super::objects::{Kept, Later, MAX_NAMED_BY, Place, add_named_by};
 use super::resume::Resume;
 use super::seen::{Seen, read_again};
 use crate::run::{AcquiredItem, CollectRequest, Job, Run};
@@ -24,8 +24,6 @@ use std::sync::atomic::Ordering;
 
 /// In `wanted_by`, for what a record names.
 pub(super) const LEAD: &str = "lead";
-/// Names of records that are kept for one object.
-pub(super) const MAX_NAMED_BY: usize = 20;
 /// Alternate streams of one file that are collected.
 const MAX_STREAMS: usize = 64;
 /// Deleted files of one path that are collected.
@@ -307,16 +305,6 @@ fn named_by(request: &CollectRequest<'_>, item: &Item, place: (usize, &str), byt
     let beside = companions.iter().map(|(path, lazy)| (path.as_ref(), lazy as &dyn Bytes)).collect();
     let named = (request.leads)(&AcquiredItem { item, bytes, companions: beside });
     Leads { named, unread: companions.iter().filter_map(|(_, lazy)| lazy.problem()).collect() }
-}
-
-pub(super) fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
-    for name in more {
-        if names.len() >= MAX_NAMED_BY && !names.contains(name) {
-            names.insert("and more".to_owned());
-            return;
-        }
-        names.insert(name.clone());
-    }
 }
 
 /// Most junctions and links that a path goes through.

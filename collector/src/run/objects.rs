@@ -1,6 +1,5 @@
 //! What became of each object, written down as it happens, so that a million of them take no more memory than a thousand.
 
-use super::leads::{MAX_NAMED_BY, add_named_by};
 use super::locate::Key;
 use crate::bundle::Sums;
 use crate::key_set::KeySet;
@@ -13,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::io::{self, BufRead};
 use std::ops::Range;
+
+/// Names of records that are kept for one object.
+pub(super) const MAX_NAMED_BY: usize = 20;
 
 /// An object that is in the bundle, or that was tried.
 #[derive(Serialize, Deserialize)]
@@ -198,5 +200,15 @@ impl Later {
         let mut names: BTreeSet<String> = item.named_by.drain(..).collect();
         add_named_by(&mut names, &self.named_by);
         item.named_by = names.into_iter().collect();
+    }
+}
+
+pub(super) fn add_named_by(names: &mut BTreeSet<String>, more: &BTreeSet<String>) {
+    for name in more {
+        if names.len() >= MAX_NAMED_BY && !names.contains(name) {
+            names.insert("and more".to_owned());
+            return;
+        }
+        names.insert(name.clone());
     }
 }

@@ -6,7 +6,6 @@
 use super::leads::LEAD;
 use super::locate::{self, Wanted};
 use super::objects::Later;
-use super::recover::volume_called;
 use crate::run::Limits;
 use crate::source::tree::install::installations;
 use crate::source::{Content, Found, LOOSE, OpenedVolume, Source, Tree, Volume, VolumeKind, live};
@@ -282,6 +281,12 @@ impl Content for Head {
     fn data_ranges(&self) -> Vec<Range<u64>> {
         std::iter::once(0..self.len()).collect()
     }
+}
+
+/// A volume of which only its id is known.
+pub(super) fn volume_called(id: &str) -> Volume {
+    let letter = id.chars().next().filter(|letter| id.len() == 1 && letter.is_ascii_alphabetic());
+    Volume { letter, ..Volume::new(id, VolumeKind::Unknown) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! read, and stays.
 
 use super::objects::{Kept, Objects};
-use super::recognise::Undescribed;
+use super::recognise::{Undescribed, volume_called};
 use super::{ReadBack, pool, read_back};
 use crate::bundle::journal::{self, Line, Noted, journal_of};
 use crate::bundle::{
@@ -15,7 +15,6 @@ use crate::digest::{Digested, Digests, Which};
 use crate::error::Error;
 use crate::file_bytes::FileBytes;
 use crate::progress::{Observer, Progress, Step};
-use crate::source::{Volume, VolumeKind};
 use crate::spill::Spill;
 use crate::zip::salvage::Local;
 use evidence::{
@@ -619,12 +618,6 @@ fn original_path(bundle_path: &str) -> (String, String) {
     let mut parts = bundle_path.trim_start_matches("data/raw/").split('/').map(decoded);
     let volume = parts.next().unwrap_or_default();
     (volume, parts.map(|part| format!("\\{part}")).collect())
-}
-
-/// A volume of which only its id is known.
-pub(super) fn volume_called(id: &str) -> Volume {
-    let letter = id.chars().next().filter(|letter| id.len() == 1 && letter.is_ascii_alphabetic());
-    Volume { letter, ..Volume::new(id, VolumeKind::Unknown) }
 }
 
 /// A name as it was before it was encoded. What follows `=~` was not part of it.
