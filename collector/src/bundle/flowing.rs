@@ -3,13 +3,12 @@
 //! Who reads it from front to back needs no copy of it: the last bytes are kept in memory, and that is all. Who reads back
 //! and forth gets a temporary file, as only then nothing else helps.
 
-use super::reader::is_no_room;
 use super::stored::Packed;
 use super::verify::{Comparing, Expected};
 use super::verifying::Verifying;
 use crate::Error;
 use crate::file_bytes::{FileBytes, within};
-use crate::spill::Spill;
+use crate::spill::{Spill, is_no_room};
 use crate::zip::reader::Content;
 use evidence::Bytes;
 use parking_lot::Mutex;

@@ -10,7 +10,7 @@ use super::{FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL, failures};
 use crate::Error;
 use crate::file_bytes::FileBytes;
 use crate::progress::Observer;
-use crate::spill::Spill;
+use crate::spill::{Spill, is_no_room};
 use crate::zip::reader::Directory;
 use evidence::{Bytes, Item, Items, KeyIndex, Problem, StoredRange, hex};
 use sha2::{Digest, Sha256};
@@ -533,18 +533,6 @@ impl BundleReader {
         let of_items = || self.items.failure().map(|error| Error::write(&self.path, error));
         self.failure.take().or_else(of_items).or_else(|| self.others.iter().find_map(BundleReader::failure))
     }
-}
-
-/// Whether an error is no fault of the bundle: there is no room for what does not fit into memory.
-pub(super) fn is_no_room(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::NotFound
-    )
 }
 
 /// Of an object that was verified before, holes are not hashed again.

@@ -174,3 +174,15 @@ impl Read for Owned {
         Ok(read)
     }
 }
+
+/// Whether an error of a temporary file is no fault of what is read: there is no room for what does not fit into memory.
+pub(crate) fn is_no_room(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::NotFound
+    )
+}

@@ -3,8 +3,8 @@
 //! What describes the bag is read and compared first, with all that is said of the payload. The payload itself is read
 //! afterwards: by the verification, or by the analysis, which then leaves to the verification what it did not read.
 
-use super::expected::{Checked, Comparing, Expected};
-use super::rows::{Described, Row, Stated, number};
+use super::expected::{Checked, Comparing, Expected, number};
+use super::rows::{Described, Row, Stated};
 use super::{Check, MANIFESTS, Member, Store, TAG_FILES, VerifyReport, WrongKind};
 use crate::pipeline::{Part, Pipeline};
 use crate::progress::{Observer, Progress, Step};

@@ -1,8 +1,6 @@
 //! Whether the bytes of a file are what is said of them, seen while they are read for whatever reason.
 
-use super::manifests::digest;
-use super::rows::number;
-use crate::digest::{Digested, Digests, MOST_ZEROS, Which, WholeDigest};
+use crate::digest::{Digested, Digests, MOST_ZEROS, Which, WholeDigest, of_hex};
 use evidence::{Item, hex};
 use std::borrow::Borrow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,7 +30,7 @@ impl Whole {
     /// The original of an object; its digest is zeros where none is recorded.
     pub(super) fn of(item: &Item) -> Self {
         let ranges = item.stored_ranges.iter().map(|range| (range.offset, range.length)).collect();
-        let sha256 = item.file_sha256.as_deref().and_then(digest).unwrap_or_default();
+        let sha256 = item.file_sha256.as_deref().and_then(of_hex).unwrap_or_default();
         Whole { size: item.size, sha256, ranges }
     }
 
@@ -54,10 +52,10 @@ impl Whole {
 impl Expected {
     /// What a line of objects.jsonl says of its file.
     pub(in crate::bundle) fn of(item: &Item) -> Self {
-        let has_whole = item.file_sha256.as_deref().and_then(digest::<32>).is_some();
+        let has_whole = item.file_sha256.as_deref().and_then(of_hex::<32>).is_some();
         Expected {
-            sha256: digest(&item.sha256),
-            sha512: digest(&item.sha512),
+            sha256: of_hex(&item.sha256),
+            sha512: of_hex(&item.sha512),
             whole: has_whole.then(|| Whole::of(item)).filter(|whole| whole.holes().is_some()),
         }
     }
@@ -107,6 +105,13 @@ impl Expected {
             whole,
         })
     }
+}
+
+/// The next number.
+pub(super) fn number(rest: &mut &[u8]) -> Option<u64> {
+    let (number, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(u64::from_le_bytes(*number))
 }
 
 /// A file that was read.

@@ -1,59 +1,16 @@
 //! Whether the action log is whole, and whether the bundle holds what the log says that was done: no more and no less.
 
 use super::metadata::{BagInfo, HostFile, ToolFile, one_line};
+use super::said::{OF_ERROR, OF_OBJECT, error, object};
 use super::{ACTIONS, BAG_INFO, Check, FAILURES, HOST, MANIFESTS, OBJECTS, Store, TOOL, WrongKind, exact};
 use crate::bundle::{ACTION_LOG_HASH, actions, parts, seal};
-use crate::digest::sha256;
 use crate::spill::Sorter;
-use evidence::{Item, ItemStatus, Problem, hex};
+use evidence::hex;
 use serde_json::Value;
 use std::io::{self, BufReader};
 
 /// Volumes that are compared; no host has as many.
 const MOST_VOLUMES: usize = 10_000;
-
-/// What two places say of one thing, so that it can be seen whether both do.
-pub(super) struct Said {
-    key: Vec<u8>,
-    by_log: bool,
-}
-
-impl Said {
-    pub(super) fn push(self, said: &mut Sorter) -> io::Result<()> {
-        said.push(&self.key, &[u8::from(self.by_log)])
-    }
-}
-
-const OF_ERROR: u8 = b'e';
-const OF_OBJECT: u8 = b'o';
-
-fn object(path: &str, round: u64, bytes: u64, result: &str, digest: &str, by_log: bool) -> Said {
-    let facts = sha256(format!("{round} {bytes} {result} {digest}").as_bytes());
-    Said { key: [&[OF_OBJECT], path.as_bytes(), &facts].concat(), by_log }
-}
-
-fn error(what: &str, by_log: bool) -> Said {
-    Said { key: [&[OF_ERROR][..], &sha256(what.as_bytes())].concat(), by_log }
-}
-
-pub(super) fn of_object(item: &Item) -> Said {
-    let result = match item.status {
-        ItemStatus::Complete => "complete",
-        ItemStatus::Partial => "partial",
-        ItemStatus::Failed => "failed",
-    };
-    object(&item.original_path, item.round.into(), item.stored_size, result, &item.sha256, false)
-}
-
-pub(super) fn of_failure(problem: &Problem) -> Said {
-    let what = problem.what.rsplit_once("; the same was met ").map_or(problem.what.as_str(), |(what, _)| what);
-    error(what, false)
-}
-
-/// Whether it stands for problems that are counted and not listed.
-pub(super) fn is_counted(problem: &Problem) -> bool {
-    problem.what.ends_with("more problems of this kind were met, which are not listed")
-}
 
 /// What the log says.
 #[derive(Default)]

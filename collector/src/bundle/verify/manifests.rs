@@ -2,30 +2,18 @@
 
 use super::rows::Row;
 use super::{Check, MANIFESTS, OPTIONAL, TAG_FILES, TAG_MANIFEST, WrongKind};
-use crate::digest::sha256;
+use crate::digest::{of_hex, sha256};
 use crate::spill::Sorter;
 use evidence::hex;
 use std::fmt::Write;
 use std::io;
 
-/// The bytes of a digest in lower-case hexadecimal of exactly this length.
-pub(super) fn digest<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(bytes)
-}
-
 /// The digest and the path of a line, if it is written as this program writes it.
 fn entry(line: &str, is_sha256: bool) -> Option<(Vec<u8>, &str)> {
     let (text, path) = line.split_once("  ")?;
     let digest = match is_sha256 {
-        true => digest::<32>(text)?.to_vec(),
-        false => digest::<64>(text)?.to_vec(),
+        true => of_hex::<32>(text)?.to_vec(),
+        false => of_hex::<64>(text)?.to_vec(),
     };
     // No name in a bag has a letter that a manifest would have to write in another way.
     (!path.is_empty() && !path.contains(['%', '\r'])).then_some((digest, path))

@@ -1,11 +1,10 @@
 //! What the files that describe the bag say: whether it is of their form, and whether they agree.
 
 use super::expected::{Expected, Whole};
-use super::manifests::digest;
 use super::rows::{Described, Row};
-use super::{BAG_INFO, Check, FAILURES, HOST, OBJECTS, Part, TOOL, WrongKind, exact, log};
+use super::{BAG_INFO, Check, FAILURES, HOST, OBJECTS, Part, TOOL, WrongKind, exact, said};
 use crate::bundle::{ACTION_LOG_HASH, failures, parts};
-use crate::digest::sha256;
+use crate::digest::{of_hex, sha256};
 use crate::spill::Sorter;
 use evidence::{Item, ItemStatus, hex};
 use serde::{Deserialize, Serialize};
@@ -111,7 +110,7 @@ impl Check<'_> {
             // What a recovered bundle lost or does not know is not as the log has it, and says so.
             let is_as_acquired = !check.is_recovered || item.status == ItemStatus::Complete;
             if is_as_acquired && pushed.is_ok() {
-                pushed = log::of_object(&item).push(said);
+                pushed = said::of_object(&item).push(said);
             }
             if item.bundle_path.is_some() == (item.status == ItemStatus::Failed) {
                 let what = format!("line {number} says that the object is there and that it is not");
@@ -137,7 +136,7 @@ impl Check<'_> {
         if has_holes && (whole.holes().is_none() || !in_order || at != item.stored_size) {
             self.wrong(WrongKind::Described, path, "its stored ranges, in objects.jsonl, are impossible");
         }
-        let is_digest = item.file_sha256.as_deref().and_then(digest::<32>).is_some();
+        let is_digest = item.file_sha256.as_deref().and_then(of_hex::<32>).is_some();
         if item.file_sha256.is_some() && (!is_digest || !has_holes || item.file_sha256_absent.is_some()) {
             self.wrong(WrongKind::Described, path, "its file_sha256 in objects.jsonl is none that it can have");
         }
@@ -155,9 +154,9 @@ impl Check<'_> {
             check.sums.failures += 1;
             match problem {
                 Ok(problem) => {
-                    check.sums.counted |= log::is_counted(&problem);
+                    check.sums.counted |= said::is_counted(&problem);
                     if pushed.is_ok() {
-                        pushed = log::of_failure(&problem).push(said);
+                        pushed = said::of_failure(&problem).push(said);
                     }
                 }
                 Err(why) => {

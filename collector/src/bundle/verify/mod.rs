@@ -19,6 +19,7 @@ mod metadata;
 mod names;
 mod report;
 mod rows;
+mod said;
 
 pub(super) use names::root_in;
 pub use report::{Part, VerifyReport, Wrong, WrongKind};

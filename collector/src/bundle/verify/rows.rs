@@ -1,7 +1,7 @@
 //! What is said about one path, row by row, so that a million files are compared without having them in memory.
 
 use super::Member;
-use super::expected::Expected;
+use super::expected::{Expected, number};
 use std::io;
 
 /// What the manifests say of one file.
@@ -67,13 +67,6 @@ impl Row {
         };
         row.ok_or_else(|| io::Error::other("a temporary file was changed"))
     }
-}
-
-/// The next number.
-pub(super) fn number(rest: &mut &[u8]) -> Option<u64> {
-    let (number, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(u64::from_le_bytes(*number))
 }
 
 fn file(mut rest: &[u8]) -> Option<Member> {
