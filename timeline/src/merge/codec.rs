@@ -10,7 +10,7 @@
 //! Numbers in the place are big-endian, so that comparing bytes orders records by item and locator; equal
 //! content bytes mean equal records. The format never leaves the process that wrote it.
 
-use super::names::{self, Names, Shape};
+use super::shapes::{Names, Shape, Shapes};
 use crate::event::{Event, EventSource};
 use evidence::{
     Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp, Value,
@@ -20,7 +20,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// Appends the bytes of a record.
-pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
+pub(super) fn encode(item: ItemId, record: &Record, shapes: &Shapes, out: &mut Vec<u8>) {
     out.extend_from_slice(&item.0.to_be_bytes());
     put_locator(&record.locator, out);
     out.push(match record.integrity {
@@ -35,7 +35,7 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
             put_locator(locator, out);
         }
     }
-    let (shape, named) = names::number(record);
+    let (shape, named) = shapes.number(record);
     out.extend_from_slice(&shape.to_le_bytes());
     let mut before = Filetime(0);
     for moment in &record.moments {
@@ -77,6 +77,19 @@ pub(super) fn encode(item: ItemId, record: &Record, out: &mut Vec<u8>) {
             value => put_value(value, out),
         }
     }
+}
+
+/// The place of an encoded record.
+pub(super) fn place_of(bytes: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader(bytes);
+    reader.array::<4>()?;
+    reader.place()?;
+    reader.byte()?;
+    for _ in 0..reader.count()? {
+        reader.number()?;
+        reader.place()?;
+    }
+    bytes.get(..bytes.len() - reader.0.len())
 }
 
 /// Tag of a field whose value is the subject.
@@ -588,8 +601,7 @@ impl<'a> RecordView<'a> {
         all
     }
 
-    /// What makes it the same record wherever it stands. Whether the names of the fields stand in it depends on when it
-    /// was encoded only where a hostile log has more kinds of records than are numbered.
+    /// What makes it the same record wherever it is.
     pub(super) fn content(&self) -> &'a [u8] {
         self.content
     }

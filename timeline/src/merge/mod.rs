@@ -6,12 +6,12 @@
 //! changes a byte of the output.
 
 mod codec;
-mod names;
 mod run;
+mod shapes;
 mod sorted;
 
 pub(crate) use codec::{EventView, FieldName, Place, RecordView, ValueView};
-pub(crate) use names::{Names, Shape};
+pub(crate) use shapes::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;
 
@@ -21,9 +21,11 @@ mod tests;
 use evidence::{ItemId, Record};
 use parking_lot::Mutex;
 use run::{Buffer, Run};
+use shapes::Shapes;
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why the timeline could not be merged. Problems of the evidence are never among these.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,7 @@ const RUNS_PER_LEVEL: usize = 32;
 /// Takes records from any number of threads and gives their events in the order of time.
 pub struct Merger {
     folder: PathBuf,
+    shapes: Arc<Shapes>,
     /// Bytes of one of the two buffers.
     buffer_bytes: usize,
     filling: Mutex<Filling>,
@@ -91,6 +94,7 @@ impl Merger {
         let buffer_bytes = budget.max(LEAST_BUDGET) / 8 * 3;
         Merger {
             folder: folder.as_ref().to_owned(),
+            shapes: Arc::default(),
             buffer_bytes,
             filling: Mutex::new(Filling { buffer: Buffer::new(), records: 0, failed: false }),
             spilling: Mutex::default(),
@@ -102,7 +106,7 @@ impl Merger {
     pub fn add(&self, item: ItemId, record: &Record) {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
-            codec::encode(item, record, scratch);
+            codec::encode(item, record, &self.shapes, scratch);
             self.push(record, scratch);
             if scratch.capacity() > SCRATCH_KEPT {
                 *scratch = Vec::new();
@@ -153,7 +157,7 @@ impl Merger {
 
     /// Writes a buffer as a run, and merges the runs of a level when there are many.
     fn spill(&self, spilling: &mut Spilling, full: &mut Buffer) -> Result<(), MergeError> {
-        full.sort();
+        full.sort(&self.shapes);
         let mut run = Run::write(&self.folder, full)?;
         for level in 0.. {
             if spilling.levels.len() == level {
@@ -164,7 +168,7 @@ impl Merger {
             if runs.len() < RUNS_PER_LEVEL {
                 break;
             }
-            run = Run::merge(&self.folder, std::mem::take(runs))?;
+            run = Run::merge(&self.folder, std::mem::take(runs), &self.shapes)?;
         }
         Ok(())
     }
@@ -177,8 +181,8 @@ impl Merger {
             return Err(error);
         }
         let mut buffer = filling.buffer;
-        buffer.sort();
+        buffer.sort(&self.shapes);
         let runs = spilling.levels.into_iter().flatten().collect();
-        Sorted::new(self.folder, buffer, runs, Names::now())
+        Sorted::new(self.folder, buffer, runs, self.shapes)
     }
 }

@@ -1,6 +1,7 @@
 //! A buffer of encoded records, and the sorted runs that it becomes.
 
 use super::MergeError;
+use super::shapes::Shapes;
 use evidence::Filetime;
 use rayon::slice::ParallelSliceMut;
 use std::cmp::{Ordering, Reverse};
@@ -73,14 +74,14 @@ impl Buffer {
         true
     }
 
-    pub(super) fn sort(&mut self) {
+    pub(super) fn sort(&mut self, shapes: &Shapes) {
         let bytes = &self.bytes;
         let of = |entry: &Entry| &bytes[entry.range()];
         self.entries.par_sort_unstable_by_key(|entry| (entry.time, entry.offset));
         // Parsers give records in the order of their places as a rule, so most of one time are in order already.
         for same in self.entries.chunk_by_mut(|a, b| a.time == b.time) {
-            if !same.is_sorted_by(|a, b| of(a) <= of(b)) {
-                same.par_sort_unstable_by(|a, b| of(a).cmp(of(b)));
+            if !same.is_sorted_by(|a, b| shapes.order(of(a), of(b)).is_le()) {
+                same.par_sort_unstable_by(|a, b| shapes.order(of(a), of(b)));
             }
         }
     }
@@ -140,8 +141,8 @@ impl Run {
     }
 
     /// Many runs as one.
-    pub(super) fn merge(folder: &Path, runs: Vec<Run>) -> Result<Run, MergeError> {
-        let mut merged = Merged::new(folder.to_owned(), Buffer::new(), runs)?;
+    pub(super) fn merge(folder: &Path, runs: Vec<Run>, shapes: &Arc<Shapes>) -> Result<Run, MergeError> {
+        let mut merged = Merged::new(folder.to_owned(), Buffer::new(), runs, Arc::clone(shapes))?;
         let mut failed = None;
         let run = Self::write_with(folder, |out| {
             loop {
@@ -164,11 +165,14 @@ struct Head {
     time: u64,
     encoded: Vec<u8>,
     source: usize,
+    shapes: Arc<Shapes>,
 }
 
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.time, &self.encoded, self.source).cmp(&(other.time, &other.encoded, other.source))
+        let by_time = self.time.cmp(&other.time);
+        let by_record = || self.shapes.order(&self.encoded, &other.encoded);
+        by_time.then_with(by_record).then_with(|| self.source.cmp(&other.source))
     }
 }
 
@@ -213,20 +217,26 @@ pub(super) struct Merged {
     next: usize,
     files: Vec<BufReader<File>>,
     heads: BinaryHeap<Reverse<Head>>,
+    shapes: Arc<Shapes>,
 }
 
 impl Merged {
-    pub(super) fn new(folder: PathBuf, buffer: Buffer, runs: Vec<Run>) -> Result<Self, MergeError> {
+    pub(super) fn new(
+        folder: PathBuf,
+        buffer: Buffer,
+        runs: Vec<Run>,
+        shapes: Arc<Shapes>,
+    ) -> Result<Self, MergeError> {
         let mut files: Vec<_> = runs.into_iter().map(|run| BufReader::with_capacity(READ_BUFFER, run.file)).collect();
         let mut heads = BinaryHeap::with_capacity(files.len());
         for (index, file) in files.iter_mut().enumerate() {
-            let mut head = Head { time: 0, encoded: Vec::new(), source: index };
+            let mut head = Head { time: 0, encoded: Vec::new(), source: index, shapes: Arc::clone(&shapes) };
             if advance(file, &mut head).map_err(error(&folder, "read"))? {
                 heads.push(Reverse(head));
             }
         }
         let Buffer { bytes, entries } = buffer;
-        Ok(Merged { folder, memory: Arc::new(bytes), entries, next: 0, files, heads })
+        Ok(Merged { folder, memory: Arc::new(bytes), entries, next: 0, files, heads, shapes })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -259,10 +269,14 @@ impl Merged {
     ) -> Result<Option<T>, MergeError> {
         let top = self.heads.peek_mut();
         if let Some(entry) = self.entries.get(self.next) {
-            let own = (entry.time, &self.memory[entry.range()]);
-            if top.as_ref().is_none_or(|top| own <= (top.0.time, &top.0.encoded[..])) {
+            let encoded = &self.memory[entry.range()];
+            let is_first = |head: &Head| {
+                let by_time = entry.time.cmp(&head.time);
+                by_time.then_with(|| self.shapes.order(encoded, &head.encoded)).is_le()
+            };
+            if top.as_ref().is_none_or(|top| is_first(&top.0)) {
                 self.next += 1;
-                return Ok(Some(take(own.0, own.1, Some(entry.range()))));
+                return Ok(Some(take(entry.time, encoded, Some(entry.range()))));
             }
         }
         let Some(mut top) = top else { return Ok(None) };

@@ -2,13 +2,14 @@
 
 use super::MergeError;
 use super::codec::{EventView, MomentView, Pool, RecordView};
-use super::names::Names;
 use super::run::{Buffer, Merged, Run};
+use super::shapes::{Names, Shapes};
 use crate::event::Event;
 use evidence::{Problem, ProblemKind, Stage};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Encoded bytes after which a batch ends with the next change of time. The rows of a batch take some times as much, and
 /// are still in the processor's cache when they are written.
@@ -51,8 +52,14 @@ struct Slot {
 }
 
 impl Sorted {
-    pub(super) fn new(folder: PathBuf, buffer: Buffer, runs: Vec<Run>, names: Names) -> Result<Self, MergeError> {
-        let merged = Merged::new(folder, buffer, runs)?;
+    pub(super) fn new(
+        folder: PathBuf,
+        buffer: Buffer,
+        runs: Vec<Run>,
+        shapes: Arc<Shapes>,
+    ) -> Result<Self, MergeError> {
+        let names = shapes.names();
+        let merged = Merged::new(folder, buffer, runs, shapes)?;
         Ok(Sorted { merged, names, joined: 0, unfinished: None, split: 0, batch: Batch::default(), next: 0 })
     }
 

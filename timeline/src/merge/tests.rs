@@ -1,7 +1,8 @@
 use super::*;
 use crate::event::Event;
 use evidence::{
-    Claim, Encoding, Fields, Filetime, Integrity, Locator, Meaning, Moment, Precision, Timestamp, Value, When, Zone,
+    Claim, Encoding, Fields, Filetime, Integrity, Locator, Meaning, Moment, Precision, RecordType, Timestamp, Value,
+    When, Zone,
 };
 
 /// A small generator of numbers, so that the tests need no random ones.
@@ -162,6 +163,44 @@ fn order_does_not_depend_on_threads_or_memory() {
     }
 }
 
+/// Two types of one name, as the rows of one log have, and records of both at one place and time.
+#[test]
+fn order_does_not_depend_on_which_kind_came_first() {
+    static ONE: RecordType = RecordType { message: "one", ..RecordType::named("windows:evtx:record") };
+    static TWO: RecordType = RecordType { message: "two", ..RecordType::named("windows:evtx:record") };
+    let locator = Locator::EvtxRecord { record_id: 1, offset: 512 };
+    let record = |of, subject: &str, name: &str| {
+        let mut record = named(subject, vec![Moment::at(Meaning::RECORDED, time(50))], locator.clone());
+        record.of = of;
+        record.fields.push(name.to_owned(), 1u64);
+        record
+    };
+    let records = [record(&TWO, "b", "A"), record(&ONE, "b", "A"), record(&TWO, "a", "B"), record(&ONE, "b", "B")];
+    let order = |turned: usize, budget: usize| {
+        let (_folder, merger) = merger(budget);
+        let mut records = records.clone();
+        records.rotate_left(turned);
+        for record in records {
+            merger.add(ItemId(1), &record);
+            // So that each is in a run of its own.
+            let filler = named(&"x".repeat(1 << 20), vec![], Locator::Whole);
+            (0..usize::from(budget == 0)).for_each(|_| merger.add(ItemId(2), &filler));
+        }
+        let events = all(merger);
+        let told = |event: &Event| {
+            let record = &event.record;
+            let names: Vec<_> = record.fields.iter().map(|(name, _)| name.to_owned()).collect();
+            (record.of.message, record.subject.clone(), names.concat())
+        };
+        events.iter().filter(|event| event.item == ItemId(1)).map(told).collect::<Vec<_>>()
+    };
+    let first = order(0, 64 << 20);
+    assert_eq!(first.len(), 4);
+    for (turned, budget) in [(1, 64 << 20), (2, 64 << 20), (3, 64 << 20), (0, 0), (1, 0), (3, 0)] {
+        assert_eq!(order(turned, budget), first, "{turned} {budget}");
+    }
+}
+
 #[test]
 fn many_runs_are_merged_by_levels() {
     let mut numbers = Numbers(2);
@@ -233,8 +272,9 @@ fn a_folder_that_takes_no_files_is_a_clear_error() {
 #[test]
 fn damaged_bytes_are_noticed() {
     let mut encoded = Vec::new();
-    codec::encode(ItemId(1), &file(&mut Numbers(4), 9), &mut encoded);
-    let names = Names::now();
+    let shapes = Shapes::default();
+    codec::encode(ItemId(1), &file(&mut Numbers(4), 9), &shapes, &mut encoded);
+    let names = shapes.names();
     let whole = codec::RecordView::new(&encoded, &names).unwrap();
     let fields = whole.all_fields().len();
     for length in 0..encoded.len() {

@@ -159,7 +159,7 @@ impl ShapeText {
 /// What all rows are made with.
 struct Setting<'a> {
     names: Names,
-    shapes: HashMap<u32, ShapeText, RandomState>,
+    shapes: Vec<ShapeText>,
     items: ItemTexts<'a>,
     formats: Vec<Format>,
     wants: &'a (dyn Fn(&str) -> bool + Sync),
@@ -377,7 +377,7 @@ pub fn write_timeline_marking<W: Write + Send>(
 ) -> Result<TimelineSummary, TimelineError> {
     let names = sorted.names();
     let setting = Setting {
-        shapes: names.shapes().map(|(number, shape)| (number, ShapeText::new(shape))).collect(),
+        shapes: names.shapes().map(ShapeText::new).collect(),
         names,
         items: ItemTexts::new(items, changed),
         formats: outputs.iter().map(|output| output.format).collect(),
@@ -476,7 +476,7 @@ impl Work {
                 return;
             };
             let item = items.get(event.record.item);
-            let Some(shape) = shapes.get(&event.record.shape_number) else {
+            let Some(shape) = shapes.get(event.record.shape_number as usize) else {
                 self.damaged = true;
                 return;
             };
