@@ -302,6 +302,42 @@ fn a_second_run_is_refused_and_an_analysis_can_be_replaced() {
 }
 
 #[test]
+fn only_the_chosen_files_of_the_timeline_are_written() {
+    let (folder, whole, bundle) = case();
+    let case = folder.path().join("chosen");
+    let names = |case: &Path| -> Vec<String> {
+        let names = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with("timeline.")).collect();
+        names.sort();
+        names
+    };
+    let analyze = |more: &[&str]| comtrail(&[&["analyze", text(&bundle), "-o", text(&case), "-q"], more].concat());
+    for (chosen, in_json, files) in [
+        ("csv,body", &["csv", "body"][..], &["timeline.body", "timeline.csv"][..]),
+        // What an earlier analysis had besides does not stay.
+        ("jsonl", &["jsonl"], &["timeline.jsonl"]),
+        ("none", &[], &[]),
+    ] {
+        let output = analyze(&["--timeline", chosen, "--force"]);
+        assert!(matches!(status(&output), 0 | 2), "{}", said(&output));
+        assert_eq!(names(&case), files, "{chosen}");
+        assert_eq!(json(&case.join("analysis.json"))["options"]["timeline"], serde_json::json!(in_json));
+        for name in files.iter().chain(&["report.json"]) {
+            assert!(std::fs::read(case.join(name)).unwrap() == std::fs::read(whole.join(name)).unwrap(), "{name}");
+        }
+        let manifest = std::fs::read_to_string(case.join("manifest-sha256.txt")).unwrap();
+        assert_eq!(manifest.lines().count(), 3 + files.len(), "{manifest}");
+        let again = comtrail(&["verify", text(&case), "--again", "--bundle", text(&bundle), "--json"]);
+        assert_eq!(status(&again), 0, "{chosen}: {}", said(&again));
+    }
+    std::fs::write(case.join("timeline.csv"), "added").unwrap();
+    let added = comtrail(&["verify", text(&case), "--bundle", text(&bundle)]);
+    assert!(status(&added) == 2, "{}", said(&added));
+    let unknown = comtrail(&["analyze", text(&bundle), "-o", text(&case), "--timeline", "xml"]);
+    assert!(status(&unknown) == 64 && said(&unknown).contains("jsonl, csv, body, or none"), "{}", said(&unknown));
+}
+
+#[test]
 fn options_of_a_live_host_are_refused_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let (case, bundle) = (folder.path().join("case"), folder.path().join("b.zip"));

@@ -216,17 +216,16 @@ fn work(arguments: &[String]) {
             println!("{records}");
         }
         ["mft", path, which, formats, out] => {
-            let wanted = |format: &timeline::Format| {
-                formats == "all" || formats == format.file_name().trim_start_matches("timeline.")
-            };
+            let wanted = |format: &&timeline::Format| formats == "all" || formats == format.name;
             let folder = tempfile::tempdir().expect("a temporary folder");
             let merger = timeline::Merger::new(folder.path(), 32 << 20);
             parse("mft", Path::new(path), which == "everything", |record| merger.add(evidence::ItemId(0), &record));
             let mut outputs: Vec<_> = timeline::Format::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .filter(wanted)
                 .map(|format| {
-                    let name = format!("{out}.{}", format.file_name());
+                    let name = format!("{out}.{}", format.file_name);
                     let to = std::fs::File::create(&name).expect("a file");
                     timeline::Output { format, name, to }
                 })

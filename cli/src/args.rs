@@ -1,5 +1,7 @@
 //! The command line: one definition that drives the parser, `--help`, the man pages and the completions.
 
+use crate::analyze::Options;
+use crate::formats::Formats;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -70,7 +72,7 @@ Examples:
   comtrail analyze bundles/*.zip -o case/
       Several hosts: case/<host>/ each, and case/index.html over all.
 
-Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body, analysis.json (of which bundle, by \
+Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body (see --timeline), analysis.json (of which bundle, by \
 which version) and manifest-sha256.txt over all of them. Each bundle is verified first; one that was changed after it was \
 sealed is refused.
 
@@ -212,6 +214,17 @@ pub(crate) struct TimelineScope {
     /// Describe every file of $MFT and every change journal record, not only those around the findings.
     #[arg(long, help_heading = TAKEN)]
     pub(crate) full_timeline: bool,
+
+    /// The files of the timeline: some of jsonl, csv and body, or none. The report is the same with any.
+    #[arg(long, value_name = "FORMATS", default_value_t = Formats::default(), value_parser = Formats::parse, help_heading = OUTPUT)]
+    pub(crate) timeline: Formats,
+}
+
+impl TimelineScope {
+    /// The same as options of an analysis.
+    pub(crate) fn options(&self, accept_changed: bool) -> Options {
+        Options { full_timeline: self.full_timeline, accept_changed, timeline: self.timeline.clone() }
+    }
 }
 
 /// What was written down when a bundle was made.

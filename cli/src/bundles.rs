@@ -26,7 +26,7 @@ struct Collection {
 pub(crate) struct Request<'a> {
     pub(crate) bundles: &'a [PathBuf],
     pub(crate) folder: &'a Path,
-    pub(crate) options: analyze::Options,
+    pub(crate) options: &'a analyze::Options,
     pub(crate) replace: bool,
     pub(crate) common: &'a Common,
 }

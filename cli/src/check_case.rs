@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::analyze::{self, Analyzed, Options};
 use crate::args::{CheckOptions, Common};
 use crate::collect::file_hash;
+use crate::formats::Formats;
 use crate::parts::Given;
 use crate::place::{self, ANALYSIS, FOOTPRINT, INDEX, MANIFEST};
 use crate::progress::printable;
@@ -238,9 +239,10 @@ fn is_plain(name: &str) -> bool {
 /// One analysis, and what it gave where it was made anew.
 fn one(folder: &Path, options: &CheckOptions, common: &Common) -> anyhow::Result<(Checked, Option<Analyzed>)> {
     let mut checked = Checked::default();
-    let wanted: BTreeSet<String> = place::hashed_files().map(str::to_owned).into();
-    checked.manifest_sha256 = files(folder, &wanted, &mut checked);
     let about = json(&folder.join(ANALYSIS)).and_then(|about| About::of(&about));
+    let timeline = about.as_ref().map(|about| about.options.timeline.clone()).unwrap_or_default();
+    let wanted: BTreeSet<String> = place::hashed_files(&timeline).into_iter().map(str::to_owned).collect();
+    checked.manifest_sha256 = files(folder, &wanted, &mut checked);
     let is_unpacked = |name: &str| {
         let parts = about.as_ref().map_or(&[][..], |about| &about.parts);
         parts.iter().any(|part| part.bag == name && part.has_bag_of(&folder.join(name)))
@@ -364,10 +366,23 @@ impl About {
         Ok(About {
             version: text("/tool/version")?,
             parts,
-            options: Options { full_timeline: option("full_timeline")?, accept_changed: option("accept_changed")? },
+            options: Options {
+                full_timeline: option("full_timeline")?,
+                accept_changed: option("accept_changed")?,
+                timeline: timeline_of(&about["options"]["timeline"])?,
+            },
             says_changed: about.get("changed_after_sealing").is_some(),
         })
     }
+}
+
+/// The files of the timeline that an analysis has; earlier versions wrote all and did not say so.
+fn timeline_of(names: &Value) -> Result<Formats, String> {
+    let Some(names) = names.as_array() else {
+        return if names.is_null() { Ok(Formats::default()) } else { Err("does not say options.timeline".to_owned()) };
+    };
+    Formats::named(names.iter().map(|name| name.as_str().unwrap_or_default()))
+        .map_err(|error| format!("does not say options.timeline: {error}"))
 }
 
 /// The bundles of an analysis: found by their hashes, verified, and analysed anew if that is wanted.
@@ -516,9 +531,9 @@ fn again(
         return Ok(None);
     }
     let aside = place::temporary(folder)?;
-    let analyzed = analyze::make(bundles, aside.path(), about.options, common)?;
+    let analyzed = analyze::make(bundles, aside.path(), &about.options, common)?;
     let before = checked.wrong.len();
-    for name in place::hashed_files().into_iter().chain([MANIFEST]) {
+    for name in place::hashed_files(&about.options.timeline).into_iter().chain([MANIFEST]) {
         match same(&aside.path().join(name), &folder.join(name)) {
             Ok(None) => {}
             Ok(Some(at)) => {

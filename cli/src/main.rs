@@ -8,6 +8,7 @@ mod check_case;
 mod collect;
 mod focus;
 mod footprint;
+mod formats;
 mod host_name;
 mod hosts;
 mod inspect;
@@ -236,7 +237,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Analyze { bundles, output, scope, force, accept_changed } => {
             bundles.iter().try_for_each(|bundle| place::refuse_special(bundle))?;
-            let options = analyze::Options { full_timeline: scope.full_timeline, accept_changed: *accept_changed };
+            let options = &scope.options(*accept_changed);
             let (folder, replace, common) = (output, *force, &cli.common);
             bundles::analyze(&bundles::Request { bundles, folder, options, replace, common }, &mut out)
         }

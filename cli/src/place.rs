@@ -1,6 +1,7 @@
 //! Where the program writes: folders and files for their owner only, created anew, never through a link and never over
 //! what an earlier run left.
 
+use crate::formats::Formats;
 use anyhow::Context;
 use collector::{Kept, shown};
 use evidence::hex;
@@ -8,7 +9,6 @@ use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use timeline::Format;
 
 /// The file that lists the digests of an analysis.
 pub(crate) const MANIFEST: &str = "manifest-sha256.txt";
@@ -19,12 +19,17 @@ pub(crate) const FOOTPRINT: &str = "footprint.json";
 /// The files over several hosts.
 pub(crate) const INDEX: [&str; 2] = ["index.html", "index.json"];
 
-/// Files of an analysis that the manifest lists, in its order.
-pub(crate) fn hashed_files() -> [&'static str; 6] {
-    let [jsonl, csv, body] = Format::ALL.map(Format::file_name);
-    let mut names = [ANALYSIS, "report.html", "report.json", jsonl, csv, body];
+/// Files of an analysis with these files of the timeline that the manifest lists, in its order.
+pub(crate) fn hashed_files(timeline: &Formats) -> Vec<&'static str> {
+    let mut names = vec![ANALYSIS, "report.html", "report.json"];
+    names.extend(timeline.iter().map(|format| format.file_name));
     names.sort_unstable();
     names
+}
+
+/// The same of any analysis.
+fn all_hashed_files() -> Vec<&'static str> {
+    hashed_files(&Formats::default())
 }
 
 /// SHA-256 in lower-case hexadecimal.
@@ -100,9 +105,21 @@ pub(crate) fn publish(from: &Path, to: &Path, replace: bool) -> anyhow::Result<(
     }
 }
 
+/// Removes what the analysis that was replaced had and this one has not.
+pub(crate) fn remove_unlisted(folder: &Path, timeline: &Formats) -> anyhow::Result<()> {
+    let names = hashed_files(timeline);
+    for name in all_hashed_files().into_iter().filter(|name| !names.contains(name)) {
+        let path = folder.join(name);
+        if path.symlink_metadata().is_ok() {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", shown(&path)))?;
+        }
+    }
+    Ok(())
+}
+
 /// A name of an analysis that is taken in a folder.
 pub(crate) fn analysis_in(folder: &Path) -> Option<PathBuf> {
-    let mut names = hashed_files().into_iter().chain([MANIFEST]).map(|name| folder.join(name));
+    let mut names = all_hashed_files().into_iter().chain([MANIFEST]).map(|name| folder.join(name));
     names.find(|path| path.symlink_metadata().is_ok())
 }
 
@@ -130,7 +147,7 @@ pub(crate) fn refuse_analysis(folder: &Path, replace: bool) -> anyhow::Result<()
 /// be replaced.
 pub(crate) fn refuse_overview(folder: &Path, replace: bool) -> anyhow::Result<()> {
     let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
-    if let Some(there) = hashed_files().into_iter().map(|name| folder.join(name)).find(is_there) {
+    if let Some(there) = all_hashed_files().into_iter().map(|name| folder.join(name)).find(is_there) {
         anyhow::bail!(
             "{} is there already: the folder holds the analysis of one host, and these bundles are of several; choose \
              another folder",

@@ -70,7 +70,7 @@ fn one(
     let analyzed = analyze::analyze(&analyze::Request {
         bundles: std::slice::from_ref(&collected.path),
         folder,
-        options: analyze::Options { full_timeline: job.scope.full_timeline, accept_changed: false },
+        options: &job.scope.options(false),
         replace: false,
         // The bundle was read back a moment ago.
         read_back: Some(&collected.verified),

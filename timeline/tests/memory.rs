@@ -38,7 +38,8 @@ fn write(records: u64) -> Result<u64, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let merger = Merger::new(folder.path(), BUDGET);
     (1..=records).for_each(|number| merger.add(ItemId(0), &file(number)));
-    let mut outputs = Format::ALL.map(|format| Output { format, name: String::new(), to: std::io::sink() });
+    let sink = |format: &&'static Format| Output { format, name: String::new(), to: std::io::sink() };
+    let mut outputs: Vec<_> = Format::ALL.iter().map(sink).collect();
     let summary = write_timeline(merger.finish()?, &Vec::new(), &mut outputs, &|_| false, &mut |_| ())?;
     Ok(summary.events)
 }

@@ -11,6 +11,7 @@ mod work;
 
 use crate::args::Common;
 use crate::collect::threads;
+use crate::formats::Formats;
 use crate::parts::{Collection, Given, refuse_changed};
 use crate::place::{self, hash_of};
 use crate::signals;
@@ -23,10 +24,12 @@ use std::path::{Path, PathBuf};
 use timeline::{Report, Rules};
 
 /// What of the analysis is recorded beside it, because it decides what comes out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) full_timeline: bool,
     pub(crate) accept_changed: bool,
+    /// The files of the timeline.
+    pub(crate) timeline: Formats,
 }
 
 /// What is to be analysed, and where to.
@@ -34,7 +37,7 @@ pub(crate) struct Request<'a> {
     /// One, or the parts of one collection.
     pub(crate) bundles: &'a [PathBuf],
     pub(crate) folder: &'a Path,
-    pub(crate) options: Options,
+    pub(crate) options: &'a Options,
     /// Whether an analysis that is there gives way.
     pub(crate) replace: bool,
     /// What reading the only bundle back gave, where this program wrote it just now.
@@ -95,7 +98,11 @@ pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
         // Everything is made aside and gets its name when all is whole.
         let aside = place::temporary(request.folder)?;
         let analyzed = make(given, aside.path(), request.options, request.common)?;
-        publish(aside.path(), request.folder, place::hashed_files(), request.replace)?;
+        let names = place::hashed_files(&request.options.timeline);
+        publish(aside.path(), request.folder, names, request.replace)?;
+        if request.replace {
+            place::remove_unlisted(request.folder, &request.options.timeline)?;
+        }
         Ok(analyzed)
     })
 }
@@ -119,7 +126,7 @@ pub(crate) fn publish(
 }
 
 /// Makes every file of an analysis in a folder: the same bytes for the same bundles, options and version.
-pub(crate) fn make(given: Vec<Given>, folder: &Path, options: Options, common: &Common) -> anyhow::Result<Analyzed> {
+pub(crate) fn make(given: Vec<Given>, folder: &Path, options: &Options, common: &Common) -> anyhow::Result<Analyzed> {
     let collection = Collection::read(given, options.accept_changed, &Spill::into_folder(folder))?;
     let changed = (!collection.is_valid()).then(|| Changed::accept(&collection));
     let mut hashes = Hashes::default();
@@ -147,7 +154,7 @@ pub(crate) fn make(given: Vec<Given>, folder: &Path, options: Options, common: &
 
 /// `analysis.json`: of which bundle, by which version and with which options. No time, path or name of the machine that
 /// analyses stands in it, so that the same bundle gives the same bytes.
-fn about(report: &Report, options: Options) -> anyhow::Result<Vec<u8>> {
+fn about(report: &Report, options: &Options) -> anyhow::Result<Vec<u8>> {
     let mut about = serde_json::Map::new();
     if let Some(changed) = &report.changed {
         about.insert("changed_after_sealing".to_owned(), serde_json::to_value(changed)?);
@@ -165,10 +172,11 @@ fn about(report: &Report, options: Options) -> anyhow::Result<Vec<u8>> {
     if !report.bundle.parts.is_empty() {
         about.insert("parts".to_owned(), serde_json::to_value(&report.bundle.parts)?);
     }
-    let Options { full_timeline, accept_changed } = options;
+    let Options { full_timeline, accept_changed, timeline } = options;
+    let timeline: Vec<&str> = timeline.iter().map(|format| format.name).collect();
     about.insert(
         "options".to_owned(),
-        serde_json::json!({ "full_timeline": full_timeline, "accept_changed": accept_changed }),
+        serde_json::json!({ "full_timeline": full_timeline, "accept_changed": accept_changed, "timeline": timeline }),
     );
     let rules = report.rules.as_ref().map_or("none", |rules| &rules.sha256);
     about.insert("rules_sha256".to_owned(), rules.into());

@@ -19,9 +19,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
-use timeline::{
-    BundleName, CaseFacts, Correlator, Format, Host, Merger, Output, Report, Rules, TimelineSummary, ToolName,
-};
+use timeline::{BundleName, CaseFacts, Correlator, Host, Merger, Output, Report, Rules, TimelineSummary, ToolName};
 
 /// What a report is made of.
 pub(super) struct Work<'a> {
@@ -29,7 +27,7 @@ pub(super) struct Work<'a> {
     pub(super) changed: Option<&'a Changed<'a>>,
     /// Where the timeline's files and what does not fit into memory go.
     pub(super) folder: &'a Path,
-    pub(super) options: Options,
+    pub(super) options: &'a Options,
     pub(super) rules: Rules,
     pub(super) common: &'a Common,
 }
@@ -107,7 +105,7 @@ impl Work<'_> {
         hashes: &mut Hashes,
     ) -> anyhow::Result<TimelineSummary> {
         let mut outputs = Vec::new();
-        for format in Format::ALL {
+        for format in self.options.timeline.iter() {
             let Output { format, name, to } = Output::create(self.folder, format)?;
             outputs.push(Output { format, name, to: Hashed { file: to, sha256: Sha256::new() } });
         }
@@ -121,7 +119,7 @@ impl Work<'_> {
             timeline::write_timeline_marking(merger.finish()?, items, changed, &mut outputs, &|_| true, observe)?;
         for Output { format, name, to } in outputs {
             to.file.sync_all().with_context(|| format!("cannot write {name}"))?;
-            hashes.0.insert(format.file_name(), hex(&to.sha256.finalize()));
+            hashes.0.insert(format.file_name, hex(&to.sha256.finalize()));
         }
         Ok(summary)
     }

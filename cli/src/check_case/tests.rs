@@ -57,7 +57,7 @@ impl Dice {
 
 /// Changes the folder in one way; says how.
 fn mutate(folder: &Path, dice: &mut Dice) -> String {
-    let names: Vec<&str> = place::hashed_files().into_iter().chain([MANIFEST]).collect();
+    let names: Vec<&str> = place::hashed_files(&Formats::default()).into_iter().chain([MANIFEST]).collect();
     let name = names[dice.below(names.len())];
     let path = folder.join(name);
     let mut bytes = std::fs::read(&path).unwrap();

@@ -699,9 +699,7 @@ impl Pool {
 #[derive(Clone, Copy)]
 pub(crate) struct EventView<'a> {
     pub(crate) time: Option<Filetime>,
-    /// The moments of this time in stored order; one [`Meaning::NOT_A_TIME`] for a record without any.
-    pub(crate) moments: &'a [MomentView],
-    /// The first of them in full.
+    /// The first moment of this time in full.
     first: Option<Unread<'a>>,
     pub(crate) record: RecordView<'a>,
     /// Encoded records of the other places.
@@ -713,15 +711,15 @@ pub(crate) struct EventView<'a> {
 }
 
 impl<'a> EventView<'a> {
-    /// Reads the event whose encoded record stands at `encoded` in the pool, as do the `others`. `moments` is space to be
-    /// used again.
+    /// Reads the event whose encoded record is at `encoded` in the pool, as are the `others`. `moments` becomes the moments
+    /// of this time in stored order; one [`Meaning::NOT_A_TIME`] for a record without any.
     pub(super) fn new(
         time: u64,
         encoded: &Range<usize>,
         others: &'a [Range<usize>],
         pool: &'a Pool,
         names: &'a Names,
-        moments: &'a mut Vec<MomentView>,
+        moments: &mut Vec<MomentView>,
     ) -> Option<Self> {
         moments.clear();
         let (mut dated, mut earliest, mut first) = (false, Filetime(u64::MAX), None);
@@ -743,7 +741,6 @@ impl<'a> EventView<'a> {
         Some(EventView {
             time: dated.then_some(Filetime(time)),
             is_first: !dated || earliest == Filetime(time),
-            moments,
             first,
             record,
             others,

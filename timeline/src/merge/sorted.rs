@@ -151,12 +151,12 @@ impl Batch {
         self.slots.len()
     }
 
-    /// The event at a place of the batch; `None` if it is damaged. `moments` is space to be used again.
+    /// The event at a place of the batch, and the moments of its time; `None` if it is damaged.
     pub(crate) fn event<'a>(
         &'a self,
         index: usize,
         names: &'a Names,
-        moments: &'a mut Vec<MomentView>,
+        moments: &mut Vec<MomentView>,
     ) -> Option<EventView<'a>> {
         let slot = self.slots.get(index)?;
         let others = self.others.get(slot.others.clone())?;

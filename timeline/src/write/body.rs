@@ -5,7 +5,8 @@
 //! a time as a row of its own in the year 0. Times are whole seconds, so times before 1970 cannot be shown
 //! and undated events have no line.
 
-use super::{FileFacts, Row, text};
+use super::row::{FileFacts, Row, Rows};
+use super::{Format, Piece, Writer, text};
 use crate::merge::{Place, Shape};
 use evidence::{Filetime, Meaning, Tells};
 
@@ -14,7 +15,22 @@ pub(super) fn is_file(shape: &Shape) -> bool {
     shape.of.tells == Tells::File
 }
 
-pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
+pub(super) static FORMAT: Format =
+    Format { name: "body", file_name: "timeline.body", says: "mactime's body file", writer: || Box::new(Body) };
+
+struct Body;
+
+impl Writer for Body {
+    fn describes(&self) -> bool {
+        false
+    }
+
+    fn batch(&self, rows: &Rows<'_>, piece: &mut Piece) {
+        rows.iter().for_each(|row| write(&row, &mut piece.bytes));
+    }
+}
+
+fn write(row: &Row<'_>, out: &mut Vec<u8>) {
     let record = &row.event.record;
     if !is_file(record.shape) {
         let Some(time) = row.event.time else { return };
@@ -59,11 +75,11 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
         start(record.subject, suffix, row.item.changed, out);
         out.push(b'|');
         match record.place {
-            Place::MftEntry { entry, .. } => text::decimal(entry, out),
+            Place::MftEntry { entry, .. } => text::number(entry, out),
             _ => out.push(b'0'),
         }
         out.extend_from_slice(if directory { b"|d/drwxrwxrwx|0|0|" } else { b"|r/rrwxrwxrwx|0|0|" });
-        text::decimal(size.unwrap_or(0), out);
+        text::number(size.unwrap_or(0), out);
         for time in times {
             seconds(time, out);
         }
@@ -84,5 +100,5 @@ fn start(name: &str, suffix: &str, changed: bool, out: &mut Vec<u8>) {
 fn seconds(time: Option<Filetime>, out: &mut Vec<u8>) {
     out.push(b'|');
     let seconds = time.map_or(0, Filetime::unix_seconds);
-    text::decimal(u64::try_from(seconds).unwrap_or(0), out);
+    text::number(u64::try_from(seconds).unwrap_or(0), out);
 }

@@ -1,11 +1,57 @@
 //! `timeline.jsonl`: one JSON object a row, with the field names that Timesketch expects.
 
-use super::{Row, text};
+use super::row::{ItemText, Row, Rows};
+use super::text::Clock;
+use super::{Format, Piece, Writer, text};
 use crate::merge::{Place, Shape, ValueView};
 use evidence::{Encoding, Integrity, Precision, When, Zone};
 use foldhash::fast::RandomState;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+
+pub(super) static FORMAT: Format = Format {
+    name: "jsonl",
+    file_name: "timeline.jsonl",
+    says: "JSON Lines in Timesketch's field names, with every field of the record",
+    writer: || Box::<Jsonl>::default(),
+};
+
+#[derive(Default)]
+struct Jsonl {
+    shapes: Vec<ShapeText>,
+}
+
+/// What rows show of a shape.
+struct ShapeText {
+    head: Vec<u8>,
+    keys: Vec<Vec<u8>>,
+}
+
+impl Writer for Jsonl {
+    fn begin(&mut self, shapes: &mut dyn Iterator<Item = &Shape>, _: &mut Vec<u8>) {
+        self.shapes = shapes.map(|shape| ShapeText { head: head(shape), keys: keys(shape) }).collect();
+    }
+
+    /// `,"item":"…","item_sha256":"…"`.
+    fn item(&self, item: &ItemText) -> Vec<u8> {
+        let mut json = Vec::new();
+        member("item", &item.path, &mut json);
+        member("item_sha256", &item.sha256, &mut json);
+        if item.changed {
+            member("object_changed", "true", &mut json);
+        }
+        json
+    }
+
+    fn batch(&self, rows: &Rows<'_>, piece: &mut Piece) {
+        let (mut clock, mut scratch) = (Clock::default(), Vec::new());
+        for row in rows.iter() {
+            if let Some(shape) = self.shapes.get(row.event.record.shape_number as usize) {
+                write(&row, rows, shape, &mut clock, &mut scratch, &mut piece.bytes);
+            }
+        }
+    }
+}
 
 /// Names of the row itself; a field of the record that is called the same gets the prefix `field_`.
 const OWN: &[&str] = &[
@@ -46,16 +92,22 @@ fn start(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\":\"");
 }
 
-pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
+fn write(
+    row: &Row<'_>,
+    rows: &Rows<'_>,
+    shape: &ShapeText,
+    clock: &mut Clock,
+    subject: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) {
     let record = &row.event.record;
     // The subject is a path as a rule, full of what must be escaped, and stands in several members.
-    let mut subject = std::mem::take(row.scratch);
     subject.clear();
-    text::json(record.subject, &mut subject);
+    text::json(record.subject, subject);
     out.extend_from_slice(b"{\"message\":\"");
     match row.message.strip_prefix(record.subject) {
         Some(rest) => {
-            out.extend_from_slice(&subject);
+            out.extend_from_slice(subject);
             text::json(rest, out);
         }
         None => text::json(row.message, out),
@@ -70,23 +122,23 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
         None => out.extend_from_slice(b"1970-01-01T00:00:00.000000+00:00\",\"timestamp\":0"),
     }
     start("timestamp_desc", out);
-    row.meanings(out);
-    out.extend_from_slice(&row.shape.json_head);
-    out.extend_from_slice(&row.id);
+    out.extend_from_slice(row.meanings);
+    out.extend_from_slice(&shape.head);
+    out.extend_from_slice(row.id);
     out.push(b'"');
     if let Some(time) = row.event.time {
         start("datetime_exact", out);
-        row.clock.ticks(time, out);
+        clock.ticks(time, out);
         out.push(b'"');
     }
     precision(row, out);
     start("subject", out);
-    out.extend_from_slice(&subject);
+    out.extend_from_slice(subject);
     out.push(b'"');
     if let Some(user) = record.user {
         member("user", user, out);
     }
-    out.extend_from_slice(&row.item.json);
+    out.extend_from_slice(row.of_item);
     start("locator", out);
     match record.place {
         Place::RegistryKey { .. } => text::json(&String::from_utf8_lossy(row.place), out),
@@ -96,9 +148,8 @@ pub(super) fn write(row: &mut Row<'_>, out: &mut Vec<u8>) {
     if record.integrity != Integrity::Intact {
         member("integrity", record.integrity.name(), out);
     }
-    fields(row, &subject, out);
-    *row.scratch = subject;
-    others(row, out);
+    fields(row, shape, subject, out);
+    others(row, rows, subject, out);
     out.extend_from_slice(b"}\n");
 }
 
@@ -131,7 +182,7 @@ fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
             out,
         );
         start("time_raw", out);
-        text::decimal(time.raw, out);
+        text::number(time.raw, out);
         out.push(b'"');
     }
     let step = match time.precision {
@@ -149,7 +200,7 @@ fn precision(row: &Row<'_>, out: &mut Vec<u8>) {
 }
 
 /// `","data_type":"…","artifact":"…","event_id":"` of a shape.
-pub(super) fn head(shape: &Shape) -> Vec<u8> {
+fn head(shape: &Shape) -> Vec<u8> {
     let mut out = b"\"".to_vec();
     member("data_type", shape.of.name, &mut out);
     member("artifact", shape.artifact, &mut out);
@@ -158,7 +209,7 @@ pub(super) fn head(shape: &Shape) -> Vec<u8> {
 }
 
 /// `,"name":` of every field of a shape that has the names.
-pub(super) fn keys(shape: &Shape) -> Vec<Vec<u8>> {
+fn keys(shape: &Shape) -> Vec<Vec<u8>> {
     let mut repeated = Repeated::default();
     let key = |(index, name): (usize, &&'static str)| {
         let mut key = Vec::new();
@@ -187,19 +238,19 @@ fn write_key(name: &str, index: usize, repeated: bool, out: &mut Vec<u8>) {
     if repeated {
         // JSON readers keep one of several equal names; every value must stay.
         out.push(b'#');
-        text::decimal(index as u64, out);
+        text::number(index, out);
     }
     out.extend_from_slice(b"\":");
 }
 
 /// Every field of the record. All values are texts or lists of texts, because a search index takes one type
 /// for each name and the artifacts do not agree on it; maps become JSON inside of the text.
-fn fields(row: &Row<'_>, subject: &[u8], out: &mut Vec<u8>) {
+fn fields(row: &Row<'_>, shape: &ShapeText, subject: &[u8], out: &mut Vec<u8>) {
     let record = &row.event.record;
     let mut repeated = Repeated::default();
     let mut index = 0;
     record.each_field(|name, value| {
-        match row.shape.json_keys.get(index) {
+        match shape.keys.get(index) {
             Some(key) => out.extend_from_slice(key),
             None => {
                 let name = name.as_str();
@@ -241,8 +292,8 @@ fn string(value: ValueView<'_>, out: &mut Vec<u8>) {
     out.push(b'"');
     match value {
         ValueView::Text(text) => text::json(text, out),
-        ValueView::Unsigned(number) => text::decimal(number, out),
-        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Unsigned(number) => text::number(number, out),
+        ValueView::Signed(number) => text::number(number, out),
         ValueView::Bool(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
         ValueView::Time(time) => out.extend_from_slice(time.to_string().as_bytes()),
         ValueView::List(_) | ValueView::Map(_) => {
@@ -280,22 +331,22 @@ fn nested(value: ValueView<'_>, out: &mut Vec<u8>) {
             }
             out.push(b'}');
         }
-        ValueView::Unsigned(number) => text::decimal(number, out),
-        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Unsigned(number) => text::number(number, out),
+        ValueView::Signed(number) => text::number(number, out),
         ValueView::Bool(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
         ValueView::Text(_) | ValueView::Time(_) => string(value, out),
     }
 }
 
-fn others(row: &mut Row<'_>, out: &mut Vec<u8>) {
+fn others(row: &Row<'_>, rows: &Rows<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     let mut separator: &[u8] = b",\"other_sources\":[{";
-    for other in row.event.others() {
+    for other in rows.others(row.event) {
         out.extend_from_slice(separator);
-        out.extend_from_slice(row.items.get(other.item).json.get(1..).unwrap_or_default());
+        out.extend_from_slice(other.of_item().get(1..).unwrap_or_default());
         start("locator", out);
-        text::place_escaped(other.place, row.scratch, out, text::json);
+        text::place_escaped(other.record.place, scratch, out, text::json);
         out.push(b'"');
-        member("integrity", other.integrity.name(), out);
+        member("integrity", other.record.integrity.name(), out);
         separator = b"},{";
     }
     if separator.starts_with(b"}") {

@@ -3,7 +3,8 @@
 //! A sentence is a pattern. `{Name}` is a field, `{A|B}` the first of several that has a value, `{Name:80}`
 //! at most so many characters of it, and what stands in `[…]` is left out when a field in it has no value.
 
-use super::{FileFacts, text};
+use super::row::FileFacts;
+use super::text;
 use crate::merge::{FieldName, Place, RecordView, ValueView};
 use evidence::{Role, Tells};
 
@@ -48,14 +49,14 @@ fn file(record: &RecordView<'_>, out: &mut Vec<u8>) {
     );
     if let (false, Some(size)) = (directory, size) {
         push(", ", out);
-        text::decimal(size, out);
+        text::number(size, out);
         push(" bytes", out);
     }
     if let Place::MftEntry { entry, sequence, .. } = record.place {
         push(", MFT record ", out);
-        text::decimal(entry, out);
+        text::number(entry, out);
         out.push(b'-');
-        text::decimal(u64::from(sequence), out);
+        text::number(sequence, out);
     }
     push(if path_certain { ")" } else { ", path not certain)" }, out);
 }
@@ -67,6 +68,7 @@ fn event(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
         Some(ValueView::Text(text)) => Some(text),
         _ => None,
     };
+    let start = out.len();
     let provider = text(Role::Provider).unwrap_or("unknown provider");
     let id = text(Role::EventId).unwrap_or("?");
     push(provider, out);
@@ -82,7 +84,7 @@ fn event(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
         out.push(b'=');
         push_value(*value, 120, out);
         separator = ", ";
-        if out.len() > 600 {
+        if out.len() - start > 600 {
             push(", …", out);
             break;
         }
@@ -177,8 +179,8 @@ fn push_value(value: ValueView<'_>, limit: usize, out: &mut Vec<u8>) {
                 push("…", out);
             }
         },
-        ValueView::Unsigned(number) => text::decimal(number, out),
-        ValueView::Signed(number) => text::signed(number, out),
+        ValueView::Unsigned(number) => text::number(number, out),
+        ValueView::Signed(number) => text::number(number, out),
         ValueView::Bool(flag) => push(if flag { "yes" } else { "no" }, out),
         ValueView::Time(time) => push(&time.to_string(), out),
         ValueView::List(items) => {

@@ -4,56 +4,101 @@ mod body;
 mod csv;
 mod jsonl;
 mod message;
+mod row;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use crate::event::Event;
-use crate::merge::{Batch, EventView, MergeError, Names, RecordView, Shape, Sorted, ValueView};
-use evidence::{ItemId, Items, Problem, Role};
-use foldhash::fast::RandomState;
-use parking_lot::RwLock;
+use crate::merge::{Batch, MergeError, Names, Shape, Sorted};
+use evidence::{ItemId, Items, Problem};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeSet, HashMap};
+use row::{ItemText, ItemTexts, Rows};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
-use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use text::Clock;
 
 /// A file format of the timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// JSON Lines in Timesketch's field names, with every field of the record.
-    Jsonl,
-    /// CSV in Timesketch's column names, safe to open in a spreadsheet.
-    Csv,
-    /// mactime's body file.
-    Body,
+pub struct Format {
+    /// What it is called on the command line and in `analysis.json`.
+    pub name: &'static str,
+    /// Name of the file that an analysis writes.
+    pub file_name: &'static str,
+    /// What it is.
+    pub says: &'static str,
+    writer: fn() -> Box<dyn Writer>,
 }
 
 impl Format {
-    /// All of them.
-    pub const ALL: [Format; 3] = [Format::Jsonl, Format::Csv, Format::Body];
+    /// All of them, in the order in which they are written.
+    pub const ALL: &'static [&'static Format] = &[&jsonl::FORMAT, &csv::FORMAT, &body::FORMAT];
 
-    /// Name of the file that an analysis writes.
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Format::Jsonl => "timeline.jsonl",
-            Format::Csv => "timeline.csv",
-            Format::Body => "timeline.body",
-        }
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<&'static Format> {
+        Self::ALL.iter().copied().find(|format| format.name == name)
+    }
+}
+
+/// A format is declared once, so it is the same as itself only.
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Format {}
+
+impl std::fmt::Debug for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Makes the file of one format: a beginning, pieces of some rows each, and an end.
+///
+/// The pieces are made on all threads at once and written in the order of the rows. Where the rows are divided depends on
+/// them alone, so that the bytes do not depend on the number of threads.
+pub(crate) trait Writer: Send + Sync {
+    /// Whether it shows the ids and places of rows, and the sentences of file records. They cost time.
+    fn describes(&self) -> bool {
+        true
     }
 
-    fn write(self, row: &mut Row<'_>, out: &mut Vec<u8>) {
-        match self {
-            Format::Jsonl => jsonl::write(row, out),
-            Format::Csv => csv::write(row, out),
-            Format::Body => body::write(row, out),
-        }
+    /// Takes every shape that a record of the timeline has, in the order of their numbers, and makes what comes before
+    /// the first row. A format with columns finds their names and types in [`evidence::RecordType::fields`].
+    fn begin(&mut self, _shapes: &mut dyn Iterator<Item = &Shape>, _out: &mut Vec<u8>) {}
+
+    /// What its rows show of an object, made once; rows get it back as `of_item`.
+    fn item(&self, _item: &ItemText) -> Vec<u8> {
+        Vec::new()
     }
+
+    /// Makes the piece of consecutive rows.
+    fn batch(&self, rows: &Rows<'_>, piece: &mut Piece);
+
+    /// Makes what comes after the last row, such as a list of where each piece is.
+    fn finish(&self, _notes: &[Note], _out: &mut Vec<u8>) {}
+}
+
+/// A piece of a file.
+#[derive(Default)]
+pub(crate) struct Piece {
+    /// What is written.
+    pub(crate) bytes: Vec<u8>,
+    /// What the end of the file has to know of it; kept in memory until then, so it must be short.
+    pub(crate) note: Vec<u8>,
+}
+
+/// What is known of a piece that was written and has a note.
+#[cfg_attr(not(test), expect(dead_code, reason = "none of the formats with text has an end"))]
+pub(crate) struct Note {
+    /// Where in the file the piece begins.
+    pub(crate) offset: u64,
+    /// Its number of rows.
+    pub(crate) rows: u64,
+    /// What the piece noted.
+    pub(crate) note: Vec<u8>,
 }
 
 /// Why the timeline's files could not be written.
@@ -75,7 +120,7 @@ pub enum TimelineError {
 /// Where one format goes.
 pub struct Output<W> {
     /// The format.
-    pub format: Format,
+    pub format: &'static Format,
     /// Name for error messages.
     pub name: String,
     /// Takes the rows, in pieces of several hundred kilobytes.
@@ -84,8 +129,8 @@ pub struct Output<W> {
 
 impl Output<File> {
     /// Creates the format's file in a folder, readable by its owner only; a file that is there already is an error.
-    pub fn create(folder: &Path, format: Format) -> Result<Self, TimelineError> {
-        let path: PathBuf = folder.join(format.file_name());
+    pub fn create(folder: &Path, format: &'static Format) -> Result<Self, TimelineError> {
+        let path: PathBuf = folder.join(format.file_name);
         let name = path.display().to_string();
         let mut options = File::options();
         options.write(true).create_new(true);
@@ -109,243 +154,51 @@ pub struct TimelineSummary {
     pub problems: Vec<Problem>,
 }
 
-/// What the rows need to know of an item, ready for each format.
-struct ItemText {
-    path: String,
-    /// `,"item":"…","item_sha256":"…"`.
-    json: Vec<u8>,
-    /// `,"path",sha256,`.
-    csv: Vec<u8>,
-    /// Whether it is not what was sealed.
-    changed: bool,
-    /// SHA-256 over the item's own in hexadecimal, to be continued for each event.
-    id: Sha256,
-}
-
-impl ItemText {
-    fn new(path: &str, sha256: &str, changed: bool) -> Self {
-        let mut json = b",\"item\":\"".to_vec();
-        text::json(path, &mut json);
-        json.extend_from_slice(b"\",\"item_sha256\":\"");
-        text::json(sha256, &mut json);
-        json.push(b'"');
-        if changed {
-            json.extend_from_slice(b",\"object_changed\":\"true\"");
-        }
-        let mut csv = vec![b','];
-        text::cell(path, &mut csv);
-        csv.push(b',');
-        text::cell(sha256, &mut csv);
-        csv.push(b',');
-        ItemText { path: path.to_owned(), json, csv, changed, id: Sha256::new().chain_update(sha256) }
-    }
-}
-
-/// What the rows need to know of a shape, ready for each format.
-struct ShapeText {
-    json_head: Vec<u8>,
-    json_keys: Vec<Vec<u8>>,
-    /// `,data type,artifact,`.
-    csv: Vec<u8>,
-}
-
-impl ShapeText {
-    fn new(shape: &Shape) -> Self {
-        let csv = format!(",{},{},", shape.of.name, shape.artifact).into_bytes();
-        ShapeText { json_head: jsonl::head(shape), json_keys: jsonl::keys(shape), csv }
-    }
-}
-
 /// What all rows are made with.
 struct Setting<'a> {
     names: Names,
-    shapes: Vec<ShapeText>,
     items: ItemTexts<'a>,
-    formats: Vec<Format>,
+    writers: &'a [Box<dyn Writer>],
+    described: bool,
     wants: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
-/// Objects up to which the texts of all are made beforehand; of more, those that are met.
-const MOST_KNOWN: usize = 8_192;
-
-/// The texts of the items.
-struct ItemTexts<'a> {
-    items: &'a dyn Items,
-    changed: &'a BTreeSet<ItemId>,
-    known: Vec<ItemText>,
-    met: RwLock<HashMap<u32, Arc<ItemText>, RandomState>>,
-    unknown: ItemText,
+/// A file that is being written.
+struct Written<'a, W> {
+    output: &'a mut Output<W>,
+    bytes: u64,
+    notes: Vec<Note>,
 }
 
-/// The text of one item.
-enum Shown<'a> {
-    Known(&'a ItemText),
-    Met(Arc<ItemText>),
-}
+impl<W: Write> Written<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), TimelineError> {
+        let failed = |source| TimelineError::Write { name: self.output.name.clone(), source };
+        self.output.to.write_all(bytes).map_err(failed)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
 
-impl Deref for Shown<'_> {
-    type Target = ItemText;
-
-    fn deref(&self) -> &ItemText {
-        match self {
-            Shown::Known(text) => text,
-            Shown::Met(text) => text,
+    fn piece(&mut self, piece: &mut Piece, rows: u64) -> Result<(), TimelineError> {
+        if !piece.note.is_empty() {
+            self.notes.push(Note { offset: self.bytes, rows, note: std::mem::take(&mut piece.note) });
         }
-    }
-}
-
-impl<'a> ItemTexts<'a> {
-    fn new(items: &'a dyn Items, changed: &'a BTreeSet<ItemId>) -> Self {
-        let mut known = Vec::new();
-        if items.count() <= MOST_KNOWN {
-            items.each(&mut |item| {
-                // Ids are indexes; a gap would only come from a damaged bundle.
-                if item.id.0 as usize == known.len() {
-                    known.push(ItemText::new(&item.original_path, item.cited_sha256(), changed.contains(&item.id)));
-                }
-            });
-        }
-        let unknown = ItemText::new("(unknown item)", "", false);
-        ItemTexts { items, changed, known, met: RwLock::default(), unknown }
+        self.write(&piece.bytes)
     }
 
-    fn get(&self, id: ItemId) -> Shown<'_> {
-        if let Some(text) = self.known.get(id.0 as usize) {
-            return Shown::Known(text);
-        }
-        if self.items.count() <= MOST_KNOWN {
-            return Shown::Known(&self.unknown);
-        }
-        let met = self.met.read().get(&id.0).cloned();
-        if let Some(text) = met {
-            return Shown::Met(text);
-        }
-        let Some(item) = self.items.by_id(id) else { return Shown::Known(&self.unknown) };
-        let text = Arc::new(ItemText::new(&item.original_path, item.cited_sha256(), self.changed.contains(&id)));
-        let mut met = self.met.write();
-        if met.len() >= MOST_KNOWN {
-            met.clear();
-        }
-        met.insert(id.0, Arc::clone(&text));
-        Shown::Met(text)
+    fn end(mut self, writer: &dyn Writer) -> Result<(), TimelineError> {
+        let mut end = Vec::new();
+        writer.finish(&self.notes, &mut end);
+        self.write(&end)?;
+        self.output.to.flush().map_err(|source| TimelineError::Write { name: self.output.name.clone(), source })
     }
-}
-
-/// A row of the timeline, before it has a format.
-struct Row<'a> {
-    event: &'a EventView<'a>,
-    items: &'a ItemTexts<'a>,
-    shape: &'a ShapeText,
-    item: &'a ItemText,
-    message: &'a str,
-    /// Hexadecimal digits.
-    id: [u8; 32],
-    /// The words of the record's place, as the evidence gives them.
-    place: &'a [u8],
-    /// `2019-07-19T14:45:55.699293+00:00`, and the same as microseconds since 1970; empty for undated events.
-    datetime: &'a [u8],
-    micros: &'a [u8],
-    clock: &'a mut Clock,
-    scratch: &'a mut Vec<u8>,
-}
-
-/// What a file record says of its file in the fields that rows show in words.
-struct FileFacts {
-    directory: bool,
-    in_use: bool,
-    path_certain: bool,
-    size: Option<u64>,
-}
-
-impl FileFacts {
-    fn of(record: &RecordView<'_>) -> Self {
-        let mut facts = FileFacts { directory: false, in_use: true, path_certain: true, size: None };
-        let mut left = 4;
-        // They stand among the first, and file records are by far the most; their fields come in the declared order.
-        let declared = record.shape.of.fields;
-        let mut next = 0;
-        record.each_field(|name, value| {
-            let name = name.as_str();
-            let Some(at) = (next..declared.len()).chain(0..next).find(|at| declared[*at].name == name) else {
-                return ControlFlow::Continue(());
-            };
-            next = at + 1;
-            match (declared[at].role, value) {
-                (Some(Role::Directory), ValueView::Bool(flag)) => facts.directory = flag,
-                (Some(Role::InUse), ValueView::Bool(flag)) => facts.in_use = flag,
-                (Some(Role::PathCertain), ValueView::Bool(flag)) => facts.path_certain = flag,
-                (Some(Role::Size), ValueView::Unsigned(bytes)) => facts.size = Some(bytes),
-                _ => return ControlFlow::Continue(()),
-            }
-            left -= 1;
-            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        facts
-    }
-}
-
-/// Texts that the formats of a row share; kept for their memory.
-#[derive(Default)]
-struct Shared {
-    message: Vec<u8>,
-    place: Vec<u8>,
-    datetime: Vec<u8>,
-    micros: Vec<u8>,
-}
-
-impl Row<'_> {
-    /// Every meaning of the row's time.
-    fn meanings(&self, out: &mut Vec<u8>) {
-        for (index, (_, meaning)) in self.event.moments.iter().enumerate() {
-            if index > 0 {
-                out.extend_from_slice(b"; ");
-            }
-            out.extend_from_slice(meaning.0.as_bytes());
-        }
-    }
-}
-
-impl Shared {
-    fn clear(&mut self) {
-        self.message.clear();
-        self.place.clear();
-        self.datetime.clear();
-        self.micros.clear();
-    }
-}
-
-/// The id of an event: the first 128 bits of SHA-256 over the item's SHA-256 in hexadecimal, the words of
-/// the place, and the time in FILETIME ticks, separated by line feeds. A record has one event for each time.
-fn event_id(event: &EventView<'_>, item: &ItemText, place: &[u8], scratch: &mut Vec<u8>) -> [u8; 32] {
-    scratch.clear();
-    scratch.push(b'\n');
-    let own = event
-        .moments
-        .first()
-        .and_then(|(index, _)| event.record.moment_places().find(|(there, _)| there == index).map(|(_, place)| place));
-    match own {
-        Some(own) => text::place(own, scratch),
-        None => scratch.extend_from_slice(place),
-    }
-    scratch.push(b'\n');
-    if let Some(time) = event.time {
-        text::decimal(time.0, scratch);
-    }
-    let digest = item.id.clone().chain_update(&scratch).finalize();
-    let mut id = [0; 32];
-    for (pair, byte) in id.chunks_exact_mut(2).zip(digest.iter()) {
-        pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
-        pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
-    }
-    id
 }
 
 /// A batch on its way through the writers.
 #[derive(Default)]
 struct Work {
     batch: Batch,
-    /// Rows, a buffer for each output.
-    rows: Vec<Vec<u8>>,
+    /// What each writer makes of it.
+    pieces: Vec<Piece>,
     /// Events that the observer wants.
     events: Vec<Event>,
     damaged: bool,
@@ -375,27 +228,50 @@ pub fn write_timeline_marking<W: Write + Send>(
     wants: &(dyn Fn(&str) -> bool + Sync),
     observe: &mut (dyn FnMut(Event) + Send),
 ) -> Result<TimelineSummary, TimelineError> {
+    let writers = outputs.iter().map(|output| (output.format.writer)()).collect();
+    let observed = Observed { wants, observe };
+    write_with(writers, sorted, items, changed, outputs, observed)
+}
+
+/// Who looks on, and at what.
+struct Observed<'a> {
+    wants: &'a (dyn Fn(&str) -> bool + Sync),
+    observe: &'a mut (dyn FnMut(Event) + Send),
+}
+
+fn write_with<W: Write + Send>(
+    mut writers: Vec<Box<dyn Writer>>,
+    sorted: Sorted,
+    items: &dyn Items,
+    changed: &BTreeSet<ItemId>,
+    outputs: &mut [Output<W>],
+    observed: Observed<'_>,
+) -> Result<TimelineSummary, TimelineError> {
     let names = sorted.names();
+    let mut files: Vec<_> = outputs.iter_mut().map(|output| Written { output, bytes: 0, notes: Vec::new() }).collect();
+    for (writer, file) in writers.iter_mut().zip(&mut files) {
+        let mut beginning = Vec::new();
+        writer.begin(&mut names.shapes(), &mut beginning);
+        file.write(&beginning)?;
+    }
+    let make = |item: &ItemText| writers.iter().map(|writer| writer.item(item)).collect();
     let setting = Setting {
-        shapes: names.shapes().map(ShapeText::new).collect(),
         names,
-        items: ItemTexts::new(items, changed),
-        formats: outputs.iter().map(|output| output.format).collect(),
-        wants,
+        items: ItemTexts::new(items, changed, &make),
+        described: writers.iter().any(|writer| writer.describes()),
+        writers: &writers,
+        wants: observed.wants,
     };
     // From a thread of the pool the work is handed on without waking another one each time.
-    rayon::scope(|_| write_all(sorted, &setting, outputs, observe))
+    rayon::scope(|_| write_all(sorted, &setting, files, observed.observe))
 }
 
 fn write_all<W: Write + Send>(
     mut sorted: Sorted,
     setting: &Setting<'_>,
-    outputs: &mut [Output<W>],
+    mut files: Vec<Written<'_, W>>,
     observe: &mut (dyn FnMut(Event) + Send),
 ) -> Result<TimelineSummary, TimelineError> {
-    for output in outputs.iter_mut().filter(|output| output.format == Format::Csv) {
-        write_to(output, csv::HEADER)?;
-    }
     // Two for each thread, so that one that takes longer is made up for; a thread alone has none to wait for.
     let width = match rayon::current_num_threads() {
         1 => 1,
@@ -414,9 +290,10 @@ fn write_all<W: Write + Send>(
                     if work.damaged {
                         return Err(sorted.damaged().into());
                     }
-                    summary.events += work.batch.len() as u64;
-                    for (output, rows) in outputs.iter_mut().zip(&work.rows) {
-                        write_to(output, rows)?;
+                    let rows = work.batch.len() as u64;
+                    summary.events += rows;
+                    for (file, piece) in files.iter_mut().zip(&mut work.pieces) {
+                        file.piece(piece, rows)?;
                     }
                     work.events.drain(..).for_each(&mut *observe);
                 }
@@ -429,16 +306,12 @@ fn write_all<W: Write + Send>(
         }
         std::mem::swap(&mut rendering, &mut finished);
     }
-    for output in outputs {
-        output.to.flush().map_err(|source| TimelineError::Write { name: output.name.clone(), source })?;
+    for (file, writer) in files.into_iter().zip(setting.writers) {
+        file.end(&**writer)?;
     }
     summary.joined = sorted.joined();
     summary.problems = sorted.problems();
     Ok(summary)
-}
-
-fn write_to<W: Write>(output: &mut Output<W>, bytes: &[u8]) -> Result<(), TimelineError> {
-    output.to.write_all(bytes).map_err(|source| TimelineError::Write { name: output.name.clone(), source })
 }
 
 /// Fills a set with the next batches. After a large one, of which the rows take megabytes, the rest stays empty.
@@ -456,62 +329,28 @@ fn read(sorted: &mut Sorted, set: &mut [Work]) -> Result<(), MergeError> {
 
 impl Work {
     fn render(&mut self, setting: &Setting<'_>) {
-        let Setting { names, shapes, items, formats, wants } = setting;
         /// Room that is kept for the next rows.
         const KEPT: usize = 1 << 20;
         self.events.clear();
         self.events.shrink_to(KEPT / size_of::<Event>());
-        self.rows.resize_with(formats.len(), Vec::new);
-        for rows in &mut self.rows {
-            rows.clear();
-            rows.shrink_to(KEPT);
+        self.pieces.resize_with(setting.writers.len(), Piece::default);
+        for piece in &mut self.pieces {
+            piece.bytes.clear();
+            piece.bytes.shrink_to(KEPT);
+            piece.note.clear();
         }
-        let (mut clock, mut scratch, mut shared) = (Clock::default(), Vec::new(), Shared::default());
-        // The body file has no ids, and no sentences for files.
-        let described = formats.iter().any(|format| *format != Format::Body);
-        let mut moments = Vec::new();
-        for index in 0..self.batch.len() {
-            let Some(event) = self.batch.event(index, names, &mut moments) else {
-                self.damaged = true;
-                return;
-            };
-            let item = items.get(event.record.item);
-            let Some(shape) = shapes.get(event.record.shape_number as usize) else {
-                self.damaged = true;
-                return;
-            };
-            shared.clear();
-            if described || !body::is_file(event.record.shape) {
-                message::write(&event.record, &mut shared.message);
-            }
-            let mut id = [b'0'; 32];
-            if described {
-                text::place(event.record.place, &mut shared.place);
-                id = event_id(&event, &item, &shared.place, &mut scratch);
-                if let Some(time) = event.time {
-                    clock.micros(time, &mut shared.datetime);
-                    text::signed(time.unix_micros(), &mut shared.micros);
-                }
-            }
-            let mut row = Row {
-                event: &event,
-                items,
-                shape,
-                item: &item,
-                message: std::str::from_utf8(&shared.message).unwrap_or_default(),
-                id,
-                place: &shared.place,
-                datetime: &shared.datetime,
-                micros: &shared.micros,
-                clock: &mut clock,
-                scratch: &mut scratch,
-            };
-            for (format, out) in formats.iter().zip(&mut self.rows) {
-                format.write(&mut row, out);
-            }
-            if wants(event.record.shape.of.name) {
-                self.events.push(event.to_event());
-            }
+        if self.batch.is_empty() {
+            return;
         }
+        let Some(mut rows) = Rows::read(&self.batch, &setting.names, &setting.items, setting.described) else {
+            self.damaged = true;
+            return;
+        };
+        for (number, (writer, piece)) in setting.writers.iter().zip(&mut self.pieces).enumerate() {
+            rows.writer = number;
+            writer.batch(&rows, piece);
+        }
+        let wanted = rows.iter().filter(|row| (setting.wants)(row.event.record.shape.of.name));
+        self.events.extend(wanted.map(|row| row.event.to_event()));
     }
 }

@@ -1,8 +1,11 @@
+mod columns;
+
 use super::*;
 use crate::merge::Merger;
 pub(super) use crate::testing::item;
 use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value, When};
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
 fn moment(meaning: Meaning, text: &str) -> Moment {
     Moment::at(meaning, Timestamp::filetime(Filetime::parse_utc(text).unwrap().0).unwrap())
@@ -71,20 +74,32 @@ fn undated(subject: &str, fields: Fields) -> Record {
     }
 }
 
+fn all_formats() -> [Output<Vec<u8>>; 3] {
+    [&jsonl::FORMAT, &csv::FORMAT, &body::FORMAT].map(|format| Output {
+        format,
+        name: format.file_name.to_owned(),
+        to: Vec::new(),
+    })
+}
+
+fn texts(outputs: [Output<Vec<u8>>; 3]) -> [String; 3] {
+    outputs.map(|output| String::from_utf8(output.to).unwrap())
+}
+
 /// The files of some records, and the events that an observer of everything saw.
 fn written(records: &[(u32, Record)], threads: usize) -> ([String; 3], Vec<Event>, TimelineSummary) {
     let items = [item(0, r"C:\$MFT"), item(1, r"C:\Logs\a.evtx"), item(2, r"C:\=Archive, b.evtx")];
     let folder = tempfile::tempdir().unwrap();
     let merger = Merger::new(folder.path(), 0);
     records.iter().for_each(|(item, record)| merger.add(ItemId(*item), record));
-    let mut outputs = Format::ALL.map(|format| Output { format, name: format.file_name().to_owned(), to: Vec::new() });
+    let mut outputs = all_formats();
     let mut events = Vec::new();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let summary = pool.install(|| {
         let sorted = merger.finish().unwrap();
         write_timeline(sorted, &items.to_vec(), &mut outputs, &|_| true, &mut |event| events.push(event)).unwrap()
     });
-    (outputs.map(|output| String::from_utf8(output.to).unwrap()), events, summary)
+    (texts(outputs), events, summary)
 }
 
 fn lines(text: &str) -> Vec<Json> {
@@ -118,6 +133,28 @@ fn json_lines_have_what_timesketch_needs_and_every_field() {
     assert_eq!(rows[1]["integrity"], "recovered");
     assert_eq!(rows[1]["message"], r"\a|b%.dll (deleted file, 4096 bytes, MFT record 77-2)");
     assert_eq!((&rows[1]["InUse"], &rows[1]["Size"]), (&Json::from("false"), &Json::from("4096")));
+}
+
+#[test]
+fn a_long_sentence_is_cut_by_its_own_length() {
+    let records: Vec<(u32, Record)> = (1..30)
+        .map(|number| {
+            let mut record = process_start();
+            record.of = crate::testing::of_event(&Fields::new());
+            record.locator = Locator::EvtxRecord { record_id: number, offset: 0 };
+            record.fields = Fields::new();
+            (0..30).for_each(|at| record.fields.push(format!("Name{at}"), "x".repeat(number as usize)));
+            (1, record)
+        })
+        .collect();
+    let ([jsonl, ..], ..) = written(&records, 1);
+    for (number, row) in (1..).zip(lines(&jsonl)) {
+        let message = row["message"].as_str().unwrap();
+        // 24 bytes before the values, 170 for their names, 90 for the signs between them, and the values: 614 bytes for
+        // those of eleven characters.
+        assert_eq!(message.ends_with(", …"), number >= 11, "{number}: {message}");
+        assert!(message.len() > 300, "{number}: {message}");
+    }
 }
 
 #[test]
@@ -256,7 +293,7 @@ fn a_full_disk_is_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let merger = Merger::new(folder.path(), 0);
     merger.add(ItemId(0), &file());
-    let mut outputs = [Output { format: Format::Body, name: "timeline.body".to_owned(), to: Full }];
+    let mut outputs = [Output { format: &body::FORMAT, name: "timeline.body".to_owned(), to: Full }];
     let error =
         write_timeline(merger.finish().unwrap(), &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write timeline.body: "), "{error}");
@@ -269,10 +306,10 @@ fn rows_of_a_changed_object_say_so() {
     let items: Vec<_> = (0..2).map(|id| item(id, &format!(r"C:\\{id}.evtx"))).collect();
     merger.add(ItemId(0), &process_start());
     merger.add(ItemId(1), &file());
-    let mut outputs = Format::ALL.map(|format| Output { format, name: String::new(), to: Vec::new() });
+    let mut outputs = all_formats();
     let changed = [ItemId(1)].into();
     write_timeline_marking(merger.finish().unwrap(), &items, &changed, &mut outputs, &|_| false, &mut |_| ()).unwrap();
-    let [jsonl, csv, body] = outputs.map(|output| String::from_utf8(output.to).unwrap());
+    let [jsonl, csv, body] = texts(outputs);
     let marked = |text: &str, mark: &str| text.lines().filter(|line| line.contains(mark)).count();
     assert_eq!(csv.lines().next().unwrap().as_bytes(), csv::HEADER.trim_ascii_end());
     // The process has one row, the file one for each of its three times; in the body file two lines.

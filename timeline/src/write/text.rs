@@ -4,48 +4,17 @@ use crate::merge::Place;
 use crate::report::escape::is_deceptive;
 use evidence::Filetime;
 
-/// A decimal number.
-pub(super) fn decimal(number: u64, out: &mut Vec<u8>) {
-    const LIMIT: u64 = 100_000_000;
-    if number >= LIMIT {
-        decimal(number / LIMIT, out);
-        out.extend_from_slice(&eight_digits((number % LIMIT) as u32));
-        return;
-    }
-    let digits = u64::from_le_bytes(eight_digits(number as u32));
-    // All eight go in with one store; those that are not wanted are cut off again.
-    let leading = ((digits & !ZEROS).trailing_zeros() / 8).min(7);
-    let end = out.len() + 8 - leading as usize;
-    out.extend_from_slice(&(digits >> (leading * 8)).to_le_bytes());
-    out.truncate(end);
+/// A decimal number, with its sign.
+pub(super) fn number(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Eight times the digit 0.
-const ZEROS: u64 = ONES * b'0' as u64;
-
-/// The last eight decimal digits of a number, with leading zeros. Halves, then pairs, then single digits stand in lanes
-/// of one word and are divided together: multiplying by 10,486 / 2^20 divides by 100, by 103 / 2^10 divides by 10.
-fn eight_digits(number: u32) -> [u8; 8] {
-    let number = u64::from(number % 100_000_000);
-    let halves = (number / 10_000) | ((number % 10_000) << 32);
-    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
-    let pairs = hundreds | ((halves - hundreds * 100) << 16);
-    let tens = ((pairs * 103) >> 10) & 0x000F_000F_000F_000F;
-    let digits = tens | ((pairs - tens * 10) << 8);
-    (digits | ZEROS).to_le_bytes()
-}
-
-/// A decimal number with its sign.
-pub(super) fn signed(number: i64, out: &mut Vec<u8>) {
-    if number < 0 {
-        out.push(b'-');
-    }
-    decimal(number.unsigned_abs(), out);
-}
-
-/// The last `N` decimal digits of a number, at most eight, with leading zeros.
+/// A decimal number with leading zeros up to `N` digits.
 fn padded<const N: usize>(number: u32, out: &mut Vec<u8>) {
-    out.extend_from_slice(&eight_digits(number)[8 - N..]);
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(number);
+    out.extend_from_slice(&[b'0'; N][digits.len().min(N)..]);
+    out.extend_from_slice(digits.as_bytes());
 }
 
 /// `0x` and a hexadecimal number.
@@ -64,7 +33,7 @@ pub(super) fn place(place: Place<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(b"offset ");
             hexadecimal(offset, out);
             out.extend_from_slice(b", ");
-            decimal(length, out);
+            number(length, out);
             out.extend_from_slice(b" bytes");
             return;
         }
@@ -74,7 +43,7 @@ pub(super) fn place(place: Place<'_>, out: &mut Vec<u8>) {
         }
         Place::EvtxRecord { record_id, offset } => {
             out.extend_from_slice(b"record ");
-            decimal(record_id, out);
+            number(record_id, out);
             offset
         }
         Place::RegistryKey { key, value, offset } => {
@@ -89,14 +58,14 @@ pub(super) fn place(place: Place<'_>, out: &mut Vec<u8>) {
         }
         Place::MftEntry { entry, sequence, offset } => {
             out.extend_from_slice(b"MFT record ");
-            decimal(entry, out);
+            number(entry, out);
             out.push(b'-');
-            decimal(u64::from(sequence), out);
+            number(sequence, out);
             offset
         }
         Place::UsnRecord { usn, offset } => {
             out.extend_from_slice(b"USN ");
-            decimal(usn, out);
+            number(usn, out);
             offset
         }
         Place::MetadataToken { token, offset } => {
@@ -144,13 +113,13 @@ impl Clock {
             if civil.year < 10_000 {
                 padded::<4>(civil.year as u32, &mut self.text);
             } else {
-                signed(civil.year, &mut self.text);
+                number(civil.year, &mut self.text);
             }
-            for (sign, number) in
+            for (sign, part) in
                 [(b'-', civil.month), (b'-', civil.day), (b'T', civil.hour), (b':', civil.minute), (b':', civil.second)]
             {
                 self.text.push(sign);
-                padded::<2>(number, &mut self.text);
+                padded::<2>(part, &mut self.text);
             }
             self.second = Some(second);
         }
@@ -274,22 +243,13 @@ mod tests {
     #[test]
     fn numbers() {
         let edges = (0..20).map(|power| 10u64.pow(power)).flat_map(|edge| [edge - 1, edge, edge + 1]);
-        for number in edges.chain([7, 90_807, 1_203_040_506, u64::MAX]) {
-            assert_eq!(made(|out| decimal(number, out)), number.to_string());
-            assert_eq!(made(|out| hexadecimal(number, out)), format!("{number:#x}"));
+        for one in edges.chain([7, 90_807, 1_203_040_506, u64::MAX]) {
+            assert_eq!(made(|out| number(one, out)), one.to_string());
+            assert_eq!(made(|out| hexadecimal(one, out)), format!("{one:#x}"));
         }
-        for number in [i64::MIN, -1, 0, i64::MAX] {
-            assert_eq!(made(|out| signed(number, out)), number.to_string());
-        }
-    }
-
-    #[test]
-    fn every_four_digits_in_both_halves() {
-        for four in 0..10_000u32 {
-            assert_eq!(eight_digits(four), *format!("{four:08}").as_bytes().first_chunk().unwrap());
-            let high = four * 10_000 + 9_999 - four;
-            assert_eq!(eight_digits(high), *format!("{high:08}").as_bytes().first_chunk().unwrap());
-        }
+        assert_eq!(made(|out| number(i64::MIN, out)), i64::MIN.to_string());
+        assert_eq!(made(|out| padded::<4>(7, out)), "0007");
+        assert_eq!(made(|out| padded::<2>(59, out)), "59");
     }
 
     #[test]
