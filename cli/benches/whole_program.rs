@@ -231,7 +231,8 @@ fn work(arguments: &[String]) {
                 })
                 .collect();
             let sorted = merger.finish().expect("a merge");
-            timeline::write_timeline(sorted, &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).expect("a timeline");
+            timeline::write_timeline(sorted, &Vec::new(), &Default::default(), &mut outputs, None, &mut || ())
+                .expect("a timeline");
         }
         ["least", from, to] => least(from, to).expect("a file that can be read, and room"),
         _ => panic!("worker: {arguments:?}"),

@@ -10,6 +10,7 @@ use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Recor
 
 static FILE: RecordType = RecordType { tells: Tells::File, ..RecordType::named("windows:ntfs:file") };
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use timeline::{Format, Merger, Output, write_timeline};
 
@@ -53,7 +54,7 @@ fn run(records: &[Record], formats: &[&'static Format]) {
     let written = merger
         .finish()
         .map_err(Into::into)
-        .and_then(|sorted| write_timeline(sorted, &Vec::new(), &mut outputs, &|_| false, &mut |_| ()));
+        .and_then(|sorted| write_timeline(sorted, &Vec::new(), &BTreeSet::new(), &mut outputs, None, &mut || ()));
     if let Err(error) = written {
         panic!("{error}");
     }

@@ -1,6 +1,6 @@
 //! One moment of one record: the row of a timeline.
 
-use evidence::{Filetime, Integrity, ItemId, Locator, Meaning, Record};
+use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, Record, RecordType, Role, Told};
 
 /// One moment of one record. A record without times gives one undated event.
 ///
@@ -64,6 +64,105 @@ impl Event {
     pub fn is_first(&self) -> bool {
         let earliest = self.record.moments.iter().filter_map(|moment| moment.when.sort_key()).min();
         self.time == earliest
+    }
+}
+
+/// What of an event is counted, whoever asks for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glance {
+    /// Id of the artifact.
+    pub(crate) artifact: &'static str,
+    /// The object that the record is in.
+    pub(crate) item: ItemId,
+    /// See [`Event::happened`].
+    pub(crate) happened: Option<Filetime>,
+    /// See [`Event::is_first`].
+    pub(crate) is_first: bool,
+}
+
+impl Glance {
+    pub(crate) fn of(event: &impl Happening) -> Glance {
+        Glance {
+            artifact: event.artifact(),
+            item: event.item(),
+            happened: event.happened(),
+            is_first: event.is_first(),
+        }
+    }
+}
+
+/// What is asked of any event before its record is needed as a whole: of one that is still encoded, and of an owned one.
+pub(crate) trait Happening {
+    /// The type of the record.
+    fn of(&self) -> &'static RecordType;
+    /// What the record itself may support.
+    fn claims(&self) -> &'static [Claim];
+    /// Id of the artifact.
+    fn artifact(&self) -> &'static str;
+    /// The object that the record is in.
+    fn item(&self) -> ItemId;
+    /// See [`Event::happened`].
+    fn happened(&self) -> Option<Filetime>;
+    /// See [`Event::is_first`].
+    fn is_first(&self) -> bool;
+    /// See [`Event::meanings`].
+    fn meanings(&self) -> impl Iterator<Item = Meaning>;
+    /// The text in a role.
+    fn text_of(&self, role: Role) -> Option<&str>;
+    /// The flag in a role.
+    fn flag_of(&self, role: Role) -> Option<bool>;
+    /// The texts of the list in a role.
+    fn texts_of(&self, role: Role) -> Vec<&str>;
+    /// Where the moment is stored: at a place of its own, or with the record.
+    fn locator(&self) -> Locator;
+}
+
+impl Happening for Event {
+    fn of(&self) -> &'static RecordType {
+        self.record.of
+    }
+
+    fn claims(&self) -> &'static [Claim] {
+        self.record.claims
+    }
+
+    fn artifact(&self) -> &'static str {
+        self.record.artifact
+    }
+
+    fn item(&self) -> ItemId {
+        self.item
+    }
+
+    fn happened(&self) -> Option<Filetime> {
+        Event::happened(self)
+    }
+
+    fn is_first(&self) -> bool {
+        Event::is_first(self)
+    }
+
+    fn meanings(&self) -> impl Iterator<Item = Meaning> {
+        Event::meanings(self)
+    }
+
+    fn text_of(&self, role: Role) -> Option<&str> {
+        self.record.text_of(role)
+    }
+
+    fn flag_of(&self, role: Role) -> Option<bool> {
+        self.record.role(role).and_then(Told::flag)
+    }
+
+    fn texts_of(&self, role: Role) -> Vec<&str> {
+        self.record.role(role).into_iter().flat_map(Told::texts).collect()
+    }
+
+    fn locator(&self) -> Locator {
+        let mut here = self.record.moments.iter();
+        let exact = here.find(|moment| moment.when.sort_key() == self.time && moment.meaning == self.meaning);
+        let exact = exact.and_then(|moment| moment.locator.as_deref());
+        exact.unwrap_or(&self.record.locator).clone()
     }
 }
 

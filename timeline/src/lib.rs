@@ -28,4 +28,4 @@ pub use report::{
     RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
 pub use story::{Correlator, Story};
-pub use write::{Format, Output, TimelineError, TimelineSummary, write_timeline, write_timeline_marking};
+pub use write::{Format, Output, TimelineError, TimelineSummary, write_timeline};

@@ -111,12 +111,9 @@ impl Work<'_> {
         }
         let none = BTreeSet::new();
         let changed = self.changed.map_or(&none, |changed| &changed.ids);
-        let observe = &mut |event: timeline::Event| {
-            pace::work();
-            correlator.observe(&event);
-        };
+        let sorted = merger.finish()?;
         let summary =
-            timeline::write_timeline_marking(merger.finish()?, items, changed, &mut outputs, &|_| true, observe)?;
+            timeline::write_timeline(sorted, items, changed, &mut outputs, Some(correlator), &mut pace::work)?;
         for Output { format, name, to } in outputs {
             to.file.sync_all().with_context(|| format!("cannot write {name}"))?;
             hashes.0.insert(format.file_name, hex(&to.sha256.finalize()));

@@ -761,6 +761,11 @@ impl<'a> EventView<'a> {
         self.others.iter().filter_map(move |range| RecordView::new(pool.get(range)?, names))
     }
 
+    /// Whether it happened at a time that a clock can have shown, and when.
+    pub(crate) fn happened(&self) -> Option<Filetime> {
+        self.time.filter(|time| time.is_possible())
+    }
+
     /// The event itself.
     pub(crate) fn to_event(self) -> Event {
         let mut event = Event::at(self.record.item, self.record.to_record(), self.time);

@@ -7,10 +7,12 @@
 
 mod codec;
 mod run;
+mod seen;
 mod shapes;
 mod sorted;
 
-pub(crate) use codec::{EventView, FieldName, Place, RecordView, ValueView};
+pub(crate) use codec::{EventView, FieldName, MomentView, Place, RecordView, ValueView};
+pub(crate) use seen::Seen;
 pub(crate) use shapes::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;

@@ -2,7 +2,7 @@
 
 use super::source::{Places, Source};
 use crate::declared::Declared;
-use crate::event::Event;
+use crate::event::{Event, Glance};
 use crate::host::Host;
 use evidence::{
     Artifact, Citation, Clearing, Coverage, CoverageState, Filetime, ItemId, Items, Reads, Role, Tells, Told,
@@ -104,19 +104,19 @@ impl Seen {
     }
 
     /// Counts a record.
-    pub(super) fn count(&mut self, event: &Event) {
-        let artifact = event.record.artifact;
+    pub(super) fn count(&mut self, glance: &Glance) {
+        let artifact = glance.artifact;
         let reach = self
             .artifacts
             .entry(artifact)
             .or_insert_with(|| Reach { is_declared: self.declared.is_artifact(artifact), ..Reach::default() });
-        if event.is_first() {
+        if glance.is_first {
             reach.records += 1;
             if reach.is_declared {
-                reach.items.insert(event.item);
+                reach.items.insert(glance.item);
             }
         }
-        if let Some(time) = event.happened() {
+        if let Some(time) = glance.happened {
             reach.first = min(reach.first, Some(time));
             reach.last = reach.last.max(Some(time));
         }

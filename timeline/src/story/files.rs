@@ -2,7 +2,7 @@
 //! Sysmon tell about their creation and deletion.
 
 use super::source::{Places, Source};
-use crate::event::Event;
+use crate::event::{Event, Happening};
 use crate::paths::{self, PathKey};
 use evidence::{
     AssemblyFile, Confidence, Facts, Filetime, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning, Method,
@@ -102,6 +102,15 @@ fn is_mark(name: &str) -> bool {
     name.eq_ignore_ascii_case("Zone.Identifier")
 }
 
+/// The attribute that says by such a time that a file was made.
+fn made(meaning: Meaning) -> Option<&'static str> {
+    match meaning {
+        Meaning::SI_CREATED => Some("$STANDARD_INFORMATION"),
+        Meaning::FN_CREATED => Some("$FILE_NAME"),
+        _ => None,
+    }
+}
+
 impl<'a> Files<'a> {
     pub(super) fn new(items: &'a dyn Items) -> Self {
         let mut by_rest = KeyIndex::default();
@@ -190,52 +199,54 @@ impl<'a> Files<'a> {
     }
 
     /// A change journal record.
-    pub(super) fn add_journal(&mut self, event: &Event) {
-        let record = &event.record;
-        let Some(name) = record.text_of(Role::Name) else { return };
-        let reasons: Vec<&str> = record.role(Role::Reasons).into_iter().flat_map(Told::texts).collect();
+    pub(super) fn add_journal(&mut self, event: &impl Happening) {
+        let Some(name) = event.text_of(Role::Name) else { return };
+        if !self.has_room() {
+            return;
+        }
+        let reasons = event.texts_of(Role::Reasons);
         let deleted = reasons.contains(&"FILE_DELETE");
-        let path = record.text_of(Role::Path);
+        let path = event.text_of(Role::Path);
         let what = format!("change journal: {} {}", path.unwrap_or(name), reasons.join(", "));
         self.add_trace(name, path, event.happened(), what, deleted, Source::of(event));
     }
 
+    /// Whether an event of a file record is more than one row of the timeline.
+    pub(super) fn asks_for_file_record(event: &impl Happening) -> bool {
+        event.is_first() || event.meanings().any(|meaning| made(meaning).is_some())
+    }
+
     /// A record of $MFT: the creation, and once whether the file is gone.
-    pub(super) fn add_file_record(&mut self, event: &Event) {
-        let record = &event.record;
-        let path = record.text_of(Role::Path);
-        let Some(name) = record.text_of(Role::Name).or_else(|| path.map(paths::file_name)) else { return };
+    pub(super) fn add_file_record(&mut self, event: &impl Happening) {
+        let path = event.text_of(Role::Path);
+        let Some(name) = event.text_of(Role::Name).or_else(|| path.map(paths::file_name)) else { return };
         let shown = path.unwrap_or(name);
         if event.is_first() {
             self.add_listed(event, name, path);
         }
-        if event.is_first() && record.role(Role::InUse).and_then(Told::flag) == Some(false) {
+        if event.is_first() && event.flag_of(Role::InUse) == Some(false) && self.has_room() {
             let what = format!("$MFT: {shown} is deleted");
             self.add_trace(name, path, None, what, true, Source::of(event));
         }
-        let made: Vec<&str> = event
-            .meanings()
-            .filter(|meaning| [Meaning::SI_CREATED, Meaning::FN_CREATED].contains(meaning))
-            .map(|meaning| if meaning == Meaning::SI_CREATED { "$STANDARD_INFORMATION" } else { "$FILE_NAME" })
-            .collect();
-        if !made.is_empty() {
+        let made: Vec<&str> = event.meanings().filter_map(made).collect();
+        if !made.is_empty() && self.has_room() {
             let what = format!("$MFT: {shown} created ({})", made.join(", "));
             self.add_trace(name, path, event.happened(), what, false, Source::of(event));
         }
     }
 
     /// Which streams $MFT lists of a collected program.
-    fn add_listed(&mut self, event: &Event, name: &str, path: Option<&str>) {
-        let is_in_use = event.record.role(Role::InUse).and_then(Told::flag) == Some(true);
+    fn add_listed(&mut self, event: &impl Happening, name: &str, path: Option<&str>) {
+        let is_in_use = event.flag_of(Role::InUse) == Some(true);
         let Some(path) = path.filter(|_| is_in_use && self.leads.contains_key(&paths::fold(name))) else { return };
         // The path in a file record has no volume; that of the file table itself has.
-        let table = self.items.by_id(event.item);
+        let table = self.items.by_id(event.item());
         let volume = table.as_ref().and_then(|table| table.original_path.split('\\').next()).unwrap_or_default();
         let key = match path.strip_prefix('\\') {
             Some(rest) => PathKey::new(&format!("{volume}\\{rest}")),
             None => PathKey::new(path),
         };
-        let has_mark = event.record.role(Role::Streams).into_iter().flat_map(Told::texts).any(is_mark);
+        let has_mark = event.texts_of(Role::Streams).into_iter().any(is_mark);
         let listed = self.listed.entry(key.rest.clone()).or_default();
         if listed.len() < MOST_FACTS {
             listed.push((key, has_mark, Source::of(event)));
@@ -251,9 +262,19 @@ impl<'a> Files<'a> {
         deleted: bool,
         source: Source,
     ) {
-        self.add_trace(paths::file_name(path), Some(path), at, what, deleted, source);
+        if self.has_room() {
+            self.add_trace(paths::file_name(path), Some(path), at, what, deleted, source);
+        }
     }
 
+    /// Whether a trace more is kept; one that is not is counted.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.trace_count < MOST_TRACES;
+        self.traces_left_out += u64::from(!has_room);
+        has_room
+    }
+
+    /// Keeps a trace for which there is room.
     fn add_trace(
         &mut self,
         name: &str,
@@ -263,10 +284,6 @@ impl<'a> Files<'a> {
         deleted: bool,
         source: Source,
     ) {
-        if self.trace_count >= MOST_TRACES {
-            self.traces_left_out += 1;
-            return;
-        }
         self.trace_count += 1;
         let key = path.map(PathKey::new);
         if let Some(key) = &key {

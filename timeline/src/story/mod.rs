@@ -24,9 +24,11 @@ mod unread;
 mod verdict;
 
 use crate::declared::Declared;
-use crate::event::Event;
+use crate::event::{Event, Glance, Happening};
 use crate::host::Host;
+use crate::merge::Seen as Encoded;
 use crate::paths::{self, PathKey};
+use crate::write::Observer;
 use boot::Boots;
 use computers::{Computers, Own};
 use coverage::{Cleared, Seen};
@@ -91,6 +93,32 @@ pub struct Correlator<'a> {
     seen: Seen,
 }
 
+/// Whether more is made of an event than a row and a number.
+fn asks(event: &impl Happening) -> bool {
+    match event.of().tells {
+        Tells::Event => false,
+        Tells::File => Files::asks_for_file_record(event),
+        Tells::Row => event.claims().iter().any(|claim| claim.run_time().is_some()),
+        tells => !tells.is_of_the_host(),
+    }
+}
+
+impl Observer for Correlator<'_> {
+    fn asks(event: &Encoded<'_>) -> bool {
+        asks(event)
+    }
+
+    fn count(&mut self, glance: &Glance) {
+        self.seen.count(glance);
+    }
+
+    fn observe(&mut self, event: &Encoded<'_>) {
+        if !self.take_file(event) {
+            self.take(&event.event.to_event());
+        }
+    }
+}
+
 impl<'a> Correlator<'a> {
     /// A correlator for the host that the evidence describes and the objects that were collected; `artifacts` are all that
     /// the program knows.
@@ -131,7 +159,23 @@ impl<'a> Correlator<'a> {
 
     /// Takes an event.
     pub fn observe(&mut self, event: &Event) {
-        self.seen.count(event);
+        self.seen.count(&Glance::of(event));
+        if asks(event) && !self.take_file(event) {
+            self.take(event);
+        }
+    }
+
+    /// Takes an event of a file, of which there are very many; nothing else.
+    fn take_file(&mut self, event: &impl Happening) -> bool {
+        match event.of().tells {
+            Tells::FileChange => self.files.add_journal(event),
+            Tells::File => self.files.add_file_record(event),
+            _ => return false,
+        }
+        true
+    }
+
+    fn take(&mut self, event: &Event) {
         match event.record.of.tells {
             Tells::Log => self.seen.channel(event),
             Tells::LogPlace => self.seen.moved(event),
@@ -164,8 +208,6 @@ impl<'a> Correlator<'a> {
             Tells::ComClass => self.registrations.add_hive(event, &self.places),
             Tells::ProgramFile => self.files.add_facts(event),
             Tells::Stream => self.files.add_stream(event),
-            Tells::FileChange => self.files.add_journal(event),
-            Tells::File => self.files.add_file_record(event),
             _ if event.record.of.is_event() => self.observe_log(event),
             _ => self.traces.add(event),
         }

@@ -9,11 +9,12 @@ mod row;
 mod tests;
 mod text;
 
-use crate::event::Event;
-use crate::merge::{Batch, MergeError, Names, Shape, Sorted};
+use crate::event::Glance;
+use crate::merge::{Batch, EventView, MergeError, MomentView, Names, Seen, Shape, Sorted};
+use crate::story::Correlator;
 use evidence::{ItemId, Items, Problem};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
-use row::{ItemText, ItemTexts, Rows};
+use row::{ItemText, ItemTexts, Rows, Shows};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
@@ -159,8 +160,20 @@ struct Setting<'a> {
     names: Names,
     items: ItemTexts<'a>,
     writers: &'a [Box<dyn Writer>],
-    described: bool,
-    wants: &'a (dyn Fn(&str) -> bool + Sync),
+    shows: Shows,
+    asks: fn(&Seen<'_>) -> bool,
+}
+
+/// Looks on while the rows are written, in their order.
+pub(crate) trait Observer: Send {
+    /// Whether an event is shown to it, and not only counted; asked on any thread.
+    fn asks(event: &Seen<'_>) -> bool;
+
+    /// Counts an event. Each is counted before it is shown.
+    fn count(&mut self, glance: &Glance);
+
+    /// Takes an event for which it asked.
+    fn observe(&mut self, event: &Seen<'_>);
 }
 
 /// A file that is being written.
@@ -199,53 +212,42 @@ struct Work {
     batch: Batch,
     /// What each writer makes of it.
     pieces: Vec<Piece>,
-    /// Events that the observer wants.
-    events: Vec<Event>,
+    /// What the observer counts, and whether it asks for the event itself.
+    glances: Vec<(Glance, bool)>,
     damaged: bool,
 }
 
 /// Most batches that are rendered at once, so that memory does not grow with the cores.
 const MOST_BATCHES: usize = 16;
 
-/// Writes every event to every output in the order of time, and shows `observe` those whose data type
-/// `wants` names. Rendering runs on all threads; the bytes do not depend on their number.
+/// Writes every event to every output in the order of time, with a mark on every row that rests on one of the `changed`
+/// objects, and shows the correlator what it asks for; `tick` is called for each row. Rendering runs on all threads; the
+/// bytes do not depend on their number.
 pub fn write_timeline<W: Write + Send>(
-    sorted: Sorted,
-    items: &dyn Items,
-    outputs: &mut [Output<W>],
-    wants: &(dyn Fn(&str) -> bool + Sync),
-    observe: &mut (dyn FnMut(Event) + Send),
-) -> Result<TimelineSummary, TimelineError> {
-    write_timeline_marking(sorted, items, &BTreeSet::new(), outputs, wants, observe)
-}
-
-/// The same, with a mark on every row that rests on one of the `changed` objects.
-pub fn write_timeline_marking<W: Write + Send>(
     sorted: Sorted,
     items: &dyn Items,
     changed: &BTreeSet<ItemId>,
     outputs: &mut [Output<W>],
-    wants: &(dyn Fn(&str) -> bool + Sync),
-    observe: &mut (dyn FnMut(Event) + Send),
+    correlator: Option<&mut Correlator<'_>>,
+    tick: &mut (dyn FnMut() + Send),
 ) -> Result<TimelineSummary, TimelineError> {
     let writers = outputs.iter().map(|output| (output.format.writer)()).collect();
-    let observed = Observed { wants, observe };
-    write_with(writers, sorted, items, changed, outputs, observed)
+    write_with(writers, sorted, items, changed, outputs, Observed { by: correlator, tick })
 }
 
-/// Who looks on, and at what.
-struct Observed<'a> {
-    wants: &'a (dyn Fn(&str) -> bool + Sync),
-    observe: &'a mut (dyn FnMut(Event) + Send),
+/// Who looks on.
+struct Observed<'a, O> {
+    by: Option<&'a mut O>,
+    tick: &'a mut (dyn FnMut() + Send),
 }
 
-fn write_with<W: Write + Send>(
+fn write_with<W: Write + Send, O: Observer>(
     mut writers: Vec<Box<dyn Writer>>,
     sorted: Sorted,
     items: &dyn Items,
     changed: &BTreeSet<ItemId>,
     outputs: &mut [Output<W>],
-    observed: Observed<'_>,
+    observed: Observed<'_, O>,
 ) -> Result<TimelineSummary, TimelineError> {
     let names = sorted.names();
     let mut files: Vec<_> = outputs.iter_mut().map(|output| Written { output, bytes: 0, notes: Vec::new() }).collect();
@@ -258,19 +260,23 @@ fn write_with<W: Write + Send>(
     let setting = Setting {
         names,
         items: ItemTexts::new(items, changed, &make),
-        described: writers.iter().any(|writer| writer.describes()),
+        shows: match writers.iter().map(|writer| writer.describes()).max() {
+            None => Shows::Nothing,
+            Some(false) => Shows::Lines,
+            Some(true) => Shows::All,
+        },
         writers: &writers,
-        wants: observed.wants,
+        asks: if observed.by.is_some() { O::asks } else { |_| false },
     };
     // From a thread of the pool the work is handed on without waking another one each time.
-    rayon::scope(|_| write_all(sorted, &setting, files, observed.observe))
+    rayon::scope(|_| write_all(sorted, &setting, files, observed))
 }
 
-fn write_all<W: Write + Send>(
+fn write_all<W: Write + Send, O: Observer>(
     mut sorted: Sorted,
     setting: &Setting<'_>,
     mut files: Vec<Written<'_, W>>,
-    observe: &mut (dyn FnMut(Event) + Send),
+    mut observed: Observed<'_, O>,
 ) -> Result<TimelineSummary, TimelineError> {
     // Two for each thread, so that one that takes longer is made up for; a thread alone has none to wait for.
     let width = match rayon::current_num_threads() {
@@ -295,7 +301,9 @@ fn write_all<W: Write + Send>(
                     for (file, piece) in files.iter_mut().zip(&mut work.pieces) {
                         file.piece(piece, rows)?;
                     }
-                    work.events.drain(..).for_each(&mut *observe);
+                    if work.show(setting, &mut observed).is_none() {
+                        return Err(sorted.damaged().into());
+                    }
                 }
                 Ok(read(&mut sorted, &mut finished)?)
             },
@@ -331,8 +339,8 @@ impl Work {
     fn render(&mut self, setting: &Setting<'_>) {
         /// Room that is kept for the next rows.
         const KEPT: usize = 1 << 20;
-        self.events.clear();
-        self.events.shrink_to(KEPT / size_of::<Event>());
+        self.glances.clear();
+        self.glances.shrink_to(KEPT / size_of::<(Glance, bool)>());
         self.pieces.resize_with(setting.writers.len(), Piece::default);
         for piece in &mut self.pieces {
             piece.bytes.clear();
@@ -342,7 +350,12 @@ impl Work {
         if self.batch.is_empty() {
             return;
         }
-        let Some(mut rows) = Rows::read(&self.batch, &setting.names, &setting.items, setting.described) else {
+        let Work { batch, glances, .. } = self;
+        let mut look = |event: EventView<'_>, moments: &[MomentView]| {
+            let seen = Seen { event, moments };
+            glances.push((Glance::of(&seen), (setting.asks)(&seen)));
+        };
+        let Some(mut rows) = Rows::read(batch, &setting.names, &setting.items, setting.shows, &mut look) else {
             self.damaged = true;
             return;
         };
@@ -350,7 +363,20 @@ impl Work {
             rows.writer = number;
             writer.batch(&rows, piece);
         }
-        let wanted = rows.iter().filter(|row| (setting.wants)(row.event.record.shape.of.name));
-        self.events.extend(wanted.map(|row| row.event.to_event()));
+    }
+
+    /// Shows the observer the events of the batch; `None` where it is damaged.
+    fn show<O: Observer>(&self, setting: &Setting<'_>, observed: &mut Observed<'_, O>) -> Option<()> {
+        let mut moments = Vec::new();
+        for (index, (glance, asked)) in self.glances.iter().enumerate() {
+            (observed.tick)();
+            let Some(observer) = &mut observed.by else { continue };
+            observer.count(glance);
+            if *asked {
+                let event = self.batch.event(index, &setting.names, &mut moments)?;
+                observer.observe(&Seen { event, moments: &moments });
+            }
+        }
+        Some(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::message;
 use super::text::{self, Clock};
-use crate::merge::{Batch, EventView, Names, RecordView, ValueView};
+use crate::merge::{Batch, EventView, MomentView, Names, RecordView, ValueView};
 use evidence::{Filetime, ItemId, Items, Role};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
@@ -101,6 +101,16 @@ impl<'a> ItemTexts<'a> {
     }
 }
 
+/// What of the rows the writers show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// There is no writer.
+    Nothing,
+    /// No ids and places of rows, and no sentences of file records.
+    Lines,
+    All,
+}
+
 /// Consecutive rows.
 pub(crate) struct Rows<'a> {
     rows: Vec<Part<'a>>,
@@ -161,13 +171,23 @@ impl Other<'_> {
 }
 
 impl<'a> Rows<'a> {
-    /// Reads the rows of a batch; `None` where it is damaged. Without `described` the id, the place and the sentence of a
-    /// file are left out.
-    pub(super) fn read(batch: &'a Batch, names: &'a Names, items: &'a ItemTexts<'a>, described: bool) -> Option<Self> {
+    /// Reads the rows of a batch, and shows `look` each event with the moments of its time; `None` where it is damaged.
+    pub(super) fn read(
+        batch: &'a Batch,
+        names: &'a Names,
+        items: &'a ItemTexts<'a>,
+        shows: Shows,
+        look: &mut dyn FnMut(EventView<'_>, &[MomentView]),
+    ) -> Option<Self> {
+        let described = shows == Shows::All;
         let (mut rows, mut texts) = (Vec::with_capacity(batch.len()), Vec::new());
         let (mut clock, mut scratch, mut moments) = (Clock::default(), Vec::new(), Vec::new());
         for index in 0..batch.len() {
             let event = batch.event(index, names, &mut moments)?;
+            look(event, &moments);
+            if shows == Shows::Nothing {
+                continue;
+            }
             let item = items.get(event.record.item);
             let mut text = |write: &mut dyn FnMut(&mut Vec<u8>)| {
                 let start = texts.len();

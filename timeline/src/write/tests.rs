@@ -1,6 +1,7 @@
 mod columns;
 
 use super::*;
+use crate::event::{Event, Happening};
 use crate::merge::Merger;
 pub(super) use crate::testing::item;
 use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value, When};
@@ -86,6 +87,50 @@ fn texts(outputs: [Output<Vec<u8>>; 3]) -> [String; 3] {
     outputs.map(|output| String::from_utf8(output.to).unwrap())
 }
 
+/// Asks for everything.
+struct Everything {
+    counted: u64,
+    events: Vec<Event>,
+}
+
+impl Observer for Everything {
+    fn asks(_: &Seen<'_>) -> bool {
+        true
+    }
+
+    fn count(&mut self, _: &Glance) {
+        self.counted += 1;
+    }
+
+    fn observe(&mut self, event: &Seen<'_>) {
+        let own = event.event.to_event();
+        // What is asked of an event before it is owned is the same as afterwards.
+        assert_eq!(own.meanings().collect::<Vec<_>>(), event.meanings().collect::<Vec<_>>());
+        assert_eq!((Happening::locator(&own), own.is_first()), (event.locator(), Happening::is_first(event)));
+        assert_eq!((own.record.of, own.record.claims, own.item), (event.of(), event.claims(), event.item()));
+        for role in own.record.of.fields.iter().filter_map(|field| field.role) {
+            assert_eq!((Happening::text_of(&own, role), own.flag_of(role)), (event.text_of(role), event.flag_of(role)));
+            assert_eq!(own.texts_of(role), event.texts_of(role));
+        }
+        self.events.push(own);
+    }
+}
+
+fn observed(
+    merger: Merger,
+    items: &dyn Items,
+    outputs: &mut [Output<Vec<u8>>],
+    events: &mut Vec<Event>,
+) -> TimelineSummary {
+    let writers = outputs.iter().map(|output| (output.format.writer)()).collect();
+    let (mut everything, mut ticks) = (Everything { counted: 0, events: Vec::new() }, 0);
+    let observed = Observed { by: Some(&mut everything), tick: &mut || ticks += 1 };
+    let summary = write_with(writers, merger.finish().unwrap(), items, &BTreeSet::new(), outputs, observed).unwrap();
+    assert_eq!((everything.counted, ticks), (summary.events, summary.events));
+    events.append(&mut everything.events);
+    summary
+}
+
 /// The files of some records, and the events that an observer of everything saw.
 fn written(records: &[(u32, Record)], threads: usize) -> ([String; 3], Vec<Event>, TimelineSummary) {
     let items = [item(0, r"C:\$MFT"), item(1, r"C:\Logs\a.evtx"), item(2, r"C:\=Archive, b.evtx")];
@@ -95,10 +140,7 @@ fn written(records: &[(u32, Record)], threads: usize) -> ([String; 3], Vec<Event
     let mut outputs = all_formats();
     let mut events = Vec::new();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let summary = pool.install(|| {
-        let sorted = merger.finish().unwrap();
-        write_timeline(sorted, &items.to_vec(), &mut outputs, &|_| true, &mut |event| events.push(event)).unwrap()
-    });
+    let summary = pool.install(|| observed(merger, &items.to_vec(), &mut outputs, &mut events));
     (texts(outputs), events, summary)
 }
 
@@ -294,8 +336,8 @@ fn a_full_disk_is_a_clear_error() {
     let merger = Merger::new(folder.path(), 0);
     merger.add(ItemId(0), &file());
     let mut outputs = [Output { format: &body::FORMAT, name: "timeline.body".to_owned(), to: Full }];
-    let error =
-        write_timeline(merger.finish().unwrap(), &Vec::new(), &mut outputs, &|_| false, &mut |_| ()).unwrap_err();
+    let error = write_timeline(merger.finish().unwrap(), &Vec::new(), &BTreeSet::new(), &mut outputs, None, &mut || ())
+        .unwrap_err();
     assert!(error.to_string().starts_with("cannot write timeline.body: "), "{error}");
 }
 
@@ -308,7 +350,7 @@ fn rows_of_a_changed_object_say_so() {
     merger.add(ItemId(1), &file());
     let mut outputs = all_formats();
     let changed = [ItemId(1)].into();
-    write_timeline_marking(merger.finish().unwrap(), &items, &changed, &mut outputs, &|_| false, &mut |_| ()).unwrap();
+    write_timeline(merger.finish().unwrap(), &items, &changed, &mut outputs, None, &mut || ()).unwrap();
     let [jsonl, csv, body] = texts(outputs);
     let marked = |text: &str, mark: &str| text.lines().filter(|line| line.contains(mark)).count();
     assert_eq!(csv.lines().next().unwrap().as_bytes(), csv::HEADER.trim_ascii_end());

@@ -89,7 +89,7 @@ fn written(count: u64, threads: usize) -> Vec<u8> {
     let writers: Vec<Box<dyn Writer>> = vec![Box::<Columns>::default()];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let observed = Observed { wants: &|_| false, observe: &mut |_| () };
+        let observed: Observed<'_, Everything> = Observed { by: None, tick: &mut || () };
         let sorted = merger.finish().unwrap();
         write_with(writers, sorted, &Vec::new(), &BTreeSet::new(), &mut outputs, observed).unwrap();
     });

@@ -1,0 +1,90 @@
+//! What is asked of an event while its record is still encoded.
+
+use super::codec::{EventView, MomentView, RecordView, ValueView};
+use crate::event::Happening;
+use evidence::{Claim, Filetime, ItemId, Locator, Meaning, RecordType, Role};
+use std::ops::ControlFlow;
+
+/// An event whose record is still encoded, with the moments of its time.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) event: EventView<'a>,
+    pub(crate) moments: &'a [MomentView],
+}
+
+impl<'a> RecordView<'a> {
+    /// The value in a role.
+    fn role(&self, role: Role) -> Option<ValueView<'a>> {
+        self.shape.of.in_role(role).find_map(|field| {
+            let mut found = None;
+            self.each_field(|name, value| {
+                if name.as_str() == field.name {
+                    found = Some(value);
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            found
+        })
+    }
+}
+
+impl Happening for Seen<'_> {
+    fn of(&self) -> &'static RecordType {
+        self.event.record.shape.of
+    }
+
+    fn claims(&self) -> &'static [Claim] {
+        self.event.record.shape.claims
+    }
+
+    fn artifact(&self) -> &'static str {
+        self.event.record.shape.artifact
+    }
+
+    fn item(&self) -> ItemId {
+        self.event.record.item
+    }
+
+    fn happened(&self) -> Option<Filetime> {
+        self.event.happened()
+    }
+
+    fn is_first(&self) -> bool {
+        self.event.is_first
+    }
+
+    fn meanings(&self) -> impl Iterator<Item = Meaning> {
+        self.moments.iter().map(|(_, meaning)| *meaning)
+    }
+
+    fn text_of(&self, role: Role) -> Option<&str> {
+        match self.event.record.role(role)? {
+            ValueView::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn flag_of(&self, role: Role) -> Option<bool> {
+        match self.event.record.role(role)? {
+            ValueView::Bool(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    fn texts_of(&self, role: Role) -> Vec<&str> {
+        let Some(ValueView::List(items)) = self.event.record.role(role) else { return Vec::new() };
+        let text = |item| match item {
+            ValueView::Text(text) => Some(text),
+            _ => None,
+        };
+        items.filter_map(text).collect()
+    }
+
+    fn locator(&self) -> Locator {
+        let record = &self.event.record;
+        let own =
+            self.moments.first().and_then(|(moment, _)| record.moment_places().find(|(there, _)| there == moment));
+        own.map_or(record.place, |(_, place)| place).to_locator()
+    }
+}
