@@ -16,12 +16,12 @@ Examples:
   comtrail run triage.zip -o case/ --full-timeline
       From a triage archive; the timeline then describes every file of the volume.
   comtrail run collected-hosts/ -o case/
-      From a folder of many triage archives or trees: each host in a folder of its own, case/index.html lists them.
+      From a folder of many triage archives or trees. Each host gets a folder of its own, and case/index.html lists them.
   comtrail.exe run live -o E:\\case --cpu 25 --io 50M --time 30m
-      On a running Windows host, as administrator, onto a stick: what is volatile first.
+      On a running Windows host, as administrator, onto a stick. What is volatile is collected first.
 
-Exit status: 0 everything meant to be read was read, 1 could not run (a source in which nothing can be examined, or of \
-which nothing could be collected, gives no report), 2 done, with problems that the report lists, 64 usage. Of several hosts it is the worst.";
+Exit status: 0 everything meant to be read was read; 1 could not run (there is no report where nothing can be examined or \
+nothing could be collected); 2 done, with problems that the report lists; 64 usage. Of several hosts it is the worst.";
 
 const COLLECT_EXAMPLES: &str = "\
 Examples:
@@ -29,74 +29,74 @@ Examples:
   comtrail collect image.001 -o bundle.zip --memory 512M --threads 1
   comtrail collect C/ -o bundle.zip --json
   comtrail collect disk.raw --resume WS-FIN-07.zip
-      Goes on with an interrupted collection, in WS-FIN-07-part2.zip.
+      Continues an interrupted collection, in WS-FIN-07-part2.zip.
 
-Nothing is interpreted. What records name (an assembly on a command line, a CodeBase) is collected too.";
+This command interprets nothing. It also collects what records name: an assembly on a command line, a CodeBase.";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   comtrail verify WS-FIN-07.zip
   comtrail verify WS-FIN-07.zip --expect-bundle 5f1c… --expect-log b249…
-      Besides, the hashes that were written down when it was made have to be these: nobody made it anew.
+      Also compares the hashes that you wrote down when the bundle was made. If they are these, nobody made it again.
   comtrail verify evidence/*.zip --json
-      One object for one bundle, a list of them for several.
+      Prints one JSON object for one bundle, a list of them for several.
   comtrail verify unpacked/WS-FIN-07-20260304T141233Z/
-      A bundle that was unpacked: everything but the archive itself.
+      A bundle that was unpacked: checks everything but the archive itself.
   comtrail verify case/
-      The folder of an analysis: its files by their manifest, and the bundle that it names.
+      The folder of an analysis: checks its files by their manifest, and the bundle that it names.
   comtrail verify case/ --again
-      The bundle is analysed anew besides, and every byte compared.
+      Also analyses the bundle again and compares every byte.
 
-Parts of one collection are given together. Exit status: 0 valid and complete, 2 valid but interrupted or recovered \
-without the parts that complete it, or a part is missing, 1 not valid; of several the worst. Of an analysis 2 as well \
-where its bundle is not there, another version made it and it cannot be compared, or something lies in its folder that \
-its manifest does not list, and 1 as well where its bundle was changed after it was sealed, even if the analysis says so. \
-Problems that the bundle records, and that it is not signed, do not count.";
+Give the parts of one collection together. Exit status: 0 valid and complete; 2 valid, but interrupted or recovered \
+without the parts that complete it, or a part is missing; 1 not valid; of several the worst. Of an analysis also 2 \
+where its bundle is not there, another version made it and it cannot be compared, or something is in its folder that \
+its manifest does not list, and also 1 where its bundle was changed after it was sealed, even if the analysis reports that. \
+Problems that the bundle records, and a missing signature, do not count.";
 
 const RECOVER_EXAMPLES: &str = "\
 Examples:
   comtrail recover WS-FIN-07.zip.partial -o WS-FIN-07-recovered.zip
 
-What is whole is taken over with everything the journal says of it; what is not is named. Without the journal every \
-object says that it is not known whether all of it was read. What was sealed and only not renamed is copied, byte for \
-byte. The unfinished bundle is only read, and stays.
+The new bundle has every whole object, with all that the journal says of it, and names those that are not whole. Without \
+the journal it is not known of any object whether all of it was read, and the bundle reports that. A bundle that was sealed \
+and only not renamed is copied byte for byte. The unfinished bundle is only read, and stays.
 
-Exit status: 0 it was complete and only not renamed, 1 nothing could be made, 2 the bundle is made; it is not complete.";
+Exit status: 0 it was complete and only not renamed, 1 no bundle could be made, 2 the bundle is made and is not complete.";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
   comtrail analyze WS-FIN-07.zip -o case/
   comtrail analyze WS-FIN-07.zip -o case/ --full-timeline
   comtrail analyze WS-FIN-07.zip WS-FIN-07-part2.zip -o case/
-      The parts of one collection that was interrupted and gone on with (`collect --resume`), as one.
+      Reads the parts of a collection that was interrupted and continued (`collect --resume`) as one.
   comtrail analyze bundles/*.zip -o case/
-      Several hosts: case/<host>/ each, and case/index.html over all.
+      Several hosts: each gets case/<host>/, and case/index.html lists them.
 
 Writes report.html, report.json, timeline.jsonl, timeline.csv and timeline.body (see --timeline), analysis.json (of which bundle, by \
-which version) and manifest-sha256.txt over all of them. Each bundle is verified first; one that was changed after it was \
-sealed is refused.
+which version) and manifest-sha256.txt over all of them. It verifies each bundle first and refuses one that was changed \
+after it was sealed.
 
-Exit status: 0 everything meant to be read was read, 1 nothing was analysed, 2 done, with problems that the report lists; \
-among them that a part of the collection is missing.";
+Exit status: 0 everything meant to be read was read; 1 nothing was analysed; 2 done, with problems that the report lists, \
+one of which can be that a part of the collection is missing.";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
   comtrail inspect suspicious.dll
   comtrail inspect --json *.dll
   comtrail inspect folder/
-      Every program in a folder and below, links not followed.
+      Every program in a folder and below it; links are not followed.
 
-The files are read, never loaded or run.
+This command reads the files. It never loads or runs them.
 
-Exit status: 0 every file was examined in full, 1 nothing could be examined, 2 a file could not be read or was not \
+Exit status: 0 every file was examined in full; 1 nothing could be examined; 2 a file could not be read, or not \
 examined in full.";
 
 const CASE: &str = "The case";
-const TAKEN: &str = "What is taken and told";
+const TAKEN: &str = "What is collected and reported";
 const LIMITS: &str = "Limits";
 const LIVE: &str = "A live host";
 const OUTPUT: &str = "Output";
-const EXPECTED: &str = "What was written down";
+const EXPECTED: &str = "Hashes that were written down";
 
 /// Finds out what regsvcs.exe and regasm.exe did on a Windows host (MITRE ATT&CK T1218.009).
 ///
@@ -119,7 +119,8 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024), help_heading = LIMITS)]
     pub(crate) threads: u16,
 
-    /// Most memory to use, such as 512M or 2G; at least 32M. What does not fit is spilled or left out with a problem.
+    /// Most memory to use, such as 512M or 2G; at least 32M. What does not fit goes to a temporary file, or is left out and
+    /// reported as a problem.
     #[arg(long, global = true, value_name = "SIZE", default_value = "128M", value_parser = parse_memory, help_heading = LIMITS)]
     pub(crate) memory: u64,
 
@@ -127,11 +128,11 @@ pub(crate) struct Common {
     #[arg(long, global = true, help_heading = OUTPUT)]
     pub(crate) json: bool,
 
-    /// No progress and no summary; errors still show.
+    /// Show no progress and no summary; errors are still shown.
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = OUTPUT)]
     pub(crate) quiet: bool,
 
-    /// Say more: every problem on the terminal, not only their number.
+    /// Show every problem on the terminal, not only how many there are.
     #[arg(long, short, global = true, help_heading = OUTPUT)]
     pub(crate) verbose: bool,
 }
@@ -139,20 +140,20 @@ pub(crate) struct Common {
 /// What is written into the bundle about the case.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct CaseWords {
-    /// Case number, for the bundle.
+    /// Case number, to be written into the bundle.
     #[arg(long, value_name = "TEXT", help_heading = CASE)]
     pub(crate) case_id: Option<String>,
 
-    /// Who collects, for the bundle.
+    /// Name of whoever collects, to be written into the bundle.
     #[arg(long, value_name = "TEXT", help_heading = CASE)]
     pub(crate) examiner: Option<String>,
 
-    /// Organisation, for the bundle.
+    /// Organisation, to be written into the bundle.
     #[arg(long, value_name = "TEXT", help_heading = CASE)]
     pub(crate) organization: Option<String>,
 
-    /// What a trusted clock shows at this moment, UTC, as 2026-03-04T14:12:33Z; how far this machine's clock is from it
-    /// goes into the bundle.
+    /// What a trusted clock shows at this moment, in UTC, as 2026-03-04T14:12:33Z. The difference of this machine's
+    /// clock to it goes into the bundle.
     #[arg(long, value_name = "TIME", value_parser = parse_utc, help_heading = CASE)]
     pub(crate) reference_time: Option<evidence::Filetime>,
 }
@@ -160,7 +161,7 @@ pub(crate) struct CaseWords {
 /// Which of several hosts.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct WhichHost {
-    /// Only this host, where the source holds several; a name as `run` gives it to the host's folder.
+    /// Only this host, where the source has several; the name that `run` gives to the host's folder.
     #[arg(long, value_name = "NAME", help_heading = TAKEN)]
     pub(crate) host: Option<String>,
 }
@@ -168,15 +169,15 @@ pub(crate) struct WhichHost {
 /// How much to collect.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct CollectLimits {
-    /// Largest single object to collect, at least 1M; a larger one is a problem that names it.
+    /// Largest single object to collect, at least 1M; a problem names each larger one.
     #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = parse_max_object, help_heading = LIMITS)]
     pub(crate) max_object: u64,
 
-    /// Most files that records name (leads) to collect; with 0 they are not looked for, and the report says so.
+    /// Most files to collect because records name them (leads). With 0 none is looked for, and the report says that.
     #[arg(long, value_name = "N", default_value_t = 2000, help_heading = LIMITS)]
     pub(crate) max_leads: usize,
 
-    /// Most of all processors to use, in percent. A live host is besides worked on with background priority.
+    /// Most of all processors to use, in percent. On a live host the program also runs with background priority.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = LIMITS)]
     pub(crate) cpu: Option<u8>,
 
@@ -184,8 +185,8 @@ pub(crate) struct CollectLimits {
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = LIVE)]
     pub(crate) io: Option<u64>,
 
-    /// Read the shadow copies of a live host that are there already. Earlier event logs are analysed, everything else is
-    /// kept for examination.
+    /// Also read the shadow copies that a live host has already. Their event logs are analysed; everything else is kept
+    /// for examination.
     #[arg(long, help_heading = LIVE)]
     pub(crate) shadow_copies: bool,
 
@@ -203,7 +204,8 @@ pub(crate) struct CollectLimits {
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) sha512: bool,
 
-    /// Longest time for collecting, such as 90s, 30m or 2h; at least 1s. What was collected then is sealed and says so.
+    /// Longest time for collecting, such as 90s, 30m or 2h; at least 1s. What was collected until then is sealed as
+    /// interrupted.
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = LIMITS)]
     pub(crate) time: Option<std::time::Duration>,
 }
@@ -230,11 +232,11 @@ impl TimelineScope {
 /// What was written down when a bundle was made.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct ExpectedHashes {
-    /// The SHA-256 that the file of the bundle has to have; for one bundle.
+    /// The SHA-256 that the bundle's file must have; for one bundle.
     #[arg(long = "expect-bundle", visible_alias = "expect-archive", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) archive: Option<String>,
 
-    /// The last hash that the action log has to have; for one bundle.
+    /// The last hash that the bundle's action log must have; for one bundle.
     #[arg(long = "expect-log", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) log: Option<String>,
 }
@@ -242,16 +244,16 @@ pub(crate) struct ExpectedHashes {
 /// How an analysis is checked.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct CheckOptions {
-    /// Of the folder of an analysis: analyze its bundle anew and compare every byte.
+    /// For the folder of an analysis: analyse its bundle again and compare every byte.
     #[arg(long)]
     pub(crate) again: bool,
 
-    /// Of the folder of an analysis: where its bundle is, if it lies neither in the folder nor in the one above. Given once
+    /// For the folder of an analysis: where its bundle is, if it is neither in the folder nor in the one above. Give it once
     /// for each part of a collection.
     #[arg(long = "bundle", value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath)]
     pub(crate) its_bundles: Vec<PathBuf>,
 
-    /// Of the folder of an analysis: the hash that was printed when it was made. Another one is an error.
+    /// For the folder of an analysis: the hash that comtrail printed when it made the analysis. Another one is an error.
     #[arg(long = "expect-analysis", visible_alias = "expect-manifest", value_name = "SHA-256", value_parser = parse_sha256, help_heading = EXPECTED)]
     pub(crate) expect_manifest: Option<String>,
 }
@@ -294,15 +296,15 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Collect, verify and analyze in one go.
+    /// Collect, verify and analyse in one command.
     #[command(after_help = RUN_EXAMPLES)]
     Run {
         /// Disk image (raw, split, E01, Ex01, VHD, VHDX, VMDK, QCOW2, VDI), folder, mounted volume, tar, tar.gz, zip, loose
         /// files, or `live` for the host that this runs on.
         #[arg(value_hint = ValueHint::AnyPath)]
         source: PathBuf,
-        /// Folder for the bundle and the report; created if missing. Of several hosts each gets a folder in it, and
-        /// index.html and index.json list them.
+        /// Folder for the bundle and the report; created if missing. If there are several hosts, each gets a folder in it,
+        /// and index.html and index.json list them.
         #[arg(short, long, value_name = "CASE", value_hint = ValueHint::DirPath)]
         output: PathBuf,
         #[command(flatten)]
@@ -314,7 +316,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         scope: TimelineScope,
     },
-    /// Gather and hash the traces into a bundle; interpret nothing.
+    /// Collect and hash the traces into a bundle; interpret nothing.
     #[command(after_help = COLLECT_EXAMPLES)]
     Collect {
         /// Disk image (raw, split, E01, Ex01, VHD, VHDX, VMDK, QCOW2, VDI), folder, mounted volume, tar, tar.gz, zip, loose
@@ -330,8 +332,8 @@ pub(crate) enum Command {
             required_unless_present = "resume"
         )]
         output: Option<PathBuf>,
-        /// Go on with an interrupted or recovered collection of the same source: writes BUNDLE-part2.zip beside it, with
-        /// what it does not hold whole.
+        /// Continue an interrupted or recovered collection of the same source. Writes BUNDLE-part2.zip beside it, with
+        /// what the earlier bundle does not have whole.
         #[arg(long, value_name = "BUNDLE.zip", value_hint = ValueHint::FilePath, conflicts_with = "output")]
         resume: Option<PathBuf>,
         #[command(flatten)]
@@ -341,10 +343,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         limits: CollectLimits,
     },
-    /// Make a bundle of what an unfinished collection left.
+    /// Make a bundle from what an unfinished collection left.
     #[command(after_help = RECOVER_EXAMPLES)]
     Recover {
-        /// The unfinished bundle, BUNDLE.zip.partial; its journal BUNDLE.zip.partial.log lies beside it.
+        /// The unfinished bundle, BUNDLE.zip.partial; its journal BUNDLE.zip.partial.log is beside it.
         #[arg(value_name = "BUNDLE.zip.partial", value_hint = ValueHint::FilePath)]
         partial: PathBuf,
         /// The bundle to create; an existing file is never overwritten.
@@ -354,7 +356,7 @@ pub(crate) enum Command {
     /// Check that a bundle is complete (nothing missing, nothing added) and valid (every digest).
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify {
-        /// The bundles: zip files, or folders that they were unpacked to; or folders of analyses.
+        /// Bundles (zip files, or folders that they were unpacked to) or folders of analyses.
         #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
         bundles: Vec<PathBuf>,
         #[command(flatten)]
@@ -362,11 +364,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         analysis: CheckOptions,
     },
-    /// Build the timeline and the report of a bundle.
+    /// Make the timeline and the report of a bundle.
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze {
-        /// The bundle: a zip file, or the folder that it was unpacked to; of a collection that was interrupted and gone on
-        /// with, all its parts. Of several hosts each gets a folder in CASE, and index.html and index.json list them.
+        /// The bundle: a zip file, or the folder that it was unpacked to; if the collection was interrupted and continued,
+        /// all its parts. If there are several hosts, each gets a folder in CASE, and index.html and index.json list them.
         #[arg(required = true, value_name = "BUNDLE", value_hint = ValueHint::AnyPath)]
         bundles: Vec<PathBuf>,
         /// Folder for the report; created if missing.
@@ -377,19 +379,19 @@ pub(crate) enum Command {
         /// Replace the analysis that is in the folder. A bundle is never replaced.
         #[arg(long)]
         force: bool,
-        /// Analyze a bundle that was changed after it was sealed. Every output says so, and what rests on a changed object
-        /// is marked.
+        /// Analyse a bundle that was changed after it was sealed. Every output reports that, and marks what rests on a
+        /// changed object.
         #[arg(long)]
         accept_changed: bool,
     },
-    /// Say what an assembly is and whether the tools would run its code.
+    /// Describe an assembly, and whether the tools would run its code.
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect {
-        /// Files to read; of a folder, the programs in it and below.
+        /// Files to read; in a folder, the programs in it and below it.
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         files: Vec<PathBuf>,
     },
-    /// List what is collected, from where, what it proves and what not.
+    /// List what comtrail collects, from where, what it proves and what it does not prove.
     #[command(
         after_help = "Examples:\n  comtrail artifacts\n  comtrail artifacts prefetch\n  comtrail artifacts --format markdown > docs/artifacts.md\n  comtrail artifacts --format records prefetch"
     )]
