@@ -60,7 +60,7 @@ fn places(artifact: &Artifact) -> Vec<String> {
             Reads::Key { hive, key } => {
                 format!("{key} in {} and its transaction logs", hive.globs().join(", "))
             }
-            Reads::Loose(format) => format!("each {} that lies outside of a Windows folder", format.name()),
+            Reads::Loose(format) => format!("each {} that is outside of a Windows folder", format.name()),
             Reads::Lead => {
                 "files that records name, with their alternate streams and sibling .tlb, .config, .pdb".into()
             }
@@ -150,7 +150,7 @@ fn write_records(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
             }
         }
         if !fields.is_empty() {
-            writeln!(out, "\n| Field | Kind | What stands in it |\n|---|---|---|")?;
+            writeln!(out, "\n| Field | Kind | What is in it |\n|---|---|---|")?;
             write_fields("", &fields, out)?;
         }
         write_events(kinds(), out)?;

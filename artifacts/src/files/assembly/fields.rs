@@ -58,7 +58,7 @@ pub(super) mod debug {
         Field::flag("Reproducible", "whether the build says that it is reproducible");
     pub(in super::super) const GUID: Field = Field::text("Guid", "id of the symbols").role(Role::Guid);
     pub(in super::super) const AGE: Field =
-        Field::number("Age", "how often the symbols were written anew").role(Role::Age);
+        Field::number("Age", "how often the symbols were written again").role(Role::Age);
     pub(in super::super) const PDB_PATH: Field =
         Field::text("PdbPath", "path of the symbols when it was built").role(Role::PdbPath);
     pub(super) const ALL: &[Field] = &[REPRODUCIBLE, GUID, AGE, PDB_PATH];
@@ -236,7 +236,7 @@ pub(super) mod outlook {
 // Of a program file
 pub(super) const KIND: Field =
     Field::text("Kind", "`managed`: it has a CLI header, `native`, `not_pe`").role(Role::Kind);
-pub(super) const IN_STREAM: Field = Field::text("Stream", "name of the alternate stream that the program lies in");
+pub(super) const IN_STREAM: Field = Field::text("Stream", "name of the alternate stream that the program is in");
 pub(super) const SHA256: Field = Field::text(
     "Sha256",
     "SHA-256; the hashes are missing where the file has more than 16 GiB or could not be read to its end",
