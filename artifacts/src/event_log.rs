@@ -269,7 +269,7 @@ impl<'l, 's> Log<'l, 's> {
         }
         let a = format!("{} recovered records refer to definitions of their fields", self.nameless);
         self.sink.note(
-            ProblemKind::Inconsistent { a, b: "other data stands there by now".into() },
+            ProblemKind::Inconsistent { a, b: "other data is there by now".into() },
             None,
             "recovered records have lost the names of their values",
             "their values are listed by number, and no conclusion is drawn from them",
@@ -329,11 +329,11 @@ impl<'l, 's> Log<'l, 's> {
             self.sink.problem(
                 ProblemKind::Inconsistent {
                     a: format!("the chunk at offset {at} should hold records only"),
-                    b: format!("something else stands in {gaps} places"),
+                    b: format!("something else is in {gaps} places"),
                 },
                 None,
                 "a chunk is damaged between its records",
-                "records that stood there are missing",
+                "records that were there are missing",
             );
         }
         let mut events = Events::new(chunk.data(), naming::label);
@@ -482,7 +482,7 @@ impl<'l, 's> Log<'l, 's> {
             Undecodable::Nameless => (
                 ProblemKind::Inconsistent {
                     a: "the record refers to a definition of its fields".into(),
-                    b: "something else stands there".into(),
+                    b: "something else is there".into(),
                 },
                 "the record's values have lost their names and are listed by number",
             ),

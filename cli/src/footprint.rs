@@ -39,7 +39,7 @@ pub(crate) fn write(case: &Path, made_shadow_copy: bool) -> anyhow::Result<()> {
         "expected_traces": expected,
         "meaning": "bytes_read and bytes_written are the system's count for this process (GetProcessIoCounters; null where it does not count), with \
                     temporary files of the analysis, which lie in the destination and are gone; destination_bytes is \
-                    what stands there now",
+                    what is there now",
     });
     let text = serde_json::to_string_pretty(&footprint)? + "\n";
     place::write(case, place::FOOTPRINT, text.as_bytes())

@@ -290,7 +290,7 @@ impl<'a> Sink<'a> {
             ProblemKind::ParserPanicked,
             None,
             format!("the parser of {} gave up on this object", artifact.title),
-            "records that stand behind the place where it stopped are missing",
+            "records that are behind the place where it stopped are missing",
         );
     }
 

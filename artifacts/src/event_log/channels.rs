@@ -9,7 +9,7 @@ pub(super) const CHANNELS: &[Channel] = &[
         shows_processes: true,
         ..Channel::named(
             "Security",
-            "process starts stand in it only while the audit of process creation is on, which it is not by default, and \
+            "process starts are in it only while the audit of process creation is on, which it is not by default, and \
              their command lines only with a further policy",
         )
     },
@@ -26,7 +26,7 @@ pub(super) const CHANNELS: &[Channel] = &[
     },
     Channel {
         before_vista: Some("AppEvent"),
-        ..Channel::named("Application", "crashes of the tool and Windows Installer transactions stand in it")
+        ..Channel::named("Application", "crashes of the tool and Windows Installer transactions are in it")
     },
     Channel {
         shows_processes: true,

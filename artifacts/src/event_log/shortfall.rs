@@ -102,7 +102,7 @@ impl Shortfall {
                     b: format!("{} chunks begin elsewhere", self.misplaced),
                 },
                 None,
-                "chunks do not stand where the header of the log puts them",
+                "chunks are not where the header of the log puts them",
                 "they were found by their signature and read; Windows itself may not be able to open this log",
             );
         }
@@ -140,7 +140,7 @@ impl Shortfall {
     fn records(&self) -> String {
         let named = self.record_ids.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
         match self.record_ids.len() {
-            0 => "which records stood there is not known".to_owned(),
+            0 => "which records were there is not known".to_owned(),
             more if more > MOST_NAMED => {
                 format!("the records {named} and {} more ranges are missing", more - MOST_NAMED)
             }
@@ -151,7 +151,7 @@ impl Shortfall {
     fn effect(&self) -> String {
         match self.last {
             Some((_, time)) if self.is_cut => format!(
-                "what was logged after {} stood there: that this log has no record of it does not mean that nothing \
+                "what was logged after {} was there: that this log has no record of it does not mean that nothing \
                  happened",
                 Filetime(time)
             ),

@@ -107,7 +107,7 @@ impl<'a> Pages<'a> {
 
     /// A program file. At most `kept` bytes of it are held: the whole where it is no longer.
     pub fn program(source: &'a dyn Bytes, kept: u64) -> Self {
-        let what = What { name: "the file", cost: "what stands there is missing from what is read of the file" };
+        let what = What { name: "the file", cost: "what was there is missing from what is read of the file" };
         Pages::holding(what, source, kept)
     }
 

@@ -150,7 +150,7 @@ static IMAGE: RecordType = RecordType {
 
 /// Longest line that is read, bytes; the collector writes no longer ones.
 const LONGEST_LINE: u64 = 2 << 20;
-const STATE: What = What { name: "the file", cost: "what stands there is missing from what is known of this state" };
+const STATE: What = What { name: "the file", cost: "what was there is missing from what is known of this state" };
 
 /// What the lines of a file are, and what their members are called in records.
 struct Kind {

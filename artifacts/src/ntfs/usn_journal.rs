@@ -172,7 +172,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
 
 /// What could not be read, or is neither hole nor record.
 fn report(reader: &UsnReader<'_>, first: Option<u64>, sink: &mut Sink<'_>) {
-    const EFFECT: &str = "changes that stood here are not known";
+    const EFFECT: &str = "changes that were here are not known";
     for (range, error) in reader.unreadable() {
         let locator = Locator::ByteRange { offset: range.start, length: range.end - range.start };
         let what = format!("part of the change journal could not be read: {error}");

@@ -63,7 +63,7 @@ pub(crate) fn places(path: &str, volumes: &[&Volume]) -> Result<Places, &'static
         plain = plain.strip_prefix(prefix).unwrap_or(plain);
     }
     if let Some(rest) = strip_prefix(plain, r"UNC\").or_else(|| plain.strip_prefix(r"\\")) {
-        return Err(if rest.is_empty() { "it is not a path of a file" } else { "it lies on another machine" });
+        return Err(if rest.is_empty() { "it is not a path of a file" } else { "it is on another machine" });
     }
     let mut characters = plain.chars();
     if let (Some(letter), Some(':'), Some('\\')) = (characters.next(), characters.next(), characters.next())
@@ -87,7 +87,7 @@ pub(crate) fn places(path: &str, volumes: &[&Volume]) -> Result<Places, &'static
     if let Some(rest) = strip_prefix(plain, r"\Device\") {
         let Some((device, local)) = rest.split_once('\\') else { return Err("it is not a path of a file") };
         if strip_prefix(device, "Mup").is_some() || strip_prefix(device, "LanmanRedirector").is_some() {
-            return Err("it lies on another machine");
+            return Err("it is on another machine");
         }
         return Ok(Places { volumes: anywhere(), path: from_root(local) });
     }

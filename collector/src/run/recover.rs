@@ -360,7 +360,7 @@ impl<'a> Salvage<'a> {
                     format!(
                         "it had been read, but what stands of it in the unfinished bundle is not what was read: {why}"
                     ),
-                    "it is not in this bundle; what is left of it stands in the unfinished one, which is kept",
+                    "it is not in this bundle; what is left of it is in the unfinished one, which is kept",
                 ));
                 item.bundle_path = None;
                 item.status = ItemStatus::Failed;

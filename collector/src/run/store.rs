@@ -282,7 +282,7 @@ impl Stored {
         for (range, why) in outcome.bad.iter().zip(&outcome.reasons).take(MAX_LISTED) {
             let length = range.end - range.start;
             let what = format!("{length} bytes at offset {} could not be read: {why}", range.start);
-            let effect = "they stand as zeros in the collected copy, and what was there is not known";
+            let effect = "they are zeros in the collected copy, and what was there is not known";
             let locator = Locator::ByteRange { offset: range.start, length };
             problems.push(problem(job, ProblemKind::ReadFailed, what, effect).at(locator));
         }
@@ -290,19 +290,19 @@ impl Stored {
             let rest = outcome.bad.len().saturating_sub(MAX_LISTED);
             let more = if outcome.more_bad { "at least " } else { "" };
             let what = format!("{more}{rest} further ranges could not be read");
-            problems.push(problem(job, ProblemKind::ReadFailed, what, "they stand as zeros too"));
+            problems.push(problem(job, ProblemKind::ReadFailed, what, "they are zeros too"));
         }
         for range in outcome.missing.iter().take(MAX_LISTED) {
             let length = range.end - range.start;
             let what = format!("{length} bytes at offset {} are a hole that the source left out", range.start);
-            let effect = "they stand as zeros, and whether the original had zeros there is not known";
+            let effect = "they are zeros, and whether the original had zeros there is not known";
             let kind = ProblemKind::Truncated { offset: range.start, expected: length, actual: 0 };
             problems.push(problem(job, kind, what, effect).at(Locator::ByteRange { offset: range.start, length }));
         }
         if outcome.missing.len() > MAX_LISTED {
             let what = format!("{} further holes were left out", outcome.missing.len() - MAX_LISTED);
             let kind = ProblemKind::Truncated { offset: 0, expected: self.size, actual: outcome.stored_size };
-            problems.push(problem(job, kind, what, "they stand as zeros too"));
+            problems.push(problem(job, kind, what, "they are zeros too"));
         }
         if let Some(offset) = outcome.truncated_at {
             let expected = self.size.saturating_sub(offset);

@@ -103,7 +103,7 @@ fn oddities(line: &str, program: Option<&Token>, tokens: &[Token]) -> Vec<String
         ));
     }
     if line.contains('\u{FFFD}') {
-        warnings.push("unpaired_surrogates: characters that are not valid UTF-16 stand in the text".to_owned());
+        warnings.push("unpaired_surrogates: characters that are not valid UTF-16 are in the text".to_owned());
     }
     if line.encode_utf16().count() >= LONGEST {
         warnings.push(format!("too_long: longer than the {LONGEST} units that a process can get"));

@@ -79,7 +79,7 @@ pub(super) fn read(arguments: &[String]) -> Command {
     }
     for late in rest.iter().skip(1).filter(|word| word.starts_with(['/', '-'])) {
         command.warnings.push(format!(
-            "option_after_assembly: \"{late}\" stands behind the assembly, where the tool reads it as the name of an \
+            "option_after_assembly: \"{late}\" is behind the assembly, where the tool reads it as the name of an \
              application or type library and not as an option"
         ));
     }

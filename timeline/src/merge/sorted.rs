@@ -88,7 +88,7 @@ impl Sorted {
             self.split,
             MOST_BATCH_BYTES >> 20
         );
-        let effect = "a record that was collected twice can stand twice in the timeline at these times";
+        let effect = "a record that was collected twice can be in the timeline twice at these times";
         vec![Problem::new(Stage::Correlate, ProblemKind::LimitReached, "", what, effect)]
     }
 

@@ -424,7 +424,7 @@ fn unknowns(execution: &Execution) -> Vec<String> {
         AssemblyState::Present | AssemblyState::Recovered => None,
         AssemblyState::Deleted => Some("The assembly was deleted and its content was not obtained."),
         AssemblyState::Absent => Some("The assembly was not where the command line points."),
-        AssemblyState::Remote => Some("The assembly lies on another machine and was not collected."),
+        AssemblyState::Remote => Some("The assembly is on another machine and was not collected."),
         AssemblyState::Unresolved => Some("Which file the command line means is not certain."),
         AssemblyState::Unknown if execution.assembly.resolved_path.is_some() => {
             Some("The assembly was not examined, so what it holds, and whether it was there, is not known.")

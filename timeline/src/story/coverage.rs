@@ -216,7 +216,7 @@ impl Seen {
                 _ => "its times are not known, so a missing record means nothing".to_owned(),
             };
             if !said.cleared.is_empty() {
-                text.push_str("; the log was cleared, so what stood in it before is gone");
+                text.push_str("; the log was cleared, so what was in it before is gone");
             }
             if let Some(declared) = self.declared.channel(&channel.name) {
                 text.push_str(&format!("; {}", declared.absence));

@@ -132,7 +132,7 @@ fn verdict(
 fn by_path(key: &PathKey) -> Basis {
     let (identity, what) = match in_framework(key) {
         true => (Identity::ByPath, "it lies in a .NET framework directory under the tool's name"),
-        false => (Identity::ByName, "it bears the tool's name"),
+        false => (Identity::ByName, "it has the tool's name"),
     };
     let because = format!("{what}; nothing that it says of itself was recorded or collected");
     Basis { identity, because }

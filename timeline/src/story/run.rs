@@ -209,7 +209,7 @@ impl Run {
         if resolution.remote.is_some() {
             assembly.resolved_path = resolution.candidates.first().cloned();
             assembly.state = AssemblyState::Remote;
-            self.no_facts = "The assembly lies on another machine and was not collected".to_owned();
+            self.no_facts = "The assembly is on another machine and was not collected".to_owned();
             return;
         }
         if resolution.incomplete {
@@ -436,7 +436,7 @@ impl Run {
             && context.files.find(path).is_some_and(|found| found.is_newer_than(start))
         {
             doubt = Some(
-                "The file that now lies at that path was made after the run, so what is in it says nothing certain about the run"
+                "The file that is now at that path was made after the run, so what is in it says nothing certain about the run"
                     .to_owned(),
             );
         }
@@ -445,7 +445,7 @@ impl Run {
             && !registered.eq_ignore_ascii_case(own)
         {
             doubt = Some(format!(
-                "The run registered the assembly {registered}, and the file that now lies at that path is {own}, another \
+                "The run registered the assembly {registered}, and the file that is now at that path is {own}, another \
                  assembly; so its methods are not those that ran"
             ));
         }

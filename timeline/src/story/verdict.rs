@@ -145,7 +145,7 @@ fn load_doubt(known: &Known<'_>) -> Option<String> {
     let mark = match &known.mark {
         _ if known.clr == Some(2) => None,
         Marked::Zone(zone @ (3 | 4), _) => Some(format!(
-            "the file bears a Zone.Identifier of zone {zone}, and version 4 of the CLR may refuse to load it (0x80131515)"
+            "the file has a Zone.Identifier of zone {zone}, and version 4 of the CLR may refuse to load it (0x80131515)"
         )),
         Marked::Listed(_) => Some(
             "the file table lists a Zone.Identifier of the file, and what is in it was not collected; version 4 of the CLR \
@@ -161,7 +161,7 @@ fn load_doubt(known: &Known<'_>) -> Option<String> {
     };
     let stream = known.stream.map(|stream| {
         format!(
-            "the assembly lies in the alternate data stream \"{stream}\", which most versions of .NET refuse to open"
+            "the assembly is in the alternate data stream \"{stream}\", which most versions of .NET refuse to open"
         )
     });
     stream.or(mark)

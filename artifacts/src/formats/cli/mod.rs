@@ -208,7 +208,7 @@ impl<'a> Metadata<'a> {
         }
         for index in (0..64).filter(|index| valid >> index & 1 == 1) {
             let Some(schema) = SCHEMAS.get(index) else {
-                self.lose(format!("table {index:#04x} is unknown; it and what stands behind it is not read"));
+                self.lose(format!("table {index:#04x} is unknown; it and what is behind it is not read"));
                 return;
             };
             let mut place = Place::default();

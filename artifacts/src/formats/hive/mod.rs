@@ -60,7 +60,7 @@ pub const MEMORY: u64 = {
 };
 /// Where the format ends: the offset of a cell has 32 bits.
 const MAX_HIVE: u64 = (1 << 32) + BASE_BLOCK_LENGTH as u64;
-const HIVE: What = What { name: "the hive", cost: "what stands there is missing from what is read of the hive" };
+const HIVE: What = What { name: "the hive", cost: "what was there is missing from what is read of the hive" };
 /// Longest log that is read.
 const MAX_LOG: u64 = u32::MAX as u64;
 
@@ -96,7 +96,7 @@ impl<'a> HiveFile<'a> {
             notes.push(Note::new(
                 ProblemKind::LimitReached,
                 format!("the hive is {} bytes long; at most {MAX_HIVE} are read", hive.len()),
-                "no cell can lie behind; what stands there was not looked at",
+                "no cell can lie behind; what is there was not looked at",
             ));
         }
         let pages = Pages::new(HIVE, hive, hive.len().min(MAX_HIVE), KEPT);

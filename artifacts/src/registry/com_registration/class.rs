@@ -68,7 +68,7 @@ impl Room {
         if self.short {
             key.note_limit(
                 format!("a registration has more than {MOST_OF_ONE} bytes of names and values"),
-                "what stands behind in it is left out of its record",
+                "what comes after them is left out of its record",
             );
         }
     }

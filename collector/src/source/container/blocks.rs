@@ -269,7 +269,7 @@ pub(super) fn section(bytes: &dyn Bytes, offset: u64, length: u64, limit: u64) -
         return Err(invalid(format!("a header of {length} bytes is longer than any that is written")));
     }
     if offset.checked_add(length).is_none_or(|end| end > bytes.len()) {
-        let why = format!("{length} bytes should stand at byte {offset}, and the file ends at {}", bytes.len());
+        let why = format!("{length} bytes should be at byte {offset}, and the file ends at {}", bytes.len());
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
     }
     let mut section = vec![0; usize::try_from(length).map_err(io::Error::other)?];

@@ -86,7 +86,7 @@ pub(super) fn open_e01(candidate: &Candidate<'_>) -> Result<Disk, Refusal> {
             ProblemKind::ReadFailed,
             name(candidate),
             format!("{sectors} sectors from sector {first} on could not be read when the image was made"),
-            "they stand as zeros in the image; files that lie there are damaged",
+            "they are zeros in the image; files that are there are damaged",
         )
     }));
     let integrity = Integrity { digests: digests(&facts), faults: Some(about.recorder) };

@@ -278,7 +278,7 @@ impl Reading {
                     let (sectors, first) = (le32(&entry, 8), le64(&entry, 0));
                     let what =
                         format!("{sectors} sectors from sector {first} on could not be read when the image was made");
-                    let effect = "they stand as zeros in the image; files that lie there are damaged";
+                    let effect = "they are zeros in the image; files that are there are damaged";
                     self.problem(ProblemKind::ReadFailed, what, effect);
                 }
             }
@@ -319,7 +319,7 @@ impl Reading {
             self.problem(
                 kind,
                 what,
-                "its chunks cannot be read; they stand as zeros in what is collected, which is then partial",
+                "its chunks cannot be read; they are zeros in what is collected, which is then partial",
             );
         }
         self.tables.push(table);
@@ -328,7 +328,7 @@ impl Reading {
 
     /// Reads what the segment files say, in the order of their numbers.
     fn all(&mut self, segments: &[Segment]) -> Result<(), String> {
-        let lost = "what stands in it cannot be read";
+        let lost = "what is in it cannot be read";
         let (mut number, mut last) = (0u32, 0);
         for (index, segment) in segments.iter().enumerate() {
             let name = segment.words();
@@ -337,7 +337,7 @@ impl Reading {
                     (from, to) if from == to => format!("segment {from} is missing or not used"),
                     (from, to) => format!("segments {from} to {to} are missing or not used"),
                 };
-                self.problem(ProblemKind::ReadFailed, what, "what stands in missing segments cannot be read");
+                self.problem(ProblemKind::ReadFailed, what, "what is in missing segments cannot be read");
             }
             number = segment.number;
             let (sections, done) = segment.sections();
@@ -356,7 +356,7 @@ impl Reading {
         }
         if last != section::DONE {
             let what = "the last segment file that is there is not the last one of the image".to_owned();
-            self.problem(ProblemKind::ReadFailed, what, "what stands in the missing segments cannot be read");
+            self.problem(ProblemKind::ReadFailed, what, "what is in the missing segments cannot be read");
         }
         Ok(())
     }
@@ -374,7 +374,7 @@ impl Ex01 {
             sector_size: 0,
             tables: Vec::new(),
         };
-        let unused = "it is not used; what stands in it cannot be read";
+        let unused = "it is not used; what is in it cannot be read";
         let mut segments = Vec::new();
         for file in files {
             match Segment::open(file) {

@@ -176,7 +176,7 @@ pub(super) fn open(child: &Candidate<'_>, wanted: &Wanted<'_>) -> Result<(String
     }
     let Some(parent) = found else { return Err(missing(wanted, other)) };
     if child.chain.len() >= MAX_CHAIN {
-        let why = format!("more than {MAX_CHAIN} parent disks stand behind each other");
+        let why = format!("more than {MAX_CHAIN} parent disks are behind each other");
         return Err(Refusal::new(why, "convert it to a raw image and give that"));
     }
     let mut chain = child.chain.clone();

@@ -63,7 +63,7 @@ impl Sparse {
             let at = bytes.len().saturating_sub(2 * SECTOR);
             header = section(&*bytes, at, SECTOR, SECTOR).map_err(cannot)?;
             if !header.starts_with(HOSTED) || le64(&header, 56) == AT_END {
-                return Err(damaged("it was written as a stream and its end, where its directory stands, is missing"));
+                return Err(damaged("it was written as a stream and its end, where its directory is, is missing"));
             }
         }
         let (capacity, grain, directory, entries, flags) = if header.starts_with(HOSTED) {

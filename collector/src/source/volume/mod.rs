@@ -56,7 +56,7 @@ fn open_ntfs(bytes: Arc<dyn Bytes>, mut volume: Volume, usage: Usage, problems: 
                     ProblemKind::Truncated { offset: held, expected: tree.size() - held, actual: 0 },
                     item,
                     format!("the volume is {} bytes long, and only {held} bytes of it are in the image", tree.size()),
-                    "files and parts of files that stand behind these bytes cannot be read",
+                    "files and parts of files that are behind these bytes cannot be read",
                 ));
             }
             (volume, Some(Arc::new(tree)))

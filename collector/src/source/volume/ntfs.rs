@@ -116,7 +116,7 @@ impl NtfsTree {
                 ProblemKind::Dirty,
                 r"\$Volume",
                 "the volume was not cleanly closed; its journal $LogFile was not applied",
-                "the newest changes may stand only in $LogFile, and structures changed last may contradict each other",
+                "the newest changes may be only in $LogFile, and structures changed last may contradict each other",
             );
         }
     }

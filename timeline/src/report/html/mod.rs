@@ -183,7 +183,7 @@ fn changed_banner(page: &mut Page, changed: &ChangedBundle) {
 fn seal(page: &mut Page, report: &Report) {
     page.raw("<section id=\"seal\" class=\"last\"><h2>How to check that nothing was changed</h2><p>The file <code>manifest-sha256.txt</code> beside this page has the SHA-256 of this page, of <code>report.json</code>, of the timeline's files and of <code>analysis.json</code>, which says of which bundle, by which version and with which options they were made. In their folder, with nothing but <code>sha256sum</code>:</p>");
     page.raw("<pre id=\"sha256sum\">sha256sum -c manifest-sha256.txt\nsha256sum manifest-sha256.txt</pre>");
-    page.raw("<p>The first line has to say <code>OK</code> for six files. The second prints the one hash that stands for all of them. The program printed it when the analysis was made; whoever wrote it down then knows that neither a file nor the manifest was changed since.</p><p>");
+    page.raw("<p>The first line has to say <code>OK</code> for six files. The second prints the one hash that covers all of them. The program printed it when the analysis was made; whoever wrote it down then knows that neither a file nor the manifest was changed since.</p><p>");
     match &report.bundle.archive_sha256 {
         Some(archive) => {
             page.raw("<code>sha256sum</code> of the bundle has to give <code>").text(archive).raw("</code>. ");
@@ -199,7 +199,7 @@ fn seal(page: &mut Page, report: &Report) {
             page.raw("</code>, has to give <code>").text(archive).raw("</code>. ");
         }
     }
-    page.raw("<code>comtrail verify</code> on the folder checks all of this and the bundle; with <code>--again</code> the same version analyses the bundle anew and compares every byte.</p></section>");
+    page.raw("<code>comtrail verify</code> on the folder checks all of this and the bundle; with <code>--again</code> the same version analyses the bundle again and compares every byte.</p></section>");
 }
 
 fn answer(page: &mut Page, report: &Report) {
@@ -415,7 +415,7 @@ fn check(page: &mut Page, report: &Report) {
     page.raw("<section id=\"check\"><h2>How to check this report</h2><ol>");
     page.raw("<li><strong>The evidence.</strong> ");
     if report.changed.is_some() {
-        page.raw("<strong>It was changed after it was sealed</strong>; what is wrong with it stands at the head of this page. ");
+        page.raw("<strong>It was changed after it was sealed</strong>; what is wrong with it is at the head of this page. ");
     }
     page.raw("<code>comtrail verify ").text(&report.bundle.file);
     page.raw("</code> recomputes every hash and says what was changed, is missing or was added. The bundle is a BagIt bag in a zip file, so any BagIt program can do the same. The SHA-256 of <code>tagmanifest-sha256.txt</code> has to be <code>").text(&report.bundle.sha256).raw("</code>");
@@ -431,7 +431,7 @@ fn check(page: &mut Page, report: &Report) {
     }
     page.raw("</dl></li>");
     page.raw("<li><strong>The analysis.</strong> The same version of the program gives the same bytes for the same bundle, on any machine and with any number of threads.</li>");
-    page.raw("<li><strong>The times.</strong> UTC as recorded, in steps of 100 ns where the source has them; the clock of the host may have been wrong, and changes of it stand in the timeline. Host time is computed by the rule of its time zone that was valid at that date.</li>");
+    page.raw("<li><strong>The times.</strong> UTC as recorded, in steps of 100 ns where the source has them; the clock of the host may have been wrong, and changes of it are in the timeline. Host time is computed by the rule of its time zone that was valid at that date.</li>");
     page.raw("<li><strong>Completeness.</strong> <a href=\"#coverage\">Coverage</a> says what could have been recorded, <a href=\"#problems\">Problems</a> what could not be read. A source that Coverage does not list was not searched for runs; <code>metadata/objects.jsonl</code> in the bundle lists all that was collected.</li>");
     page.raw("<li><strong>The conclusions.</strong> Each run has a proof ladder that says how far the evidence reaches and what the next step would need. Whether a method ran is a conclusion from the command line, the rights of the process and the program's own metadata, unless an effect was recorded.</li>");
     page.raw("<li><strong>The context.</strong> The merged timeline beside this file (<code>timeline.jsonl</code>, <code>timeline.csv</code>, <code>timeline.body</code>) has ");

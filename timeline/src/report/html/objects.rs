@@ -276,7 +276,7 @@ pub(super) fn registrations(page: &mut Page, report: &Report) {
     // Those of a run first; the order is kept otherwise.
     notable.sort_by_key(|registration| registration.executions.is_empty());
     page.raw("<p>").text(&capital(&plural(report.registrations.len(), "registration", "registrations")));
-    page.raw(" of managed classes. Shown one by one are those that belong to a run, name a code base, stand in a user's hive, are deleted or known from logs only, or bear the category in the tools’ own spelling (<code>45e7</code>).</p>");
+    page.raw(" of managed classes. Shown one by one are those that belong to a run, name a code base, are in a user's hive, are deleted or known from logs only, or have the category in the tools’ own spelling (<code>45e7</code>).</p>");
     if notable.is_empty() {
         page.raw("<p>None of them is of that kind.</p>");
     } else {

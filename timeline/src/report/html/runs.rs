@@ -50,7 +50,7 @@ pub(super) fn lookalikes(page: &mut Page, report: &Report) {
     if report.lookalikes.is_empty() {
         return;
     }
-    page.raw("<section id=\"lookalikes\"><h2>Programs that only bear the name</h2><p>They ran under the name of a tool and are something else. They are no runs of the tools, and deserve a look of their own.</p><ul class=\"cards\">");
+    page.raw("<section id=\"lookalikes\"><h2>Programs that only have the name</h2><p>They ran under the name of a tool and are something else. They are no runs of the tools, and deserve a look of their own.</p><ul class=\"cards\">");
     for lookalike in report.lookalikes.iter().take(Limits::LOOKALIKES) {
         page.raw("<li><code>").text(&lookalike.image).raw("</code><dl class=\"facts\">");
         if let Some(at) = lookalike.started {
@@ -77,7 +77,7 @@ pub(super) fn executions(page: &mut Page, report: &Report) {
         } else {
             "Whether regasm or regsvcs ran is not known: what was examined does not show it."
         });
-        page.raw(" What could have recorded one stands under <a href=\"#coverage\">Coverage</a>; what could not be read, under <a href=\"#problems\">Problems</a>.</p>");
+        page.raw(" What could have recorded one is under <a href=\"#coverage\">Coverage</a>; what could not be read, under <a href=\"#problems\">Problems</a>.</p>");
     }
     for execution in report.executions.iter().take(Limits::RUNS) {
         run(page, execution, &execution.findings, report.run_rests_on_changed(execution));

@@ -234,7 +234,7 @@ impl Recorder {
                 (ProblemKind::ReadFailed, format!("{count} lie behind the end of the file, which was cut off"))
             }
             Flaw::Read => (ProblemKind::ReadFailed, format!("{count} could not be read from the file")),
-            Flaw::Absent => (ProblemKind::ReadFailed, format!("{count} stand in no table that is there")),
+            Flaw::Absent => (ProblemKind::ReadFailed, format!("{count} are in no table that is there")),
         };
         let mut named: Vec<String> = chunks.iter().take(MOST_NAMED).map(u64::to_string).collect();
         if chunks.len() > MOST_NAMED {

@@ -72,7 +72,7 @@ impl Said {
 }
 
 const LOST: &str =
-    "chunks that stood there cannot be read; objects that lie in them are partial, with zeros in their place";
+    "chunks that were there cannot be read; objects that lie in them are partial, with zeros in their place";
 const UNUSED: &str = "it is not used; the chunks that belong in its place cannot be read";
 
 /// Reads every segment file and leaves out those that are not of this image. Their numbers come from their headers, which
@@ -382,7 +382,7 @@ impl Image {
         placed.filter(|placed| number - placed.first < placed.group.count).ok_or_else(|| {
             let lost = self.lost.as_ref().filter(|(range, _)| range.contains(&number));
             let why =
-                lost.map_or("stands in no table of the image".to_owned(), |(_, why)| format!("was lost with {why}"));
+                lost.map_or("is in no table of the image".to_owned(), |(_, why)| format!("was lost with {why}"));
             Broken::new(Flaw::Absent, format!("chunk {number} {why}"))
         })
     }

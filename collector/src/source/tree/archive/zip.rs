@@ -259,11 +259,11 @@ impl Survey {
             }
             (
                 ProblemKind::Inconsistent {
-                    a: format!("{shift} bytes stand before the zip archive"),
+                    a: format!("{shift} bytes are before the zip archive"),
                     b: "a zip archive begins with its first entry".to_owned(),
                 },
                 format!("the zip archive begins at offset {shift} of the file"),
-                "the archive is read; what stands before it is not examined",
+                "the archive is read; what is before it is not examined",
             )
         };
         problems.push(Problem::new(Stage::Source, kind, name::shown(archive), what, effect));
