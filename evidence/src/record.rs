@@ -16,6 +16,8 @@ impl Meaning {
     pub const LAST_RUN: Meaning = Meaning("Last Time Executed");
     /// Start of an earlier run.
     pub const PREVIOUS_RUN: Meaning = Meaning("Previous Last Time Executed");
+    /// When a program was last seen to be active.
+    pub const LAST_ACTIVE: Meaning = Meaning("Last Active Time");
     /// When a registry key was last changed; values have no time of their own.
     pub const KEY_WRITTEN: Meaning = Meaning("Content Modification Time");
     /// File created, $STANDARD_INFORMATION.
