@@ -57,8 +57,7 @@ fn every_fixture_gives_what_was_reviewed() {
     for case in super::cases() {
         without.retain(|id| *id != case.artifact.id);
         let name = case.folder.display();
-        let (records, problems) =
-            super::parse(case.artifact, &case.origin.original_path, &case.input, &case.companions, &case.focus);
+        let (records, problems) = case.parse();
         let lines = lines(&records, &problems);
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let path = case.folder.join("expected.jsonl");
@@ -204,8 +203,7 @@ fn undeclared<'v>(
 fn every_field_of_a_record_is_declared() {
     let mut found = Vec::new();
     for case in super::cases() {
-        let (records, _) =
-            super::parse(case.artifact, &case.origin.original_path, &case.input, &case.companions, &case.focus);
+        let (records, _) = case.parse();
         // The providers name the values of events.
         for record in records.iter().filter(|record| !record.of.is_event()) {
             undeclared(&mut record.fields.iter(), record.of.fields, record.of.name, &mut found);

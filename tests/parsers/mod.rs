@@ -5,7 +5,7 @@ mod robustness;
 
 use std::path::{Path, PathBuf};
 
-use evidence::{Artifact, Focus, Input, Problem, Record};
+use evidence::{Artifact, FileTimes, Filetime, Focus, Input, Macb, Problem, Record};
 
 /// One fixture: a folder of `fixtures/<artifact>/`.
 struct Case {
@@ -14,7 +14,19 @@ struct Case {
     input: Vec<u8>,
     companions: Vec<(String, Vec<u8>)>,
     focus: Focus,
+    times: FileTimes,
     origin: Origin,
+}
+
+impl Case {
+    /// What the artifact's parser gives for it.
+    fn parse(&self) -> (Vec<Record>, Vec<Problem>) {
+        let companions = &self.companions;
+        let companions =
+            companions.iter().map(|(path, bytes)| (path.as_str(), bytes as &dyn evidence::Bytes)).collect();
+        let input = Input::new(&self.origin.original_path, &self.input);
+        collect(self.artifact, &Input { companions, focus: &self.focus, times: self.times, ..input })
+    }
 }
 
 /// `origin.toml`: where a fixture comes from, and what other tools read in it.
@@ -30,6 +42,8 @@ struct Origin {
     companion: Vec<Companion>,
     /// What a focused artifact should describe; everything where it is missing.
     focus: Option<Names>,
+    /// Times of the file on its volume, for artifacts that are told by them.
+    times: Option<Times>,
     /// What other tools say; at least one, so that a golden file never certifies itself.
     independent: Vec<Independent>,
 }
@@ -39,6 +53,14 @@ struct Origin {
 struct Companion {
     file: String,
     original_path: String,
+}
+
+/// Times as people write them, in UTC: `2026-03-04 14:12:34.0021234`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Times {
+    created: String,
+    modified: String,
 }
 
 #[derive(serde::Deserialize)]
@@ -111,7 +133,10 @@ fn case(artifact: &'static Artifact, folder: PathBuf) -> Case {
             folders: focus.folders.iter().cloned().collect(),
         },
     };
-    Case { artifact, input: read("input"), companions, focus, origin, folder }
+    let time = |text: &String| Some(Filetime::parse_utc(text).unwrap_or_else(|| panic!("{folder:?}: {text}")));
+    let si = |times: &Times| Macb { born: time(&times.created), modified: time(&times.modified), ..Macb::default() };
+    let times = FileTimes { si: origin.times.as_ref().map(si), ..FileTimes::default() };
+    Case { artifact, input: read("input"), companions, focus, times, origin, folder }
 }
 
 /// What an artifact's parser gives for these bytes.
@@ -132,9 +157,12 @@ fn parse_bytes(
     companions: &[(String, Vec<u8>)],
     focus: &Focus,
 ) -> (Vec<Record>, Vec<Problem>) {
-    let mut records = Vec::new();
     let companions = companions.iter().map(|(path, bytes)| (path.as_str(), bytes as &dyn evidence::Bytes)).collect();
-    let input = Input { companions, focus, ..Input::new(original_path, bytes) };
-    let problems = artifact.parse_alone(&input, &mut |record| records.push(record));
+    collect(artifact, &Input { companions, focus, ..Input::new(original_path, bytes) })
+}
+
+fn collect(artifact: &'static Artifact, input: &Input<'_>) -> (Vec<Record>, Vec<Problem>) {
+    let mut records = Vec::new();
+    let problems = artifact.parse_alone(input, &mut |record| records.push(record));
     (records, problems)
 }
