@@ -39,6 +39,8 @@ mod tidy;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod way_out;

@@ -27,7 +27,7 @@ pub(crate) fn composite_host() -> PathBuf {
 }
 
 /// Runs the main job; returns the report and the folder.
-fn run(source: &Path, more: &[&str]) -> (Value, tempfile::TempDir) {
+pub(crate) fn run(source: &Path, more: &[&str]) -> (Value, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let case = folder.path().join("case");
     let mut arguments = vec!["run", text(source), "-o", text(&case), "--quiet"];
@@ -49,7 +49,7 @@ fn bundle_of(folder: &Path) -> PathBuf {
     bundles.remove(0)
 }
 
-fn list<'a>(report: &'a Value, name: &str) -> &'a Vec<Value> {
+pub(crate) fn list<'a>(report: &'a Value, name: &str) -> &'a Vec<Value> {
     report[name].as_array().unwrap_or_else(|| panic!("report.json has no list {name}"))
 }
 

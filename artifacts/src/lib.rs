@@ -22,6 +22,7 @@ pub static ALL: &[&Artifact] = &[
     &event_log::ARTIFACT,
     &registry::event_log_file::ARTIFACT,
     &files::prefetch::ARTIFACT,
+    &registry::bam::ARTIFACT,
     &registry::com_registration::ARTIFACT,
     &files::assembly::ARTIFACT,
     &ntfs::mft::ARTIFACT,

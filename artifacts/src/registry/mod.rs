@@ -4,6 +4,7 @@
 //! artifact gets its part as a [`Hive`]. An artifact is a function of that, [`InHive`], which asks for the keys that it
 //! declares and makes records of them.
 
+pub(crate) mod bam;
 pub(crate) mod com_registration;
 pub(crate) mod event_log_file;
 pub(crate) mod host;
