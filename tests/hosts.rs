@@ -12,7 +12,7 @@ const CONFIG: &str = r"\Windows\System32\config";
 const LOGS: &str = r"\Windows\System32\winevt\Logs";
 
 /// The system volume of the fixture host.
-fn volume() -> Arc<dyn Tree> {
+pub(crate) fn volume() -> Arc<dyn Tree> {
     let folder = tempfile::tempdir().unwrap();
     let spill = collector::Spill::beside(&folder.path().join("case"));
     let mut sources = collector::source::open(&fixture_host(), &spill).unwrap();
@@ -21,7 +21,7 @@ fn volume() -> Arc<dyn Tree> {
 }
 
 /// Copies the files of these folders of the fixture host as a triage program would, below `<to>/C`.
-fn copy(tree: &dyn Tree, folders: &[&str], to: &Path) {
+pub(crate) fn copy(tree: &dyn Tree, folders: &[&str], to: &Path) {
     for folder in folders {
         let found = tree.lookup(folder).unwrap().unwrap();
         let target = to.join("C").join(folder.trim_start_matches('\\').replace('\\', "/"));

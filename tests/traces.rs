@@ -88,3 +88,64 @@ fn an_activity_beside_the_process_record_of_its_run_is_no_second_run() {
     // The log of the audit names the account, which is another one.
     assert_eq!(runs_at_eight("event-log/security", &format!("{LOGS}Security.evtx")).len(), 2);
 }
+
+const USAGE: &str = "AppData/Local/Microsoft/CLR_v4.0/UsageLogs";
+
+/// Sets the last change of a file, which is all that a copy keeps of its times.
+fn changed(file: &Path, at: &str) {
+    // 100 ns since 1601, and from then to 1970.
+    let ticks = evidence::Filetime::parse_utc(at).unwrap().0 - 116_444_736_000_000_000;
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(ticks * 100);
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    file.set_times(std::fs::FileTimes::new().set_modified(at)).unwrap();
+}
+
+#[test]
+fn a_run_that_only_a_usage_log_shows_is_in_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("C/Windows/System32/config/systemprofile/{USAGE}/RegSvcs.exe.log");
+    let source = tree(folder.path(), &[("usage-log/system-64", &name), ("host/system", SYSTEM)]);
+    changed(&source.join(&name), "2026-03-11 02:11:59.5");
+    let (report, _case) = run(&source, &[]);
+    let answer = report["summary"]["answer"].as_str().unwrap();
+    assert!(
+        answer.contains("One run was found: one of regsvcs") && !answer.to_lowercase().contains("no run"),
+        "{answer}"
+    );
+    let found = at(&report, "2026-03-11T02:11:59.5");
+    // When a copy was created says nothing of a first run.
+    assert_eq!((&found["identified"], &found["started"]), (&Value::from("anonymous"), &Value::Null));
+    assert_eq!(found["identity"], "by_name", "the file has no path of the program");
+    assert_eq!(
+        (&found["user"]["sid"], &found["user"]["named_by"]),
+        (&Value::from("S-1-5-18"), &Value::from("usage-log"))
+    );
+    let [source] = sources(found, "usage-log")[..] else { panic!("{found:#}") };
+    assert!(source["item"].as_str().unwrap().ends_with(r"\CLR_v4.0\UsageLogs\RegSvcs.exe.log"), "{source}");
+    assert!(!statements(&report, found).is_empty());
+    let coverage = list(&report, "coverage").iter().find(|one| one["source"] == "usage-log").expect("a row");
+    assert_eq!(coverage["records"], 1);
+}
+
+#[test]
+fn a_usage_log_beside_the_process_record_of_its_run_is_no_second_run() {
+    let runs = |runtime: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("C/Users/jdoe/AppData/Local/Microsoft/{runtime}/UsageLogs/RegAsm.exe.log");
+        let source = tree(folder.path(), &[("usage-log/user-64", &name)]);
+        let folders = [r"\Windows\System32\config", r"\Windows\System32\winevt\Logs"];
+        crate::hosts::copy(&*crate::hosts::volume(), &folders, &source);
+        // Just after the end of the first run of the host's story, which was one of the 32-bit program.
+        changed(&source.join(&name), "2026-03-04 14:12:34.0021234");
+        list(&run(&source, &[]).0, "executions").clone()
+    };
+    let executions = runs("CLR_v4.0_32");
+    assert_eq!(executions.len(), 5, "{executions:#?}");
+    let with: Vec<&Value> = executions.iter().filter(|one| !sources(one, "usage-log").is_empty()).collect();
+    let [only] = with[..] else { panic!("{with:#?}") };
+    assert_eq!(only["pid"], 7756);
+    let joined = sources(only, "usage-log")[0];
+    assert_eq!((&joined["rule"], &joined["confidence"]), (&Value::from("J8"), &Value::from("strong")));
+    // The log of a 64-bit process is that of another run.
+    assert_eq!(runs("CLR_v4.0").len(), 6);
+}

@@ -23,6 +23,7 @@ pub static ALL: &[&Artifact] = &[
     &registry::event_log_file::ARTIFACT,
     &files::prefetch::ARTIFACT,
     &registry::bam::ARTIFACT,
+    &files::usage_log::ARTIFACT,
     &registry::com_registration::ARTIFACT,
     &files::assembly::ARTIFACT,
     &ntfs::mft::ARTIFACT,

@@ -2,3 +2,4 @@
 
 pub(crate) mod assembly;
 pub(crate) mod prefetch;
+pub(crate) mod usage_log;
