@@ -2,6 +2,7 @@
 
 use super::examined::{Examined, Missing, examined, missing};
 use super::model::{Report, Statement, StatementKind, Summary};
+use super::words::{capital, count, list, plural};
 use crate::command::tool_named;
 use crate::declared::Declared;
 use evidence::{
@@ -26,16 +27,7 @@ pub(super) fn phrase(confidence: Confidence, sources: &[Citation]) -> String {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
-pub(super) fn list(items: &[&str]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
-}
-
-/// The same of sources. Of more than a sentence can hold, those that tell of the tools are named and the rest is counted.
+/// Sources in words. Of more than a sentence can hold, those that tell of the tools are named and the rest is counted.
 fn sources(declared: Declared, all: &[&str]) -> String {
     const MOST: usize = 10;
     if all.len() <= MOST {
@@ -91,24 +83,6 @@ fn host_time(local: &str, utc: &str) -> String {
         format!(", UTC{sign}{}{minutes}", hours.strip_prefix('0').unwrap_or(hours))
     });
     format!(" ({date}{clock} host time{offset})")
-}
-
-/// One, two, … in words up to twelve.
-pub(super) fn count(number: usize) -> String {
-    const WORDS: [&str; 13] =
-        ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
-    WORDS.get(number).map_or_else(|| number.to_string(), |word| (*word).to_owned())
-}
-
-/// `one file`, `13 files`.
-pub(super) fn plural(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { many })
-}
-
-/// The first letter as a capital.
-pub(super) fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// The last part of a path.

@@ -1,7 +1,7 @@
 //! What was not examined, in a few words. The answer begins with it, because "not looked at" and "looked at, and nothing
 //! was there" are different answers.
 
-use super::answer::{count, list, plural};
+use super::words::{count, list, plural};
 use crate::command::tool_named;
 use crate::declared::Declared;
 use evidence::{Channel, Coverage, Problem, ProblemKind, Problems, Stage, Tells};

@@ -1,6 +1,7 @@
 //! What an analysis hands over: the timeline's files, `report.json` and `report.html`.
 
 mod answer;
+mod assembled;
 mod changed;
 pub(crate) mod escape;
 mod examined;
@@ -11,6 +12,7 @@ mod model;
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use changed::RESTS_ON_CHANGED;
 pub use index::{ChangedHosts, INDEX_SCHEMA, Index, IndexedHost};

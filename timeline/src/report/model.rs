@@ -1,15 +1,11 @@
 //! The model of a report: everything that `report.json` holds and `report.html` shows.
 
-use crate::assess::Assessed;
 use crate::declared::Declared;
 use crate::host::Host;
-use crate::report::answer;
-use crate::report::answer::plural;
-use crate::report::examined::{self, Missing};
-use crate::story::Story;
+use crate::report::words::plural;
 use evidence::{
-    AssemblyFile, Attempt, Citation, Coverage, CoverageState, Execution, Filetime, Finding, Lookalike, Problem,
-    Registration, RulesUsed,
+    AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Finding, Lookalike, Problem, Registration,
+    RulesUsed,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -256,80 +252,11 @@ pub struct Report {
     pub problems: Vec<Problem>,
 }
 
-/// Says of a source what the problems say of it.
-trait TellWhatFailed {
-    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]);
-}
-
-impl TellWhatFailed for Coverage {
-    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]) {
-        if self.state == CoverageState::Read && self.partly.is_none() {
-            self.partly = examined::partly(declared, self, problems);
-        }
-        if self.present || self.state == CoverageState::NotSearched {
-            return;
-        }
-        let (why, state) = match examined::missing(declared, &self.source, problems) {
-            Missing::Unread => ("in the evidence and not read", CoverageState::NotRead),
-            Missing::NotCollected => ("on the host and not collected", CoverageState::NotRead),
-            Missing::Unlisted => ("where it would lie could not be looked at", CoverageState::NotSearched),
-            Missing::Incomplete => {
-                ("not collected, and whether the host has it is not known", CoverageState::NotSearched)
-            }
-            Missing::Absent => return,
-        };
-        if let Some(rest) = self.meaning.strip_prefix("not in the evidence") {
-            self.meaning = format!("{why}, see Problems{rest}");
-            self.state = state;
-        }
-    }
-}
-
 impl Report {
     /// How many problems there are that count for the exit status, and how many notes.
     pub fn problems_and_notes(&self) -> (usize, usize) {
         let notes = self.problems.iter().filter(|problem| problem.is_note).count();
         (self.problems.len() - notes, notes)
-    }
-
-    /// Puts the report together. `problems` are those of collecting, reading and parsing; those of `story`
-    /// are added, and all are ordered and stand once, so that the same findings give the same report.
-    pub fn new(
-        tool: ToolName,
-        bundle: BundleName,
-        story: Story,
-        assessed: Assessed,
-        mut problems: Vec<Problem>,
-    ) -> Report {
-        let mut of_runs = assessed.executions.into_iter();
-        let judged = |subject| Judged { subject, findings: of_runs.next().unwrap_or_default() };
-        let executions = story.executions.into_iter().map(judged).collect();
-        problems.extend(story.problems);
-        problems.sort();
-        problems.dedup();
-        let mut report = Report {
-            declared: story.declared,
-            changed: None,
-            schema: SCHEMA,
-            tool,
-            case: CaseFacts::default(),
-            bundle,
-            host: story.host,
-            summary: Summary::default(),
-            rules: assessed.rules,
-            executions,
-            attempts: story.attempts,
-            lookalikes: story.lookalikes,
-            registrations: story.registrations,
-            assemblies: story.assemblies,
-            coverage: story.coverage,
-            problems,
-        };
-        for source in &mut report.coverage {
-            source.tell_what_failed(report.declared, &report.problems);
-        }
-        report.summary = answer::summarize(&report);
-        report
     }
 
     /// `report.json`: the same bytes for the same report. Text of the evidence stays as it is, apart from what JSON

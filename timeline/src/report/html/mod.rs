@@ -6,8 +6,8 @@ mod page;
 mod picture;
 mod runs;
 
-use super::answer::{capital, plural};
 use super::model::{CaseFacts, ChangedBundle, PartName, Report, StatementKind};
+use super::words::{capital, plural};
 use evidence::{JoinRule, Problem};
 use page::Page;
 use std::collections::BTreeMap;

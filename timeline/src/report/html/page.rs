@@ -2,7 +2,7 @@
 
 use crate::report::changed::RESTS_ON_CHANGED;
 use crate::report::escape::is_deceptive;
-use evidence::{Citation, Filetime};
+use evidence::{Answer, Citation, Filetime};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 
@@ -197,6 +197,15 @@ impl Page {
 
     pub(super) fn finish(self) -> String {
         self.out
+    }
+}
+
+/// The class of an answer in the style sheet.
+pub(super) fn answer_class(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "yes",
+        Answer::No => "no",
+        Answer::Unknown => "unknown",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Attempts, runs and programs that only bear a tool's name.
 
 use super::objects::target;
-use super::page::Page;
+use super::page::{Page, answer_class};
 use super::{Limits, more, picture};
 use crate::report::answer::{method_line, mode_words, moment, phrase};
 use crate::report::model::Report;
@@ -135,14 +135,6 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
     page.raw("</ul>");
     more(page, execution.sources.len(), Limits::SOURCES);
     page.raw("</article>");
-}
-
-pub(super) fn answer_class(answer: Answer) -> &'static str {
-    match answer {
-        Answer::Yes => "yes",
-        Answer::No => "no",
-        Answer::Unknown => "unknown",
-    }
 }
 
 fn answer_words(answer: Answer) -> &'static str {

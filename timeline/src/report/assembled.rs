@@ -1,0 +1,80 @@
+//! How a report is put together.
+
+use super::answer;
+use super::examined::{self, Missing};
+use super::model::{BundleName, CaseFacts, Judged, Report, SCHEMA, Summary, ToolName};
+use crate::assess::Assessed;
+use crate::declared::Declared;
+use crate::story::Story;
+use evidence::{Coverage, CoverageState, Problem};
+
+/// Says of a source what the problems say of it.
+trait TellWhatFailed {
+    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]);
+}
+
+impl TellWhatFailed for Coverage {
+    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]) {
+        if self.state == CoverageState::Read && self.partly.is_none() {
+            self.partly = examined::partly(declared, self, problems);
+        }
+        if self.present || self.state == CoverageState::NotSearched {
+            return;
+        }
+        let (why, state) = match examined::missing(declared, &self.source, problems) {
+            Missing::Unread => ("in the evidence and not read", CoverageState::NotRead),
+            Missing::NotCollected => ("on the host and not collected", CoverageState::NotRead),
+            Missing::Unlisted => ("where it would lie could not be looked at", CoverageState::NotSearched),
+            Missing::Incomplete => {
+                ("not collected, and whether the host has it is not known", CoverageState::NotSearched)
+            }
+            Missing::Absent => return,
+        };
+        if let Some(rest) = self.meaning.strip_prefix("not in the evidence") {
+            self.meaning = format!("{why}, see Problems{rest}");
+            self.state = state;
+        }
+    }
+}
+
+impl Report {
+    /// Puts the report together. `problems` are those of collecting, reading and parsing; those of `story`
+    /// are added, and all are ordered and stand once, so that the same findings give the same report.
+    pub fn new(
+        tool: ToolName,
+        bundle: BundleName,
+        story: Story,
+        assessed: Assessed,
+        mut problems: Vec<Problem>,
+    ) -> Report {
+        let mut of_runs = assessed.executions.into_iter();
+        let judged = |subject| Judged { subject, findings: of_runs.next().unwrap_or_default() };
+        let executions = story.executions.into_iter().map(judged).collect();
+        problems.extend(story.problems);
+        problems.sort();
+        problems.dedup();
+        let mut report = Report {
+            declared: story.declared,
+            changed: None,
+            schema: SCHEMA,
+            tool,
+            case: CaseFacts::default(),
+            bundle,
+            host: story.host,
+            summary: Summary::default(),
+            rules: assessed.rules,
+            executions,
+            attempts: story.attempts,
+            lookalikes: story.lookalikes,
+            registrations: story.registrations,
+            assemblies: story.assemblies,
+            coverage: story.coverage,
+            problems,
+        };
+        for source in &mut report.coverage {
+            source.tell_what_failed(report.declared, &report.problems);
+        }
+        report.summary = answer::summarize(&report);
+        report
+    }
+}
