@@ -372,7 +372,7 @@ impl<'a> Correlator<'a> {
             let joined = traces::join(&traces, &among, &boots);
             joined.into_iter().map(|joined| joined.map(|(at, how)| (candidates[at].0, how))).collect()
         };
-        let alone = traces::tie(traces, joined, &mut runs);
+        let alone = run::tie_traces(traces, joined, &mut runs);
         runs.extend(alone.into_iter().filter_map(Run::of_traces));
 
         let process_of = |run: &Run| run.process.and_then(|id| processes.get(id));

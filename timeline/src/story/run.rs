@@ -5,7 +5,7 @@ use super::identity::{self, Basis};
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId};
 use super::source::{Cited, Places, Source};
-use super::traces::Trace;
+use super::traces::{self, Trace};
 use super::unread::{Because, Unread};
 use super::verdict::{self, Known, Marked};
 use crate::command::{self, Command, Resolution};
@@ -604,4 +604,20 @@ fn elevation(process: &Process, places: &Places) -> Reasoned {
     }
     let citations = process.sources.first().map(|cited| places.cite(cited)).into_iter().collect();
     Reasoned { state, because, citations }
+}
+
+/// Names the runs to which the traces belong, and gives those that are runs of their own.
+pub(super) fn tie_traces(
+    traces: Vec<Trace>,
+    joined: Vec<Option<(usize, Confidence)>>,
+    runs: &mut [Run],
+) -> Vec<Vec<Trace>> {
+    let mut alone = Vec::new();
+    for (trace, joined) in traces.into_iter().zip(joined) {
+        match joined.and_then(|(run, confidence)| Some((runs.get_mut(run)?, confidence))) {
+            Some((run, confidence)) => run.traces.push((trace, confidence)),
+            None => alone.push(trace),
+        }
+    }
+    traces::gather(alone)
 }

@@ -7,7 +7,6 @@
 use super::boot::Boots;
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
-use super::run::Run;
 use super::source::Source;
 use crate::command;
 use crate::event::Event;
@@ -270,16 +269,4 @@ impl Trace {
             self.started().zip(other.started()).is_none_or(|(one, other)| one.ticks_since(other).abs() <= BEFORE);
         starts_before(self, other) && starts_before(other, self) && one_start
     }
-}
-
-/// Names the runs to which the traces belong, and gives those that are runs of their own.
-pub(super) fn tie(traces: Vec<Trace>, joined: Vec<Option<(usize, Confidence)>>, runs: &mut [Run]) -> Vec<Vec<Trace>> {
-    let mut alone = Vec::new();
-    for (trace, joined) in traces.into_iter().zip(joined) {
-        match joined.and_then(|(run, confidence)| Some((runs.get_mut(run)?, confidence))) {
-            Some((run, confidence)) => run.traces.push((trace, confidence)),
-            None => alone.push(trace),
-        }
-    }
-    gather(alone)
 }
