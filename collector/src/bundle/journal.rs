@@ -5,13 +5,13 @@
 //! line; a last line that is cut off is none. When the bundle is sealed and was read back, the journal has done its duty
 //! and is removed, since the bundle then holds all of it.
 
+use super::about::About;
 use super::failures;
-use super::seal::About;
-use crate::run::Later;
 use crate::zip::writer::Output;
 use evidence::{Item, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,20 @@ pub(crate) struct Noted {
     /// What went wrong with it, as `failures.jsonl` has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) problems: Vec<Value>,
+}
+
+/// What was learned of an object after it was acquired.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Later {
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) wanted_by: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) named_by: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) named_as: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) companions: BTreeSet<String>,
 }
 
 /// What was learned later of an object that the journal already has.

@@ -1,28 +1,13 @@
 //! The parts of a collection that was interrupted and gone on with, read as one bundle.
 
 use super::items::Builder;
+use super::labels::{COUNT, GROUP, value};
 use super::reader::BundleReader;
 use crate::Error;
 use crate::spill::{Sorter, Spill};
 use evidence::{Item, ItemId, ItemStatus, Items, Problem, ProblemKind};
 use std::collections::HashSet;
 use std::io;
-
-/// The label of `bag-info.txt` that all parts of a collection share: the name of the first bag, which itself has no label.
-pub(crate) const GROUP: &str = "Bag-Group-Identifier";
-/// The label that says which part it is: `2 of ?`.
-pub(crate) const COUNT: &str = "Bag-Count";
-
-/// The label with the SHA-256 of the archive of the first part.
-pub(crate) const FIRST_PART: &str = "Collector-First-Part-SHA256";
-
-/// The member of the first action with the last hash of the action log of the first part.
-pub(crate) const FIRST_PART_LOG: &str = "first_part_log_sha256";
-
-/// The value of a line of `bag-info.txt`.
-pub(crate) fn value<'a>(info: &'a str, label: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(label)?.strip_prefix(": "))
-}
 
 /// Bytes that are sorted in memory.
 const SORTED: usize = 8 << 20;

@@ -6,9 +6,10 @@ mod tests;
 use super::acquire::Take;
 use super::lead_path::{self, LeadPath};
 use super::locate::{Key, Located, OTHER_COPY, Wanted, local_path, on_volume};
-use super::objects::{Kept, Later, MAX_NAMED_BY, Place, add_named_by};
+use super::objects::{Kept, MAX_NAMED_BY, Place, add_named_by};
 use super::resume::Resume;
 use super::seen::{Seen, read_again};
+use crate::bundle::journal::Later;
 use crate::run::{AcquiredItem, CollectRequest, Job, Run};
 use crate::source::{Content, Found, Source, Tree, Volume, VolumeKind};
 use evidence::{

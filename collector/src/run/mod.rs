@@ -18,7 +18,6 @@ pub use lead_path::LeadPath;
 #[cfg(test)]
 pub(crate) use locate::locate;
 pub use locate::{Located, first_located, hive_logs};
-pub(crate) use objects::Later;
 pub use recover::{RecoverRequest, Recovered, recover};
 pub use resume::Resume;
 

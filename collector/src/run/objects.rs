@@ -2,6 +2,7 @@
 
 use super::locate::Key;
 use crate::bundle::Sums;
+use crate::bundle::journal::Later;
 use crate::key_set::KeySet;
 use crate::source::Found;
 use crate::spill::{Sorter, Spill, Spool};
@@ -32,20 +33,6 @@ pub(crate) struct Kept {
     /// What of it could not be read, in order. It is not read again: it is zeros, as in the bundle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) unreadable: Vec<Range<u64>>,
-}
-
-/// What was learned of an object after it was acquired.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Later {
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) wanted_by: BTreeSet<String>,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) named_by: BTreeSet<String>,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) named_as: BTreeSet<String>,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) companions: BTreeSet<String>,
 }
 
 /// The objects of a collection.

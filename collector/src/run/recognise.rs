@@ -5,7 +5,7 @@
 
 use super::leads::LEAD;
 use super::locate::{self, Wanted};
-use super::objects::Later;
+use crate::bundle::journal::Later;
 use crate::run::Limits;
 use crate::source::tree::install::installations;
 use crate::source::{Content, Found, LOOSE, OpenedVolume, Source, Tree, Volume, VolumeKind, live};

@@ -2,9 +2,8 @@
 //! the destination takes nothing more.
 
 use super::locate::Key;
-use super::objects::Later;
 use super::{CollectRequest, MAX_LISTED, Run};
-use crate::bundle::journal::{Journal, Learned, Line, Noted};
+use crate::bundle::journal::{Journal, Later, Learned, Line, Noted};
 use crate::bundle::{Need, Output, Reserve};
 use crate::source::VolumeKind;
 use crate::spill::Spill;

@@ -27,7 +27,7 @@ pub(crate) struct Directory {
     pub(super) size: u64,
     /// Length of what stands before the archive, by which every offset is off.
     pub(super) shift: i64,
-    /// What is odd about the end of the archive, for [`super::strict`].
+    /// What is odd about the end of the archive, for `strict`.
     pub(super) odd_ends: Vec<String>,
 }
 

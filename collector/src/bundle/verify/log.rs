@@ -3,7 +3,7 @@
 use super::metadata::{BagInfo, HostFile, ToolFile, one_line};
 use super::said::{OF_ERROR, OF_OBJECT, error, object};
 use super::{ACTIONS, BAG_INFO, Check, FAILURES, HOST, MANIFESTS, OBJECTS, Store, TOOL, WrongKind, exact};
-use crate::bundle::{ACTION_LOG_HASH, actions, parts, seal};
+use crate::bundle::{ACTION_LOG_HASH, actions, labels, seal};
 use crate::spill::Sorter;
 use evidence::hex;
 use serde_json::Value;
@@ -114,7 +114,7 @@ impl Check<'_> {
             Err(why) => check.wrong(WrongKind::ActionLog, ACTIONS, format!("line {line}: {why}")),
         });
         taken?;
-        let first_log = log.begin.as_ref().and_then(|begin| begin.get(parts::FIRST_PART_LOG)?.as_str());
+        let first_log = log.begin.as_ref().and_then(|begin| begin.get(labels::FIRST_PART_LOG)?.as_str());
         self.report.part.first_log = first_log.map(str::to_owned);
         self.both_say(said)?;
         self.sealing(&log, info);

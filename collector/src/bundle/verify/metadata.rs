@@ -3,7 +3,7 @@
 use super::expected::{Expected, Whole};
 use super::rows::{Described, Row};
 use super::{BAG_INFO, Check, FAILURES, HOST, OBJECTS, Part, TOOL, WrongKind, exact, said};
-use crate::bundle::{ACTION_LOG_HASH, failures, parts};
+use crate::bundle::{ACTION_LOG_HASH, failures, labels};
 use crate::digest::{of_hex, sha256};
 use crate::spill::Sorter;
 use evidence::{Item, ItemStatus, hex};
@@ -209,9 +209,9 @@ impl Check<'_> {
     pub(super) fn metadata(&mut self, info: &BagInfo, said: Sorter) -> io::Result<()> {
         self.report.status = info.get(STATUS).map(str::to_owned);
         self.report.part = Part {
-            of: info.get(parts::GROUP).unwrap_or(&self.root).to_owned(),
-            number: info.get(parts::COUNT).and_then(|count| count.split(' ').next()?.parse().ok()).unwrap_or(1),
-            first_sha256: info.get(parts::FIRST_PART).map(str::to_owned),
+            of: info.get(labels::GROUP).unwrap_or(&self.root).to_owned(),
+            number: info.get(labels::COUNT).and_then(|count| count.split(' ').next()?.parse().ok()).unwrap_or(1),
+            first_sha256: info.get(labels::FIRST_PART).map(str::to_owned),
             first_log: None,
         };
         if info.get("Collector-Read-Back") == Some("skipped") {

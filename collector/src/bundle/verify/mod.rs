@@ -28,7 +28,6 @@ use contents::{Depth, Far};
 pub(super) use expected::{ALL_ZEROS, Comparing, Expected};
 
 use super::{ACTIONS, FAILURES, HOST, OBJECTS, TAG_MANIFEST, TOOL};
-use crate::Error;
 use crate::digest::Digested;
 use crate::progress::Observer;
 use crate::spill::{Sorter, Spill};
@@ -38,7 +37,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Longest line of a manifest or of metadata.
@@ -49,49 +47,6 @@ const MAX_LINES: u64 = 4_000_000;
 const MAX_DOCUMENT: u64 = 16 << 20;
 /// Bytes of rows that are sorted in memory.
 const SORTED: usize = 4 << 20;
-
-/// Verifies a bundle: an archive, or the folder that it was unpacked to. An error says that it cannot even be listed.
-pub fn verify(
-    path: &Path,
-    threads: usize,
-    cancel: &AtomicBool,
-    observer: &dyn Observer,
-) -> Result<VerifyReport, Error> {
-    let count = threads.max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(count)
-        .build()
-        .map_err(|error| Error::Threads { count, why: error.to_string() })?;
-    let opened = super::OpenBundle::open(path)?;
-    pool.install(|| opened.verify(cancel, observer))
-}
-
-/// Verifies any bytes, for fuzzing: whether they are a bundle of which nothing is wrong.
-#[doc(hidden)]
-pub fn examine_bundle(bytes: Vec<u8>) -> bool {
-    let report = verify_bytes(Arc::new(bytes), Path::new("bundle"), &AtomicBool::new(false), &crate::Silent);
-    report.is_ok_and(|report| report.is_valid())
-}
-
-/// Verifies an archive that is open, on the threads of the pool that this runs in.
-pub(crate) fn verify_bytes(
-    bytes: Arc<dyn Bytes>,
-    path: &Path,
-    cancel: &AtomicBool,
-    observer: &dyn Observer,
-) -> Result<VerifyReport, Error> {
-    super::OpenBundle::of(bytes, path)?.verify(cancel, observer)
-}
-
-/// Reads an archive back that was written a moment ago, on the threads of the pool that this runs in.
-pub(crate) fn read_back_bytes(
-    bytes: Arc<dyn Bytes>,
-    path: &Path,
-    observer: &dyn Observer,
-) -> Result<VerifyReport, Error> {
-    // It is not interrupted: a bundle that nobody checked would be worth less than the wait.
-    super::OpenBundle::of(bytes, path)?.written(&AtomicBool::new(false), observer)
-}
 
 /// What a verification gave before any object was read: everything but whether the objects are what is said of them.
 pub struct Structure {

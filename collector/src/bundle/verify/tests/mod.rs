@@ -1,11 +1,14 @@
 //! Bundles that were changed in every way that could be thought of.
 
 use super::*;
+use crate::Error;
+use crate::bundle::verify_bytes;
 use crate::run::tests::collect_named;
 use crate::source::faulty::{Faulty, FaultyTree};
 use crate::zip::writer::{Packing, ZipWriter};
 use serde_json::Value;
 use std::io::{Cursor, Write};
+use std::sync::Arc;
 
 mod flowing;
 mod forged;

@@ -15,7 +15,7 @@ fn unpack(bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 fn said(path: &Path) -> Vec<String> {
-    let report = super::super::verify(path, 2, &NEVER, &crate::Silent).unwrap();
+    let report = crate::verify(path, 2, &NEVER, &crate::Silent).unwrap();
     assert_eq!(report.archive_sha256, None);
     report.wrong.iter().map(ToString::to_string).collect()
 }
@@ -24,7 +24,7 @@ fn said(path: &Path) -> Vec<String> {
 fn an_unpacked_bundle_is_checked_like_the_archive() {
     let bytes = small();
     let (folder, root) = unpack(&bytes);
-    let report = super::super::verify(&root, 2, &NEVER, &crate::Silent).unwrap();
+    let report = crate::verify(&root, 2, &NEVER, &crate::Silent).unwrap();
     assert!(report.is_complete(), "{report:#?}");
     let packed = said_of(&bytes).unwrap();
     assert_eq!((report.log_head, report.tag_manifest_sha256), (packed.log_head, packed.tag_manifest_sha256));
@@ -43,7 +43,7 @@ fn an_unpacked_bundle_is_checked_like_the_archive() {
     let what = said(&root);
     assert!(what.iter().any(|what| what.contains("metadata/new.json: was added")), "{what:?}");
     assert!(what.iter().any(|what| what.contains("data/raw/nothing/: is a folder without any file")), "{what:?}");
-    assert!(super::super::verify(&root.join("data"), 2, &NEVER, &crate::Silent).is_err());
+    assert!(crate::verify(&root.join("data"), 2, &NEVER, &crate::Silent).is_err());
 }
 
 #[cfg(unix)]
@@ -63,7 +63,7 @@ fn links_and_pipes_in_an_unpacked_bundle_are_never_opened() {
     std::fs::remove_file(&file).unwrap();
     std::fs::hard_link(&elsewhere, &file).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
-    let report = super::super::verify(&root, 2, &NEVER, &crate::Silent).unwrap();
+    let report = crate::verify(&root, 2, &NEVER, &crate::Silent).unwrap();
     assert!(report.is_valid(), "{report:#?}");
     let notes = report.notes.join("; ");
     assert!(notes.contains("second name") && notes.contains("changed by every user"), "{notes}");
