@@ -351,34 +351,12 @@ impl<'a> Opening<'a> {
             }
         };
         let Some(opened) = opened else {
-            let said = |what: &str| format!("it is named like {what}, and is none by its bytes");
-            if let Some(what) = container::named(&unknown.child.name) {
-                let problem = not_understood(&place, &said(&format!("a {what}")), "nothing of it is in the answer");
-                seen.no_containers.push((unknown.child.key.clone(), problem));
-            } else if let Some(what) = tree::named::misnamed(&unknown.child.name, unknown.head) {
-                self.misnamed += 1;
-                if self.misnamed <= MAX_MISNAMED {
-                    self.problems.push(not_understood(&place, &said(what), "nothing of it is in the answer"));
-                }
-            }
+            self.no_container(unknown, &place, seen);
             return;
         };
         self.containers += 1;
         if depth >= MAX_NESTED || self.containers > MAX_CONTAINERS {
-            if depth >= MAX_NESTED || self.containers == MAX_CONTAINERS + 1 {
-                let what = match depth >= MAX_NESTED {
-                    true => format!("it lies in {MAX_NESTED} archives inside each other"),
-                    false => format!("there are more than {MAX_CONTAINERS} archives and images in the source"),
-                };
-                let effect = "it is not opened; give it as a source of its own";
-                self.problems.push(Problem::new(
-                    Stage::Source,
-                    ProblemKind::NotUnderstood,
-                    name::shown(&place),
-                    what,
-                    effect,
-                ));
-            }
+            self.too_many(&place, depth);
             return;
         }
         let doubt = self.newly_doubted(&place, doubt);
@@ -411,6 +389,34 @@ impl<'a> Opening<'a> {
                 self.doubting(doubt, |opening| opening.one(bytes, name, &place, depth + 1));
             }
         }
+    }
+
+    /// Tells of a file that is called like what could be opened, and is none of it.
+    fn no_container(&mut self, unknown: &Unknown<'_>, place: &str, seen: &mut Seen) {
+        let said = |what: &str| format!("it is named like {what}, and is none by its bytes");
+        if let Some(what) = container::named(&unknown.child.name) {
+            let problem = not_understood(place, &said(&format!("a {what}")), "nothing of it is in the answer");
+            seen.no_containers.push((unknown.child.key.clone(), problem));
+        } else if let Some(what) = tree::named::misnamed(&unknown.child.name, unknown.head) {
+            self.misnamed += 1;
+            if self.misnamed <= MAX_MISNAMED {
+                self.problems.push(not_understood(place, &said(what), "nothing of it is in the answer"));
+            }
+        }
+    }
+
+    /// Tells of an archive or image that is not opened, because there are too many or it lies too deep in others.
+    fn too_many(&mut self, place: &str, depth: u32) {
+        if depth < MAX_NESTED && self.containers != MAX_CONTAINERS + 1 {
+            return;
+        }
+        let what = match depth >= MAX_NESTED {
+            true => format!("it lies in {MAX_NESTED} archives inside each other"),
+            false => format!("there are more than {MAX_CONTAINERS} archives and images in the source"),
+        };
+        let effect = "it is not opened; give it as a source of its own";
+        let problem = Problem::new(Stage::Source, ProblemKind::NotUnderstood, name::shown(place), what, effect);
+        self.problems.push(problem);
     }
 
     fn candidate<'c>(
