@@ -53,7 +53,7 @@ mod tests;
 use crate::formats::evtx::{
     CHUNK_SIZE, Chunk, Event, Events, FileHeader, Label, RawRecord, StoredOrigin, Undecodable, Values,
 };
-use chunks::{Piece, Pieces};
+use chunks::{Part, Piece, Pieces};
 use evidence::{
     Artifact, Beside, FieldName, Fields, Format, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
     ProblemKind, Reads, Record, RecordType, Sink, Tells, Timestamp,
@@ -96,7 +96,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     older_states: true,
     beside: Beside::Nothing,
     memory: Memory::InParts,
-    parse: Some(Parse::Alone(parse)),
+    parse: Some(Parse::InParts(parse)),
     leads: Some(leads::of),
 };
 
@@ -117,38 +117,34 @@ static CHANNEL: RecordType = RecordType {
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let mut head = vec![0u8; FileHeader::FIRST_CHUNK as usize];
-    let mut log = Log::new(sink);
     let read = input.bytes.read_full_at(0, &mut head).unwrap_or_else(|error| {
-        log.unreadable(0, head.len() as u64, &error);
+        unreadable(0, head.len() as u64, &error.to_string(), sink);
         0
     });
     head.truncate(read);
     if is_of_the_old_format(&head) {
         return old_format(input.original_path, sink);
     }
-    let header = log.header(&head);
+    let header = self::header(&head, sink);
     let mut held = Held::new(header, input.bytes.len());
     let mut pieces = Pieces::new(input.bytes, &head, header.is_some());
-    while let Some((at, piece)) = pieces.next() {
-        match piece {
-            Piece::Chunk(data) => {
-                let is_uncounted = held.chunk(at);
-                log.chunk(data, at, is_uncounted);
-            }
-            Piece::Headless(data) => {
-                held.headless(data.len() as u64);
-                log.headless(data, at, header.is_none());
-            }
-            Piece::Unreadable(error) => {
-                held.unreadable();
-                log.unreadable(at, CHUNK_SIZE as u64, &error);
-            }
-        }
+    let (mut counts, mut is_whole) = (Counts::default(), true);
+    sink.in_parts(
+        || Part::next(&mut pieces, &mut held),
+        |part, sink| Log::read(&part, header.is_none(), sink),
+        |part| match part {
+            Some(part) => counts.add(part),
+            None => is_whole = false,
+        },
+    );
+    // What a part holds that was not read to its end is not missing from the log.
+    if !is_whole {
+        return;
     }
-    log.nameless();
-    let shortfall = held.shortfall(&log.summary);
-    shortfall.tell(log.sink);
-    log.summary.describe(input.original_path, header, (shortfall.chunks, shortfall.record_ids), log.sink);
+    counts.tell_nameless(sink);
+    let shortfall = held.shortfall(&counts.summary);
+    shortfall.tell(sink);
+    counts.summary.describe(input.original_path, header, (shortfall.chunks, shortfall.record_ids), sink);
 }
 
 /// Whether a log is of the format before Vista: the size of its header, then `LfLe`.
@@ -181,6 +177,38 @@ fn old_format(original_path: &str, sink: &mut Sink<'_>) {
     });
 }
 
+/// Reads the file header and tells what is wrong with it.
+fn header(head: &[u8], sink: &mut Sink<'_>) -> Option<FileHeader> {
+    let header = FileHeader::parse(head);
+    match header {
+        None => sink.problem(
+            ProblemKind::BadSignature {
+                offset: 0,
+                expected: "ElfFile".into(),
+                actual: head[..head.len().min(8)].escape_ascii().to_string(),
+            },
+            None,
+            "the file header of an event log is missing",
+            "chunks are searched at every 512 bytes; how many there should be is not known",
+        ),
+        Some(header) if !header.checksum_matches => sink.problem(
+            ProblemKind::BadChecksum { offset: 0 },
+            None,
+            "the file header does not match its checksum",
+            "the header may have been changed; the chunks are read independently of it, and how many there should be \
+             is not known",
+        ),
+        Some(_) => {}
+    }
+    header
+}
+
+fn unreadable(offset: u64, length: u64, error: &str, sink: &mut Sink<'_>) {
+    let place = Locator::ByteRange { offset, length };
+    let what = format!("reading failed: {error}");
+    sink.problem(ProblemKind::ReadFailed, Some(place), what, "the records of this chunk are missing");
+}
+
 /// A stored record and how it was found.
 #[derive(Clone, Copy)]
 struct Stored {
@@ -211,69 +239,61 @@ const MOST_KNOWN: usize = 16;
 struct Known {
     stored: StoredOrigin,
     channel: String,
-    channel_number: Option<usize>,
+    channel_number: usize,
     of: Rc<OfProvider>,
 }
 
-/// One log being read.
-struct Log<'l, 's> {
-    sink: &'l mut Sink<'s>,
+/// What is counted in a log, or in a part of it.
+#[derive(Default)]
+struct Counts {
     summary: Summary,
-    kinds: Kinds,
-    /// Origins of the last records, the newest first.
-    known: Vec<Rc<Known>>,
     /// Recovered records whose values have lost their names.
     nameless: u64,
 }
 
-impl<'l, 's> Log<'l, 's> {
-    fn new(sink: &'l mut Sink<'s>) -> Self {
-        Log { sink, summary: Summary::default(), kinds: Kinds::default(), known: Vec::new(), nameless: 0 }
-    }
-
-    fn header(&mut self, head: &[u8]) -> Option<FileHeader> {
-        let header = FileHeader::parse(head);
-        match header {
-            None => self.sink.problem(
-                ProblemKind::BadSignature {
-                    offset: 0,
-                    expected: "ElfFile".into(),
-                    actual: head[..head.len().min(8)].escape_ascii().to_string(),
-                },
-                None,
-                "the file header of an event log is missing",
-                "chunks are searched at every 512 bytes; how many there should be is not known",
-            ),
-            Some(header) if !header.checksum_matches => self.sink.problem(
-                ProblemKind::BadChecksum { offset: 0 },
-                None,
-                "the file header does not match its checksum",
-                "the header may have been changed; the chunks are read independently of it, and how many there should be \
-                 is not known",
-            ),
-            Some(_) => {}
-        }
-        header
-    }
-
-    fn unreadable(&mut self, offset: u64, length: u64, error: &std::io::Error) {
-        let place = Locator::ByteRange { offset, length };
-        let what = format!("reading failed: {error}");
-        self.sink.problem(ProblemKind::ReadFailed, Some(place), what, "the records of this chunk are missing");
+impl Counts {
+    /// Adds what was counted in the part that follows.
+    fn add(&mut self, part: Counts) {
+        self.summary.add(part.summary);
+        self.nameless += part.nameless;
     }
 
     /// Says once how many recovered records have lost the names of their values, as what lies in free space often has.
-    fn nameless(&mut self) {
+    fn tell_nameless(&self, sink: &mut Sink<'_>) {
         if self.nameless == 0 {
             return;
         }
         let a = format!("{} recovered records refer to definitions of their fields", self.nameless);
-        self.sink.note(
+        sink.note(
             ProblemKind::Inconsistent { a, b: "other data is there by now".into() },
             None,
             "recovered records have lost the names of their values",
             "their values are listed by number, and no conclusion is drawn from them",
         );
+    }
+}
+
+/// A part of a log being read.
+struct Log<'l, 's> {
+    sink: &'l mut Sink<'s>,
+    counts: Counts,
+    kinds: Kinds,
+    /// Origins of the last records, the newest first.
+    known: Vec<Rc<Known>>,
+}
+
+impl<'l, 's> Log<'l, 's> {
+    /// Reads the records of a part.
+    fn read(part: &Part, is_without_file_header: bool, sink: &'l mut Sink<'s>) -> Counts {
+        let mut log = Log { sink, counts: Counts::default(), kinds: Kinds::default(), known: Vec::new() };
+        for (at, piece) in part.pieces() {
+            match piece {
+                Piece::Chunk { data, is_uncounted } => log.chunk(data, at, is_uncounted),
+                Piece::Headless(data) => log.headless(data, at, is_without_file_header),
+                Piece::Unreadable(error) => unreadable(at, CHUNK_SIZE as u64, error, log.sink),
+            }
+        }
+        log.counts
     }
 
     /// Searches records in bytes that have no chunk's header. What stands before the first chunk of a file without header
@@ -371,7 +391,7 @@ impl<'l, 's> Log<'l, 's> {
             match outcome {
                 Ok(()) => self.keep(kind, &stored, event.time(), &origin.channel, fields),
                 Err(Undecodable::Nameless) if stored.integrity == Integrity::Recovered => {
-                    self.nameless += 1;
+                    self.counts.nameless += 1;
                     self.keep(kind, &stored, event.time(), &origin.channel, fields);
                 }
                 Err(error) => {
@@ -402,7 +422,7 @@ impl<'l, 's> Log<'l, 's> {
         let known = Rc::new(Known {
             stored: stored.to_owned(),
             of: self.kinds.of(&event.provider(), &event.provider_guid()),
-            channel_number: self.summary.channel_number(&channel),
+            channel_number: self.counts.summary.channel_number(&channel),
             channel,
         });
         self.known.truncate(MOST_KNOWN - 1);
@@ -431,7 +451,7 @@ impl<'l, 's> Log<'l, 's> {
                 continue;
             };
             if !was_counted {
-                let channel = self.summary.channel_number(&found.channel);
+                let channel = self.counts.summary.channel_number(&found.channel);
                 self.count(&stored, found.time, Some((channel, found.event_id)));
             }
             if let Some(kind) = self.kinds.of(&found.provider, &found.provider_guid).find(found.event_id) {
@@ -440,14 +460,14 @@ impl<'l, 's> Log<'l, 's> {
         }
     }
 
-    fn count(&mut self, stored: &Stored, time: Option<u64>, event: Option<(Option<usize>, u64)>) {
+    fn count(&mut self, stored: &Stored, time: Option<u64>, event: Option<(usize, u64)>) {
         if stored.integrity == Integrity::Recovered {
-            return self.summary.recovered();
+            return self.counts.summary.recovered();
         }
-        self.summary.live(stored.raw.number, time.unwrap_or(stored.raw.written));
+        self.counts.summary.live(stored.raw.number, time.unwrap_or(stored.raw.written));
         match event {
-            Some((channel, event_id)) => self.summary.event(channel, event_id),
-            None => self.summary.undecodable(),
+            Some((channel, event_id)) => self.counts.summary.event(channel, event_id),
+            None => self.counts.summary.undecodable(),
         }
     }
 

@@ -30,6 +30,12 @@ impl Ceiling {
         Ceiling { limit, used: Mutex::new(0), freed: Condvar::new() }
     }
 
+    /// How often so many bytes fit beside what is held once, at least once.
+    pub(crate) fn times(&self, bytes: u64, once: u64) -> usize {
+        let times = self.limit.saturating_sub(once).checked_div(bytes).unwrap_or(1);
+        usize::try_from(times).unwrap_or(usize::MAX).max(1)
+    }
+
     /// Waits until `bytes` fit. Something larger than the whole ceiling waits until it is alone; whether it is
     /// done at all is for the caller to decide.
     pub(crate) fn enter(&self, bytes: u64) -> Room<'_> {

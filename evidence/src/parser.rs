@@ -5,9 +5,9 @@ use crate::bytes::Bytes;
 use crate::guard::guarded;
 use crate::hive::Hive;
 use crate::item::FileTimes;
-use crate::problem::{Problem, ProblemKind, Stage};
-use crate::record::{Integrity, Locator, Record};
-use crate::time::Filetime;
+use crate::problem::Problem;
+use crate::record::Record;
+use crate::sink::{Crew, Shared, Sink};
 use std::any::Any;
 use std::collections::BTreeSet;
 
@@ -97,6 +97,8 @@ impl<'a> Input<'a> {
 pub enum Parse {
     /// Its objects are its own.
     Alone(fn(&Input<'_>, &mut Sink<'_>)),
+    /// Its objects are its own as well, and it cuts them into parts by [`Sink::in_parts`].
+    InParts(fn(&Input<'_>, &mut Sink<'_>)),
     /// Its objects are such containers, which give the artifact its part; what that is given to is the container's to know.
     In(&'static Container, &'static (dyn Any + Sync)),
 }
@@ -104,7 +106,7 @@ pub enum Parse {
 impl Parse {
     fn container(self) -> Option<&'static Container> {
         match self {
-            Parse::Alone(_) => None,
+            Parse::Alone(_) | Parse::InParts(_) => None,
             Parse::In(container, _) => Some(container),
         }
     }
@@ -154,11 +156,33 @@ impl Group {
     /// Parses one object. Records go to `on_record` as they come, each with its artifact; a panic becomes a problem and
     /// costs the records that would have followed.
     pub fn parse(&self, input: &Input<'_>, on_record: &mut dyn FnMut(&'static Artifact, Record)) -> Vec<Problem> {
-        let mut output = Output { item: input.original_path, on_record, problems: Vec::new() };
+        self.parse_into(input, Output { item: input.original_path, on_record, shared: None, problems: Vec::new() })
+    }
+
+    /// Whether the threads of a crew can parse one object together.
+    pub fn is_in_parts(&self) -> bool {
+        matches!(self.0[0].parse, Some(Parse::InParts(_)))
+    }
+
+    /// Parses one object as [`Group::parse`] does, by the threads of a crew where it can be cut into parts. Only the order of
+    /// the records is another one.
+    pub fn parse_by(
+        &self,
+        crew: &Crew<'_>,
+        input: &Input<'_>,
+        on_record: &(dyn Fn(&'static Artifact, Record) + Sync),
+    ) -> Vec<Problem> {
+        let mut alone = |artifact, record| on_record(artifact, record);
+        let shared = Some((crew, on_record));
+        let output = Output { item: input.original_path, on_record: &mut alone, shared, problems: Vec::new() };
+        self.parse_into(input, output)
+    }
+
+    fn parse_into(&self, input: &Input<'_>, mut output: Output<'_>) -> Vec<Problem> {
         match self.0[0].parse {
-            Some(Parse::Alone(parse)) => output.part(self.0[0], |sink| parse(input, sink)),
+            Some(Parse::Alone(parse) | Parse::InParts(parse)) => output.part(self.0[0], |sink| parse(input, sink)),
             Some(Parse::In(container, _)) if guarded(|| (container.parse)(&self.0, input, &mut output)).is_none() => {
-                self.0.iter().for_each(|artifact| output.part(artifact, |sink| sink.gave_up(artifact)));
+                self.0.iter().for_each(|artifact| output.part(artifact, |sink| sink.gave_up(artifact.title)));
             }
             Some(Parse::In(..)) | None => {}
         }
@@ -166,10 +190,14 @@ impl Group {
     }
 }
 
+/// Takes records of artifacts from any thread.
+type Take<'t> = dyn Fn(&'static Artifact, Record) + Sync + 't;
+
 /// Takes what the artifacts of a container find.
 pub struct Output<'a> {
     item: &'a str,
     on_record: &'a mut dyn FnMut(&'static Artifact, Record),
+    shared: Option<(&'a Crew<'a>, &'a Take<'a>)>,
     problems: Vec<Problem>,
 }
 
@@ -177,9 +205,11 @@ impl Output<'_> {
     /// Lets one artifact read its part. A panic becomes a problem and costs the other parts nothing.
     pub fn part(&mut self, artifact: &'static Artifact, read: impl FnOnce(&mut Sink<'_>)) {
         let mut on_record = |record| (self.on_record)(artifact, record);
+        let shared = self.shared.map(|(crew, on_record)| (crew, move |record| on_record(artifact, record)));
         let mut sink = Sink::new(self.item, &mut on_record);
+        sink.share(shared.as_ref().map(|(crew, on_record)| Shared { crew, on_record }));
         if guarded(|| read(&mut sink)).is_none() {
-            sink.gave_up(artifact);
+            sink.gave_up(artifact.title);
         }
         let problems = sink.finish();
         self.take(problems);
@@ -201,168 +231,5 @@ impl Output<'_> {
                 self.problems.push(problem);
             }
         }
-    }
-}
-
-/// Takes what a parser finds, one record at a time, so that memory does not grow with the evidence.
-pub struct Sink<'a> {
-    item: String,
-    stage: Stage,
-    records: u64,
-    on_record: &'a mut dyn FnMut(Record),
-    problems: Vec<Problem>,
-    problems_left_out: u64,
-    notes_left_out: u64,
-    /// Records of runs with a time that no clock showed: of intact records and of others, with the first.
-    impossible: [(u64, Option<(Filetime, Locator)>); 2],
-}
-
-/// Most problems kept of one item; damaged files could otherwise produce one per byte.
-const MAX_PROBLEMS_PER_ITEM: usize = 200;
-
-impl<'a> Sink<'a> {
-    /// A sink for one item.
-    pub fn new(item: impl Into<String>, on_record: &'a mut dyn FnMut(Record)) -> Self {
-        Sink {
-            item: item.into(),
-            stage: Stage::Parse,
-            records: 0,
-            on_record,
-            problems: Vec::new(),
-            problems_left_out: 0,
-            notes_left_out: 0,
-            impossible: [(0, None), (0, None)],
-        }
-    }
-
-    /// Hands over a record.
-    pub fn record(&mut self, record: Record) {
-        self.records += 1;
-        let times = record.moments.iter().filter_map(|moment| Some((moment.when.sort_key()?, &moment.locator)));
-        let first = times.into_iter().find(|(time, _)| !time.is_possible());
-        if let Some((time, locator)) = first.filter(|_| record.run_time().is_some()) {
-            let (count, example) = &mut self.impossible[usize::from(record.integrity != Integrity::Intact)];
-            *count += 1;
-            let place = || locator.as_deref().unwrap_or(&record.locator).clone();
-            example.get_or_insert_with(|| (time, place()));
-        }
-        (self.on_record)(record);
-    }
-
-    /// Hands over a problem of the item being parsed.
-    pub fn problem(
-        &mut self,
-        kind: ProblemKind,
-        locator: Option<Locator>,
-        what: impl Into<String>,
-        effect: impl Into<String>,
-    ) {
-        let problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
-        self.push(Problem { locator, ..problem });
-    }
-
-    /// Hands over a note: everything that was meant to be read was read all the same.
-    pub fn note(
-        &mut self,
-        kind: ProblemKind,
-        locator: Option<Locator>,
-        what: impl Into<String>,
-        effect: impl Into<String>,
-    ) {
-        let note = Problem::new(self.stage, kind, self.item.clone(), what, effect).as_note();
-        self.push(Problem { locator, ..note });
-    }
-
-    fn push(&mut self, problem: Problem) {
-        // Notes have room of their own, so that they leave out no problem.
-        let left_out = if problem.is_note { &mut self.notes_left_out } else { &mut self.problems_left_out };
-        let alike = self.problems.iter().filter(|one| one.is_note == problem.is_note);
-        if *left_out > 0 || alike.count() >= MAX_PROBLEMS_PER_ITEM {
-            *left_out += 1;
-        } else {
-            self.problems.push(problem);
-        }
-    }
-
-    /// Says that a parser panicked.
-    fn gave_up(&mut self, artifact: &Artifact) {
-        self.problem(
-            ProblemKind::ParserPanicked,
-            None,
-            format!("the parser of {} gave up on this object", artifact.title),
-            "records that are behind the place where it stopped are missing",
-        );
-    }
-
-    /// How many records were handed over.
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Ends the item: its problems, with one more where some were left out.
-    pub fn finish(mut self) -> Vec<Problem> {
-        let [intact, others] = std::mem::take(&mut self.impossible);
-        for ((count, example), is_note) in [(intact, false), (others, true)] {
-            let Some((time, locator)) = example else { continue };
-            let what = format!("records of runs with a time that no clock of a host can show: {count}, such as {time}");
-            let effect = "such a time is kept as it is stored; it dates nothing, and no run is counted by it";
-            let kind = ProblemKind::OutOfRange { raw: time.0.to_string() };
-            let problem = Problem::new(self.stage, kind, self.item.clone(), what, effect);
-            self.push(Problem { locator: Some(locator), is_note, ..problem });
-        }
-        if self.problems_left_out > 0 {
-            self.problems.push(Problem::new(
-                self.stage,
-                ProblemKind::LimitReached,
-                self.item.clone(),
-                format!("{} more problems of this item are not listed", self.problems_left_out),
-                "the item is damaged in more places than are shown",
-            ));
-        }
-        if self.notes_left_out > 0 {
-            let what = format!("{} more notes of this item are not listed", self.notes_left_out);
-            let effect = "everything that was meant to be read was read all the same";
-            self.problems.push(Problem::new(self.stage, ProblemKind::LimitReached, self.item, what, effect).as_note());
-        }
-        self.problems
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::claim::{Claim, RunTime};
-    use crate::record::{Meaning, Moment};
-    use crate::schema::RecordType;
-    use crate::time::Timestamp;
-    use crate::value::Fields;
-
-    static RUN: RecordType = RecordType::named("test:run");
-
-    #[test]
-    fn a_run_at_an_impossible_time_is_a_problem_and_kept() {
-        let mut kept = Vec::new();
-        let mut keep = |record| kept.push(record);
-        let mut sink = Sink::new("RUN.pf", &mut keep);
-        let possible = 134_171_071_530_000_000;
-        let record = |ticks: u64, claims: &'static [Claim], integrity| Record {
-            artifact: "prefetch",
-            of: &RUN,
-            subject: "RUN.EXE".to_owned(),
-            user: None,
-            moments: vec![Moment::at(Meaning::LAST_RUN, Timestamp::filetime(ticks).unwrap())],
-            fields: Fields::new(),
-            claims,
-            locator: Locator::Whole,
-            integrity,
-        };
-        sink.record(record(possible, &[Claim::Executed(RunTime::Start)], Integrity::Intact));
-        sink.record(record(1, &[Claim::Opened], Integrity::Intact));
-        sink.record(record(1, &[Claim::Executed(RunTime::Start)], Integrity::Intact));
-        sink.record(record(u64::MAX / 2, &[Claim::Executed(RunTime::Start)], Integrity::Corrupted));
-        let said: Vec<_> = sink.finish().into_iter().map(|problem| (problem.kind, problem.is_note)).collect();
-        let out_of_range = |raw: u64| ProblemKind::OutOfRange { raw: raw.to_string() };
-        assert_eq!(said, [(out_of_range(1), false), (out_of_range(u64::MAX / 2), true)]);
-        assert_eq!(kept.len(), 4);
     }
 }

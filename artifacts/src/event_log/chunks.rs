@@ -3,9 +3,11 @@
 //! Windows puts them one behind the other after the block of the file header. A log that was carved, shifted or cut in
 //! the middle has them elsewhere, so they are searched by their signature at every 512 bytes.
 
+use super::shortfall::Held;
 use crate::formats::evtx::{CHUNK_SIZE, Chunk, FileHeader};
-use evidence::Bytes;
+use evidence::{Bytes, Locator};
 use std::io;
+use std::ops::Range;
 
 /// A chunk begins at a multiple of this, wherever it was moved to: the smallest unit in which media are written.
 const STEP: usize = 512;
@@ -14,10 +16,22 @@ const CHUNK: u64 = CHUNK_SIZE as u64;
 /// What stands at one place of a log.
 pub(super) enum Piece<'a> {
     /// Bytes with a chunk's signature, fewer than a chunk where the file ends or another chunk begins.
-    Chunk(&'a [u8]),
+    Chunk {
+        /// The bytes.
+        data: &'a [u8],
+        /// Whether a log that was closed does not count it any more.
+        is_uncounted: bool,
+    },
     /// Bytes where a chunk should be, without its signature.
     Headless(&'a [u8]),
-    /// Bytes that could not be read.
+    /// Bytes that could not be read, and why.
+    Unreadable(&'a str),
+}
+
+/// The same where it was found.
+enum Found<'a> {
+    Chunk(&'a [u8]),
+    Headless(&'a [u8]),
     Unreadable(io::Error),
 }
 
@@ -43,7 +57,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// The next piece that is not all zeros, and its offset in the file.
-    pub(super) fn next(&mut self) -> Option<(u64, Piece<'_>)> {
+    fn next(&mut self) -> Option<(u64, Found<'_>)> {
         loop {
             let step = STEP as u64;
             // A hole has no chunks.
@@ -56,7 +70,7 @@ impl<'a> Pieces<'a> {
                 Ok(read) => read,
                 Err(error) => {
                     self.at = at.saturating_add(CHUNK);
-                    return Some((at, Piece::Unreadable(error)));
+                    return Some((at, Found::Unreadable(error)));
                 }
             };
             let data = self.data(at, read);
@@ -74,7 +88,7 @@ impl<'a> Pieces<'a> {
                 continue;
             }
             let data = self.data(at, length);
-            return Some((at, if is_chunk { Piece::Chunk(data) } else { Piece::Headless(data) }));
+            return Some((at, if is_chunk { Found::Chunk(data) } else { Found::Headless(data) }));
         }
     }
 
@@ -115,6 +129,66 @@ impl<'a> Pieces<'a> {
         }
         // Where nothing else tells, the chunks are where Windows puts them.
         if at == 0 && !self.has_header { FileHeader::FIRST_CHUNK as usize } else { CHUNK_SIZE }
+    }
+}
+
+/// Bytes of a log in one part: so many that cutting costs nothing beside reading them, and so few that a part for every
+/// thread is little.
+const PART: usize = 16 * CHUNK_SIZE;
+
+/// Some of the pieces of a log, in their order, apart from the log.
+pub(super) struct Part {
+    data: Vec<u8>,
+    /// Where each begins in the log, where its bytes are in `data`, and what it is.
+    pieces: Vec<(u64, Range<usize>, Kept)>,
+}
+
+/// A piece without its bytes.
+enum Kept {
+    Chunk { is_uncounted: bool },
+    Headless,
+    Unreadable(String),
+}
+
+impl Part {
+    /// The part that follows and where it lies; `None` behind the last one.
+    pub(super) fn next(pieces: &mut Pieces<'_>, held: &mut Held) -> Option<(Locator, Part)> {
+        let mut part = Part { data: Vec::new(), pieces: Vec::new() };
+        while part.data.len() < PART && part.pieces.len() < PART / CHUNK_SIZE {
+            let Some((at, found)) = pieces.next() else { break };
+            let start = part.data.len();
+            let kept = match found {
+                Found::Chunk(data) => {
+                    part.data.extend_from_slice(data);
+                    Kept::Chunk { is_uncounted: held.chunk(at) }
+                }
+                Found::Headless(data) => {
+                    part.data.extend_from_slice(data);
+                    held.headless(data.len() as u64);
+                    Kept::Headless
+                }
+                Found::Unreadable(error) => {
+                    held.unreadable();
+                    Kept::Unreadable(error.to_string())
+                }
+            };
+            part.pieces.push((at, start..part.data.len(), kept));
+        }
+        let offset = part.pieces.first()?.0;
+        Some((Locator::ByteRange { offset, length: pieces.at.saturating_sub(offset) }, part))
+    }
+
+    /// Each piece and its offset in the file.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (u64, Piece<'_>)> {
+        self.pieces.iter().map(|(at, place, kept)| {
+            let data = self.data.get(place.clone()).unwrap_or_default();
+            let piece = match kept {
+                Kept::Chunk { is_uncounted } => Piece::Chunk { data, is_uncounted: *is_uncounted },
+                Kept::Headless => Piece::Headless(data),
+                Kept::Unreadable(error) => Piece::Unreadable(error),
+            };
+            (*at, piece)
+        })
     }
 }
 

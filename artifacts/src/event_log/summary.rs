@@ -58,49 +58,91 @@ pub(super) struct Summary {
     runs: Vec<(u64, u64)>,
     runs_left_out: bool,
     channels: HashMap<String, usize>,
-    /// Counts by number of the channel and event id.
-    events: HashMap<(usize, u64), u64, RandomState>,
+    /// By number of the channel and event id: how many came before that are of another kind, and how many there are.
+    events: HashMap<(usize, u64), (usize, u64), RandomState>,
     events_left_out: bool,
 }
 
 impl Summary {
+    /// Adds what was counted in the part of the log that follows. A part is short; only of the log as a whole there can be so
+    /// much that some is left out.
+    pub(super) fn add(&mut self, part: Summary) {
+        self.live += part.live;
+        self.recovered += part.recovered;
+        self.undecodable += part.undecodable;
+        if let Some((part_first, part_last)) = part.times {
+            let (first, last) = self.times.get_or_insert((part_first, part_last));
+            (*first, *last) = (part_first.min(*first), part_last.max(*last));
+        }
+        part.runs.into_iter().for_each(|run| self.run(run));
+        let mut channels: Vec<(String, usize)> = part.channels.into_iter().collect();
+        channels.sort_unstable_by_key(|(_, number)| *number);
+        let numbers: Vec<Option<usize>> = channels.into_iter().map(|(name, _)| self.channel(name)).collect();
+        let mut events: Vec<_> = part.events.into_iter().collect();
+        events.sort_unstable_by_key(|(_, (before, _))| *before);
+        for ((channel, event_id), (_, count)) in events {
+            let next = self.events.len();
+            let channel = numbers.get(channel).copied().flatten();
+            match channel.map(|channel| (channel, event_id)) {
+                Some(kind) if next < MAX_EVENTS || self.events.contains_key(&kind) => {
+                    self.events.entry(kind).or_insert((next, 0)).1 += count;
+                }
+                _ => self.events_left_out = true,
+            }
+        }
+    }
+
+    /// Adds consecutive record numbers.
+    fn run(&mut self, (first, last): (u64, u64)) {
+        let is_full = self.runs.len() >= MAX_RUNS;
+        match self.runs.last_mut() {
+            Some(before) if before.1.checked_add(1) == Some(first) => before.1 = last,
+            Some(before) if is_full => {
+                self.runs_left_out = true;
+                // What goes on where the last run ends is counted all the same.
+                if before.1.checked_add(1).is_some_and(|next| (first..=last).contains(&next)) {
+                    before.1 = last;
+                }
+            }
+            _ => self.runs.push((first, last)),
+        }
+    }
+
+    /// The number that a channel of the whole log is counted under; `None` when there are too many.
+    fn channel(&mut self, name: String) -> Option<usize> {
+        let next = self.channels.len();
+        match self.channels.get(&name) {
+            Some(number) => Some(*number),
+            None if next < MAX_EVENTS => Some(*self.channels.entry(name).or_insert(next)),
+            None => None,
+        }
+    }
+
     /// Counts a live record.
     pub(super) fn live(&mut self, number: u64, ticks: u64) {
         self.live += 1;
-        if let Some((_, last)) = self.runs.last_mut()
-            && last.checked_add(1) == Some(number)
-        {
-            *last = number;
-        } else if self.runs.len() < MAX_RUNS {
-            self.runs.push((number, number));
-        } else {
-            self.runs_left_out = true;
+        match self.runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => self.runs.push((number, number)),
         }
         let (first, last) = self.times.get_or_insert((ticks, ticks));
         *first = ticks.min(*first);
         *last = ticks.max(*last);
     }
 
-    /// The number that a channel is counted under; `None` when there are too many.
-    pub(super) fn channel_number(&mut self, channel: &str) -> Option<usize> {
+    /// The number that a channel is counted under in this part.
+    pub(super) fn channel_number(&mut self, channel: &str) -> usize {
         let next = self.channels.len();
         match self.channels.get(channel) {
-            Some(number) => Some(*number),
-            None if next < MAX_EVENTS => Some(*self.channels.entry(channel.to_owned()).or_insert(next)),
-            None => None,
+            Some(number) => *number,
+            None => *self.channels.entry(channel.to_owned()).or_insert(next),
         }
     }
 
     /// Counts what a live record is about, where that could be read.
-    pub(super) fn event(&mut self, channel: Option<usize>, event_id: u64) {
-        let Some(number) = channel else { return self.events_left_out = true };
-        if let Some(count) = self.events.get_mut(&(number, event_id)) {
-            *count += 1;
-        } else if self.events.len() < MAX_EVENTS {
-            self.events.insert((number, event_id), 1);
-        } else {
-            self.events_left_out = true;
-        }
+    pub(super) fn event(&mut self, channel: usize, event_id: u64) {
+        let next = self.events.len();
+        self.events.entry((channel, event_id)).or_insert((next, 0)).1 += 1;
     }
 
     /// Counts a record from where the log keeps none.
@@ -149,7 +191,7 @@ impl Summary {
             }
         }
         let mut fields = Fields::new();
-        fields.push_some(CHANNEL_NAME.name, self.channel().or_else(|| channel_of_file(original_path)));
+        fields.push_some(CHANNEL_NAME.name, self.main_channel().or_else(|| channel_of_file(original_path)));
         fields.push(RECORDS.name, self.live);
         fields.push(RECOVERED.name, self.recovered);
         fields.push(UNDECODABLE.name, self.undecodable);
@@ -184,9 +226,9 @@ impl Summary {
     }
 
     /// The channel of most records.
-    fn channel(&self) -> Option<String> {
+    fn main_channel(&self) -> Option<String> {
         let count = |number: usize| {
-            self.events.iter().filter(|((of, _), _)| *of == number).map(|(_, count)| count).sum::<u64>()
+            self.events.iter().filter(|((of, _), _)| *of == number).map(|(_, (_, count))| count).sum::<u64>()
         };
         let (_, _, name) = self
             .channels
@@ -202,7 +244,7 @@ impl Summary {
         let names: HashMap<usize, &str> = self.channels.iter().map(|(name, number)| (*number, name.as_str())).collect();
         self.events
             .iter()
-            .filter_map(|((number, event_id), count)| Some((format!("{}:{event_id}", names.get(number)?), *count)))
+            .filter_map(|((number, event_id), (_, count))| Some((format!("{}:{event_id}", names.get(number)?), *count)))
             .collect()
     }
 }
@@ -257,6 +299,47 @@ mod tests {
         let many: Vec<(u64, u64)> = (0..150).map(|number| (number * 2, number * 2)).collect();
         let ranges = missing(&many);
         assert_eq!((ranges.len(), ranges[100].as_str()), (101, "and 49 more ranges"));
+    }
+
+    /// What is counted of records with these numbers and channels that come in parts of so many.
+    fn counted(records: &[(u64, String)], part: usize) -> Summary {
+        let mut whole = Summary::default();
+        for records in records.chunks(part) {
+            let mut part = Summary::default();
+            for (number, channel) in records {
+                part.live(*number, 0);
+                let channel = part.channel_number(channel);
+                part.event(channel, 1);
+            }
+            whole.add(part);
+        }
+        whole
+    }
+
+    #[test]
+    fn the_limits_are_those_of_the_whole_log() {
+        // Every other number is a run, and every record a channel, of which the first comes again at the end.
+        let limit = MAX_RUNS as u64;
+        let mut records: Vec<(u64, String)> = (0..limit + 5).map(|one| (one * 2, one.to_string())).collect();
+        // The last run that has room ends at 2 * limit - 2. It goes on, although that number itself comes once more.
+        let last = limit * 2 - 2;
+        records.extend([(last, "0".to_owned()), (last + 1, "0".to_owned()), (last + 2, "0".to_owned())]);
+        for part in [1, 2, 999, 37_000] {
+            let whole = counted(&records, part);
+            let (runs, counts) = (&whole.runs, whole.counts());
+            assert_eq!(
+                (runs.len(), runs.last(), whole.runs_left_out),
+                (MAX_RUNS, Some(&(last, last + 2)), true),
+                "{part}"
+            );
+            assert_eq!(
+                (counts.len(), counts.get("0:1"), whole.events_left_out),
+                (MAX_EVENTS, Some(&4), true),
+                "{part}"
+            );
+            assert!(counts.contains_key("9999:1") && !counts.contains_key("10000:1"), "the first are counted: {part}");
+        }
+        assert!(!counted(&records[..10_000], 37).runs_left_out);
     }
 
     #[test]

@@ -6,13 +6,14 @@ use crate::progress::Progress;
 use crate::{pace, signals};
 use collector::{BundleReader, Spill};
 use evidence::{
-    Artifact, Bytes, Focus, Group, Input, Item, ItemId, Items, Phase, Problem, ProblemKind, Problems, Record, Stage,
+    Artifact, Bytes, Crew, Focus, Group, Input, Item, ItemId, Items, Phase, Problem, ProblemKind, Problems, Record,
+    Stage,
 };
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A piece of work: an object for the artifacts that read it together.
 struct Piece {
@@ -29,6 +30,19 @@ fn pieces(item: &Item, phase: Phase) -> impl Iterator<Item = Piece> {
     let chosen = asked.filter(|one| one.phase == phase && !one.beside.never_alone(path));
     let (id, size) = (item.id, item.stored_size);
     Group::all_of(chosen).into_iter().map(move |group| Piece { group, item: id, size })
+}
+
+/// Takes out what so many threads parse together, one after the other: what is so much of all the work that the other
+/// threads would wait for the one that parses it. The work is in order, the largest first.
+fn take_out_long(work: &mut Vec<Piece>, threads: usize) -> Vec<Piece> {
+    let mut rest = work.iter().map(|piece| piece.size).fold(0, u64::saturating_add);
+    let share = |size: u64| size.saturating_mul(threads as u64).saturating_mul(2);
+    let is_long = |piece: &mut Piece| {
+        let is_long = threads > 1 && piece.size > SHORT && piece.group.is_in_parts() && share(piece.size) > rest;
+        rest -= if is_long { piece.size } else { 0 };
+        is_long
+    };
+    work.extract_if(.., is_long).collect()
 }
 
 /// Reading all objects of a collection.
@@ -105,13 +119,17 @@ impl<'a> Analysis<'a> {
         self.progress.phase(name, bytes);
         let mut work: Vec<Piece> = Vec::new();
         let finish = |work: &mut Vec<Piece>| {
+            let parse = |piece: &Piece, threads| {
+                let Some(item) = items.by_id(piece.item) else { return };
+                self.parse_item(&piece.group, &item, threads, focus, take);
+                self.progress.advance(piece.size, &item.original_path);
+            };
             // The largest first, so that the threads end together.
             work.sort_by_key(|piece| (std::cmp::Reverse(piece.size), piece.item, piece.group.id()));
-            work.par_iter().with_max_len(1).for_each(|piece| {
-                let Some(item) = items.by_id(piece.item) else { return };
-                self.parse_item(&piece.group, &item, focus, take);
-                self.progress.advance(piece.size, &item.original_path);
-            });
+            for piece in take_out_long(work, rayon::current_num_threads()) {
+                parse(&piece, rayon::current_num_threads());
+            }
+            work.par_iter().with_max_len(1).for_each(|piece| parse(piece, 1));
             work.clear();
         };
         items.each(&mut |item| {
@@ -124,13 +142,16 @@ impl<'a> Analysis<'a> {
         self.kept.lock().clear();
     }
 
-    fn parse_item(&self, group: &Group, item: &Item, focus: &Focus, take: Take<'_>) {
+    /// Parses an object on so many threads, which have nothing else to do if they are several.
+    fn parse_item(&self, group: &Group, item: &Item, threads: usize, focus: &Focus, take: Take<'_>) {
         if item.bundle_path.is_none() || self.is_stopped() {
             return;
         }
         let neighbours = self.neighbours.of(self.items, item, group.beside());
         let beside = neighbours.iter().map(|one| one.item.stored_size).fold(0, u64::saturating_add);
-        let _room = self.ceiling.enter(group.memory(item.stored_size, beside).saturating_add(self.held(item)));
+        let (parsing, held) = (group.memory(item.stored_size, beside), self.held(item));
+        let threads = self.ceiling.times(parsing, held).min(threads);
+        let _room = self.ceiling.enter(parsing.saturating_mul(threads as u64).saturating_add(held));
         let Some(bytes) = self.open(item, None) else { return };
         let opened = |one: &Neighbour<'_>| Some((one.item.original_path.clone(), self.open(&one.item, one.held)?));
         let companions: Vec<(String, Arc<dyn Bytes>)> = neighbours.iter().filter_map(opened).collect();
@@ -141,10 +162,21 @@ impl<'a> Analysis<'a> {
             companions: companions.iter().map(|(path, bytes)| (path.as_str(), &**bytes)).collect(),
             focus,
         };
-        let problems = group.parse(&input, &mut |artifact, record| {
+        let take = |artifact, record| {
             pace::work();
             take(artifact, item, record);
-        });
+        };
+        let threads_left = AtomicUsize::new(threads);
+        let each = |parse: &(dyn Fn() + Sync)| {
+            rayon::broadcast(|_| {
+                // Memory may be enough for some of them only.
+                if threads_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                    parse();
+                }
+            });
+        };
+        let crew = Crew { threads, each: &each, is_stopped: &|| self.is_stopped() };
+        let problems = group.parse_by(&crew, &input, &take);
         self.problems.lock().extend(problems);
     }
 
@@ -202,5 +234,34 @@ impl<'a> Analysis<'a> {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_what_the_others_would_wait_for() {
+        let in_parts = |artifact: &&Artifact| Group::all_of([*artifact])[0].is_in_parts();
+        let log = *artifacts::ALL.iter().find(in_parts).unwrap();
+        let whole = *artifacts::ALL.iter().find(|artifact| artifact.parse.is_some() && !in_parts(artifact)).unwrap();
+        let shared = |mib: &[u64], artifact: &'static Artifact, threads| {
+            let piece = |(number, mib): (usize, &u64)| Piece {
+                group: Group::all_of([artifact]).remove(0),
+                item: ItemId(number as u32),
+                size: mib << 20,
+            };
+            let mut work: Vec<Piece> = mib.iter().enumerate().map(piece).collect();
+            let long = take_out_long(&mut work, threads);
+            assert_eq!(long.len() + work.len(), mib.len());
+            long.iter().map(|piece| piece.size >> 20).collect::<Vec<_>>()
+        };
+        assert_eq!(shared(&[300], log, 2), [300]);
+        assert_eq!(shared(&[300], log, 1), [0; 0]);
+        assert_eq!(shared(&[300], whole, 2), [0; 0]);
+        assert_eq!(shared(&[300, 20, 20, 20], log, 2), [300, 20, 20, 20]);
+        assert_eq!(shared(&[20; 100], log, 16), [0; 0], "each thread has its own");
+        assert_eq!(shared(&[8, 1], log, 2), [0; 0], "short ones are not worth it");
     }
 }

@@ -160,9 +160,7 @@ fn load_doubt(known: &Known<'_>) -> Option<String> {
         Marked::Zone(..) | Marked::None => None,
     };
     let stream = known.stream.map(|stream| {
-        format!(
-            "the assembly is in the alternate data stream \"{stream}\", which most versions of .NET refuse to open"
-        )
+        format!("the assembly is in the alternate data stream \"{stream}\", which most versions of .NET refuse to open")
     });
     stream.or(mark)
 }

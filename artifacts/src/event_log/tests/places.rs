@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::formats::evtx::writer::{file_before, seal};
+use evidence::{Crew, Group};
+use std::sync::Mutex;
 
 /// Numbers and integrity of the kept records, without the record about the channel.
 fn found(records: &[Record]) -> Vec<(u64, Integrity)> {
@@ -182,4 +184,58 @@ fn a_lost_last_chunk_header_is_not_called_a_cut() {
     let (records, problems) = parsed(file_before(7, &chunks, 3, false));
     assert_eq!(numbers(&records), [1, 2, 3, 4, 5, 6]);
     assert_eq!(kinds(&problems), ["bad_signature"]);
+}
+
+/// Records and problems as four threads find them, the records in the order of their places.
+fn by_a_crew(bytes: &dyn Bytes) -> (Vec<Record>, Vec<Problem>) {
+    let each = |work: &(dyn Fn() + Sync)| rayon::scope(|scope| (0..4).for_each(|_| scope.spawn(|_| work())));
+    let crew = Crew { threads: 4, each: &each, is_stopped: &|| false };
+    let records = Mutex::new(Vec::new());
+    let group = &Group::all_of([&ARTIFACT])[0];
+    let input = Input::new(r"C:\x\Empty%4Log.evtx", bytes);
+    let problems = group.parse_by(&crew, &input, &|_, record| records.lock().unwrap().push(record));
+    let mut records = records.into_inner().unwrap();
+    let place = |record: &Record| match record.locator {
+        Locator::EvtxRecord { offset, .. } => offset,
+        _ => u64::MAX,
+    };
+    records.sort_by_key(place);
+    (records, problems)
+}
+
+#[test]
+fn a_log_of_several_parts_is_one_log() {
+    // Two records in each of 50 chunks, which are four parts.
+    let mut chunks: Vec<Vec<u8>> = (0..50).map(|chunk| chunk_of(chunk * 2 + 1..=chunk * 2 + 2)).collect();
+    // The last chunk of a part and the first of the next do not match their checksums, and one has lost its header.
+    for damaged in [15, 16] {
+        chunks[damaged][130] ^= 1;
+    }
+    chunks[32][..8].fill(b'x');
+    // Zeros, so no chunk: what follows moves to other parts.
+    chunks[3].fill(0);
+    let whole = file_before(101, &chunks, 50, true);
+    let bad = 4096 + 40 * 65_536..4096 + 41 * 65_536;
+    let disk = Disk { bytes: whole, bad };
+    let (records, problems) = by_a_crew(&disk);
+    let expected: Vec<(u64, Integrity)> = (1..=100)
+        .filter(|number| !matches!(number, 7..=8 | 81..=82))
+        .map(|number| match number {
+            31..=34 => (number, Integrity::Corrupted),
+            65..=66 => (number, Integrity::Recovered),
+            _ => (number, Integrity::Intact),
+        })
+        .collect();
+    assert_eq!(found(&records), expected);
+    let channel = &records.last().unwrap().fields;
+    let number = |name| channel.number(name);
+    assert_eq!((number("Records"), number("Recovered")), (Some(94), Some(2)));
+    assert_eq!((number("FirstRecordId"), number("LastRecordId")), (Some(1), Some(100)));
+    assert_eq!(missing(&records), Some(vec!["7-8", "65-66", "81-82"].into()));
+    assert_eq!(kinds(&problems)[..4], ["bad_checksum", "bad_checksum", "bad_signature", "read_failed"]);
+    let mut alone = Vec::new();
+    let input = Input::new(r"C:\x\Empty%4Log.evtx", &disk);
+    let said_alone = ARTIFACT.parse_alone(&input, &mut |record| alone.push(record));
+    assert_eq!(said_alone, problems, "one thread says the same");
+    assert!(alone == records, "one thread finds the same");
 }

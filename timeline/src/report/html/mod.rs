@@ -415,7 +415,9 @@ fn check(page: &mut Page, report: &Report) {
     page.raw("<section id=\"check\"><h2>How to check this report</h2><ol>");
     page.raw("<li><strong>The evidence.</strong> ");
     if report.changed.is_some() {
-        page.raw("<strong>It was changed after it was sealed</strong>; what is wrong with it is at the head of this page. ");
+        page.raw(
+            "<strong>It was changed after it was sealed</strong>; what is wrong with it is at the head of this page. ",
+        );
     }
     page.raw("<code>comtrail verify ").text(&report.bundle.file);
     page.raw("</code> recomputes every hash and says what was changed, is missing or was added. The bundle is a BagIt bag in a zip file, so any BagIt program can do the same. The SHA-256 of <code>tagmanifest-sha256.txt</code> has to be <code>").text(&report.bundle.sha256).raw("</code>");

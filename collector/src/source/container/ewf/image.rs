@@ -381,8 +381,7 @@ impl Image {
         let placed = before.checked_sub(1).and_then(|index| self.groups.get(index));
         placed.filter(|placed| number - placed.first < placed.group.count).ok_or_else(|| {
             let lost = self.lost.as_ref().filter(|(range, _)| range.contains(&number));
-            let why =
-                lost.map_or("is in no table of the image".to_owned(), |(_, why)| format!("was lost with {why}"));
+            let why = lost.map_or("is in no table of the image".to_owned(), |(_, why)| format!("was lost with {why}"));
             Broken::new(Flaw::Absent, format!("chunk {number} {why}"))
         })
     }
