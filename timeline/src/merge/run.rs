@@ -3,7 +3,6 @@
 use super::MergeError;
 use super::shapes::Shapes;
 use evidence::Filetime;
-use rayon::slice::ParallelSliceMut;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -77,11 +76,13 @@ impl Buffer {
     pub(super) fn sort(&mut self, shapes: &Shapes) {
         let bytes = &self.bytes;
         let of = |entry: &Entry| &bytes[entry.range()];
-        self.entries.par_sort_unstable_by_key(|entry| (entry.time, entry.offset));
+        // On this thread alone: one that waits for others begins with another object meanwhile, and could fill a buffer that
+        // it cannot write, as it is about to write this one.
+        self.entries.sort_unstable_by_key(|entry| (entry.time, entry.offset));
         // Parsers give records in the order of their places as a rule, so most of one time are in order already.
         for same in self.entries.chunk_by_mut(|a, b| a.time == b.time) {
             if !same.is_sorted_by(|a, b| shapes.order(of(a), of(b)).is_le()) {
-                same.par_sort_unstable_by(|a, b| shapes.order(of(a), of(b)));
+                same.sort_unstable_by(|a, b| shapes.order(of(a), of(b)));
             }
         }
     }
