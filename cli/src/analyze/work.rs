@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn threads_share_what_the_others_would_wait_for() {
-        let in_parts = |artifact: &&Artifact| Group::all_of([*artifact])[0].is_in_parts();
+        let in_parts = |artifact: &&&'static Artifact| Group::all_of([**artifact])[0].is_in_parts();
         let log = *artifacts::ALL.iter().find(in_parts).unwrap();
         let whole = *artifacts::ALL.iter().find(|artifact| artifact.parse.is_some() && !in_parts(artifact)).unwrap();
         let shared = |mib: &[u64], artifact: &'static Artifact, threads| {
