@@ -345,7 +345,7 @@ fn findings(page: &mut Page, asked: &[Finding]) {
     if asked.is_empty() {
         return;
     }
-    page.raw("<h4>What the rules ask</h4><table class=\"stack\"><thead><tr><th>Finding</th><th>Is it so</th><th>Why</th><th class=\"n\">Counts</th></tr></thead><tbody>");
+    page.raw("<h4>What the rules ask</h4><table class=\"stack\"><thead><tr><th>Finding</th><th class=\"n\">Is it so</th><th>Why</th><th class=\"n\">Counts</th></tr></thead><tbody>");
     let mut sorted: Vec<&Finding> = asked.iter().collect();
     sorted.sort_by_key(|finding| match finding.state {
         Presence::Present => 0,
@@ -354,7 +354,7 @@ fn findings(page: &mut Page, asked: &[Finding]) {
     });
     for finding in sorted {
         page.raw("<tr><td><strong>").text(finding.id).raw("</strong><br>").text(&finding.title);
-        page.raw("</td><td data-th=\"Is it so\">").raw(match finding.state {
+        page.raw("</td><td class=\"n\" data-th=\"Is it so\">").raw(match finding.state {
             Presence::Present => "yes, ",
             Presence::Absent => "no",
             Presence::Unknown => "not known",
