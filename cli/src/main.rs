@@ -38,7 +38,9 @@ use std::time::Instant;
 
 /// Takes back without a lock what one thread makes and another frees; with the system's allocator the threads wait for each
 /// other. Its version 2 gives freed pages back after 10 ms (version 3 after 1 s) and its feature `no_thp` asks for no huge
-/// pages: both keep the program within `--memory`.
+/// pages: both keep the program within `--memory`. On Windows the program has the system's allocator: with this one a live
+/// collection held 150 MB at `--memory 128M`, with the system's 78 MB.
+#[cfg(unix)]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
