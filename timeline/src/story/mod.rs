@@ -366,12 +366,7 @@ impl<'a> Correlator<'a> {
             runs.push(Run::of_slot(slot, could_be, &here));
         }
 
-        let joined = {
-            let candidates = candidates(&runs, &processes, &own, &host);
-            let among: Vec<traces::Candidate<'_>> = candidates.iter().map(|(_, candidate)| candidate.clone()).collect();
-            let joined = traces::join(&traces, &among, &boots);
-            joined.into_iter().map(|joined| joined.map(|(at, how)| (candidates[at].0, how))).collect()
-        };
+        let joined = traces::join(&traces, &candidates(&runs, &processes, &own, &host, &boots));
         let alone = run::tie_traces(traces, joined, &mut runs);
         runs.extend(alone.into_iter().filter_map(Run::of_traces));
 
@@ -493,22 +488,30 @@ fn lookalike(process: &Process, because: String, places: &Places) -> Lookalike {
     }
 }
 
-/// The runs of this host to which a trace can belong, by position.
+/// The runs of this host to which a trace can belong.
 fn candidates<'r>(
     runs: &'r [Run],
     processes: &'r Processes,
     own: &Own,
     host: &'r Host,
-) -> Vec<(usize, traces::Candidate<'r>)> {
-    let of = |(at, run): (usize, &'r Run)| {
+    boots: &Boots,
+) -> Vec<traces::Candidate<'r>> {
+    let of = |(place, run): (usize, &'r Run)| {
         let process = run.process.and_then(|id| processes.get(id));
         let start = process.map(|process| &process.start);
         let named = start.and_then(|start| start.sid.as_deref().or_else(|| host.sid_of(start.user.as_deref()?)));
         let key = process.map(|process| &process.key).or_else(|| run.slots.first().map(|slot| &slot.key))?;
         let computer = process.map(|process| process.computer.as_str());
         (!computer.is_some_and(|computer| own.is_other(computer))).then_some(())?;
-        let ended = process.and_then(|process| process.ended);
-        Some((at, traces::Candidate { key, user: named, started: run.start?, ended, computer }))
+        let started = run.start?;
+        Some(traces::Candidate {
+            run: place,
+            key,
+            user: named,
+            started,
+            ended: process.and_then(|process| process.ended),
+            until: boots.end_after(computer, started),
+        })
     };
     runs.iter().enumerate().filter_map(of).collect()
 }

@@ -4,7 +4,6 @@
 //! type claims that a program ran is taken here, so that an artifact which declares that claim reaches the answer. It has
 //! no process id: it is one of the runs that are known by better records, or a run of its own.
 
-use super::boot::Boots;
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
 use super::source::Source;
@@ -203,26 +202,28 @@ impl Trace {
 }
 
 /// A run that a trace can be of.
-#[derive(Clone)]
 pub(super) struct Candidate<'a> {
+    /// Its place among all runs.
+    pub(super) run: usize,
     pub(super) key: &'a PathKey,
     pub(super) user: Option<&'a str>,
     pub(super) started: Filetime,
     pub(super) ended: Option<Filetime>,
-    pub(super) computer: Option<&'a str>,
+    /// When the machine next stopped or started, as far as that is recorded.
+    pub(super) until: Option<Filetime>,
 }
 
 /// For each trace the run that it is of: of several the one that started last, since the trace is that of the last
 /// activity.
-pub(super) fn join(traces: &[Trace], runs: &[Candidate<'_>], boots: &Boots) -> Vec<Option<(usize, Confidence)>> {
+pub(super) fn join(traces: &[Trace], runs: &[Candidate<'_>]) -> Vec<Option<(usize, Confidence)>> {
     let of = |trace: &Trace| {
         let fits = |run: &Candidate<'_>| {
             if !trace.is_of(run.key, run.user, bits_of(run.key)) {
                 return None;
             }
-            trace.fits(run.started, run.ended, boots.end_after(run.computer, run.started))
+            trace.fits(run.started, run.ended, run.until)
         };
-        let all = runs.iter().enumerate().filter_map(|(at, run)| Some((run.started, at, fits(run)?)));
+        let all = runs.iter().filter_map(|run| Some((run.started, run.run, fits(run)?)));
         let all: Vec<(Filetime, usize, Confidence)> = all.collect();
         // A recorded end that fits is better than no end at all.
         let sure = all.iter().filter(|(.., confidence)| *confidence == Confidence::Strong).max();
