@@ -9,31 +9,23 @@ use crate::story::Story;
 use evidence::{Coverage, CoverageState, Problem};
 
 /// Says of a source what the problems say of it.
-trait TellWhatFailed {
-    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]);
-}
-
-impl TellWhatFailed for Coverage {
-    fn tell_what_failed(&mut self, declared: Declared, problems: &[Problem]) {
-        if self.state == CoverageState::Read && self.partly.is_none() {
-            self.partly = examined::partly(declared, self, problems);
-        }
-        if self.present || self.state == CoverageState::NotSearched {
-            return;
-        }
-        let (why, state) = match examined::missing(declared, &self.source, problems) {
-            Missing::Unread => ("in the evidence and not read", CoverageState::NotRead),
-            Missing::NotCollected => ("on the host and not collected", CoverageState::NotRead),
-            Missing::Unlisted => ("where it would lie could not be looked at", CoverageState::NotSearched),
-            Missing::Incomplete => {
-                ("not collected, and whether the host has it is not known", CoverageState::NotSearched)
-            }
-            Missing::Absent => return,
-        };
-        if let Some(rest) = self.meaning.strip_prefix("not in the evidence") {
-            self.meaning = format!("{why}, see Problems{rest}");
-            self.state = state;
-        }
+fn tell_what_failed(source: &mut Coverage, declared: Declared, problems: &[Problem]) {
+    if source.state == CoverageState::Read && source.partly.is_none() {
+        source.partly = examined::partly(declared, source, problems);
+    }
+    if source.present || source.state == CoverageState::NotSearched {
+        return;
+    }
+    let (why, state) = match examined::missing(declared, &source.source, problems) {
+        Missing::Unread => ("in the evidence and not read", CoverageState::NotRead),
+        Missing::NotCollected => ("on the host and not collected", CoverageState::NotRead),
+        Missing::Unlisted => ("where it would lie could not be looked at", CoverageState::NotSearched),
+        Missing::Incomplete => ("not collected, and whether the host has it is not known", CoverageState::NotSearched),
+        Missing::Absent => return,
+    };
+    if let Some(rest) = source.meaning.strip_prefix("not in the evidence") {
+        source.meaning = format!("{why}, see Problems{rest}");
+        source.state = state;
     }
 }
 
@@ -72,7 +64,7 @@ impl Report {
             problems,
         };
         for source in &mut report.coverage {
-            source.tell_what_failed(report.declared, &report.problems);
+            tell_what_failed(source, report.declared, &report.problems);
         }
         report.summary = answer::summarize(&report);
         report
