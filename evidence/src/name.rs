@@ -232,6 +232,37 @@ pub fn upper(c: char) -> char {
     }
 }
 
+/// Whether a name is as a pattern says, without regard to case: `*` stands for any characters, `?` for one.
+pub fn is_like(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().map(upper).collect();
+    let name: Vec<char> = name.chars().map(upper).collect();
+    let (mut p, mut n) = (0, 0);
+    // Where to go on when a star has to take one more character. One such place is enough: a later star makes
+    // the earlier ones irrelevant, so the time stays bounded by the product of the lengths.
+    let mut retry: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match retry {
+                Some((star, taken)) => {
+                    retry = Some((star, taken + 1));
+                    p = star + 1;
+                    n = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
 /// A name or path in upper case by [`upper`], to compare it with others.
 pub fn folded(name: &str) -> String {
     // Nearly every name is ASCII, and this runs for each of the millions of an archive.

@@ -1,6 +1,7 @@
 //! What the artifacts declare of the sources that tell of the tools: the channels of the event logs, and the artifacts whose
 //! absence means something.
 
+use evidence::name::is_like;
 use evidence::{Artifact, Channel, Reads, Tells};
 
 /// The declared artifacts.
@@ -60,7 +61,8 @@ impl Declared {
     /// Whether an object is one in which an artifact is kept, by its declared places; `None` where the source is none.
     pub(crate) fn keeps(self, source: &str, item: &str) -> Option<bool> {
         let artifact = self.without_logs().find(|artifact| artifact.id == source)?;
-        Some(artifact.reads.iter().any(|reads| is_kept(reads, item)))
+        let anywhere = artifact.reads.iter().any(|reads| matches!(reads, Reads::Loose(_)));
+        Some(artifact.reads.iter().any(|reads| is_kept(reads, anywhere, item)))
     }
 
     /// The channel of this name, if it tells of the tools.
@@ -85,36 +87,26 @@ impl Declared {
     }
 }
 
-/// Whether an object has the name of a file of a place. Its folder is not compared, since a copy has lost it.
-fn is_kept(reads: &Reads, item: &str) -> bool {
-    let last = |path: &str| evidence::name::folded(path.rsplit(['\\', '/']).next().unwrap_or(path));
+/// Whether an object has the name of a file of a place. `anywhere` is whether the artifact is known by its content as well,
+/// so that it need not be in its folder; what has a name of its own is known without its folder, since a copy has lost that.
+fn is_kept(reads: &Reads, anywhere: bool, item: &str) -> bool {
+    let split = |path: &str| {
+        let (folder, name) = path.rsplit_once(['\\', '/']).unwrap_or(("", path));
+        (folder.rsplit(['\\', '/']).next().unwrap_or(folder).to_owned(), name.to_owned())
+    };
+    let (folder, name) = split(item);
     let fits = |pattern: &str| {
-        let (pattern, name) = (last(pattern), last(item));
+        let (its_folder, pattern) = split(pattern);
+        let is_there = anywhere || !pattern.starts_with('*') || is_like(&its_folder, &folder);
         // Of a stream that was copied to a file, its own name may be all that is left.
-        is_like(&pattern, &name) || pattern.split_once(':').is_some_and(|(_, stream)| is_like(stream, &name))
+        let of_stream = || pattern.split_once(':').is_some_and(|(_, stream)| is_like(stream, &name));
+        is_there && (is_like(&pattern, &name) || of_stream())
     };
     match reads {
         Reads::File(pattern) | Reads::EveryVolume(pattern) | Reads::Volatile(pattern) => fits(pattern),
         Reads::Key { hive, .. } => hive.globs().iter().any(|pattern| fits(pattern)),
         Reads::Loose(_) | Reads::Lead => false,
     }
-}
-
-/// Whether a name is as a pattern says, in which `*` stands for anything.
-fn is_like(pattern: &str, name: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut left) = name.strip_prefix(start) else { return false };
-    let mut parts = rest.split('*').peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return left.ends_with(part);
-        }
-        match left.find(part) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
-    }
-    true
 }
 
 /// Artifacts are told apart by their ids.
@@ -147,10 +139,13 @@ mod tests {
             ("usn-journal", r"{volume-9A3C11F2}\$Extend\$UsnJrnl:$J", true),
             ("usn-journal", r"D:\case\$J", true),
             ("usn-journal", r"D:\case\$JX", false),
+            ("prefetch", r"D:\case\REGASM.EXE-1A2B3C4D.pf", true),
+            ("usage-log", r"C:\Users\jdoe\AppData\Local\Microsoft\CLR_v4.0\UsageLogs\RegAsm.exe.log", true),
+            ("usage-log", r"C:\Users\jdoe\ntuser.dat.LOG", false),
+            ("usage-log", r"C:\Windows\INF\setupapi.dev.log", false),
         ] {
             assert_eq!(declared.keeps(source, item), Some(is_kept), "{source} {item}");
         }
         assert_eq!(declared.keeps("Security", r"C:\x\Security.evtx"), None, "a channel is no artifact");
-        assert!(is_like("*.EVT*", "A.EVTX") && is_like("A*B*C", "AXBYC") && !is_like("A*B*C", "ACB"));
     }
 }

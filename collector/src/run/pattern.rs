@@ -22,37 +22,6 @@ fn has_wildcard(component: &str) -> bool {
     component.contains(['*', '?'])
 }
 
-/// Whether a name matches a component, without regard to case.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().map(name::upper).collect();
-    let name: Vec<char> = name.chars().map(name::upper).collect();
-    let (mut p, mut n) = (0, 0);
-    // Where to go on when a star has to take one more character. One such place is enough: a later star makes
-    // the earlier ones irrelevant, so the time stays bounded by the product of the lengths.
-    let mut retry: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match retry {
-                Some((star, taken)) => {
-                    retry = Some((star, taken + 1));
-                    p = star + 1;
-                    n = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
-
 impl<'a> Pattern<'a> {
     /// Parses `\a\*\b.dll:stream`.
     pub(crate) fn new(text: &'a str) -> Self {
@@ -149,7 +118,7 @@ impl Walk<'_, '_> {
             self.each_folder(folder, &mut |walk, child| walk.descend(child, rest, depth + 1));
         } else if !further.is_empty() && has_wildcard(component) {
             self.each_folder(folder, &mut |walk, child| {
-                if matches(component, last(child)) {
+                if name::is_like(component, last(child)) {
                     walk.descend(child, further, depth + 1);
                 }
             });
@@ -158,10 +127,10 @@ impl Walk<'_, '_> {
             self.each_child(folder, &mut |walk, child| {
                 let is_wanted = match (wanted, &child.stream) {
                     (None, None) => !child.is_folder,
-                    (Some(pattern), Some(stream)) => matches(pattern, stream),
+                    (Some(pattern), Some(stream)) => name::is_like(pattern, stream),
                     _ => false,
                 };
-                if is_wanted && matches(component, last(&child.path)) {
+                if is_wanted && name::is_like(component, last(&child.path)) {
                     (walk.take)(child);
                 }
             });
@@ -191,11 +160,11 @@ mod tests {
         for (pattern, name) in
             [("*", ""), ("*.evtx", "A.EVTX"), ("a?c", "ABC"), ("*a*a*", "banana"), ("x*", "X"), ("ä*", "Äx")]
         {
-            assert!(matches(pattern, name), "{pattern} {name}");
+            assert!(name::is_like(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in [("?", ""), ("*.evtx", "a.evt"), ("a?c", "ac"), ("*aa*", "banana"), ("", "x")] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
+            assert!(!name::is_like(pattern, name), "{pattern} {name}");
         }
-        assert!(!matches(&"*a".repeat(60), &"a".repeat(200).replace("aaaaa", "aaaab")), "ends in bounded time");
+        assert!(!name::is_like(&"*a".repeat(60), &"a".repeat(200).replace("aaaaa", "aaaab")), "ends in bounded time");
     }
 }

@@ -2,6 +2,7 @@
 //! replace them without knowing Rust.
 
 use super::FINDINGS;
+use evidence::name::is_like;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -150,7 +151,7 @@ impl Rules {
 
     /// What kind of folder a file lies in; `path` is without its volume.
     pub(crate) fn place_of(&self, path: &str) -> Option<&Place> {
-        let folders: Vec<String> = folders(path).map(evidence::name::folded).collect();
+        let folders: Vec<&str> = folders(path).collect();
         self.places.iter().find(|place| place.below.iter().any(|pattern| is_below(&folders, pattern)))
     }
 }
@@ -161,19 +162,11 @@ fn folders(path: &str) -> impl Iterator<Item = &str> {
     above.split('\\').filter(|part| !part.is_empty())
 }
 
-/// Whether the first of these folders, in upper case, are those of the pattern.
-fn is_below(folders: &[String], pattern: &str) -> bool {
+/// Whether the first of these folders are those of the pattern.
+fn is_below(folders: &[&str], pattern: &str) -> bool {
     let parts: Vec<&str> = pattern.split('\\').filter(|part| !part.is_empty()).collect();
-    let fits = |(part, folder): (&&str, &String)| matches(&evidence::name::folded(part), folder);
+    let fits = |(part, folder): (&&str, &&str)| is_like(part, folder);
     folders.len() >= parts.len() && parts.iter().zip(folders).all(fits)
-}
-
-/// Whether a name is as the pattern says, in which one `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, end)) => name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
-    }
 }
 
 #[cfg(test)]
