@@ -38,8 +38,8 @@ use std::time::Instant;
 
 /// Takes back without a lock what one thread makes and another frees; with the system's allocator the threads wait for each
 /// other. Its version 2 gives freed pages back after 10 ms (version 3 after 1 s) and its feature `no_thp` asks for no huge
-/// pages: both keep the program within `--memory`. On Windows the program has the system's allocator: with this one a live
-/// collection held 150 MB at `--memory 128M`, with the system's 78 MB.
+/// pages: both keep the program within `--memory`. On Windows the program has the system's allocator: with this one `run live`
+/// held 112 MB of 128 where the system's held 78, and `analyze` took 1.5 s where the system's took 0.8, both under Wine.
 #[cfg(unix)]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -9,14 +9,38 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+/// Things made of blocks that are kept for their memory.
+const MOST_SPARE: usize = 4;
+
 /// What has to see every block in its turn.
 pub(crate) trait Part: Send {
     /// The next block, which lies here in the object.
     fn block(&mut self, offset: u64, block: &[u8]);
 }
 
-/// What is made of a block and the one before it.
-pub(crate) type Pack<'a, K> = &'a (dyn Fn(&Arc<Vec<u8>>, Option<&[u8]>) -> io::Result<K> + Sync);
+/// What is made of a block and the one before it. Something that was made before and is needed no more can come with them, for
+/// its memory.
+pub(crate) type Pack<'a, K> = &'a (dyn Fn(&Arc<Vec<u8>>, Option<&[u8]>, Option<K>) -> io::Result<K> + Sync);
+
+/// Blocks that are filled again once nobody reads them any more. Without it each block would be new memory that another thread
+/// frees, and an allocator keeps of such memory many times what is in use.
+#[derive(Default)]
+pub(crate) struct Blocks(Vec<Arc<Vec<u8>>>);
+
+impl Blocks {
+    /// A block to be filled. What is in it does not count.
+    pub(crate) fn free(&mut self) -> Vec<u8> {
+        let unread = self.0.iter_mut().position(|block| Arc::get_mut(block).is_some());
+        unread.and_then(|index| Arc::into_inner(self.0.swap_remove(index))).unwrap_or_default()
+    }
+
+    /// A block that is filled, for all who read it.
+    pub(crate) fn share(&mut self, block: Vec<u8>) -> Arc<Vec<u8>> {
+        let block = Arc::new(block);
+        self.0.push(block.clone());
+        block
+    }
+}
 
 /// A block on its way.
 struct Slot<K> {
@@ -34,6 +58,8 @@ struct Queue<P, K> {
     parts: Vec<(Option<P>, u64)>,
     /// The next block to be packed.
     unpacked: u64,
+    /// What was made of blocks and given out.
+    spare: Vec<K>,
     /// Nothing more will come.
     is_closed: bool,
     /// Somebody gave up in the middle of a block.
@@ -41,9 +67,9 @@ struct Queue<P, K> {
 }
 
 /// A piece of work.
-enum Work<P> {
+enum Work<P, K> {
     See(usize, P, u64, Arc<Vec<u8>>),
-    Pack(u64, Arc<Vec<u8>>, Option<Arc<Vec<u8>>>),
+    Pack(u64, Arc<Vec<u8>>, Option<Arc<Vec<u8>>>, Option<K>),
 }
 
 /// What is common to all threads.
@@ -73,7 +99,7 @@ impl<P, K> Queue<P, K> {
     }
 
     /// The next piece of work. What has to be done in turn comes first, since everything else can be done beside it.
-    fn work(&mut self) -> Option<Work<P>> {
+    fn work(&mut self) -> Option<Work<P, K>> {
         for index in 0..self.parts.len() {
             let (part, number) = &mut self.parts[index];
             let number = *number;
@@ -86,9 +112,9 @@ impl<P, K> Queue<P, K> {
         }
         let number = self.unpacked;
         let slot = self.slot(number)?;
-        let work = Work::Pack(number, slot.block.clone(), slot.before.take());
+        let (block, before) = (slot.block.clone(), slot.before.take());
         self.unpacked += 1;
-        Some(work)
+        Some(Work::Pack(number, block, before, self.spare.pop()))
     }
 
     /// The first block, if everything was done with it.
@@ -106,7 +132,15 @@ impl<'a, P: Part, K: Send> Pipeline<'a, P, K> {
     /// With these parts, and so many blocks on their way at once.
     pub(crate) fn new(parts: Vec<P>, pack: Pack<'a, K>, most: usize) -> Self {
         let parts = parts.into_iter().map(|part| (Some(part), 0)).collect();
-        let queue = Queue { slots: VecDeque::new(), first: 0, parts, unpacked: 0, is_closed: false, is_broken: false };
+        let queue = Queue {
+            slots: VecDeque::new(),
+            first: 0,
+            parts,
+            unpacked: 0,
+            spare: Vec::new(),
+            is_closed: false,
+            is_broken: false,
+        };
         Pipeline { queue: Mutex::new(queue), changed: Condvar::new(), pack, most }
     }
 
@@ -131,7 +165,7 @@ impl<'a, P: Part, K: Send> Pipeline<'a, P, K> {
     }
 
     /// Does a piece of work, for which the queue is free.
-    fn do_it<'q>(&'q self, work: Work<P>, queue: MutexGuard<'q, Queue<P, K>>) -> MutexGuard<'q, Queue<P, K>> {
+    fn do_it<'q>(&'q self, work: Work<P, K>, queue: MutexGuard<'q, Queue<P, K>>) -> MutexGuard<'q, Queue<P, K>> {
         drop(queue);
         let mut giving = Giving(Some(self));
         let queue = match work {
@@ -143,8 +177,8 @@ impl<'a, P: Part, K: Send> Pipeline<'a, P, K> {
                 queue.parts[index].1 += 1;
                 queue
             }
-            Work::Pack(number, block, before) => {
-                let packed = (self.pack)(&block, before.as_deref().map(Vec::as_slice));
+            Work::Pack(number, block, before, spare) => {
+                let packed = (self.pack)(&block, before.as_deref().map(Vec::as_slice), spare);
                 drop((block, before));
                 let mut queue = self.queue.lock();
                 if let Some(slot) = queue.slot(number) {
@@ -173,7 +207,7 @@ impl<P: Part, K: Send> Bringing<'_, '_, P, K> {
         &mut self,
         offset: u64,
         block: &Arc<Vec<u8>>,
-        out: &mut dyn FnMut(K) -> io::Result<()>,
+        out: &mut dyn FnMut(&K) -> io::Result<()>,
     ) -> io::Result<()> {
         let before = self.before.replace(block.clone());
         self.pipeline.queue.lock().slots.push_back(Slot { offset, block: block.clone(), before, packed: None });
@@ -182,14 +216,14 @@ impl<P: Part, K: Send> Bringing<'_, '_, P, K> {
     }
 
     /// Everything is brought: gives out what is left, and the parts.
-    pub(crate) fn end(&mut self, out: &mut dyn FnMut(K) -> io::Result<()>) -> io::Result<Vec<P>> {
+    pub(crate) fn end(&mut self, out: &mut dyn FnMut(&K) -> io::Result<()>) -> io::Result<Vec<P>> {
         self.wait(0, out)?;
         let mut queue = self.pipeline.queue.lock();
         Ok(queue.parts.iter_mut().filter_map(|(part, _)| part.take()).collect())
     }
 
     /// Works and gives out until at most so many blocks are on their way.
-    fn wait(&mut self, most: usize, out: &mut dyn FnMut(K) -> io::Result<()>) -> io::Result<()> {
+    fn wait(&mut self, most: usize, out: &mut dyn FnMut(&K) -> io::Result<()>) -> io::Result<()> {
         let pipeline = self.pipeline;
         let mut queue = pipeline.queue.lock();
         loop {
@@ -198,10 +232,14 @@ impl<P: Part, K: Send> Bringing<'_, '_, P, K> {
             }
             if let Some(slot) = queue.done() {
                 drop(queue);
-                if let Some(packed) = slot.packed {
-                    out(packed?)?;
+                let packed = slot.packed.transpose()?;
+                if let Some(packed) = &packed {
+                    out(packed)?;
                 }
                 queue = pipeline.queue.lock();
+                if queue.spare.len() < MOST_SPARE {
+                    queue.spare.extend(packed);
+                }
             } else if queue.slots.len() <= most {
                 return Ok(());
             } else if let Some(work) = queue.work() {
@@ -235,15 +273,15 @@ mod tests {
     }
 
     fn run(helpers: usize, most: usize, blocks: u8) -> (Vec<u64>, Vec<(u8, Option<u8>)>) {
-        let pack = |block: &Arc<Vec<u8>>, before: Option<&[u8]>| {
+        let pack = |block: &Arc<Vec<u8>>, before: Option<&[u8]>, _: Option<_>| {
             // The first take longest, so that a later one is done before them.
             std::thread::sleep(std::time::Duration::from_micros(u64::from(200 - block[0])));
             Ok((block[0], before.map(|before| before[0])))
         };
         let mut out = Vec::new();
         let pipeline = Pipeline::new(vec![Sum(1), Sum(2)], &pack, most);
-        let mut keep = |one| {
-            out.push(one);
+        let mut keep = |one: &(u8, Option<u8>)| {
+            out.push(*one);
             Ok(())
         };
         let parts = pipeline.run(helpers, |mut bringing| {
@@ -254,6 +292,18 @@ mod tests {
             bringing.end(&mut keep).unwrap()
         });
         (parts.iter().map(|part| part.0).collect(), out)
+    }
+
+    #[test]
+    fn a_block_is_filled_again_once_nobody_reads_it() {
+        let mut blocks = Blocks::default();
+        let first = blocks.share(vec![1; 10]);
+        let memory = first.as_ptr();
+        assert_eq!(blocks.free(), []);
+        drop(first);
+        let again = blocks.free();
+        assert_eq!(again.as_ptr(), memory);
+        assert_eq!(blocks.free(), []);
     }
 
     #[test]
@@ -273,7 +323,7 @@ mod tests {
 
     #[test]
     fn an_error_ends_it_and_leaves_no_thread_behind() {
-        let pack = |block: &Arc<Vec<u8>>, _: Option<&[u8]>| match block[0] {
+        let pack = |block: &Arc<Vec<u8>>, _: Option<&[u8]>, _: Option<u8>| match block[0] {
             5 => Err(io::Error::other("five")),
             number => Ok(number),
         };
@@ -281,7 +331,7 @@ mod tests {
             for refused in [3, 5, 200] {
                 let pipeline = Pipeline::<Sum, u8>::new(vec![Sum(0)], &pack, 4);
                 let ended = pipeline.run(helpers, |mut bringing| {
-                    let mut out = |one| if one == refused { Err(io::Error::other("full")) } else { Ok(()) };
+                    let mut out = |one: &u8| if *one == refused { Err(io::Error::other("full")) } else { Ok(()) };
                     for number in 0..50 {
                         bringing.bring(0, &Arc::new(vec![number; 10]), &mut out)?;
                     }
@@ -303,10 +353,10 @@ mod tests {
         }
         for helpers in [0, 3] {
             let ended = std::panic::catch_unwind(|| {
-                let pipeline = Pipeline::new(vec![Panics], &|_, _| Ok(()), 2);
+                let pipeline = Pipeline::new(vec![Panics], &|_, _, _| Ok(()), 2);
                 pipeline.run(helpers, |mut bringing| {
                     let block = Arc::new(vec![0]);
-                    (0..10).try_for_each(|at| bringing.bring(at, &block, &mut |()| Ok(())))
+                    (0..10).try_for_each(|at| bringing.bring(at, &block, &mut |_| Ok(())))
                 })
             });
             assert!(ended.is_err() || ended.unwrap().is_err(), "{helpers}");

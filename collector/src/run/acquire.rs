@@ -2,7 +2,7 @@
 //! same block while it is in the cache. Bytes that cannot be read are looked for sector by sector and stand as zeros.
 
 use crate::digest::{Digested, Digests, Digests512, MOST_ZEROS, WholeDigest};
-use crate::pipeline::{Bringing, Part};
+use crate::pipeline::{Blocks, Bringing, Part};
 use crate::source::Content;
 use crate::zip::blocks::Block;
 use crate::zip::writer::{Output, Streaming};
@@ -421,13 +421,13 @@ impl<'p, 'a, S> Together<'p, 'a, S> {
 impl<W: Output> Take for Together<'_, '_, Streaming<'_, W>> {
     fn take(&mut self, offset: u64, block: &Arc<Vec<u8>>) -> io::Result<()> {
         let sink = &mut self.sink;
-        self.bringing.bring(offset, block, &mut |packed| sink.add(&packed))
+        self.bringing.bring(offset, block, &mut |packed| sink.add(packed))
     }
 
     fn end(&mut self, size: u64) -> io::Result<(Digested, Option<[u8; 32]>)> {
         let sink = &mut self.sink;
         let (mut digested, mut sha512, mut of_whole) = (None, None, None);
-        for part in self.bringing.end(&mut |packed| sink.add(&packed))? {
+        for part in self.bringing.end(&mut |packed| sink.add(packed))? {
             match part {
                 Digesting::Short(digests) => digested = Some(digests.finish()),
                 Digesting::Sha512(digest) => sha512 = Some(digest.finish()),
@@ -444,15 +444,11 @@ pub(crate) struct Acquiring<'a, T> {
     reading: Reading<'a>,
     take: T,
     block: Vec<u8>,
-    /// Blocks that nobody needs any more, to be filled again.
-    spare: Vec<Vec<u8>>,
+    blocks: Blocks,
     cancel: &'a AtomicBool,
     interrupted: bool,
     passed: &'a (dyn Fn(u64) + Sync),
 }
-
-/// Blocks that are kept to be filled again.
-const MOST_SPARE: usize = 16;
 
 impl<'a, T: Take> Acquiring<'a, T> {
     /// Begins with the block that was read first. `cancel` ends it, and `passed` gets told how many bytes are through.
@@ -463,7 +459,7 @@ impl<'a, T: Take> Acquiring<'a, T> {
         passed: &'a (dyn Fn(u64) + Sync),
     ) -> Self {
         let block = std::mem::take(&mut reading.first);
-        Acquiring { reading, take, block, spare: Vec::new(), cancel, interrupted: false, passed }
+        Acquiring { reading, take, block, blocks: Blocks::default(), cancel, interrupted: false, passed }
     }
 
     /// Whether it was ended early.
@@ -476,30 +472,20 @@ impl<'a, T: Take> Acquiring<'a, T> {
         &self.reading.bad
     }
 
-    /// A block that is needed no more.
-    pub(crate) fn give_back(&mut self, block: Arc<Vec<u8>>) {
-        if self.spare.len() < MOST_SPARE
-            && let Ok(block) = Arc::try_unwrap(block)
-        {
-            self.spare.push(block);
-        }
-    }
-
     /// One block further; gives the block and where it lies, or nothing at the end. An error is one of writing, never one of
     /// the evidence.
     pub(crate) fn step(&mut self) -> io::Result<Option<(u64, Arc<Vec<u8>>)>> {
         if self.block.is_empty() {
             return Ok(None);
         }
-        let (offset, block) = (self.reading.block_at, Arc::new(std::mem::take(&mut self.block)));
+        let (offset, block) = (self.reading.block_at, self.blocks.share(std::mem::take(&mut self.block)));
         self.take.take(offset, &block)?;
         if !self.reading.is_done() {
             if self.cancel.load(Ordering::Relaxed) {
                 self.interrupted = true;
             } else {
-                let mut next = self.spare.pop().unwrap_or_default();
-                self.reading.next(&mut next);
-                self.block = next;
+                self.block = self.blocks.free();
+                self.reading.next(&mut self.block);
             }
         }
         (self.passed)(block.len() as u64);
@@ -508,9 +494,7 @@ impl<'a, T: Take> Acquiring<'a, T> {
 
     /// Reads to the end.
     pub(crate) fn finish(mut self) -> io::Result<(Outcome, T)> {
-        while let Some((_, block)) = self.step()? {
-            self.give_back(block);
-        }
+        while self.step()?.is_some() {}
         let Acquiring { mut reading, mut take, interrupted, .. } = self;
         let content = reading.content;
         let (digested, whole) = take.end(content.len())?;

@@ -54,7 +54,6 @@ impl<T: Take> State<'_, T> {
                     && let Some((_, block)) = self.blocks.pop_front()
                 {
                     self.kept -= block.len();
-                    self.acquiring.give_back(block);
                 }
             }
             Ok(None) => self.is_done = true,

@@ -225,9 +225,9 @@ pub(crate) fn stream(
     begin(item.clone())?;
     let is_stored = reading.is_incompressible();
     let sink = writer.stream_blocks(&job.bundle_path, bytes, is_stored)?;
-    let pack = |block: &Arc<Vec<u8>>, before: Option<&[u8]>| match is_stored {
+    let pack = |block: &Arc<Vec<u8>>, before: Option<&[u8]>, spare: Option<Block>| match is_stored {
         true => Ok(Block::stored(block)),
-        false => Block::deflated(block, before),
+        false => Block::deflated(block, before, spare),
     };
     let pipeline = Pipeline::new(hashing.parts(), &pack, on_their_way(request));
     let (leads, outcome, taken) = pipeline.run(request.threads.max(1) - 1, |bringing| -> io::Result<_> {

@@ -31,9 +31,13 @@ impl Block {
         Block { data: Data::Stored(block.clone()), crc: crc(block), size: block.len() as u64 }
     }
 
-    /// A block that is compressed, with the one before it.
-    pub(crate) fn deflated(block: &[u8], before: Option<&[u8]>) -> io::Result<Self> {
-        let deflated = deflate(block, before.unwrap_or_default()).map_err(io::Error::other)?;
+    /// A block that is compressed, with the one before it, in the memory of one that was written.
+    pub(crate) fn deflated(block: &[u8], before: Option<&[u8]>, spare: Option<Block>) -> io::Result<Self> {
+        let mut deflated = match spare {
+            Some(Block { data: Data::Deflated(spare), .. }) => spare,
+            _ => Vec::new(),
+        };
+        deflate(block, before.unwrap_or_default(), &mut deflated).map_err(io::Error::other)?;
         Ok(Block { data: Data::Deflated(deflated), crc: crc(block), size: block.len() as u64 })
     }
 
@@ -52,19 +56,20 @@ fn crc(block: &[u8]) -> Crc {
 }
 
 /// Ends on a whole byte, where another block can follow.
-fn deflate(block: &[u8], before: &[u8]) -> Result<Vec<u8>, flate2::CompressError> {
+fn deflate(block: &[u8], before: &[u8], out: &mut Vec<u8>) -> Result<(), flate2::CompressError> {
     let mut compress = Compress::new(Compression::new(1), false);
     let dictionary = &before[before.len().saturating_sub(WINDOW)..];
     if !dictionary.is_empty() {
         compress.set_dictionary(dictionary)?;
     }
-    let mut out = Vec::with_capacity(block.len() / 2 + 1024);
+    out.clear();
+    out.reserve(block.len() / 2 + 1024);
     loop {
         let taken = usize::try_from(compress.total_in()).unwrap_or(usize::MAX).min(block.len());
-        let status = compress.compress_vec(&block[taken..], &mut out, FlushCompress::Sync)?;
+        let status = compress.compress_vec(&block[taken..], out, FlushCompress::Sync)?;
         // Where there is room left, nothing waits for it.
         if out.len() < out.capacity() && compress.total_in() == block.len() as u64 || status == Status::StreamEnd {
-            return Ok(out);
+            return Ok(());
         }
         out.reserve(block.len() / 2 + 1024);
     }
@@ -94,14 +99,14 @@ mod tests {
     fn archive(data: &[u8], block: usize, stored: bool) -> Vec<u8> {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()), &Spill::into_folder(&std::env::temp_dir()));
         let mut stream = zip.stream_blocks("a".to_owned(), stored, false).unwrap();
-        let mut before: Option<&[u8]> = None;
+        let (mut before, mut spare): (Option<&[u8]>, _) = (None, None);
         for block in data.chunks(block) {
             let made = match stored {
                 true => Block::stored(&Arc::new(block.to_vec())),
-                false => Block::deflated(block, before).unwrap(),
+                false => Block::deflated(block, before, spare.take()).unwrap(),
             };
             stream.add(&made).unwrap();
-            before = Some(block);
+            (before, spare) = (Some(block), Some(made));
         }
         stream.finish().unwrap();
         zip.finish().unwrap().into_inner()

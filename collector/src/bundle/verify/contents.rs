@@ -6,12 +6,11 @@
 use super::expected::{Checked, Comparing, Expected, number};
 use super::rows::{Described, Row, Stated};
 use super::{Check, MANIFESTS, Member, Store, TAG_FILES, VerifyReport, WrongKind};
-use crate::pipeline::{Part, Pipeline};
+use crate::pipeline::{Blocks, Part, Pipeline};
 use crate::progress::{Observer, Progress, Step};
 use crate::spill::Sorter;
 use rayon::prelude::*;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Files whose digests are computed at a time, and what may be said of them in bytes.
@@ -161,19 +160,21 @@ impl Reading<'_> {
 
     /// The same of a long file: while one thread inflates it, another one hashes what was inflated.
     fn long(&self, mut reader: Box<dyn Read + Send + '_>, comparing: Comparing<&Expected>, unread: &Unread) -> Checked {
-        let pipeline = Pipeline::new(vec![Compared(comparing, self.cancel)], &|_, _| Ok(()), 4);
+        let pipeline = Pipeline::new(vec![Compared(comparing, self.cancel)], &|_, _, _| Ok(()), 4);
         let read = pipeline.run(1, |mut bringing| -> io::Result<Option<Compared<'_>>> {
+            let mut blocks = Blocks::default();
             loop {
-                let mut block = vec![0; BLOCK];
+                let mut block = blocks.free();
+                block.resize(BLOCK, 0);
                 let filled = filled(&mut *reader, &mut block)?;
                 if filled == 0 {
-                    return Ok(bringing.end(&mut |()| Ok(()))?.pop());
+                    return Ok(bringing.end(&mut |_| Ok(()))?.pop());
                 }
                 if self.is_cancelled() {
                     return Ok(None);
                 }
                 block.truncate(filled);
-                bringing.bring(0, &Arc::new(block), &mut |()| Ok(()))?;
+                bringing.bring(0, &blocks.share(block), &mut |_| Ok(()))?;
                 self.tell(&unread.name, filled as u64, 0);
             }
         });
