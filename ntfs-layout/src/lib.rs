@@ -28,7 +28,7 @@ pub use attribute::{
 pub use boot::BootSector;
 pub use extents::{Extent, Extents, RunFault};
 pub use index::{IndexEntries, IndexEntry, IndexNode, index_record, index_root};
-pub use mft::{MftPass, MftReader, PassEntry};
+pub use mft::{MftPart, MftParts, MftPass, MftReader, PassEntry};
 pub use name::Name;
 pub use path::{FolderPath, ORPHAN, Paths};
 pub use record::{FileRecord, Fixups, RecordFault, apply_fixups};

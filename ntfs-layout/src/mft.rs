@@ -65,8 +65,8 @@ impl<'a> MftReader<'a> {
         self.pass_over(0..self.count())
     }
 
-    /// A pass over some records, so that several threads can share a pass.
-    pub fn pass_over(&self, records: Range<u64>) -> MftPass<'a> {
+    /// A pass over some records.
+    fn pass_over(&self, records: Range<u64>) -> MftPass<'a> {
         MftPass {
             bytes: self.bytes,
             record_size: self.record_size,
@@ -76,6 +76,70 @@ impl<'a> MftReader<'a> {
             filled: 0..0,
             singly_until: None,
         }
+    }
+
+    /// All records in parts, so that several threads share a pass.
+    pub fn parts(&self) -> MftParts<'a> {
+        MftParts { mft: MftReader { bytes: self.bytes, record_size: self.record_size }, next: 0 }
+    }
+
+    /// A pass over the records of a part.
+    pub fn pass_of(&self, part: MftPart) -> MftPass<'a> {
+        let MftPart { records, read } = part;
+        // What could not be read at once is read again record by record.
+        let singly_until = read.is_none().then(|| records.end * self.record_size as u64);
+        let buffer = read.unwrap_or_default();
+        let filled = 0..buffer.len();
+        MftPass { buffer, filled, singly_until, ..self.pass_over(records) }
+    }
+}
+
+/// Some file records one behind the other, with their bytes.
+pub struct MftPart {
+    records: Range<u64>,
+    /// `None` where some of them could not be read.
+    read: Option<Vec<u8>>,
+}
+
+impl MftPart {
+    /// Most records of a part.
+    pub const RECORDS: usize = 1024;
+
+    /// Numbers of its records.
+    pub fn records(&self) -> Range<u64> {
+        self.records.clone()
+    }
+}
+
+/// Reads an $MFT part by part, from front to back.
+pub struct MftParts<'a> {
+    mft: MftReader<'a>,
+    next: u64,
+}
+
+impl Iterator for MftParts<'_> {
+    type Item = MftPart;
+
+    fn next(&mut self) -> Option<MftPart> {
+        let MftReader { bytes, record_size } = self.mft;
+        // A hole has no records.
+        let offset = self.next * record_size as u64;
+        let first = self.next + (bytes.next_data(offset) - offset) / record_size as u64;
+        let records = first..self.mft.count().min(first + MftPart::RECORDS as u64);
+        if records.is_empty() {
+            return None;
+        }
+        self.next = records.end;
+        let wanted = (records.end - first) * record_size as u64;
+        let mut read = vec![0; usize::try_from(wanted).ok()?];
+        let filled = bytes.read_full_at(first * record_size as u64, &mut read);
+        Some(MftPart {
+            records,
+            read: filled.ok().map(|filled| {
+                read.truncate(filled);
+                read
+            }),
+        })
     }
 }
 

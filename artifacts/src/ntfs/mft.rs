@@ -29,15 +29,17 @@
 //! Microsoft, *FILE_RECORD_SEGMENT_HEADER*; Linux-NTFS project, *NTFS Documentation*.
 
 use evidence::{
-    Artifact, Beside, Claim, Field, Fields, Filetime, Format, Input, Integrity, Locator, Macb, Meaning, Memory, Moment,
-    Parse, Phase, ProblemKind, Reads, Record, RecordType, Role, Sink, Tells, Timestamp, Value, When, name::into_shown,
+    Artifact, Beside, Claim, Field, Fields, Filetime, Focus, Format, Input, Integrity, Locator, Macb, Meaning, Memory,
+    Moment, Parse, Phase, ProblemKind, Reads, Record, RecordType, Role, Sink, Tells, Timestamp, Value, When,
+    name::into_shown,
 };
 use ntfs_layout::{
-    FileName, FileRecord, FileReference, Form, MftReader, Name, Namespace, Paths, RecordFault, StandardInformation,
-    kind,
+    FileName, FileRecord, FileReference, Form, MftPart, MftReader, Name, Namespace, Paths, RecordFault,
+    StandardInformation, kind,
 };
 
 use super::wanted::Wanted;
+use parking_lot::Mutex;
 
 /// $MFT.
 pub(crate) static ARTIFACT: Artifact = Artifact {
@@ -58,7 +60,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     older_states: false,
     beside: Beside::Nothing,
     memory: Memory::InParts,
-    parse: Some(Parse::Alone(parse)),
+    parse: Some(Parse::InParts(parse)),
     leads: None,
 };
 
@@ -105,70 +107,82 @@ static FILE: RecordType = RecordType {
 
 /// Most extension records remembered until the end of the pass; a volume has a few per thousand files.
 const MAX_EXTENSIONS: usize = 1 << 20;
-/// Most files with extension records that wait for the end of the pass.
-const MAX_WAITING: usize = 1 << 20;
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let mft = MftReader::new(input.bytes);
-    let mut files = Files { mft: &mft, paths: Paths::new(&mft), wanted: Wanted::new(input.focus), links: Vec::new() };
-    // Base record and extension record, both by number.
-    let mut extensions: Vec<(u64, u64)> = Vec::new();
-    let mut waiting: Vec<u64> = Vec::new();
-    let mut left_out = 0u64;
-    let mut sound = 0u64;
-    let mut pass = mft.pass();
-    while let Some(entry) = pass.next_record() {
-        let record = match entry.record {
-            Ok(record) => record,
-            Err(RecordFault::Zeroed) => continue,
-            Err(fault) => {
-                report_fault(sink, entry.number, entry.offset, mft.record_size(), &fault);
-                continue;
-            }
-        };
-        sound += 1;
-        if !record.fixups().intact() || record.is_baad() {
-            report_torn(sink, &record, entry.offset);
-        }
-        if let Some(base) = record.base() {
-            if extensions.len() < MAX_EXTENSIONS {
-                extensions.push((base.entry, entry.number));
-            } else {
-                left_out += 1;
-            }
-            continue;
-        }
-        if input.focus.everything {
-            files.paths.meet(&record);
-        }
-        let mut content = Content::default();
-        content.add(&record);
-        if content.has_list {
-            if waiting.len() < MAX_WAITING {
-                waiting.push(entry.number);
-                continue;
-            }
-            left_out += 1;
-        }
-        if let Some(record) = files.describe(&record, entry.offset, &content) {
-            sink.record(record);
-        }
+    // Each thread takes one and gives it back, for the folders that it knows.
+    let spare: Mutex<Vec<Files<'_, '_>>> = Mutex::default();
+    let take = || spare.lock().pop().unwrap_or_else(|| Files::new(&mft, input.focus));
+    let mut parts = mft.parts();
+    let mut later = Later::default();
+    sink.in_parts(
+        || {
+            let part = parts.next()?;
+            let (records, size) = (part.records(), mft.record_size() as u64);
+            let (offset, length) = (records.start * size, (records.end - records.start) * size);
+            Some((Locator::ByteRange { offset, length }, part))
+        },
+        |part, sink| {
+            let mut files = take();
+            let later = files.read(part, sink);
+            spare.lock().push(files);
+            later
+        },
+        |part| later.add(part.unwrap_or_default()),
+    );
+    // What did not fit in a file's base record can be before or behind it, so these come last.
+    later.extensions.sort_unstable();
+    let (mut files, mut buffer) = (take(), Vec::new());
+    for number in later.waiting.iter().flat_map(Waiting::numbers) {
+        files.describe_with_extensions(number, &later.extensions, &mut buffer, sink);
     }
-    // What did not fit in a file's base record can stand before or behind it, so these come last.
-    extensions.sort_unstable();
-    let mut buffer = Vec::new();
-    for number in waiting {
-        files.describe_with_extensions(number, &extensions, &mut buffer, sink);
-    }
-    if left_out > 0 {
-        let what = format!("the extension records of some files are not read: {left_out} over the limit");
+    if later.left_out > 0 {
+        let what = format!("the extension records of some files are not read: {} over the limit", later.left_out);
         sink.problem(ProblemKind::LimitReached, None, what, "names and streams of some files may be missing");
     }
-    if sound == 0 {
+    if later.sound == 0 {
         let kind =
             ProblemKind::BadSignature { offset: 0, expected: "FILE".to_owned(), actual: "no file record".to_owned() };
         let effect = "nothing is known of the files of this volume";
         sink.problem(kind, None, format!("no file record in {} bytes", input.bytes.len()), effect);
+    }
+}
+
+/// What of some records is for later.
+#[derive(Default)]
+struct Later {
+    /// Base record and extension record, both by number.
+    extensions: Vec<(u64, u64)>,
+    /// Files with extension records.
+    waiting: Vec<Waiting>,
+    /// Extension records that are not remembered.
+    left_out: u64,
+    /// Records that were read.
+    sound: u64,
+}
+
+impl Later {
+    /// Adds what is for later of the part that follows.
+    fn add(&mut self, part: Later) {
+        let room = MAX_EXTENSIONS - self.extensions.len();
+        self.left_out += part.left_out + part.extensions.len().saturating_sub(room) as u64;
+        self.extensions.extend(part.extensions.into_iter().take(room));
+        self.waiting.extend(part.waiting);
+        self.sound += part.sound;
+    }
+}
+
+/// The files of one part that have extension records, one bit each: an $MFT of any length takes little memory, whatever
+/// it says.
+struct Waiting {
+    first: u64,
+    bits: [u64; MftPart::RECORDS / 64],
+}
+
+impl Waiting {
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let places = (0..MftPart::RECORDS).filter(|place| self.bits[place / 64] >> (place % 64) & 1 == 1);
+        places.map(|place| self.first + place as u64)
     }
 }
 
@@ -251,11 +265,58 @@ struct Files<'a, 'f> {
     mft: &'a MftReader<'a>,
     paths: Paths<'a>,
     wanted: Wanted<'f>,
+    /// Whether folders that come by are remembered: where every file is described they are all asked for.
+    meets: bool,
     /// Places in the list of names of those that are links beside the first; kept for its memory.
     links: Vec<usize>,
 }
 
-impl Files<'_, '_> {
+impl<'a, 'f> Files<'a, 'f> {
+    fn new(mft: &'a MftReader<'a>, focus: &'f Focus) -> Self {
+        Files { mft, paths: Paths::new(mft), wanted: Wanted::new(focus), meets: focus.everything, links: Vec::new() }
+    }
+
+    /// Describes the files of a part, and gives what is for later.
+    fn read(&mut self, part: MftPart, sink: &mut Sink<'_>) -> Later {
+        let first = part.records().start;
+        let mut later = Later::default();
+        let mut waiting = Waiting { first, bits: Default::default() };
+        let mut pass = self.mft.pass_of(part);
+        while let Some(entry) = pass.next_record() {
+            let record = match entry.record {
+                Ok(record) => record,
+                Err(RecordFault::Zeroed) => continue,
+                Err(fault) => {
+                    report_fault(sink, entry.number, entry.offset, self.mft.record_size(), &fault);
+                    continue;
+                }
+            };
+            later.sound += 1;
+            if !record.fixups().intact() || record.is_baad() {
+                report_torn(sink, &record, entry.offset);
+            }
+            if let Some(base) = record.base() {
+                later.extensions.push((base.entry, entry.number));
+                continue;
+            }
+            if self.meets {
+                self.paths.meet(&record);
+            }
+            let mut content = Content::default();
+            content.add(&record);
+            if content.has_list {
+                let place = (entry.number - first) as usize;
+                waiting.bits[place / 64] |= 1 << (place % 64);
+            } else if let Some(record) = self.describe(&record, entry.offset, &content) {
+                sink.record(record);
+            }
+        }
+        if waiting.bits.iter().any(|bits| *bits != 0) {
+            later.waiting.push(waiting);
+        }
+        later
+    }
+
     fn describe_with_extensions(
         &mut self,
         number: u64,
