@@ -1,12 +1,16 @@
-//! What an artifact is: where Windows keeps it, what it supports, and what is needed to read it.
+//! What an artifact is: where Windows keeps it, what it supports, what is needed to read it, and how it is read.
 
 use crate::format::Format;
+use crate::guard::guarded;
 use crate::hive::Hive;
+use crate::input::Input;
 use crate::item::Item;
-use crate::parser::{Group, Input, Lead, Parse};
+use crate::lead::Lead;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::schema::{RecordType, Tells};
+use crate::sink::{Crew, Shared, Sink};
+use std::any::Any;
 
 /// Where an artifact is kept: what is collected, and what its parser is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,6 +121,32 @@ impl Memory {
     }
 }
 
+/// How an artifact's bytes become records.
+#[derive(Clone, Copy)]
+pub enum Parse {
+    /// Its objects are its own.
+    Alone(fn(&Input<'_>, &mut Sink<'_>)),
+    /// Its objects are its own as well, and it cuts them into parts by [`Sink::in_parts`].
+    InParts(fn(&Input<'_>, &mut Sink<'_>)),
+    /// Its objects are such containers, which give the artifact its part; what that is given to is the container's to know.
+    In(&'static Container, &'static (dyn Any + Sync)),
+}
+
+impl Parse {
+    pub(crate) fn container(self) -> Option<&'static Container> {
+        match self {
+            Parse::Alone(_) | Parse::InParts(_) => None,
+            Parse::In(container, _) => Some(container),
+        }
+    }
+}
+
+/// A kind of file in which several artifacts are kept, as keys are in a hive.
+pub struct Container {
+    /// Opens an object once and gives each of the artifacts its part, by [`Output::part`].
+    pub parse: fn(&[&'static Artifact], &Input<'_>, &mut Output<'_>),
+}
+
 /// One artifact: a static in one file of the crate `artifacts`.
 pub struct Artifact {
     /// Short stable id, `prefetch`.
@@ -177,12 +207,6 @@ impl Artifact {
         item.wanted_by.iter().any(|id| id == self.id) || item.is_lead() && self.reads.contains(&Reads::Lead)
     }
 
-    /// Parses one object for this artifact by itself, as [`Group::parse`] does.
-    pub fn parse_alone(&'static self, input: &Input<'_>, on_record: &mut dyn FnMut(Record)) -> Vec<Problem> {
-        let groups = Group::all_of([self]);
-        groups.iter().flat_map(|group| group.parse(input, &mut |_, record| on_record(record))).collect()
-    }
-
     /// Whether it has records that tell this.
     pub fn tells(&self, what: Tells) -> bool {
         self.records.iter().any(|of| of.tells == what)
@@ -194,5 +218,63 @@ impl Artifact {
         let mut names: Vec<_> = claims.into_iter().map(|claim| claim.name()).collect();
         names.dedup();
         names
+    }
+}
+
+/// Takes records of artifacts from any thread.
+pub(crate) type Take<'t> = dyn Fn(&'static Artifact, Record) + Sync + 't;
+
+/// Takes what the artifacts of a container find.
+pub struct Output<'a> {
+    item: &'a str,
+    on_record: &'a mut dyn FnMut(&'static Artifact, Record),
+    shared: Option<(&'a Crew<'a>, &'a Take<'a>)>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Output<'a> {
+    /// For one item. With a crew, what its threads find goes to the second function.
+    pub(crate) fn new(
+        item: &'a str,
+        on_record: &'a mut dyn FnMut(&'static Artifact, Record),
+        shared: Option<(&'a Crew<'a>, &'a Take<'a>)>,
+    ) -> Self {
+        Output { item, on_record, shared, problems: Vec::new() }
+    }
+
+    /// What is wrong.
+    pub(crate) fn finish(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// Lets one artifact read its part. A panic becomes a problem and costs the other parts nothing.
+    pub fn part(&mut self, artifact: &'static Artifact, read: impl FnOnce(&mut Sink<'_>)) {
+        let mut on_record = |record| (self.on_record)(artifact, record);
+        let shared = self.shared.map(|(crew, on_record)| (crew, move |record| on_record(artifact, record)));
+        let mut sink = Sink::new(self.item, &mut on_record);
+        sink.share(shared.as_ref().map(|(crew, on_record)| Shared { crew, on_record }));
+        if guarded(|| read(&mut sink)).is_none() {
+            sink.gave_up(artifact.title);
+        }
+        let problems = sink.finish();
+        self.take(problems);
+    }
+
+    /// Takes what is wrong with the container itself.
+    pub fn of_the_container(&mut self, tell: impl FnOnce(&mut Sink<'_>)) {
+        let mut no_record = |_| ();
+        let mut sink = Sink::new(self.item, &mut no_record);
+        tell(&mut sink);
+        let problems = sink.finish();
+        self.take(problems);
+    }
+
+    /// Several parts meet the same damage, which is told once.
+    fn take(&mut self, problems: Vec<Problem>) {
+        for problem in problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
     }
 }

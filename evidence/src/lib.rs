@@ -8,15 +8,17 @@ mod bytes;
 mod claim;
 mod execution;
 mod format;
+mod group;
 mod guard;
 mod guid;
 mod hex;
 mod hive;
+mod input;
 mod item;
 mod items;
 pub mod le;
+mod lead;
 pub mod name;
-mod parser;
 mod problem;
 mod problems;
 mod record;
@@ -28,7 +30,7 @@ pub mod technique;
 mod time;
 mod value;
 
-pub use artifact::{Artifact, Beside, Memory, Phase, Reads, Siblings};
+pub use artifact::{Artifact, Beside, Container, Memory, Output, Parse, Phase, Reads, Siblings};
 pub use bytes::Bytes;
 pub use claim::{Claim, RunTime};
 pub use execution::{
@@ -37,13 +39,15 @@ pub use execution::{
     Reasoned, Registration, Related, RulesUsed, UnknownKind, User,
 };
 pub use format::{FORMAT_HEAD, Format};
+pub use group::Group;
 pub use guard::guarded;
 pub use guid::guid_text;
 pub use hex::hex;
 pub use hive::Hive;
+pub use input::{Focus, Input};
 pub use item::{FileTimes, Item, ItemId, ItemStatus, Macb, Method, Recovery, StoredRange};
 pub use items::{Items, KeyIndex};
-pub use parser::{Container, Focus, Group, Input, Lead, Output, Parse};
+pub use lead::Lead;
 pub use problem::{LEADS_UNREAD, Problem, ProblemKind, Stage};
 pub use problems::Problems;
 pub use record::{Facts, Integrity, Locator, Meaning, Moment, Record};
