@@ -11,6 +11,7 @@ mod event;
 mod host;
 mod leads;
 mod merge;
+mod pass;
 mod paths;
 mod report;
 mod story;
@@ -23,9 +24,10 @@ pub use event::{Event, EventSource};
 pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
+pub use pass::write_timeline;
 pub use report::{
     BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, Judged, PartName,
     RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
 pub use story::{Correlator, Story};
-pub use write::{Format, Output, TimelineError, TimelineSummary, write_timeline};
+pub use write::{Format, Output, TimelineError, TimelineSummary};

@@ -6,13 +6,14 @@
 //! changes a byte of the output.
 
 mod codec;
+mod order;
 mod run;
 mod seen;
 mod shapes;
 mod sorted;
 
 pub(crate) use codec::{EventView, FieldName, MomentView, Place, RecordView, ValueView};
-pub(crate) use seen::Seen;
+pub(crate) use seen::{Observer, Seen};
 pub(crate) use shapes::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;

@@ -1,6 +1,7 @@
 //! A buffer of encoded records, and the sorted runs that it becomes.
 
 use super::MergeError;
+use super::order::order;
 use super::shapes::Shapes;
 use evidence::Filetime;
 use std::cmp::{Ordering, Reverse};
@@ -81,8 +82,8 @@ impl Buffer {
         self.entries.sort_unstable_by_key(|entry| (entry.time, entry.offset));
         // Parsers give records in the order of their places as a rule, so most of one time are in order already.
         for same in self.entries.chunk_by_mut(|a, b| a.time == b.time) {
-            if !same.is_sorted_by(|a, b| shapes.order(of(a), of(b)).is_le()) {
-                same.sort_unstable_by(|a, b| shapes.order(of(a), of(b)));
+            if !same.is_sorted_by(|a, b| order(shapes, of(a), of(b)).is_le()) {
+                same.sort_unstable_by(|a, b| order(shapes, of(a), of(b)));
             }
         }
     }
@@ -172,7 +173,7 @@ struct Head {
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_time = self.time.cmp(&other.time);
-        let by_record = || self.shapes.order(&self.encoded, &other.encoded);
+        let by_record = || order(&self.shapes, &self.encoded, &other.encoded);
         by_time.then_with(by_record).then_with(|| self.source.cmp(&other.source))
     }
 }
@@ -273,7 +274,7 @@ impl Merged {
             let encoded = &self.memory[entry.range()];
             let is_first = |head: &Head| {
                 let by_time = entry.time.cmp(&head.time);
-                by_time.then_with(|| self.shapes.order(encoded, &head.encoded)).is_le()
+                by_time.then_with(|| order(&self.shapes, encoded, &head.encoded)).is_le()
             };
             if top.as_ref().is_none_or(|top| is_first(&top.0)) {
                 self.next += 1;

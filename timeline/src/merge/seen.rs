@@ -1,7 +1,7 @@
-//! What is asked of an event while its record is still encoded.
+//! What is asked of an event while its record is still encoded, and who is shown it.
 
 use super::codec::{EventView, MomentView, RecordView, ValueView};
-use crate::event::Happening;
+use crate::event::{Glance, Happening};
 use evidence::{Claim, Filetime, ItemId, Locator, Meaning, RecordType, Role};
 use std::ops::ControlFlow;
 
@@ -10,6 +10,18 @@ use std::ops::ControlFlow;
 pub(crate) struct Seen<'a> {
     pub(crate) event: EventView<'a>,
     pub(crate) moments: &'a [MomentView],
+}
+
+/// Looks on while the merged events pass, in their order.
+pub(crate) trait Observer: Send {
+    /// Whether an event is shown to it, and not only counted; asked on any thread.
+    fn asks(event: &Seen<'_>) -> bool;
+
+    /// Counts an event. Each is counted before it is shown.
+    fn count(&mut self, glance: &Glance);
+
+    /// Takes an event for which it asked.
+    fn observe(&mut self, event: &Seen<'_>);
 }
 
 impl<'a> RecordView<'a> {

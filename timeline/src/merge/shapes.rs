@@ -4,11 +4,9 @@
 //! Encoded records hold the number of their shape, and reading them back gives the same static texts again, without a
 //! copy. Which number a shape has depends on which thread came first, so nothing is ever ordered by it.
 
-use super::codec::{self, RecordView};
 use evidence::{Claim, FieldName, Record, RecordType};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -132,19 +130,9 @@ impl Shapes {
         self.known.read().names.clone()
     }
 
-    /// Which of two encoded records of one time comes first: by item and place, then by what they say.
-    pub(super) fn order(&self, a: &[u8], b: &[u8]) -> Ordering {
-        let places = codec::place_of(a).cmp(&codec::place_of(b));
-        if places.is_ne() || a == b {
-            return places;
-        }
-        let known = self.known.read();
-        let view = |bytes| RecordView::new(bytes, &known.names);
-        let plain = |view: &RecordView<'_>| (view.shape.of.name, view.subject.to_owned());
-        let (a, b) = (view(a), view(b));
-        let plainly = a.as_ref().map(plain).cmp(&b.as_ref().map(plain));
-        let whole = |view: Option<RecordView<'_>>| view.map(|view| format!("{:?}", view.to_record()));
-        plainly.then_with(|| whole(a).cmp(&whole(b)))
+    /// Reads the way back where it is, without a copy.
+    pub(super) fn with_names<T>(&self, read: impl FnOnce(&Names) -> T) -> T {
+        read(&self.known.read().names)
     }
 }
 

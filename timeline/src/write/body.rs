@@ -5,15 +5,11 @@
 //! a time as a row of its own in the year 0. Times are whole seconds, so times before 1970 cannot be shown
 //! and undated events have no line.
 
-use super::row::{FileFacts, Row, Rows};
+use super::file_record::{FileFacts, is_file};
+use super::row::{Row, Rows};
 use super::{Format, Piece, Writer, text};
-use crate::merge::{Place, Shape};
-use evidence::{Filetime, Meaning, Tells};
-
-/// Whether a record is a file record, whose lines need no sentence.
-pub(super) fn is_file(shape: &Shape) -> bool {
-    shape.of.tells == Tells::File
-}
+use crate::merge::Place;
+use evidence::{Filetime, Meaning};
 
 pub(super) static FORMAT: Format =
     Format { name: "body", file_name: "timeline.body", says: "mactime's body file", writer: || Box::new(Body) };

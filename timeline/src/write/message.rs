@@ -3,7 +3,7 @@
 //! A sentence is a pattern. `{Name}` is a field, `{A|B}` the first of several that has a value, `{Name:80}`
 //! at most so many characters of it, and what stands in `[…]` is left out when a field in it has no value.
 
-use super::row::FileFacts;
+use super::file_record::FileFacts;
 use super::text;
 use crate::merge::{FieldName, Place, RecordView, ValueView};
 use evidence::{Role, Tells};

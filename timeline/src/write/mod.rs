@@ -2,6 +2,7 @@
 
 mod body;
 mod csv;
+mod file_record;
 mod jsonl;
 mod message;
 mod row;
@@ -10,8 +11,7 @@ mod tests;
 mod text;
 
 use crate::event::Glance;
-use crate::merge::{Batch, EventView, MergeError, MomentView, Names, Seen, Shape, Sorted};
-use crate::story::Correlator;
+use crate::merge::{Batch, EventView, MergeError, MomentView, Names, Observer, Seen, Shape, Sorted};
 use evidence::{ItemId, Items, Problem};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use row::{ItemText, ItemTexts, Rows, Shows};
@@ -164,18 +164,6 @@ struct Setting<'a> {
     asks: fn(&Seen<'_>) -> bool,
 }
 
-/// Looks on while the rows are written, in their order.
-pub(crate) trait Observer: Send {
-    /// Whether an event is shown to it, and not only counted; asked on any thread.
-    fn asks(event: &Seen<'_>) -> bool;
-
-    /// Counts an event. Each is counted before it is shown.
-    fn count(&mut self, glance: &Glance);
-
-    /// Takes an event for which it asked.
-    fn observe(&mut self, event: &Seen<'_>);
-}
-
 /// A file that is being written.
 struct Written<'a, W> {
     output: &'a mut Output<W>,
@@ -220,25 +208,24 @@ struct Work {
 /// Most batches that are rendered at once, so that memory does not grow with the cores.
 const MOST_BATCHES: usize = 16;
 
+/// Who looks on.
+pub(crate) struct Observed<'a, O> {
+    pub(crate) by: Option<&'a mut O>,
+    /// Called for each row.
+    pub(crate) tick: &'a mut (dyn FnMut() + Send),
+}
+
 /// Writes every event to every output in the order of time, with a mark on every row that rests on one of the `changed`
-/// objects, and shows the correlator what it asks for; `tick` is called for each row. Rendering runs on all threads; the
-/// bytes do not depend on their number.
-pub fn write_timeline<W: Write + Send>(
+/// objects, and shows the observer what it asks for. Rendering runs on all threads; the bytes do not depend on their number.
+pub(crate) fn write_rows<W: Write + Send, O: Observer>(
     sorted: Sorted,
     items: &dyn Items,
     changed: &BTreeSet<ItemId>,
     outputs: &mut [Output<W>],
-    correlator: Option<&mut Correlator<'_>>,
-    tick: &mut (dyn FnMut() + Send),
+    observed: Observed<'_, O>,
 ) -> Result<TimelineSummary, TimelineError> {
     let writers = outputs.iter().map(|output| (output.format.writer)()).collect();
-    write_with(writers, sorted, items, changed, outputs, Observed { by: correlator, tick })
-}
-
-/// Who looks on.
-struct Observed<'a, O> {
-    by: Option<&'a mut O>,
-    tick: &'a mut (dyn FnMut() + Send),
+    write_with(writers, sorted, items, changed, outputs, observed)
 }
 
 fn write_with<W: Write + Send, O: Observer>(

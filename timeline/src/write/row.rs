@@ -1,14 +1,15 @@
 //! The rows of a batch, before they have a format: what all formats show of them, made once.
 
+use super::file_record::is_file;
 use super::message;
 use super::text::{self, Clock};
-use crate::merge::{Batch, EventView, MomentView, Names, RecordView, ValueView};
-use evidence::{Filetime, ItemId, Items, Role};
+use crate::merge::{Batch, EventView, MomentView, Names, RecordView};
+use evidence::{Filetime, ItemId, Items};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
-use std::ops::{ControlFlow, Deref, Range};
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// What rows show of an object.
@@ -204,7 +205,7 @@ impl<'a> Rows<'a> {
                 datetime: 0..0,
                 micros: 0..0,
             };
-            if described || !super::body::is_file(event.record.shape) {
+            if described || !is_file(event.record.shape) {
                 part.message = text(&mut |out| message::write(&event.record, out));
             }
             if described {
@@ -277,39 +278,4 @@ fn event_id(
         pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
     }
     id
-}
-
-/// What a file record says of its file in the fields that rows show in words.
-pub(super) struct FileFacts {
-    pub(super) directory: bool,
-    pub(super) in_use: bool,
-    pub(super) path_certain: bool,
-    pub(super) size: Option<u64>,
-}
-
-impl FileFacts {
-    pub(super) fn of(record: &RecordView<'_>) -> Self {
-        let mut facts = FileFacts { directory: false, in_use: true, path_certain: true, size: None };
-        let mut left = 4;
-        // They stand among the first, and file records are by far the most; their fields come in the declared order.
-        let declared = record.shape.of.fields;
-        let mut next = 0;
-        record.each_field(|name, value| {
-            let name = name.as_str();
-            let Some(at) = (next..declared.len()).chain(0..next).find(|at| declared[*at].name == name) else {
-                return ControlFlow::Continue(());
-            };
-            next = at + 1;
-            match (declared[at].role, value) {
-                (Some(Role::Directory), ValueView::Bool(flag)) => facts.directory = flag,
-                (Some(Role::InUse), ValueView::Bool(flag)) => facts.in_use = flag,
-                (Some(Role::PathCertain), ValueView::Bool(flag)) => facts.path_certain = flag,
-                (Some(Role::Size), ValueView::Unsigned(bytes)) => facts.size = Some(bytes),
-                _ => return ControlFlow::Continue(()),
-            }
-            left -= 1;
-            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        facts
-    }
 }

@@ -3,6 +3,7 @@ mod columns;
 use super::*;
 use crate::event::{Event, Happening};
 use crate::merge::Merger;
+use crate::pass::write_timeline;
 pub(super) use crate::testing::item;
 use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value, When};
 use serde_json::Value as Json;
