@@ -1,6 +1,5 @@
 //! The command line: one definition that drives the parser, `--help`, the man pages and the completions.
 
-use crate::analyze::Options;
 use crate::formats::Formats;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
@@ -137,6 +136,16 @@ pub(crate) struct Common {
     pub(crate) verbose: bool,
 }
 
+impl Common {
+    /// How many threads work.
+    pub(crate) fn worker_threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => usize::from(threads),
+        }
+    }
+}
+
 /// What is written into the bundle about the case.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct CaseWords {
@@ -220,13 +229,6 @@ pub(crate) struct TimelineScope {
     /// The files of the timeline: some of jsonl, csv and body, or none. The report is the same with any.
     #[arg(long, value_name = "FORMATS", default_value_t = Formats::default(), value_parser = Formats::parse, help_heading = OUTPUT)]
     pub(crate) timeline: Formats,
-}
-
-impl TimelineScope {
-    /// The same as options of an analysis.
-    pub(crate) fn options(&self, accept_changed: bool) -> Options {
-        Options { full_timeline: self.full_timeline, accept_changed, timeline: self.timeline.clone() }
-    }
 }
 
 /// What was written down when a bundle was made.

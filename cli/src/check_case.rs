@@ -394,7 +394,7 @@ fn of_bundles(
     checked: &mut Checked,
 ) -> anyhow::Result<Option<Analyzed>> {
     options.its_bundles.iter().try_for_each(|path| place::refuse_special(path))?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(crate::collect::threads(common)).build()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(common.worker_threads()).build()?;
     pool.install(|| {
         let mut found: Vec<Given> = Vec::new();
         for part in &about.parts {

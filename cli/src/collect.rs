@@ -26,15 +26,6 @@ pub(crate) fn now() -> Filetime {
     start.checked_add_ticks(i64::try_from(since.as_nanos() / 100).unwrap_or(0)).unwrap_or(start)
 }
 
-/// Number of threads that the options ask for.
-pub(crate) fn threads(common: &Common) -> usize {
-    if common.threads > 0 {
-        usize::from(common.threads)
-    } else {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    }
-}
-
 /// An opened source and what it is called.
 pub(crate) struct Opened {
     source: Source,
@@ -148,7 +139,7 @@ pub(crate) fn collect(
         },
         check_image: limits.check_image,
         sha512: limits.sha512,
-        threads: threads(common),
+        threads: common.worker_threads(),
         cancel: signals::cancel(),
         in_haste: signals::haste(),
         time_is_over: signals::time_is_over(),
@@ -167,7 +158,7 @@ pub(crate) fn collect(
 pub(crate) fn resume(path: &Path, common: &Common) -> anyhow::Result<Resume> {
     let progress = Progress::new(Style::choose(common.quiet, common.json));
     let shown = Shown { verifying: EARLIER_PARTS, ..Shown::new(progress) };
-    let resume = Resume::open(path, threads(common), signals::cancel(), &shown);
+    let resume = Resume::open(path, common.worker_threads(), signals::cancel(), &shown);
     shown.progress.finish();
     Ok(resume?)
 }

@@ -239,7 +239,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Analyze { bundles, output, scope, force, accept_changed } => {
             bundles.iter().try_for_each(|bundle| place::refuse_special(bundle))?;
-            let options = &scope.options(*accept_changed);
+            let options = &analyze::Options::new(scope, *accept_changed);
             let (folder, replace, common) = (output, *force, &cli.common);
             bundles::analyze(&bundles::Request { bundles, folder, options, replace, common }, &mut out)
         }

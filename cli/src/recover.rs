@@ -37,7 +37,7 @@ pub(crate) fn recover(partial: &Path, output: &Path, common: &Common, out: &mut 
         artifacts: artifacts::ALL,
         tool: &collect::this_program(),
         now: &collect::now,
-        threads: collect::threads(common),
+        threads: common.worker_threads(),
         observer: &shown,
     });
     shown.progress.finish();

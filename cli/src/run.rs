@@ -70,7 +70,7 @@ fn one(
     let analyzed = analyze::analyze(&analyze::Request {
         bundles: std::slice::from_ref(&collected.path),
         folder,
-        options: &job.scope.options(false),
+        options: &analyze::Options::new(job.scope, false),
         replace: false,
         // The bundle was read back a moment ago.
         read_back: Some(&collected.verified),

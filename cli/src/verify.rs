@@ -53,7 +53,7 @@ pub(crate) fn run(
             .into());
         }
         let shown = collect::Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
-        let verified = collector::verify(bundle, collect::threads(common), cancel, &shown);
+        let verified = collector::verify(bundle, common.worker_threads(), cancel, &shown);
         shown.progress.finish();
         let mut report = match verified {
             Ok(report) => report,

@@ -9,8 +9,7 @@ mod output;
 mod report;
 mod work;
 
-use crate::args::Common;
-use crate::collect::threads;
+use crate::args::{Common, TimelineScope};
 use crate::formats::Formats;
 use crate::parts::{Collection, Given, refuse_changed};
 use crate::place::{self, hash_of};
@@ -30,6 +29,13 @@ pub(crate) struct Options {
     pub(crate) accept_changed: bool,
     /// The files of the timeline.
     pub(crate) timeline: Formats,
+}
+
+impl Options {
+    /// As the command line asks for.
+    pub(crate) fn new(scope: &TimelineScope, accept_changed: bool) -> Self {
+        Options { full_timeline: scope.full_timeline, accept_changed, timeline: scope.timeline.clone() }
+    }
 }
 
 /// What is to be analysed, and where to.
@@ -79,7 +85,7 @@ pub(crate) fn analyze(request: &Request<'_>) -> anyhow::Result<Analyzed> {
     place::folder(request.folder)?;
     place::refuse_bag(request.folder)?;
     place::refuse_analysis(request.folder, request.replace)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads(request.common)).build()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(request.common.worker_threads()).build()?;
     pool.install(|| {
         let mut given = Vec::new();
         for (path, opened) in opened {
