@@ -3,7 +3,7 @@
 use super::files::{self, Files, Mark};
 use super::identity::{self, Basis};
 use super::prefetch::{PrefetchFile, Slot};
-use super::process::{Process, ProcessId};
+use super::process::{Process, ProcessId, Processes};
 use super::source::{Cited, Places, Source};
 use super::traces::{self, Trace};
 use super::unread::{Because, Unread};
@@ -139,6 +139,11 @@ impl Run {
             registered_name: None,
             registrations: Vec::new(),
         })
+    }
+
+    /// Its process, where a record has it.
+    pub(super) fn process_in<'p>(&self, processes: &'p Processes) -> Option<&'p Process> {
+        processes.get(self.process?)
     }
 
     /// When it started, at the latest.

@@ -1,0 +1,297 @@
+//! The conclusions, drawn when every event was seen: which processes are the tools, their runs, and what belongs to each.
+
+use super::attempt::attempts;
+use super::boot::Boots;
+use super::computers::Own;
+use super::files::Files;
+use super::identity::{self, Basis, Verdict};
+use super::neighbourhood::Neighbourhood;
+use super::prefetch::{self, Joined, PrefetchFile, Slot};
+use super::process::{Process, ProcessId, Processes, Role};
+use super::registered_by;
+use super::run::{self, Context, Run};
+use super::source::Places;
+use super::traces::{self, Trace};
+use super::unread::Unread;
+use super::{Correlator, Story, limit};
+use crate::host::Host;
+use crate::paths::PathKey;
+use evidence::{AssemblyFile, Execution, Filetime, Lookalike, Problem, Tool};
+use std::collections::HashMap;
+
+impl Correlator<'_> {
+    /// Ends the input and draws the conclusions.
+    pub fn finish(self) -> Story {
+        let mut problems = self.limits();
+        let Correlator {
+            declared,
+            mut host,
+            items,
+            places,
+            processes,
+            computers,
+            boots,
+            files,
+            unread,
+            prefetch,
+            traces,
+            registrations,
+            seen,
+        } = self;
+        let (prefetch, slots, other_prefetch) = prefetch.finish(&files);
+        let (traces, other_traces) = traces.finish(&host, &files);
+        let own = computers.own(host.name.as_deref(), items, declared);
+        let (no_host, no_items, no_unread) = (Host::default(), Vec::new(), Unread::default());
+        let no_files = Files::new(&no_items);
+        let contexts = Contexts {
+            here: Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places },
+            elsewhere: Context { host: &no_host, files: &no_files, unread: &no_unread, prefetch: &[], places: &places },
+            own: &own,
+        };
+
+        let (tools, other_processes) = decide(&processes, &contexts);
+        let mut runs = runs(tools, slots, &contexts);
+        let joined = traces::join(&traces, &candidates(&runs, &processes, &own, &host, &boots));
+        let alone = run::tie_traces(traces, joined, &mut runs);
+        runs.extend(alone.into_iter().filter_map(Run::of_traces));
+
+        let order = order(&runs, &processes);
+        let ids = ids(&order);
+        let registrations =
+            registered_by::tie(registrations.finish(&places), &mut runs, &ids, (&processes, &own), &files, &places);
+        let executions = executions(&runs, &order, &ids, &processes, &contexts);
+        problems.extend(not_listed(&runs, &processes));
+        let mut neighbourhood = Neighbourhood::default();
+        for (at, execution) in order.iter().zip(&executions) {
+            if let Some(process) = runs[*at].process_in(&processes) {
+                neighbourhood.add(&execution.id, process, &places);
+            }
+        }
+        let attempts = attempts(&processes, &runs, &order, &executions, &places);
+        let lookalikes = lookalikes(other_processes, other_prefetch, other_traces, &places);
+        let assemblies = assemblies(&files, &executions, &places);
+        let coverage = seen.finish(items, &host, &places);
+        host.boots = boots.finish(&places);
+        problems.sort();
+        Story {
+            declared,
+            host,
+            executions,
+            attempts,
+            lookalikes,
+            registrations,
+            assemblies,
+            coverage,
+            neighbourhood,
+            problems,
+        }
+    }
+}
+
+/// What runs are described with.
+struct Contexts<'a> {
+    /// For the runs of this host.
+    here: Context<'a>,
+    /// For those of other computers: what is known of them is in their records alone.
+    elsewhere: Context<'a>,
+    own: &'a Own,
+}
+
+impl<'a> Contexts<'a> {
+    fn of(&self, process: Option<&Process>) -> &Context<'a> {
+        match process {
+            Some(process) if self.own.is_other(&process.computer) => &self.elsewhere,
+            _ => &self.here,
+        }
+    }
+}
+
+/// A process that is a tool.
+struct ToolProcess<'p> {
+    id: ProcessId,
+    process: &'p Process,
+    tool: Tool,
+    basis: Basis,
+}
+
+/// The processes that are tools, and those that only bear a tool's name, each with the reason.
+fn decide<'p>(processes: &'p Processes, contexts: &Contexts<'_>) -> (Vec<ToolProcess<'p>>, Vec<(&'p Process, String)>) {
+    let (mut tools, mut others) = (Vec::new(), Vec::new());
+    for (id, process) in processes.iter().filter(|(_, process)| matches!(process.role, Role::Tool | Role::Suspect)) {
+        match identity::decide(process, contexts.of(Some(process)).files) {
+            Verdict::Tool(tool, basis) => tools.push(ToolProcess { id, process, tool, basis }),
+            Verdict::Lookalike(because) => others.push((process, because)),
+            Verdict::Other => {}
+        }
+    }
+    (tools, others)
+}
+
+/// What only bears a tool's name, by processes, prefetch files and other traces, in the order of time.
+fn lookalikes(
+    processes: Vec<(&Process, String)>,
+    prefetch: Vec<(PrefetchFile, String)>,
+    traces: Vec<(Trace, String)>,
+    places: &Places,
+) -> Vec<Lookalike> {
+    let of_process = |(process, because): (&Process, String)| Lookalike {
+        image: process.start.image.clone(),
+        pid: process.pid,
+        started: process.started,
+        command_line: process.start.command_line.clone(),
+        because,
+        sources: process.sources.iter().map(|cited| places.cite(cited)).collect(),
+    };
+    let of_prefetch = |(file, because): (PrefetchFile, String)| Lookalike {
+        image: file.path.clone(),
+        pid: None,
+        started: file.last_run(),
+        command_line: None,
+        because,
+        sources: vec![places.plain(&file.source)],
+    };
+    let of_trace = |(trace, because): (Trace, String)| Lookalike {
+        image: trace.image.clone(),
+        pid: None,
+        started: trace.started(),
+        command_line: None,
+        because,
+        sources: trace.sources.iter().map(|source| places.plain(source)).collect(),
+    };
+    let mut found: Vec<Lookalike> = processes.into_iter().map(of_process).collect();
+    found.extend(prefetch.into_iter().map(of_prefetch));
+    found.extend(traces.into_iter().map(of_trace));
+    found.sort_by(|a, b| {
+        (a.started.is_none(), a.started, &a.image, a.pid).cmp(&(b.started.is_none(), b.started, &b.image, b.pid))
+    });
+    found
+}
+
+/// The runs that processes show, each with its slots in prefetch files, and those that only a slot shows.
+fn runs(tools: Vec<ToolProcess<'_>>, slots: Vec<Slot>, contexts: &Contexts<'_>) -> Vec<Run> {
+    let is_here = |tool: &ToolProcess<'_>| !contexts.own.is_other(&tool.process.computer);
+    let timed: Vec<usize> =
+        (0..tools.len()).filter(|at| tools[*at].process.start_for_joins().is_some() && is_here(&tools[*at])).collect();
+    let start = |at: &usize| Some((tools[*at].process.start_for_joins()?, tools[*at].process.key.clone()));
+    let starts: Vec<(Filetime, PathKey)> = timed.iter().filter_map(start).collect();
+    let joined = prefetch::join(&slots, &starts);
+    let mut merged: HashMap<usize, Vec<Slot>> = HashMap::new();
+    let mut alone = Vec::new();
+    for (slot, joined) in slots.into_iter().zip(joined) {
+        match joined {
+            Joined::To(run) => merged.entry(timed[run]).or_default().push(slot),
+            Joined::Alone(could_be) => alone.push((slot, could_be.into_iter().map(|run| timed[run]).collect())),
+        }
+    }
+    let mut runs = Vec::with_capacity(tools.len() + alone.len());
+    for (at, ToolProcess { id, process, tool, basis }) in tools.into_iter().enumerate() {
+        let slots = merged.remove(&at).unwrap_or_default();
+        runs.push(Run::of_process(id, process, tool, basis, slots, contexts.of(Some(process))));
+    }
+    runs.extend(alone.into_iter().map(|(slot, could_be)| Run::of_slot(slot, could_be, &contexts.here)));
+    runs
+}
+
+/// The runs of this host to which a trace can belong.
+fn candidates<'r>(
+    runs: &'r [Run],
+    processes: &'r Processes,
+    own: &Own,
+    host: &'r Host,
+    boots: &Boots,
+) -> Vec<traces::Candidate<'r>> {
+    let of = |(place, run): (usize, &'r Run)| {
+        let process = run.process_in(processes);
+        let start = process.map(|process| &process.start);
+        let named = start.and_then(|start| start.sid.as_deref().or_else(|| host.sid_of(start.user.as_deref()?)));
+        let key = process.map(|process| &process.key).or_else(|| run.slots.first().map(|slot| &slot.key))?;
+        let computer = process.map(|process| process.computer.as_str());
+        (!computer.is_some_and(|computer| own.is_other(computer))).then_some(())?;
+        let started = run.start?;
+        Some(traces::Candidate {
+            run: place,
+            key,
+            user: named,
+            started,
+            ended: process.and_then(|process| process.ended),
+            until: boots.end_after(computer, started),
+        })
+    };
+    runs.iter().enumerate().filter_map(of).collect()
+}
+
+/// The runs in the order of time, undated ones last; what else decides is stable.
+fn order(runs: &[Run], processes: &Processes) -> Vec<usize> {
+    let key = |at: usize| {
+        let run = &runs[at];
+        let process = run.process_in(processes);
+        let slot = run.slots.first().and_then(|slot| slot.sources.first()).map(|cited| cited.source.clone());
+        let trace = run.traces.first().and_then(|(trace, _)| trace.sources.first()).cloned();
+        let source = process.and_then(|process| process.sources.first()).map(|cited| cited.source.clone());
+        let source = source.or(slot).or(trace);
+        let time = run.start.or_else(|| run.not_after());
+        (time.is_none(), time, process.is_none(), process.and_then(|process| process.pid), source)
+    };
+    let mut order: Vec<usize> = (0..runs.len()).collect();
+    order.sort_by_cached_key(|at| key(*at));
+    order
+}
+
+/// What each run is called in the report, by their order.
+fn ids(order: &[usize]) -> Vec<String> {
+    let mut ids = vec![String::new(); order.len()];
+    for (place, run) in order.iter().enumerate() {
+        ids[*run] = format!("E{}", place + 1);
+    }
+    ids
+}
+
+/// The runs as the report shows them, in their order.
+fn executions(
+    runs: &[Run],
+    order: &[usize],
+    ids: &[String],
+    processes: &Processes,
+    contexts: &Contexts<'_>,
+) -> Vec<Execution> {
+    let describe = |at: &usize| {
+        let run = &runs[*at];
+        let process = run.process_in(processes);
+        let mut execution = run.describe(ids[*at].clone(), process, contexts.of(process));
+        if let Some(computer) = process.map(|process| &process.computer).filter(|name| contexts.own.is_other(name)) {
+            execution.warnings.push(contexts.own.warning(computer, contexts.here.host.name.as_deref()));
+        }
+        execution.merge_candidates = run.could_be.iter().filter_map(|run| ids.get(*run).cloned()).collect();
+        execution
+    };
+    order.iter().map(describe).collect()
+}
+
+/// That activities of the runs were too many to list.
+fn not_listed<'r>(runs: &'r [Run], processes: &'r Processes) -> impl Iterator<Item = Problem> + 'r {
+    runs.iter().filter_map(|run| {
+        let process = run.process_in(processes);
+        let left_out = Some(Run::left_out(process)).filter(|count| *count > 0)?;
+        let pid = process.and_then(|process| process.pid).unwrap_or(0);
+        Some(limit(
+            format!("{left_out} more activities of process {pid} are not listed"),
+            "the picture of this run is not complete; its verdict is not affected",
+        ))
+    })
+}
+
+/// The collected programs, each with the runs that it is the assembly of.
+fn assemblies(files: &Files<'_>, executions: &[Execution], places: &Places) -> Vec<AssemblyFile> {
+    let mut by_hash: HashMap<&str, Vec<(PathKey, &str)>> = HashMap::new();
+    for one in executions {
+        if let (Some(sha256), Some(path)) = (&one.assembly.sha256, &one.assembly.resolved_path) {
+            by_hash.entry(sha256).or_default().push((PathKey::new(path), &one.id));
+        }
+    }
+    let named = |path: &str, sha256: &str| {
+        let key = PathKey::new(path);
+        let found = by_hash.get(sha256).into_iter().flatten().filter(|(path, _)| path.same_file(&key));
+        found.map(|(_, id)| (*id).to_owned()).collect()
+    };
+    files.report(places, &named)
+}
