@@ -29,6 +29,18 @@ const OPTIONS: [(&str, TakesValue); 11] = [
 /// Every error ends the tool with this status.
 const FAILED: u32 = 100;
 
+/// What the options say that stands nowhere else in the command.
+#[derive(Default)]
+struct Given {
+    unregister: bool,
+    regfile: bool,
+    tlb: bool,
+    asmpath: bool,
+    help: bool,
+    /// The first error.
+    refused: Option<String>,
+}
+
 pub(super) fn read(arguments: &[String]) -> Command {
     let mut command = Command::new(Mode::Register);
     if arguments.is_empty() {
@@ -36,91 +48,91 @@ pub(super) fn read(arguments: &[String]) -> Command {
         command.predicted_exit = Some(0);
         return command;
     }
-    let (mut unregister, mut regfile, mut tlb, mut asmpath, mut help) = (false, false, false, false, false);
+    let mut given = Given::default();
     let mut ignored = Vec::new();
-    let mut refused = None;
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let Some(option) = argument.strip_prefix(['/', '-']) else {
-            if command.assembly.is_none() {
-                command.assembly = Some(argument.clone());
-            } else {
-                ignored.push(argument.clone());
-            }
-            continue;
-        };
-        let (written, value) = match option.find([':', '=']) {
-            Some(at) => (&option[..at], Some(&option[at + 1..])),
-            None => (option, None),
-        };
-        let (name, takes) = match find(written) {
-            Ok(found) => found,
-            Err(reason) => {
-                refused.get_or_insert(reason);
-                command.options.push(format!("{argument} = not understood"));
-                continue;
-            }
-        };
-        command.options.push(format!("{argument} = {name}"));
-        let value = match (takes, value) {
-            (TakesValue::No, None) | (TakesValue::Maybe, None) => None,
-            (TakesValue::No, Some(_)) => {
-                refused.get_or_insert(format!("the option {name} takes no value"));
-                continue;
-            }
-            (TakesValue::Always, None) => {
-                refused.get_or_insert(format!("the option {name} needs a value"));
-                continue;
-            }
-            // A value that is announced and empty is the next token.
-            (_, Some("")) => match rest.clone().next() {
-                Some(next) if !next.starts_with(['/', '-']) => {
-                    rest.next();
-                    Some(next.clone())
+        match argument.strip_prefix(['/', '-']) {
+            Some(option) => {
+                if let Err(reason) = given.take(option, argument, &mut rest, &mut command) {
+                    given.refused.get_or_insert(reason);
                 }
-                _ => {
-                    refused.get_or_insert(format!("the option {name} announces a value and none follows"));
-                    continue;
-                }
-            },
-            (_, Some(value)) => Some(value.to_owned()),
-        };
-        match name {
-            "unregister" => unregister = true,
-            "regfile" => (regfile, command.registry_file) = (true, value),
-            "tlb" => (tlb, command.type_library) = (true, value),
-            "codebase" => command.codebase = true,
-            "nologo" | "silent" => command.quiet = true,
-            "?" | "help" => help = true,
-            "asmpath" => {
-                asmpath = true;
-                command.search.extend(value);
             }
-            _ => {}
+            None if command.assembly.is_none() => command.assembly = Some(argument.clone()),
+            None => ignored.push(argument.clone()),
         }
     }
     if !ignored.is_empty() {
         command.warnings.push(format!("ignored_arguments: only the first name counts, ignored: {}", ignored.join(" ")));
     }
-    if let Some(reason) = refused {
-        command.refuse(reason, FAILED);
-    } else if help {
-        command.mode = Mode::Usage;
-        command.predicted_exit = Some(0);
-    } else if command.assembly.is_none() {
-        command.refuse("no assembly is named".to_owned(), FAILED);
-    } else if regfile && unregister {
-        command.refuse("regfile and unregister exclude each other".to_owned(), FAILED);
-    } else if regfile && tlb {
-        command.refuse("regfile and tlb exclude each other".to_owned(), FAILED);
-    } else if asmpath && !regfile {
-        command.refuse("asmpath is only allowed with regfile".to_owned(), FAILED);
-    } else if regfile {
-        command.mode = Mode::Regfile;
-    } else if unregister {
-        command.mode = Mode::Unregister;
-    }
+    given.decide(&mut command);
     command
+}
+
+impl Given {
+    /// Takes an option, which is `argument` without its sign, and its value from the `rest` where it is the next token.
+    fn take(
+        &mut self,
+        option: &str,
+        argument: &str,
+        rest: &mut std::slice::Iter<'_, String>,
+        command: &mut Command,
+    ) -> Result<(), String> {
+        let (written, value) = match option.find([':', '=']) {
+            Some(at) => (&option[..at], Some(&option[at + 1..])),
+            None => (option, None),
+        };
+        let (name, takes) =
+            find(written).inspect_err(|_| command.options.push(format!("{argument} = not understood")))?;
+        command.options.push(format!("{argument} = {name}"));
+        let value = match (takes, value) {
+            (TakesValue::No | TakesValue::Maybe, None) => None,
+            (TakesValue::No, Some(_)) => return Err(format!("the option {name} takes no value")),
+            (TakesValue::Always, None) => return Err(format!("the option {name} needs a value")),
+            // A value that is announced and empty is the next token.
+            (_, Some("")) => match rest.as_slice().first() {
+                Some(next) if !next.starts_with(['/', '-']) => rest.next().cloned(),
+                _ => return Err(format!("the option {name} announces a value and none follows")),
+            },
+            (_, Some(value)) => Some(value.to_owned()),
+        };
+        match name {
+            "unregister" => self.unregister = true,
+            "regfile" => (self.regfile, command.registry_file) = (true, value),
+            "tlb" => (self.tlb, command.type_library) = (true, value),
+            "codebase" => command.codebase = true,
+            "nologo" | "silent" => command.quiet = true,
+            "?" | "help" => self.help = true,
+            "asmpath" => {
+                self.asmpath = true;
+                command.search.extend(value);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What the tool does, by all of them.
+    fn decide(self, command: &mut Command) {
+        if let Some(reason) = self.refused {
+            command.refuse(reason, FAILED);
+        } else if self.help {
+            command.mode = Mode::Usage;
+            command.predicted_exit = Some(0);
+        } else if command.assembly.is_none() {
+            command.refuse("no assembly is named".to_owned(), FAILED);
+        } else if self.regfile && self.unregister {
+            command.refuse("regfile and unregister exclude each other".to_owned(), FAILED);
+        } else if self.regfile && self.tlb {
+            command.refuse("regfile and tlb exclude each other".to_owned(), FAILED);
+        } else if self.asmpath && !self.regfile {
+            command.refuse("asmpath is only allowed with regfile".to_owned(), FAILED);
+        } else if self.regfile {
+            command.mode = Mode::Regfile;
+        } else if self.unregister {
+            command.mode = Mode::Unregister;
+        }
+    }
 }
 
 /// The option that a text spells or abbreviates: any prefix that only one option has.

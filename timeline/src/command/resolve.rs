@@ -38,6 +38,30 @@ pub struct Resolution {
     pub display_name: bool,
 }
 
+impl Resolution {
+    /// Without a candidate.
+    fn by(rule: &str) -> Self {
+        Resolution {
+            candidates: Vec::new(),
+            rule: rule.to_owned(),
+            remote: None,
+            stream: None,
+            incomplete: false,
+            display_name: false,
+        }
+    }
+
+    /// One file.
+    fn at(path: String, rule: &str) -> Self {
+        Resolution { candidates: vec![path], ..Resolution::by(rule) }
+    }
+
+    /// One file that is not on a volume of this machine.
+    fn elsewhere(remote: Remote, path: String, rule: &str) -> Self {
+        Resolution { remote: Some(remote), ..Resolution::at(path, rule) }
+    }
+}
+
 /// Finds the files that `argument` of `tool` can mean, for a process with this current directory and this
 /// image path. `cwd_after_system` is the setting SafeProcessSearchMode: the system directories are then
 /// searched before the current one.
@@ -48,107 +72,29 @@ pub fn resolve(
     image: Option<&str>,
     cwd_after_system: bool,
 ) -> Resolution {
-    let mut found = Resolution {
-        candidates: Vec::new(),
-        rule: String::new(),
-        remote: None,
-        stream: None,
-        incomplete: false,
-        display_name: false,
-    };
     if is_display_name(argument) {
-        found.display_name = true;
-        "an assembly's display name, looked up in the global assembly cache".clone_into(&mut found.rule);
-        return found;
+        let rule = "an assembly's display name, looked up in the global assembly cache";
+        return Resolution { display_name: true, ..Resolution::by(rule) };
     }
     let from_url = paths::from_file_url(argument);
     let path = from_url.as_deref().unwrap_or(argument);
     let current_directory = current_directory.filter(|directory| !directory.is_empty());
-    let drive = current_directory.and_then(|directory| {
-        let directory = paths::canonical(directory);
-        matches!(paths::form(&directory), Form::Drive).then(|| directory[..2].to_owned())
-    });
-    let rule = match paths::form(path) {
-        Form::Empty => "the argument is empty",
-        Form::Url => {
-            found.remote = Some(Remote::Url);
-            found.candidates.push(path.to_owned());
-            "an address on the network"
-        }
-        Form::Unc => {
-            let canonical = paths::canonical(path);
-            match local_share(&canonical) {
-                Some(local) => {
-                    found.candidates.push(local);
-                    "an administrative share of this machine"
-                }
-                None => {
-                    let web = canonical.to_ascii_uppercase();
-                    let host = web[2..].split('\\').next().unwrap_or_default();
-                    let is_web = web.contains(r"\DAVWWWROOT") || host.contains("@SSL") || host.contains('@');
-                    found.remote = Some(if is_web { Remote::WebDav } else { Remote::Unc });
-                    found.candidates.push(canonical);
-                    if is_web { "a web folder" } else { "a share of another machine" }
-                }
-            }
-        }
-        Form::Device => {
-            found.remote = Some(Remote::Device);
-            found.candidates.push(path.to_owned());
-            "a device"
-        }
+    let mut found = match paths::form(path) {
+        Form::Empty => Resolution::by("the argument is empty"),
+        Form::Url => Resolution::elsewhere(Remote::Url, path.to_owned(), "an address on the network"),
+        Form::Unc => on_share(path),
+        Form::Device => Resolution::elsewhere(Remote::Device, path.to_owned(), "a device"),
         Form::Volume => {
-            found.candidates.push(paths::canonical(path));
-            "a path by device or volume, whose drive letter it does not say"
+            Resolution::at(paths::canonical(path), "a path by device or volume, whose drive letter it does not say")
         }
-        Form::Drive => {
-            found.candidates.push(paths::canonical(path));
-            if from_url.is_some() { "a file address" } else { "a full path" }
-        }
-        Form::DriveRelative => {
-            let path = paths::canonical(path);
-            let same = drive.as_deref().is_some_and(|drive| drive.eq_ignore_ascii_case(&path[..2]));
-            match current_directory.filter(|_| same) {
-                Some(directory) => {
-                    found.candidates.push(paths::join(directory, &path[2..]));
-                    "relative to the current directory of its drive"
-                }
-                None => {
-                    found.incomplete = true;
-                    found.candidates.push(paths::canonical(&format!(r"{}\{}", &path[..2], &path[2..])));
-                    "relative to the current directory of another drive, which is not recorded; its root is assumed"
-                }
-            }
-        }
-        Form::Rooted => match &drive {
-            Some(drive) => {
-                found.candidates.push(paths::canonical(&format!("{drive}{path}")));
-                "relative to the root of the current drive"
-            }
-            None => {
-                found.incomplete = true;
-                found.candidates.push(paths::canonical(&format!("C:{path}")));
-                "relative to the root of the current drive, which is not recorded; C: is assumed"
-            }
-        },
+        Form::Drive if from_url.is_some() => Resolution::at(paths::canonical(path), "a file address"),
+        Form::Drive => Resolution::at(paths::canonical(path), "a full path"),
+        Form::DriveRelative => in_directory_of_drive(&paths::canonical(path), current_directory),
+        Form::Rooted => in_root(path, current_directory),
         Form::Relative => {
-            found.incomplete = current_directory.is_none();
-            found.candidates = search(tool, path, current_directory, image, cwd_after_system);
-            if found.candidates.first().is_some_and(|path| paths::form(path) == Form::Unc) {
-                found.remote = Some(Remote::Unc);
-            }
-            match (tool, current_directory.is_some()) {
-                (Tool::Regasm, true) => "relative to the current directory, then by Windows' search order",
-                (Tool::Regsvcs, true) => {
-                    "by Windows' search order: the tool's directory, the current directory, the system directories"
-                }
-                (_, false) => {
-                    "relative, and the current directory is not recorded; only fixed directories are candidates"
-                }
-            }
+            searched(tool, current_directory, search(tool, path, current_directory, image, cwd_after_system))
         }
     };
-    rule.clone_into(&mut found.rule);
     found.stream = found.candidates.first().and_then(|path| paths::split_stream(path).1).map(str::to_owned);
     if let Some(stream) = &found.stream {
         found.rule.push_str(&format!("; the alternate data stream \"{stream}\""));
@@ -157,6 +103,76 @@ pub fn resolve(
         found.rule.push_str("; short names cannot be resolved from text");
     }
     found
+}
+
+/// `\\host\share\x.dll`.
+fn on_share(path: &str) -> Resolution {
+    let canonical = paths::canonical(path);
+    if let Some(local) = local_share(&canonical) {
+        return Resolution::at(local, "an administrative share of this machine");
+    }
+    let web = canonical.to_ascii_uppercase();
+    let host = web[2..].split('\\').next().unwrap_or_default();
+    if web.contains(r"\DAVWWWROOT") || host.contains('@') {
+        Resolution::elsewhere(Remote::WebDav, canonical, "a web folder")
+    } else {
+        Resolution::elsewhere(Remote::Unc, canonical, "a share of another machine")
+    }
+}
+
+/// The drive of the current directory, `C:`.
+fn drive_of(current_directory: Option<&str>) -> Option<String> {
+    let directory = paths::canonical(current_directory?);
+    matches!(paths::form(&directory), Form::Drive).then(|| directory[..2].to_owned())
+}
+
+/// `C:x.dll`.
+fn in_directory_of_drive(path: &str, current_directory: Option<&str>) -> Resolution {
+    let (drive, rest) = path.split_at(2);
+    let is_same = drive_of(current_directory).is_some_and(|current| current.eq_ignore_ascii_case(drive));
+    match current_directory.filter(|_| is_same) {
+        Some(directory) => {
+            Resolution::at(paths::join(directory, rest), "relative to the current directory of its drive")
+        }
+        None => {
+            let rule = "relative to the current directory of another drive, which is not recorded; its root is assumed";
+            let path = paths::canonical(&format!(r"{drive}\{rest}"));
+            Resolution { incomplete: true, ..Resolution::at(path, rule) }
+        }
+    }
+}
+
+/// `\folder\x.dll`.
+fn in_root(path: &str, current_directory: Option<&str>) -> Resolution {
+    match drive_of(current_directory) {
+        Some(drive) => {
+            let rule = "relative to the root of the current drive";
+            Resolution::at(paths::canonical(&format!("{drive}{path}")), rule)
+        }
+        None => {
+            let rule = "relative to the root of the current drive, which is not recorded; C: is assumed";
+            let path = paths::canonical(&format!("C:{path}"));
+            Resolution { incomplete: true, ..Resolution::at(path, rule) }
+        }
+    }
+}
+
+/// `x.dll`, which has these candidates.
+fn searched(tool: Tool, current_directory: Option<&str>, candidates: Vec<String>) -> Resolution {
+    let is_on_share = candidates.first().is_some_and(|path| paths::form(path) == Form::Unc);
+    let rule = match (tool, current_directory) {
+        (Tool::Regasm, Some(_)) => "relative to the current directory, then by Windows' search order",
+        (Tool::Regsvcs, Some(_)) => {
+            "by Windows' search order: the tool's directory, the current directory, the system directories"
+        }
+        (_, None) => "relative, and the current directory is not recorded; only fixed directories are candidates",
+    };
+    Resolution {
+        candidates,
+        remote: is_on_share.then_some(Remote::Unc),
+        incomplete: current_directory.is_none(),
+        ..Resolution::by(rule)
+    }
 }
 
 /// `Name, Version=…` or `Name, PublicKeyToken=…`, the text form of an assembly identity.

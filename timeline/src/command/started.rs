@@ -370,9 +370,8 @@ mod tests {
     }
 
     #[test]
-    fn attempts() {
+    fn attempts_by_cmd() {
         let cmd = r"C:\Windows\System32\cmd.exe";
-        let ps = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
         for (image, line, wanted) in [
             (
                 cmd,
@@ -407,6 +406,16 @@ mod tests {
             ),
             (cmd, "cmd /c cmd /c regasm x.dll", "regasm x.dll"),
             (cmd, "cmd /c powershell -c regasm x.dll", "regasm x.dll"),
+            ("", r"cmd /c start C:\Program Files\x\regasm.exe x.dll", r"C:\Program Files\x\regasm.exe x.dll"),
+        ] {
+            assert_eq!(starts(image, line), [wanted], "{line}");
+        }
+    }
+
+    #[test]
+    fn attempts_by_powershell() {
+        let ps = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
+        for (image, line, wanted) in [
             (ps, "powershell -c regasm x.dll", "regasm x.dll"),
             (
                 ps,
@@ -431,25 +440,31 @@ mod tests {
             (ps, "powershell -enc cgBlAGcAYQBzAG0AIAAvAHUAIAB4AC4AZABsAGwA", "regasm /u x.dll"),
             (ps, "powershell -NoP -e cgBlAGcAYQBzAG0AIAAvAHUAIAB4AC4AZABsAGwA", "regasm /u x.dll"),
             ("", "pwsh -Command regasm x.dll", "regasm x.dll"),
-            ("", "wmic process call create \"regasm.exe /u x.dll\"", "regasm.exe /u x.dll"),
-            ("", "wmic /node:h process call create 'regasm.exe'", "regasm.exe"),
+        ] {
+            assert_eq!(starts(image, line), [wanted], "{line}");
+        }
+    }
+
+    #[test]
+    fn attempts_by_other_programs() {
+        for (line, wanted) in [
+            ("wmic process call create \"regasm.exe /u x.dll\"", "regasm.exe /u x.dll"),
+            ("wmic /node:h process call create 'regasm.exe'", "regasm.exe"),
             (
-                "",
                 r#"schtasks /create /tn x /sc once /st 00:00 /tr "C:\x\regasm.exe /u x.dll""#,
                 r"C:\x\regasm.exe /u x.dll",
             ),
-            ("", r#"schtasks /create /tn x /tr "'C:\a b\regasm.exe' /u x.dll""#, r#""C:\a b\regasm.exe" /u x.dll"#),
-            ("", "at 13:00 /interactive regasm.exe x.dll", "regasm.exe x.dll"),
-            ("", r#"at \\h 13:00 "cmd /c regasm x.dll""#, "regasm x.dll"),
-            ("", r#"forfiles /p c:\windows /m notepad.exe /c "cmd /c regasm x.dll""#, "regasm x.dll"),
-            ("", r#"forfiles /c "C:\x\regasm.exe 0x22a b.dll0x22""#, r#"C:\x\regasm.exe "a b.dll""#),
-            ("", r"pcalua.exe -a C:\x\regasm.exe -c x.dll", r"C:\x\regasm.exe x.dll"),
-            ("", "conhost.exe --headless regasm x.dll", "regasm x.dll"),
-            ("", "conhost regasm x.dll", "regasm x.dll"),
-            ("", "runas /user:x \"regasm x.dll\"", "regasm x.dll"),
-            ("", r"cmd /c start C:\Program Files\x\regasm.exe x.dll", r"C:\Program Files\x\regasm.exe x.dll"),
+            (r#"schtasks /create /tn x /tr "'C:\a b\regasm.exe' /u x.dll""#, r#""C:\a b\regasm.exe" /u x.dll"#),
+            ("at 13:00 /interactive regasm.exe x.dll", "regasm.exe x.dll"),
+            (r#"at \\h 13:00 "cmd /c regasm x.dll""#, "regasm x.dll"),
+            (r#"forfiles /p c:\windows /m notepad.exe /c "cmd /c regasm x.dll""#, "regasm x.dll"),
+            (r#"forfiles /c "C:\x\regasm.exe 0x22a b.dll0x22""#, r#"C:\x\regasm.exe "a b.dll""#),
+            (r"pcalua.exe -a C:\x\regasm.exe -c x.dll", r"C:\x\regasm.exe x.dll"),
+            ("conhost.exe --headless regasm x.dll", "regasm x.dll"),
+            ("conhost regasm x.dll", "regasm x.dll"),
+            ("runas /user:x \"regasm x.dll\"", "regasm x.dll"),
         ] {
-            assert_eq!(starts(image, line), [wanted], "{line}");
+            assert_eq!(starts("", line), [wanted], "{line}");
         }
     }
 

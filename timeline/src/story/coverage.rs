@@ -31,6 +31,31 @@ struct Channel {
     is_unread: bool,
 }
 
+impl Channel {
+    /// What a record means that is missing from it.
+    fn meaning(&self) -> String {
+        match (self.records, self.first, self.last) {
+            (0, ..) if self.is_unread => {
+                "the log is there, in the format before Windows Vista, which is not read: a missing record means nothing"
+                    .to_owned()
+            }
+            (0, ..) if !self.gaps.is_empty() => {
+                "no record of the log could be read: nothing can be concluded from a missing record".to_owned()
+            }
+            (0, ..) => "the log is empty: nothing can be concluded from a missing record".to_owned(),
+            (_, Some(first), Some(last)) if first == last => format!(
+                "all that it holds is of {first}: a missing record means nothing at any other time, and something then \
+                 only if the provider recorded such events"
+            ),
+            (_, Some(first), Some(last)) => format!(
+                "a missing record means something only from {first} to {last}, and only if the provider recorded such \
+                 events then"
+            ),
+            _ => "its times are not known, so a missing record means nothing".to_owned(),
+        }
+    }
+}
+
 /// Empty logs that have a row of their own.
 const MOST_EMPTY: u64 = 1_000;
 /// Other logs that have one.
@@ -189,92 +214,11 @@ impl Seen {
 
     /// How far every channel and every artifact reaches.
     pub(super) fn finish(mut self, items: &dyn Items, host: &Host, places: &Places) -> Vec<Coverage> {
-        let mut found = Vec::new();
         self.channels.sort_by(|a, b| (&a.name, a.first, a.item).cmp(&(&b.name, b.first, b.item)));
-        let known: BTreeSet<String> = self.channels.iter().map(|channel| channel.name.to_lowercase()).collect();
-        for channel in &self.channels {
-            let cleared = self.cleared.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&channel.name));
-            let said = Said::new(cleared.flat_map(|(_, records)| records), places);
-            let mut text = match (channel.records, channel.first, channel.last) {
-                (0, ..) if channel.is_unread => {
-                    "the log is there, in the format before Windows Vista, which is not read: a missing record means \
-                     nothing"
-                        .to_owned()
-                }
-                (0, ..) if !channel.gaps.is_empty() => {
-                    "no record of the log could be read: nothing can be concluded from a missing record".to_owned()
-                }
-                (0, ..) => "the log is empty: nothing can be concluded from a missing record".to_owned(),
-                (_, Some(first), Some(last)) if first == last => format!(
-                    "all that it holds is of {first}: a missing record means nothing at any other time, and something then \
-                     only if the provider recorded such events"
-                ),
-                (_, Some(first), Some(last)) => format!(
-                    "a missing record means something only from {first} to {last}, and only if the provider recorded such \
-                     events then"
-                ),
-                _ => "its times are not known, so a missing record means nothing".to_owned(),
-            };
-            if !said.cleared.is_empty() {
-                text.push_str("; the log was cleared, so what was in it before is gone");
-            }
-            if let Some(declared) = self.declared.channel(&channel.name) {
-                text.push_str(&format!("; {}", declared.absence));
-            }
-            let state = match channel.is_unread || channel.records == 0 && !channel.gaps.is_empty() {
-                true => CoverageState::NotRead,
-                false => CoverageState::Read,
-            };
-            found.push(Coverage {
-                source: channel.name.clone(),
-                state,
-                partly: channel.gaps.first().filter(|_| state == CoverageState::Read).cloned(),
-                present: channel.records > 0 || channel.is_unread,
-                item: Some(places.path(channel.item)),
-                records: channel.records,
-                first: channel.first,
-                last: channel.last,
-                gaps: channel.gaps.clone(),
-                cleared: said.cleared,
-                clearings: said.clearings,
-                meaning: text,
-            });
-        }
-        let absent = |source: &str, more: &str, said: Said| Coverage {
-            state: CoverageState::Absent,
-            cleared: said.cleared,
-            clearings: said.clearings,
-            meaning: format!("not in the evidence, so a missing record means nothing; {more}"),
-            ..Coverage::named(source)
-        };
-        if self.empty.more > 0 {
-            let count = self.empty.more;
-            found.push(Coverage {
-                state: CoverageState::Read,
-                meaning: format!(
-                    "{count} more logs are empty and none of them is one that tells of the tools: nothing can be concluded \
-                     from a missing record"
-                ),
-                ..absent("further event logs", "", Said::default())
-            });
-        }
-        for evidence::Channel { name, absence: more, .. } in self.declared.channels() {
-            if !known.contains(&name.to_lowercase()) {
-                let cleared = Said::new(self.cleared.get(*name).into_iter().flatten(), places);
-                let moved = self.moved.get(&name.to_lowercase()).into_iter().flatten().cloned().collect::<Vec<_>>();
-                let more = match moved.is_empty() {
-                    true => (*more).to_owned(),
-                    false => format!("the registry keeps it at {}; {more}", moved.join(" or ")),
-                };
-                found.push(absent(name, &more, cleared));
-            }
-        }
-        for (name, records) in &self.cleared {
-            if self.declared.channel(name).is_none() && !known.contains(&name.to_lowercase()) {
-                let cleared = Said::new(records.iter(), places);
-                found.push(absent(name, "a record says that it was cleared", cleared));
-            }
-        }
+        let mut found: Vec<Coverage> =
+            self.channels.iter().map(|channel| self.channel_there(channel, places)).collect();
+        found.extend(self.further_empty());
+        self.channels_not_there(places, &mut found);
         let mut wanted = collected_for_artifacts(self.declared, items);
         for artifact in self.declared.without_logs() {
             let reach = self.artifacts.remove(artifact.id).unwrap_or_default();
@@ -282,6 +226,71 @@ impl Seen {
             found.push(self.artifact(artifact, reach, collected, host, places));
         }
         found
+    }
+
+    /// How far a log reaches that was collected.
+    fn channel_there(&self, channel: &Channel, places: &Places) -> Coverage {
+        let cleared = self.cleared.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&channel.name));
+        let said = Said::new(cleared.flat_map(|(_, records)| records), places);
+        let mut meaning = channel.meaning();
+        if !said.cleared.is_empty() {
+            meaning.push_str("; the log was cleared, so what was in it before is gone");
+        }
+        if let Some(declared) = self.declared.channel(&channel.name) {
+            meaning.push_str(&format!("; {}", declared.absence));
+        }
+        let state = match channel.is_unread || channel.records == 0 && !channel.gaps.is_empty() {
+            true => CoverageState::NotRead,
+            false => CoverageState::Read,
+        };
+        Coverage {
+            source: channel.name.clone(),
+            state,
+            partly: channel.gaps.first().filter(|_| state == CoverageState::Read).cloned(),
+            present: channel.records > 0 || channel.is_unread,
+            item: Some(places.path(channel.item)),
+            records: channel.records,
+            first: channel.first,
+            last: channel.last,
+            gaps: channel.gaps.clone(),
+            cleared: said.cleared,
+            clearings: said.clearings,
+            meaning,
+        }
+    }
+
+    /// The empty logs that have no row of their own.
+    fn further_empty(&self) -> Option<Coverage> {
+        let count = Some(self.empty.more).filter(|count| *count > 0)?;
+        Some(Coverage {
+            state: CoverageState::Read,
+            meaning: format!(
+                "{count} more logs are empty and none of them is one that tells of the tools: nothing can be concluded \
+                 from a missing record"
+            ),
+            ..Coverage::named("further event logs")
+        })
+    }
+
+    /// The logs that were not collected: those that are declared, and those of which a record says that they were cleared.
+    fn channels_not_there(&self, places: &Places, found: &mut Vec<Coverage>) {
+        let known: BTreeSet<String> = self.channels.iter().map(|channel| channel.name.to_lowercase()).collect();
+        let is_there = |name: &str| known.contains(&name.to_lowercase());
+        for evidence::Channel { name, absence, .. } in
+            self.declared.channels().filter(|channel| !is_there(channel.name))
+        {
+            let moved = self.moved.get(&name.to_lowercase()).into_iter().flatten().cloned().collect::<Vec<_>>();
+            let more = match moved.is_empty() {
+                true => (*absence).to_owned(),
+                false => format!("the registry keeps it at {}; {absence}", moved.join(" or ")),
+            };
+            found.push(absent(name, &more, Said::new(self.cleared.get(*name).into_iter().flatten(), places)));
+        }
+        for (name, records) in &self.cleared {
+            if self.declared.channel(name).is_none() && !is_there(name) {
+                found.push(absent(name, "a record says that it was cleared", Said::new(records.iter(), places)));
+            }
+        }
     }
 
     /// How far an artifact reaches, of which so many objects were collected, the first of this path.
@@ -335,6 +344,17 @@ impl Seen {
             meaning,
             ..Coverage::named(artifact.id)
         }
+    }
+}
+
+/// A log that was not collected, with what more is known of that.
+fn absent(source: &str, more: &str, said: Said) -> Coverage {
+    Coverage {
+        state: CoverageState::Absent,
+        cleared: said.cleared,
+        clearings: said.clearings,
+        meaning: format!("not in the evidence, so a missing record means nothing; {more}"),
+        ..Coverage::named(source)
     }
 }
 

@@ -12,8 +12,8 @@ use crate::command::{self, Command, Resolution};
 use crate::host::Host;
 use crate::paths::{self, Form, PathKey};
 use evidence::{
-    Answer, AssemblyReference, AssemblyState, Confidence, Execution, Facts, Filetime, Identified, Identity, ItemId,
-    ItemStatus, JoinRule, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User,
+    Answer, AssemblyReference, AssemblyState, Citation, Confidence, Execution, Facts, Filetime, Identified, Identity,
+    ItemId, ItemStatus, JoinRule, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User,
 };
 
 /// Most entries of a run's picture.
@@ -326,28 +326,83 @@ impl Run {
         let elevated = process.map_or_else(Reasoned::default, |process| elevation(process, context.places));
         let loaded = self.loaded(process, context);
         let (method, proof) = self.judge(process, &elevated, loaded.as_ref(), context);
-        let slot_image =
-            self.slots.first().and_then(|slot| context.prefetch.get(slot.file)).map(|file| file.path.clone());
+        let image = self.image(process, context);
+        let started = process.map_or(self.start, |process| process.started);
+        let command = self.command.as_ref();
+        Execution {
+            id,
+            tool: self.tool,
+            renamed: command::tool_named(&image).is_none(),
+            identity: self.basis.identity,
+            identity_because: self.basis.because.clone(),
+            identified: if process.is_some() { Identified::Full } else { Identified::Anonymous },
+            command_line: process.and_then(|process| process.start.command_line.clone()),
+            current_directory: process.and_then(|process| process.start.current_directory.clone()),
+            started,
+            started_corrected: None,
+            started_local: started.and_then(|at| context.host.local(at)),
+            not_after: self.not_after().filter(|_| self.is_by_traces(process)),
+            ended: process.and_then(|process| process.ended),
+            exit_code: process.and_then(|process| process.exit),
+            pid: process.and_then(|process| process.pid),
+            process_guid: process.and_then(|process| process.start.guid.as_ref()).map(|guid| format!("{{{guid}}}")),
+            computer: process.map(|process| process.computer.clone()).filter(|name| !name.is_empty()),
+            parent: process.and_then(parent),
+            user: match process {
+                Some(process) => user(process, elevated, context.host),
+                None => self.named_user(context.host),
+            },
+            mode: self.mode(),
+            options: command.map(|command| command.options.clone()).unwrap_or_default(),
+            warnings: self.warnings(process),
+            assembly: self.assembly.clone(),
+            method,
+            proof,
+            sources: self.sources(process, context.places),
+            related: self.related(process, started, context),
+            confidence: match (self.basis.identity, process) {
+                (Identity::ByName, _) => Confidence::Circumstantial,
+                (_, Some(_)) => Confidence::Direct,
+                (_, None) => Confidence::Strong,
+            },
+            merge_candidates: Vec::new(),
+            image,
+        }
+    }
+
+    /// Path of its program.
+    fn image(&self, process: Option<&Process>, context: &Context<'_>) -> String {
+        let of_slot = || {
+            let file = self.slots.first().and_then(|slot| context.prefetch.get(slot.file));
+            file.map(|file| file.path.clone())
+        };
         let of_trace = || self.traces.first().map(|(trace, _)| trace.image.clone());
-        let image = process.map(|process| process.start.image.clone()).or(slot_image).or_else(of_trace);
-        let image = image.unwrap_or_default();
-        let mut sources: Vec<_> = process
-            .map(|process| process.sources.as_slice())
-            .unwrap_or_default()
-            .iter()
-            .map(|cited| context.places.cite(cited))
-            .collect();
+        process.map(|process| process.start.image.clone()).or_else(of_slot).or_else(of_trace).unwrap_or_default()
+    }
+
+    /// Whether nothing but traces shows it.
+    fn is_by_traces(&self, process: Option<&Process>) -> bool {
+        process.is_none() && self.slots.is_empty()
+    }
+
+    /// The records that show it, by the rules that joined them.
+    fn sources(&self, process: Option<&Process>, places: &Places) -> Vec<Citation> {
+        let of_process = process.map(|process| process.sources.as_slice()).unwrap_or_default();
+        let mut sources: Vec<_> = of_process.iter().map(|cited| places.cite(cited)).collect();
         for cited in self.slots.iter().flat_map(|slot| &slot.sources) {
             let rule = if process.is_some() { JoinRule::J7 } else { JoinRule::Anchor };
-            sources.push(context.places.cite(&cited.source.clone().by(rule, Confidence::Strong)));
+            sources.push(places.cite(&cited.source.clone().by(rule, Confidence::Strong)));
         }
-        let is_by_traces = process.is_none() && self.slots.is_empty();
         for (trace, confidence) in &self.traces {
-            let rule = if is_by_traces { JoinRule::Anchor } else { trace.rule() };
+            let rule = if self.is_by_traces(process) { JoinRule::Anchor } else { trace.rule() };
             let cited = trace.sources.iter().map(|source| source.clone().by(rule, *confidence));
-            sources.extend(cited.map(|cited| context.places.cite(&cited)));
+            sources.extend(cited.map(|cited| places.cite(&cited)));
         }
-        let started = process.map_or(self.start, |process| process.started);
+        sources
+    }
+
+    /// What of it is odd, or not recorded.
+    fn warnings(&self, process: Option<&Process>) -> Vec<String> {
         let command = self.command.as_ref();
         let mut warnings = command.map(|command| command.warnings.clone()).unwrap_or_default();
         if let Some(reason) = command.and_then(|command| command.invalid.as_ref()) {
@@ -365,45 +420,7 @@ impl Run {
             warnings
                 .push("no_start_record: the start of this process is not recorded; other records of it are".to_owned());
         }
-        Execution {
-            id,
-            tool: self.tool,
-            renamed: command::tool_named(&image).is_none(),
-            identity: self.basis.identity,
-            identity_because: self.basis.because.clone(),
-            identified: if process.is_some() { Identified::Full } else { Identified::Anonymous },
-            command_line: process.and_then(|process| process.start.command_line.clone()),
-            current_directory: process.and_then(|process| process.start.current_directory.clone()),
-            started,
-            started_corrected: None,
-            started_local: started.and_then(|at| context.host.local(at)),
-            not_after: self.not_after().filter(|_| is_by_traces),
-            ended: process.and_then(|process| process.ended),
-            exit_code: process.and_then(|process| process.exit),
-            pid: process.and_then(|process| process.pid),
-            process_guid: process.and_then(|process| process.start.guid.as_ref()).map(|guid| format!("{{{guid}}}")),
-            computer: process.map(|process| process.computer.clone()).filter(|name| !name.is_empty()),
-            parent: process.and_then(parent),
-            user: match process {
-                Some(process) => user(process, elevated, context.host),
-                None => self.named_user(context.host),
-            },
-            mode: self.mode(),
-            options: command.map(|command| command.options.clone()).unwrap_or_default(),
-            warnings,
-            assembly: self.assembly.clone(),
-            method,
-            proof,
-            sources,
-            related: self.related(process, started, context),
-            confidence: match (self.basis.identity, process) {
-                (Identity::ByName, _) => Confidence::Circumstantial,
-                (_, Some(_)) => Confidence::Direct,
-                (_, None) => Confidence::Strong,
-            },
-            merge_candidates: Vec::new(),
-            image,
-        }
+        warnings
     }
 
     /// The account of a run without a process record, where a trace names it.

@@ -172,6 +172,22 @@ fn confidence_words(confidence: Confidence) -> &'static str {
 
 fn facts(page: &mut Page, execution: &Execution) {
     page.raw("<dl class=\"facts\">");
+    program(page, execution);
+    command(page, execution);
+    times(page, execution);
+    process(page, execution);
+    assembly(page, execution);
+    if !execution.merge_candidates.is_empty() {
+        page.fact("May be the same as");
+        for other in &execution.merge_candidates {
+            page.link(other, other).raw(" ");
+        }
+        page.raw("</dd>");
+    }
+    page.raw("</dl>");
+}
+
+fn program(page: &mut Page, execution: &Execution) {
     page.fact("Program").code(&execution.image).raw("<br><span class=\"small soft\">");
     page.raw(match execution.identity {
         Identity::Proven => "it is the tool: ",
@@ -183,7 +199,12 @@ fn facts(page: &mut Page, execution: &Execution) {
     if execution.renamed {
         page.raw(", under another name");
     }
-    page.raw("</span></dd>").fact("Command line");
+    page.raw("</span></dd>");
+}
+
+/// The command line, and what the tool makes of it.
+fn command(page: &mut Page, execution: &Execution) {
+    page.fact("Command line");
     match &execution.command_line {
         Some(line) if line.is_empty() => page.raw("recorded as empty"),
         Some(line) => page.code(line),
@@ -203,7 +224,10 @@ fn facts(page: &mut Page, execution: &Execution) {
         page.raw("<br><span class=\"small\">Odd: ").text(warning).raw("</span>");
     }
     page.raw("</dd>");
-    times(page, execution);
+}
+
+/// The process, who started it and as whom.
+fn process(page: &mut Page, execution: &Execution) {
     page.fact("Process");
     match (execution.pid, execution.identified) {
         (Some(pid), _) => page.show(pid),
@@ -242,15 +266,6 @@ fn facts(page: &mut Page, execution: &Execution) {
         }
     }
     page.raw("</dd>");
-    assembly(page, execution);
-    if !execution.merge_candidates.is_empty() {
-        page.fact("May be the same as");
-        for other in &execution.merge_candidates {
-            page.link(other, other).raw(" ");
-        }
-        page.raw("</dd>");
-    }
-    page.raw("</dl>");
 }
 
 fn times(page: &mut Page, execution: &Execution) {
