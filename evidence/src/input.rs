@@ -23,9 +23,16 @@ impl Focus {
         if self.everything {
             return true;
         }
+        let name = path.rsplit('\\').next().unwrap_or(path);
+        if self.names.contains(&name.to_uppercase()) {
+            return true;
+        }
+        if self.folders.is_empty() {
+            return false;
+        }
         let upper = path.to_uppercase();
-        let (folder, name) = upper.rsplit_once('\\').unwrap_or(("", &upper));
-        self.names.contains(name) || self.folders.contains(folder) || self.folders.contains(&upper)
+        let folder = upper.rsplit_once('\\').map_or("", |(folder, _)| folder);
+        self.folders.contains(folder) || self.folders.contains(&upper)
     }
 }
 

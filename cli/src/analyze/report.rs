@@ -42,7 +42,7 @@ impl Work<'_> {
         let temp = Spill::into_folder(self.folder).holding(held_of(memory));
         let analysis = Analysis::new((reader, items, neighbours), temp, memory / 2, progress, &failures);
         let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
-        let host = self.parse(&analysis, items, &merger);
+        let (host, focus) = self.parse(&analysis, items, &merger);
         let (progress, parsed) = analysis.finish();
         signals::check()?;
         let mut problems = match parsed {
@@ -54,8 +54,10 @@ impl Work<'_> {
             }
         };
         progress.phase("merging and correlating", 0);
-        let mut correlator =
-            Correlator::new(host, items, artifacts::ALL).knowing(&failures).having_searched(searched(reader));
+        let mut correlator = Correlator::new(host, items, artifacts::ALL)
+            .knowing(&failures)
+            .having_searched(searched(reader))
+            .within(focus.everything.then_some(Focus { everything: false, ..focus }));
         let summary = self.timeline(merger, items, &mut correlator, hashes)?;
         reader.failure().map_or(Ok(()), Err)?;
         signals::check()?;
@@ -72,8 +74,8 @@ impl Work<'_> {
     }
 
     /// Parses every object: first for the artifacts that need nothing but their bytes, then for those that describe only
-    /// what the records of the first are about. What describes the host is no event.
-    fn parse(&self, analysis: &Analysis<'_>, items: &dyn Items, merger: &Merger) -> Host {
+    /// what the records of the first are about. What describes the host is no event. Gives what that was too.
+    fn parse(&self, analysis: &Analysis<'_>, items: &dyn Items, merger: &Merger) -> (Host, Focus) {
         let focus = Mutex::new(focus::on_the_tools());
         let of_host: Mutex<Vec<(Item, Record)>> = Mutex::default();
         let take = |item: &Item, record: Record| match record.of.tells.is_of_the_host() {
@@ -93,7 +95,7 @@ impl Work<'_> {
         // The first of several records counts, whichever thread was the first.
         let mut of_host = of_host.into_inner();
         of_host.sort_by_key(|(item, record)| (item.id, record.artifact));
-        Host::from_records(&of_host)
+        (Host::from_records(&of_host), focus)
     }
 
     /// Writes the files of the timeline, while the correlator looks on.

@@ -13,7 +13,7 @@ mod shapes;
 mod sorted;
 
 pub(crate) use codec::{EventView, FieldName, MomentView, Place, RecordView, ValueView};
-pub(crate) use seen::{Observer, Seen};
+pub(crate) use seen::{Eye, Observer, Seen};
 pub(crate) use shapes::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;

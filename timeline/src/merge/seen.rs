@@ -14,15 +14,21 @@ pub(crate) struct Seen<'a> {
 
 /// Looks on while the merged events pass, in their order.
 pub(crate) trait Observer: Send {
-    /// Whether an event is shown to it, and not only counted; asked on any thread.
-    fn asks(event: &Seen<'_>) -> bool;
+    /// What it needs of an event for which it asks.
+    type Taken: Send;
+
+    /// What takes that out of an event, on any thread; of one for which it does not ask, nothing.
+    fn eye(&self) -> Eye<Self::Taken>;
 
     /// Counts an event. Each is counted before it is shown.
     fn count(&mut self, glance: &Glance);
 
-    /// Takes an event for which it asked.
-    fn observe(&mut self, event: &Seen<'_>);
+    /// Gets what was taken out of an event.
+    fn observe(&mut self, taken: Self::Taken);
 }
+
+/// Looks at an event.
+pub(crate) type Eye<T> = Box<dyn Fn(&Seen<'_>) -> Option<T> + Send + Sync>;
 
 impl<'a> RecordView<'a> {
     /// The value in a role.

@@ -37,6 +37,7 @@ impl Correlator<'_> {
             traces,
             registrations,
             seen,
+            focus: _,
         } = self;
         let (prefetch, slots, other_prefetch) = prefetch.finish(&files);
         let (traces, other_traces) = traces.finish(&host, &files);

@@ -5,8 +5,8 @@ use super::source::{Places, Source};
 use crate::event::{Event, Happening};
 use crate::paths::{self, PathKey};
 use evidence::{
-    AssemblyFile, Confidence, Facts, Filetime, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning, Method,
-    Recovery, Related, Role, Told,
+    AssemblyFile, Confidence, Facts, Filetime, Focus, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning,
+    Method, Recovery, Related, Role, Told,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -214,6 +214,12 @@ impl<'a> Files<'a> {
     /// Whether an event of a file record is more than one row of the timeline.
     pub(super) fn asks_for_file_record(event: &impl Happening) -> bool {
         event.is_first() || event.meanings().any(|meaning| made(meaning).is_some())
+    }
+
+    /// Whether the focus names the file of an event, or there is none.
+    pub(super) fn is_meant(event: &impl Happening, focus: Option<&Focus>) -> bool {
+        let path = || event.text_of(Role::Path).or_else(|| event.text_of(Role::Name));
+        focus.is_none_or(|focus| path().is_some_and(|path| focus.wants(path)))
     }
 
     /// A record of $MFT: the creation, and once whether the file is gone.

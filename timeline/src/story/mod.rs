@@ -29,14 +29,14 @@ mod verdict;
 use crate::declared::Declared;
 use crate::event::{Event, Glance, Happening};
 use crate::host::Host;
-use crate::merge::{Observer, Seen as Encoded};
+use crate::merge::{Eye, Observer};
 use crate::paths;
 use boot::Boots;
 use computers::Computers;
 use coverage::{Cleared, Seen};
 use evidence::{
-    Artifact, AssemblyFile, Attempt, Coverage, Execution, Filetime, Items, Lookalike, Meaning, Problem, ProblemKind,
-    Registration, Stage, Tells,
+    Artifact, AssemblyFile, Attempt, Coverage, Execution, Filetime, Focus, Items, Lookalike, Meaning, Problem,
+    ProblemKind, Registration, Stage, Tells,
 };
 use files::Files;
 pub(crate) use identity::in_framework;
@@ -47,6 +47,7 @@ use process::Processes;
 use registration::Registrations;
 use source::{Places, Source};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use traces::Traces;
 use unread::Unread;
 
@@ -91,31 +92,49 @@ pub struct Correlator<'a> {
     traces: Traces,
     registrations: Registrations,
     seen: Seen,
+    focus: Option<Arc<Focus>>,
 }
 
-/// Whether more is made of an event than a row and a number.
-fn asks(event: &impl Happening) -> bool {
+/// Whether more is made of an event than a row and a number. Of files only those are asked for that the focus names, if there
+/// is one.
+fn asks(event: &impl Happening, focus: Option<&Focus>) -> bool {
     match event.of().tells {
         Tells::Event => false,
-        Tells::File => Files::asks_for_file_record(event),
+        Tells::File => Files::asks_for_file_record(event) && Files::is_meant(event, focus),
+        Tells::FileChange => Files::is_meant(event, focus),
         Tells::Row => event.claims().iter().any(|claim| claim.run_time().is_some()),
         tells => !tells.is_of_the_host(),
     }
 }
 
+/// What is taken of an event.
+pub(crate) struct Taken {
+    event: Event,
+    /// What it tells, where it is one of a log.
+    told: LogEvent,
+}
+
+impl Taken {
+    fn of(event: Event) -> Self {
+        let told = if event.record.of.is_event() { log_event::read(&event.record) } else { LogEvent::Other };
+        Taken { event, told }
+    }
+}
+
 impl Observer for Correlator<'_> {
-    fn asks(event: &Encoded<'_>) -> bool {
-        asks(event)
+    type Taken = Taken;
+
+    fn eye(&self) -> Eye<Taken> {
+        let focus = self.focus.clone();
+        Box::new(move |event| asks(event, focus.as_deref()).then(|| Taken::of(event.event.to_event())))
     }
 
     fn count(&mut self, glance: &Glance) {
         self.seen.count(glance);
     }
 
-    fn observe(&mut self, event: &Encoded<'_>) {
-        if !self.take_file(event) {
-            self.take(&event.event.to_event());
-        }
+    fn observe(&mut self, taken: Taken) {
+        self.take(taken);
     }
 }
 
@@ -139,6 +158,7 @@ impl<'a> Correlator<'a> {
             traces: Traces::new(suspects),
             registrations: Registrations::default(),
             seen: Seen::new(declared),
+            focus: None,
         }
     }
 
@@ -157,26 +177,27 @@ impl<'a> Correlator<'a> {
         self
     }
 
+    /// The same where the timeline has every file: those that the focus does not name are rows, and nothing is made of them.
+    #[must_use]
+    pub fn within(mut self, focus: Option<Focus>) -> Self {
+        self.focus = focus.map(Arc::new);
+        self
+    }
+
     /// Takes an event.
     pub fn observe(&mut self, event: &Event) {
         self.seen.count(&Glance::of(event));
-        if asks(event) && !self.take_file(event) {
-            self.take(event);
+        if asks(event, self.focus.as_deref()) {
+            self.take(Taken::of(event.clone()));
         }
     }
 
-    /// Takes an event of a file, of which there are very many; nothing else.
-    fn take_file(&mut self, event: &impl Happening) -> bool {
-        match event.of().tells {
+    fn take(&mut self, taken: Taken) {
+        let Taken { event, told } = taken;
+        let event = &event;
+        match event.record.of.tells {
             Tells::FileChange => self.files.add_journal(event),
             Tells::File => self.files.add_file_record(event),
-            _ => return false,
-        }
-        true
-    }
-
-    fn take(&mut self, event: &Event) {
-        match event.record.of.tells {
             Tells::Log => self.seen.channel(event),
             Tells::LogPlace => self.seen.moved(event),
             Tells::LiveProcess => {
@@ -208,21 +229,20 @@ impl<'a> Correlator<'a> {
             Tells::ComClass => self.registrations.add_hive(event, &self.places),
             Tells::ProgramFile => self.files.add_facts(event),
             Tells::Stream => self.files.add_stream(event),
-            _ if event.record.of.is_event() => self.observe_log(event),
+            _ if event.record.of.is_event() => self.observe_log(event, told),
             _ => self.traces.add(event),
         }
     }
 
-    fn observe_log(&mut self, event: &Event) {
-        let read = log_event::read(&event.record);
-        if matches!(read, LogEvent::Other) {
+    fn observe_log(&mut self, event: &Event, told: LogEvent) {
+        if matches!(told, LogEvent::Other) {
             return;
         }
         let computer = log_event::computer(&event.record);
         let at = event.happened();
         self.computers.see(event.item, &computer, at);
         let source = Source::of(event);
-        match read {
+        match told {
             LogEvent::Start(start) => {
                 let name = paths::stem(&start.image);
                 // The session manager is started by the kernel once in each boot.

@@ -11,9 +11,9 @@ mod tests;
 mod text;
 
 use crate::event::Glance;
-use crate::merge::{Batch, EventView, MergeError, MomentView, Names, Observer, Seen, Shape, Sorted};
+use crate::merge::{Batch, EventView, Eye, MergeError, MomentView, Names, Observer, Seen, Shape, Sorted};
 use evidence::{ItemId, Items, Problem};
-use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 use row::{ItemText, ItemTexts, Rows, Shows};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -156,12 +156,13 @@ pub struct TimelineSummary {
 }
 
 /// What all rows are made with.
-struct Setting<'a> {
+struct Setting<'a, T> {
     names: Names,
     items: ItemTexts<'a>,
     writers: &'a [Box<dyn Writer>],
     shows: Shows,
-    asks: fn(&Seen<'_>) -> bool,
+    /// What the observer looks with.
+    eye: Option<Eye<T>>,
 }
 
 /// A file that is being written.
@@ -195,14 +196,19 @@ impl<W: Write> Written<'_, W> {
 }
 
 /// A batch on its way through the writers.
-#[derive(Default)]
-struct Work {
+struct Work<T> {
     batch: Batch,
     /// What each writer makes of it.
     pieces: Vec<Piece>,
-    /// What the observer counts, and whether it asks for the event itself.
-    glances: Vec<(Glance, bool)>,
+    /// What the observer counts, and what it gets of an event for which it asks.
+    glances: Vec<(Glance, Option<T>)>,
     damaged: bool,
+}
+
+impl<T> Default for Work<T> {
+    fn default() -> Self {
+        Work { batch: Batch::default(), pieces: Vec::new(), glances: Vec::new(), damaged: false }
+    }
 }
 
 /// Most batches that are rendered at once, so that memory does not grow with the cores.
@@ -253,7 +259,7 @@ fn write_with<W: Write + Send, O: Observer>(
             Some(true) => Shows::All,
         },
         writers: &writers,
-        asks: if observed.by.is_some() { O::asks } else { |_| false },
+        eye: observed.by.as_deref().map(Observer::eye),
     };
     // From a thread of the pool the work is handed on without waking another one each time.
     rayon::scope(|_| write_all(sorted, &setting, files, observed))
@@ -261,7 +267,7 @@ fn write_with<W: Write + Send, O: Observer>(
 
 fn write_all<W: Write + Send, O: Observer>(
     mut sorted: Sorted,
-    setting: &Setting<'_>,
+    setting: &Setting<'_, O::Taken>,
     mut files: Vec<Written<'_, W>>,
     mut observed: Observed<'_, O>,
 ) -> Result<TimelineSummary, TimelineError> {
@@ -270,36 +276,30 @@ fn write_all<W: Write + Send, O: Observer>(
         1 => 1,
         threads => (threads * 2).min(MOST_BATCHES),
     };
-    let fresh = || (0..width).map(|_| Work::default()).collect::<Vec<_>>();
-    let (mut rendering, mut finished) = (fresh(), fresh());
+    let fresh = || (0..width).map(|_| Work::default()).collect::<Vec<Work<O::Taken>>>();
+    let (mut reading, mut rendering, mut finished) = (fresh(), fresh(), fresh());
     let mut summary = TimelineSummary::default();
-    read(&mut sorted, &mut rendering)?;
-    loop {
-        // While one set of batches is rendered, the set before it is written and used again for reading.
-        let ((), written) = rayon::join(
-            || rendering.par_iter_mut().for_each(|work| work.render(setting)),
-            || -> Result<(), TimelineError> {
-                for work in &mut finished {
-                    if work.damaged {
-                        return Err(sorted.damaged().into());
-                    }
-                    let rows = work.batch.len() as u64;
-                    summary.events += rows;
-                    for (file, piece) in files.iter_mut().zip(&mut work.pieces) {
-                        file.piece(piece, rows)?;
-                    }
-                    if work.show(setting, &mut observed).is_none() {
-                        return Err(sorted.damaged().into());
-                    }
-                }
-                Ok(read(&mut sorted, &mut finished)?)
+    read(&mut sorted, &mut reading)?;
+    while [&reading, &rendering].iter().any(|set| set.iter().any(|work| !work.batch.is_empty())) {
+        // The set that was written is read into, the one that was read is rendered, and the one that was rendered is written.
+        std::mem::swap(&mut finished, &mut reading);
+        std::mem::swap(&mut finished, &mut rendering);
+        if finished.iter().any(|work| work.damaged) {
+            return Err(sorted.damaged().into());
+        }
+        summary.events += finished.iter().map(|work| work.batch.len() as u64).sum::<u64>();
+        let (mut seen, mut pieces): (Vec<_>, Vec<_>) = finished.iter_mut().map(Work::parts).unzip();
+        let ((read, ()), (written, ())) = rayon::join(
+            || {
+                let render = || rendering.par_iter_mut().for_each(|work| work.render(setting));
+                rayon::join(|| read(&mut sorted, &mut reading), render)
+            },
+            || {
+                let show = || seen.iter_mut().for_each(|glances| show(glances, &mut observed));
+                rayon::join(|| write(&mut files, &mut pieces), show)
             },
         );
-        written?;
-        if rendering.iter().all(|work| work.batch.is_empty()) {
-            break;
-        }
-        std::mem::swap(&mut rendering, &mut finished);
+        (read?, written?);
     }
     for (file, writer) in files.into_iter().zip(setting.writers) {
         file.end(&**writer)?;
@@ -310,7 +310,7 @@ fn write_all<W: Write + Send, O: Observer>(
 }
 
 /// Fills a set with the next batches. After a large one, of which the rows take megabytes, the rest stays empty.
-fn read(sorted: &mut Sorted, set: &mut [Work]) -> Result<(), MergeError> {
+fn read<T>(sorted: &mut Sorted, set: &mut [Work<T>]) -> Result<(), MergeError> {
     let mut is_full = false;
     for work in set {
         match is_full {
@@ -322,12 +322,42 @@ fn read(sorted: &mut Sorted, set: &mut [Work]) -> Result<(), MergeError> {
     Ok(())
 }
 
-impl Work {
-    fn render(&mut self, setting: &Setting<'_>) {
+/// Writes the pieces of a set, each file on a thread of its own.
+fn write<W: Write + Send>(
+    files: &mut [Written<'_, W>],
+    set: &mut [(&mut Vec<Piece>, u64)],
+) -> Result<(), TimelineError> {
+    let mut pieces: Vec<Vec<(&mut Piece, u64)>> = files.iter().map(|_| Vec::with_capacity(set.len())).collect();
+    for (of_batch, rows) in set {
+        pieces.iter_mut().zip(of_batch.iter_mut()).for_each(|(of_file, piece)| of_file.push((piece, *rows)));
+    }
+    let of_files = files.par_iter_mut().zip(pieces);
+    of_files.try_for_each(|(file, pieces)| pieces.into_iter().try_for_each(|(piece, rows)| file.piece(piece, rows)))
+}
+
+/// Shows the observer the events of a batch.
+fn show<O: Observer>(glances: &mut Vec<(Glance, Option<O::Taken>)>, observed: &mut Observed<'_, O>) {
+    for (glance, taken) in glances.drain(..) {
+        (observed.tick)();
+        let Some(observer) = &mut observed.by else { continue };
+        observer.count(&glance);
+        if let Some(taken) = taken {
+            observer.observe(taken);
+        }
+    }
+}
+
+impl<T: Send> Work<T> {
+    /// What the observer gets, and what is written, with its number of rows.
+    fn parts(&mut self) -> (&mut Vec<(Glance, Option<T>)>, (&mut Vec<Piece>, u64)) {
+        (&mut self.glances, (&mut self.pieces, self.batch.len() as u64))
+    }
+
+    fn render(&mut self, setting: &Setting<'_, T>) {
         /// Room that is kept for the next rows.
         const KEPT: usize = 1 << 20;
         self.glances.clear();
-        self.glances.shrink_to(KEPT / size_of::<(Glance, bool)>());
+        self.glances.shrink_to(KEPT / size_of::<(Glance, Option<T>)>());
         self.pieces.resize_with(setting.writers.len(), Piece::default);
         for piece in &mut self.pieces {
             piece.bytes.clear();
@@ -340,7 +370,7 @@ impl Work {
         let Work { batch, glances, .. } = self;
         let mut look = |event: EventView<'_>, moments: &[MomentView]| {
             let seen = Seen { event, moments };
-            glances.push((Glance::of(&seen), (setting.asks)(&seen)));
+            glances.push((Glance::of(&seen), setting.eye.as_ref().and_then(|eye| eye(&seen))));
         };
         let Some(mut rows) = Rows::read(batch, &setting.names, &setting.items, setting.shows, &mut look) else {
             self.damaged = true;
@@ -350,20 +380,5 @@ impl Work {
             rows.writer = number;
             writer.batch(&rows, piece);
         }
-    }
-
-    /// Shows the observer the events of the batch; `None` where it is damaged.
-    fn show<O: Observer>(&self, setting: &Setting<'_>, observed: &mut Observed<'_, O>) -> Option<()> {
-        let mut moments = Vec::new();
-        for (index, (glance, asked)) in self.glances.iter().enumerate() {
-            (observed.tick)();
-            let Some(observer) = &mut observed.by else { continue };
-            observer.count(glance);
-            if *asked {
-                let event = self.batch.event(index, &setting.names, &mut moments)?;
-                observer.observe(&Seen { event, moments: &moments });
-            }
-        }
-        Some(())
     }
 }

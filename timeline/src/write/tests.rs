@@ -2,7 +2,7 @@ mod columns;
 
 use super::*;
 use crate::event::{Event, Happening};
-use crate::merge::Merger;
+use crate::merge::{Eye, Merger};
 use crate::pass::write_timeline;
 pub(super) use crate::testing::item;
 use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value, When};
@@ -95,26 +95,32 @@ struct Everything {
 }
 
 impl Observer for Everything {
-    fn asks(_: &Seen<'_>) -> bool {
-        true
+    type Taken = Event;
+
+    fn eye(&self) -> Eye<Event> {
+        Box::new(|event| Some(owned(event)))
     }
 
     fn count(&mut self, _: &Glance) {
         self.counted += 1;
     }
 
-    fn observe(&mut self, event: &Seen<'_>) {
-        let own = event.event.to_event();
-        // What is asked of an event before it is owned is the same as afterwards.
-        assert_eq!(own.meanings().collect::<Vec<_>>(), event.meanings().collect::<Vec<_>>());
-        assert_eq!((Happening::locator(&own), own.is_first()), (event.locator(), Happening::is_first(event)));
-        assert_eq!((own.record.of, own.record.claims, own.item), (event.of(), event.claims(), event.item()));
-        for role in own.record.of.fields.iter().filter_map(|field| field.role) {
-            assert_eq!((Happening::text_of(&own, role), own.flag_of(role)), (event.text_of(role), event.flag_of(role)));
-            assert_eq!(own.texts_of(role), event.texts_of(role));
-        }
-        self.events.push(own);
+    fn observe(&mut self, taken: Event) {
+        self.events.push(taken);
     }
+}
+
+/// What is asked of an event before it is owned is the same as afterwards.
+fn owned(event: &Seen<'_>) -> Event {
+    let own = event.event.to_event();
+    assert_eq!(own.meanings().collect::<Vec<_>>(), event.meanings().collect::<Vec<_>>());
+    assert_eq!(own.is_first(), Happening::is_first(event));
+    assert_eq!((own.record.of, own.record.claims), (event.of(), event.claims()));
+    for role in own.record.of.fields.iter().filter_map(|field| field.role) {
+        assert_eq!((Happening::text_of(&own, role), own.flag_of(role)), (event.text_of(role), event.flag_of(role)));
+        assert_eq!(own.texts_of(role), event.texts_of(role));
+    }
+    own
 }
 
 fn observed(
