@@ -10,8 +10,11 @@ use crate::paths::{self, PathKey};
 use evidence::{Confidence, Filetime, JoinRule, Tool};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-/// Most entries that are kept at once. Processes of interest are kept beyond it.
-const MOST_ENTRIES: usize = 100_000;
+/// Most bytes that entries take which are kept at once, some 25,000 of ordinary length. Processes of interest are kept beyond
+/// it.
+const MOST_BYTES: usize = 32 << 20;
+/// Most entries of which the order of arrival is known, those that were forgotten in passing included.
+const MOST_QUEUED: usize = 200_000;
 /// Most processes of interest.
 const MOST_PINNED: usize = 20_000;
 /// Most activities kept of one process.
@@ -72,14 +75,42 @@ pub(super) struct Process {
     /// Images that it loaded.
     pub(super) loaded: Vec<(PathKey, Cited)>,
     /// The first child that is not part of Windows' own handling of consoles and crashes.
-    pub(super) child: Option<Note>,
+    pub(super) child: Option<Box<Note>>,
     /// The first connection that it opened.
-    pub(super) connection: Option<Note>,
+    pub(super) connection: Option<Box<Note>>,
     /// The first sign that another process wrote into it.
-    pub(super) injected: Option<Note>,
+    pub(super) injected: Option<Box<Note>>,
+    /// Bytes that it took when it was kept.
+    bytes: usize,
 }
 
 impl Process {
+    /// Bytes that it takes, and its place in the tables.
+    fn weigh(&self) -> usize {
+        const TABLES: usize = 200;
+        let start = &self.start;
+        let texts = [
+            &start.guid,
+            &start.command_line,
+            &start.current_directory,
+            &start.parent_guid,
+            &start.parent_image,
+            &start.parent_command_line,
+            &start.sid,
+            &start.user,
+            &start.logon_id,
+            &start.elevation,
+            &start.original_file_name,
+            &start.description,
+            &start.company,
+            &start.sha256,
+            &self.parent_directory,
+        ];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let names = self.computer.len() + start.image.len() + self.key.rest.len() + self.key.volume.len();
+        size_of::<Process>() + TABLES + texts + names + self.sources.len() * size_of::<Cited>()
+    }
+
     /// Start for joins: recorded, or the whole second in the GUID.
     pub(super) fn start_for_joins(&self) -> Option<Filetime> {
         self.started.or_else(|| start_in_guid(self.start.guid.as_deref()?))
@@ -108,6 +139,8 @@ pub(super) struct Processes {
     sessions: HashMap<(String, String), (Logon, Cited, Filetime)>,
     /// Ordinary entries in the order of their arrival, to forget the oldest first.
     ordinary: VecDeque<ProcessId>,
+    /// Bytes that they take.
+    ordinary_bytes: usize,
     pinned: usize,
     /// Paths (without volume) at which programs were collected.
     suspects: HashSet<String>,
@@ -198,6 +231,7 @@ impl Processes {
             child: None,
             connection: None,
             injected: None,
+            bytes: 0,
             start,
         };
         process.role = self.role_of(&process);
@@ -264,15 +298,14 @@ impl Processes {
             entry.has_audit = true;
             entry.audit_at = entry.audit_at.or(at);
         }
-        let process = entry.clone();
-        if process.role == Role::Ordinary {
-            let role = self.role_of(&process);
-            if role != Role::Ordinary
-                && let Some(entry) = self.entries.get_mut(&id)
-            {
-                entry.role = role;
-                self.pinned += 1;
-            }
+        let Some(entry) = self.entries.get(&id).filter(|entry| entry.role == Role::Ordinary) else { return };
+        let (role, bytes) = (self.role_of(entry), entry.weigh());
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        self.ordinary_bytes = self.ordinary_bytes.saturating_sub(entry.bytes);
+        (entry.role, entry.bytes) = (role, bytes);
+        match entry.role {
+            Role::Ordinary => self.ordinary_bytes += bytes,
+            _ => self.pinned += 1,
         }
     }
 
@@ -318,12 +351,14 @@ impl Processes {
         {
             self.forget(replaced);
         }
-        let ordinary = process.role == Role::Ordinary;
+        process.bytes = process.weigh();
+        let (ordinary, bytes) = (process.role == Role::Ordinary, process.bytes);
         self.entries.insert(id, process);
         if ordinary {
             self.ordinary.push_back(id);
-            // Ids of entries that were forgotten in passing stand in the queue until they come up.
-            while self.entries.len() > MOST_ENTRIES + self.pinned || self.ordinary.len() > 2 * MOST_ENTRIES {
+            self.ordinary_bytes += bytes;
+            // Ids of entries that were forgotten in passing are in the queue until they come up.
+            while self.ordinary_bytes > MOST_BYTES || self.ordinary.len() > MOST_QUEUED {
                 let Some(oldest) = self.ordinary.pop_front() else { break };
                 if self.forget(oldest) {
                     self.forgotten += 1;
@@ -339,6 +374,7 @@ impl Processes {
             return false;
         }
         let Some(entry) = self.entries.remove(&id) else { return false };
+        self.ordinary_bytes = self.ordinary_bytes.saturating_sub(entry.bytes);
         if let Some(guid) = &entry.start.guid
             && self.by_guid.get(guid) == Some(&id)
         {
@@ -390,7 +426,7 @@ impl Processes {
         };
         const HANDLERS: [&str; 4] = ["conhost", "werfault", "wermgr", "dw20"];
         if entry.child.is_none() && !HANDLERS.contains(&paths::stem(&child.start.image).as_str()) {
-            entry.child = Some(note.clone());
+            entry.child = Some(Box::new(note.clone()));
         }
         entry.note(note);
     }
@@ -463,6 +499,7 @@ impl Processes {
             child: None,
             connection: None,
             injected: None,
+            bytes: 0,
         };
         Some((self.insert(process), actor.guid.is_some()))
     }
@@ -521,8 +558,8 @@ impl Processes {
         let at = at?;
         let note = Note { at, what: activity.what.clone(), class: activity.class, cited };
         match activity.kind {
-            ActivityKind::Connected if entry.connection.is_none() => entry.connection = Some(note.clone()),
-            ActivityKind::Injected if entry.injected.is_none() => entry.injected = Some(note.clone()),
+            ActivityKind::Connected if entry.connection.is_none() => entry.connection = Some(Box::new(note.clone())),
+            ActivityKind::Injected if entry.injected.is_none() => entry.injected = Some(Box::new(note.clone())),
             _ => {}
         }
         entry.note(note);

@@ -505,9 +505,9 @@ impl Run {
             stream: self.stream.as_deref(),
             loaded: certain_load.filter(|cited| cited.source.artifact != "prefetch"),
             registered: self.registered.as_ref(),
-            child: process.and_then(|process| process.child.as_ref()),
-            connection: process.and_then(|process| process.connection.as_ref()),
-            injected: process.and_then(|process| process.injected.as_ref()),
+            child: process.and_then(|process| process.child.as_deref()),
+            connection: process.and_then(|process| process.connection.as_deref()),
+            injected: process.and_then(|process| process.injected.as_deref()),
         };
         let method = verdict::method(&known, context.places);
         let known = Known { loaded, ..known };

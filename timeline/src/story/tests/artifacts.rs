@@ -416,29 +416,28 @@ fn coverage_says_what_is_missing() {
     assert_eq!((other.clearings[0].by.as_deref(), &clearing.citation), (None, &security.cleared[0]));
 }
 
-#[test]
-fn many_processes_stay_bounded() {
+/// How many of so many processes with command lines of this length are still known at the end.
+fn known_of(count: u64, line: usize) -> u64 {
     let items = Vec::new();
     let mut correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL);
-    let events: Vec<_> = (0..120_000u64)
-        .map(|number| {
-            let (item, one) = audit(
-                "2026-03-04 10:00:00",
-                &number.to_string(),
-                r"C:\Windows\System32\svchost.exe",
-                "svchost",
-                ("0x4", ""),
-                LABEL_HIGH,
-            );
-            crate::event::Event::all_of(item, &one).remove(0)
-        })
-        .collect();
-    for event in &events {
-        correlator.observe(event);
+    let (program, line) = (r"C:\Windows\System32\svchost.exe", "x".repeat(line));
+    for number in 0..count {
+        let (item, one) = audit("2026-03-04 10:00:00", &number.to_string(), program, &line, ("0x4", ""), LABEL_HIGH);
+        correlator.observe(&crate::event::Event::all_of(item, &one).remove(0));
     }
     let correlation = correlator.finish();
     assert_eq!(correlation.problems.len(), 1, "{:?}", correlation.problems);
-    assert!(correlation.problems[0].what.starts_with("20000 processes were forgotten"));
+    let what = &correlation.problems[0].what;
+    count - what.strip_suffix(" processes were forgotten to bound memory").unwrap().parse::<u64>().unwrap()
+}
+
+#[test]
+fn many_processes_stay_bounded_by_what_they_take() {
+    let known = known_of(60_000, 100);
+    assert!((10_000..50_000).contains(&known), "{known}");
+    // No more than 32 MiB of their command lines alone.
+    let known = known_of(1_000, 64 << 10);
+    assert!((200..=512).contains(&known), "{known}");
 }
 
 #[test]
