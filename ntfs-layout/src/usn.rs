@@ -258,6 +258,12 @@ impl<'a> UsnReader<'a> {
 
     /// The next record; `None` at the end. (Not an `Iterator`, because records borrow the buffer.)
     pub fn next_record(&mut self) -> Option<UsnRecord<'_>> {
+        let (offset, bytes) = self.next_bytes()?;
+        UsnRecord::parse(bytes, offset)
+    }
+
+    /// Where the next record is in the stream, and its bytes.
+    pub fn next_bytes(&mut self) -> Option<(u64, &[u8])> {
         loop {
             if self.at >= self.filled && !self.refill() {
                 return None;
@@ -276,7 +282,7 @@ impl<'a> UsnReader<'a> {
                 self.in_step = true;
                 self.at += length;
                 // The borrow checker cannot see that the record above is not used when the loop goes on.
-                return UsnRecord::parse(&self.buffer[self.at - length..self.filled], offset);
+                return Some((offset, &self.buffer[self.at - length..self.at]));
             }
             if rest.len() < MAX_RECORD
                 && u32_at(rest, 0).is_none_or(|length| length as usize > rest.len())

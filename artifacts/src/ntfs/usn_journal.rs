@@ -31,7 +31,9 @@
 //! # References
 //! Microsoft, *USN_RECORD_V2*, *USN_RECORD_V3*, *USN_RECORD_V4*, *USN_JOURNAL_DATA_V0*.
 
+use parking_lot::Mutex;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use evidence::{
     Artifact, Beside, Claim, Field, Fields, Filetime, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
@@ -61,7 +63,7 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     older_states: false,
     beside: Beside::OfVolume(MFT),
     memory: Memory::InParts,
-    parse: Some(Parse::Alone(parse)),
+    parse: Some(Parse::InParts(parse)),
     leads: None,
 };
 
@@ -151,12 +153,26 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     }
     let mut reader = UsnReader::new(input.bytes);
     let mut first = None;
-    while let Some(record) = reader.next_record() {
-        first.get_or_insert(record.offset);
-        if input.focus.everything || followed.contains(&record.file()) {
-            sink.record(describe(&record, mft_bytes.is_some().then_some(&mut paths)));
-        }
-    }
+    // Each thread takes one and gives it back, for the folders that it knows.
+    let spare = Mutex::new(vec![paths]);
+    sink.in_parts(
+        || {
+            let part = Part::next(&mut reader)?;
+            let offset = part.records.first()?.0;
+            first.get_or_insert(offset);
+            Some((Locator::ByteRange { offset, length: part.data.len() as u64 }, part))
+        },
+        |part, sink| {
+            let mut paths = spare.lock().pop().unwrap_or_else(|| Paths::new(&mft));
+            for record in part.records() {
+                if input.focus.everything || followed.contains(&record.file()) {
+                    sink.record(describe(&record, mft_bytes.is_some().then_some(&mut paths)));
+                }
+            }
+            spare.lock().push(paths);
+        },
+        |_| (),
+    );
     if followed.len() >= MAX_FOLLOWED {
         let what = format!("more than {MAX_FOLLOWED} files are asked for");
         sink.problem(ProblemKind::LimitReached, None, what, "changes of some of the files are missing");
@@ -167,6 +183,33 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         let effect =
             "the folders of changed files are known by their numbers only, and files asked for by folder are missing";
         sink.problem(ProblemKind::NotFound, None, what, effect);
+    }
+}
+
+/// Some records of a journal, apart from it.
+struct Part {
+    data: Vec<u8>,
+    /// Where each begins in the journal, and where its bytes are in `data`.
+    records: Vec<(u64, Range<usize>)>,
+}
+
+impl Part {
+    /// The records that follow, if there are any.
+    fn next(reader: &mut UsnReader<'_>) -> Option<Part> {
+        const BYTES: usize = 256 << 10;
+        let mut part = Part { data: Vec::with_capacity(BYTES + (4 << 10)), records: Vec::new() };
+        while part.data.len() < BYTES
+            && let Some((offset, bytes)) = reader.next_bytes()
+        {
+            let start = part.data.len();
+            part.data.extend_from_slice(bytes);
+            part.records.push((offset, start..part.data.len()));
+        }
+        (!part.records.is_empty()).then_some(part)
+    }
+
+    fn records(&self) -> impl Iterator<Item = UsnRecord<'_>> {
+        self.records.iter().filter_map(|(offset, place)| UsnRecord::parse(&self.data[place.clone()], *offset))
     }
 }
 
