@@ -1,13 +1,12 @@
 //! Opens a source by what it is, never by its name, and finds every host in it.
 
-use super::container::{self, Candidate, Disk, HEAD, Integrity, Opened, Refusal};
-use super::tree::{self, Folder, Installation, LooseFiles, Single, Store, Unknown};
-use super::volume::{self, kind, partitions};
+use super::container::{self, Candidate, Disk, Integrity, Opened, Refusal};
+use super::tree::{self, Folder, Installation, LooseFiles, Single, Store};
+use super::volume::{self, partitions};
 use super::{Found, LOOSE, Media, OpenedVolume, Source, Tree, Volume, VolumeKind};
-use crate::file_bytes::{BLOCK_DEVICE, FileBytes, Slice, real_path};
+use crate::file_bytes::{BLOCK_DEVICE, FileBytes, real_path};
 use crate::{Error, Spill};
 use evidence::{Bytes, FORMAT_HEAD, Format, Problem, ProblemKind, Stage, name};
-use member::Deferred;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,13 +15,8 @@ use std::sync::Arc;
 mod member;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
-/// Archives and images inside each other that are opened.
-const MAX_NESTED: u32 = 16;
-/// Archives and images inside a source that are opened in all.
-const MAX_CONTAINERS: u32 = 20_000;
-/// Bytes below which a file inside of a source is not taken for the image of a disk.
-const SMALLEST_DISK: u64 = 1 << 20;
 /// Files that are listed of those whose bytes are not what their names say.
 const MAX_MISNAMED: usize = 100;
 /// Problems that a refusal names.
@@ -302,145 +296,6 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Looks at a file in a store that is no file of Windows.
-    fn unknown(&mut self, store: &Arc<dyn Store>, unknown: &Unknown<'_>, at: &str, depth: u32, seen: &mut Seen) {
-        let path = store.local_path(&unknown.child.key);
-        if seen.parts.contains(&unknown.child.key)
-            || seen.parents.contains(&unknown.child.key)
-            || path.as_ref().is_some_and(|path| self.used.contains(path))
-        {
-            return;
-        }
-        let place = format!("{at}{}", unknown.path);
-        let mut doubt = None;
-        let opened = match self.candidate(store, unknown, path.as_deref()) {
-            // It was opened with the first segment, or will be.
-            Ok(candidate) if container::is_later_segment(&candidate) => return,
-            Ok(candidate) => {
-                let opened = match unknown.is_program {
-                    true => container::behind_program(&candidate),
-                    false => container::open(&candidate),
-                };
-                let (used, parents) = (candidate.used(), candidate.parents());
-                let neighbours: BTreeSet<String> = used.union(&parents).cloned().collect();
-                seen.parts.extend(used);
-                if opened.is_ok() {
-                    // The parent of a disk that cannot be opened is still the disk that it was.
-                    seen.parents.extend(parents);
-                }
-                let opened = match opened {
-                    Ok(None) if !unknown.is_program => Ok(disk_in(&candidate).map(Opened::Disk)),
-                    opened => opened,
-                };
-                if matches!(opened, Ok(Some(_))) && path.is_none() && !unknown.is_program {
-                    doubt = member::flaw(&candidate, &neighbours);
-                }
-                match opened {
-                    Ok(None) if unknown.is_program => return,
-                    Ok(opened) => opened,
-                    Err(refusal) => {
-                        self.problems.push(refused(&place, &refusal));
-                        return;
-                    }
-                }
-            }
-            Err(error) => {
-                let what = format!("this file cannot be read: {error}");
-                self.problems.push(not_understood(&place, &what, "what it is and what it holds is not known"));
-                return;
-            }
-        };
-        let Some(opened) = opened else {
-            self.no_container(unknown, &place, seen);
-            return;
-        };
-        self.containers += 1;
-        if depth >= MAX_NESTED || self.containers > MAX_CONTAINERS {
-            self.too_many(&place, depth);
-            return;
-        }
-        let doubt = self.newly_doubted(&place, doubt);
-        match opened {
-            Opened::Disk(disk) => {
-                self.used.extend(disk.files.iter().cloned());
-                let (key, before) = (unknown.child.key.clone(), self.sources.len());
-                seen.disks.push(Seated { key, place, disk, doubt, before });
-            }
-            Opened::Files(store, problems) => {
-                self.problems.extend(problems.into_iter().map(|problem| Problem { item: place.clone(), ..problem }));
-                let before = (self.sources.len(), self.loose.len(), self.problems.len());
-                let kind = Kind { name: "archive in the source", files: path.into_iter().collect() };
-                let name = last_stem(&unknown.child.name);
-                self.doubting(doubt, |opening| opening.store(&store, &kind, &place, name, depth + 1));
-                if before == (self.sources.len(), self.loose.len(), self.problems.len()) {
-                    let what = "no file of Windows is in this archive";
-                    self.problems.push(Problem::new(
-                        Stage::Source,
-                        ProblemKind::NotFound,
-                        name::shown(&place),
-                        what,
-                        "nothing of it is in the answer",
-                    ));
-                }
-            }
-            Opened::One(bytes, name, problems) => {
-                let doubt = doubt.or(member::of_packed(&problems));
-                self.problems.extend(problems.into_iter().map(|problem| Problem { item: place.clone(), ..problem }));
-                self.doubting(doubt, |opening| opening.one(bytes, name, &place, depth + 1));
-            }
-        }
-    }
-
-    /// Tells of a file that is called like what could be opened, and is none of it.
-    fn no_container(&mut self, unknown: &Unknown<'_>, place: &str, seen: &mut Seen) {
-        let said = |what: &str| format!("it is named like {what}, and is none by its bytes");
-        if let Some(what) = container::named(&unknown.child.name) {
-            let problem = not_understood(place, &said(&format!("a {what}")), "nothing of it is in the answer");
-            seen.no_containers.push((unknown.child.key.clone(), problem));
-        } else if let Some(what) = tree::named::misnamed(&unknown.child.name, unknown.head) {
-            self.misnamed += 1;
-            if self.misnamed <= MAX_MISNAMED {
-                self.problems.push(not_understood(place, &said(what), "nothing of it is in the answer"));
-            }
-        }
-    }
-
-    /// Tells of an archive or image that is not opened, because there are too many or it lies too deep in others.
-    fn too_many(&mut self, place: &str, depth: u32) {
-        if depth < MAX_NESTED && self.containers != MAX_CONTAINERS + 1 {
-            return;
-        }
-        let what = match depth >= MAX_NESTED {
-            true => format!("it lies in {MAX_NESTED} archives inside each other"),
-            false => format!("there are more than {MAX_CONTAINERS} archives and images in the source"),
-        };
-        let effect = "it is not opened; give it as a source of its own";
-        let problem = Problem::new(Stage::Source, ProblemKind::NotUnderstood, name::shown(place), what, effect);
-        self.problems.push(problem);
-    }
-
-    fn candidate<'c>(
-        &'c self,
-        store: &'c Arc<dyn Store>,
-        unknown: &'c Unknown<'c>,
-        path: Option<&'c Path>,
-    ) -> io::Result<Candidate<'c>> {
-        let (folder, name) = (unknown.folder, unknown.child.name.as_str());
-        // A disk image of a fixed size can have its description at the end.
-        let whole = path.is_some() || unknown.head.get(510..512) == Some(&[0x55, 0xAA]);
-        if whole {
-            let bytes = store.open(&unknown.child.key)?;
-            return Candidate::new(store, folder, name, path, bytes, self.spill);
-        }
-        // What is known only by what stands further behind is an image.
-        let head = match unknown.child.size < SMALLEST_DISK {
-            true => unknown.head.to_vec(),
-            false => store.head(&unknown.child.key, HEAD)?,
-        };
-        let bytes = Arc::new(Deferred::new(store, unknown.child));
-        Ok(Candidate::of_member(store, folder, name, bytes, head, self.spill))
-    }
-
     /// Looks at what a compressor packed.
     fn one(&mut self, bytes: Arc<dyn Bytes>, name: String, at: &str, depth: u32) {
         let store: Arc<dyn Store> = Arc::new(Single { name, bytes });
@@ -621,38 +476,9 @@ fn stem(path: &Path) -> String {
     path.file_stem().map(tree::kept).unwrap_or_default()
 }
 
-fn last_stem(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-}
-
 /// The name of a file as the store of its folder keeps it.
 fn kept_name(path: &Path) -> String {
     tree::kept(path.file_name().unwrap_or_default())
-}
-
-/// The disk that a file in a store is if nothing says so but its first sector. Most files that end like one are short.
-fn disk_in(candidate: &Candidate<'_>) -> Option<Disk> {
-    let bytes = &candidate.bytes;
-    let is_likely = candidate.head.get(510..512) == Some(&[0x55, 0xAA])
-        || candidate
-            .head
-            .get(3..11)
-            .is_some_and(|oem| [b"NTFS    ", b"-FVE-FS-", b"ReFS\0\0\0\0"].iter().any(|known| oem == *known));
-    if !is_likely || bytes.len() < SMALLEST_DISK {
-        return None;
-    }
-    let found = partitions::find(bytes);
-    let known = found.partitions.iter().any(|partition| {
-        kind::probe(&Slice::new(bytes.clone(), partition.offset, partition.length)) != VolumeKind::Unknown
-    });
-    known.then(|| Disk {
-        kind: "raw image",
-        bytes: bytes.clone(),
-        facts: Vec::new(),
-        problems: Vec::new(),
-        files: candidate.path().map(Path::to_owned).into_iter().collect(),
-        integrity: Integrity::default(),
-    })
 }
 
 /// What a file is of which nothing is recognised.

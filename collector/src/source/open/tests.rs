@@ -324,7 +324,7 @@ fn archives_inside_archives_are_opened() {
     assert!(problems.len() == 1 && problems[0].item == r"\broken.zip", "{problems:?}");
     assert_eq!(problems[0].kind, ProblemKind::NotUnderstood);
     let mut nested = host(b"deepest");
-    for _ in 0..=MAX_NESTED {
+    for _ in 0..=unknown::MAX_NESTED {
         nested = zip_of(&[("a.zip", &nested)]);
     }
     let folder = make(&[("nested.zip", &nested)]);

@@ -160,92 +160,124 @@ fn slots() -> ([u32; SLOTS], [u32; SLOTS]) {
     (bits, base)
 }
 
+/// What a chunk is decompressed with, and what stays from one of its blocks to the next.
+struct Decoder<'a> {
+    bits: Bits<'a>,
+    slot_bits: [u32; SLOTS],
+    slot_base: [u32; SLOTS],
+    /// The last distances, the newest first.
+    recent: [usize; 3],
+    main_lengths: [u8; MAIN_SYMBOLS],
+    length_lengths: [u8; LENGTH_SYMBOLS],
+}
+
 /// Decompresses one chunk to exactly the length of `out`.
 pub(crate) fn decompress(packed: &[u8], out: &mut [u8]) -> Result<(), &'static str> {
     if out.len() > WINDOW {
         return Err("an LZX chunk is longer than its window");
     }
-    let (slot_bits, slot_base) = slots();
-    let mut bits = Bits::new(packed);
-    let mut recent = [1usize; 3];
-    let mut main_lengths = [0u8; MAIN_SYMBOLS];
-    let mut length_lengths = [0u8; LENGTH_SYMBOLS];
+    let mut decoder = Decoder::new(packed);
     let mut at = 0;
     while at < out.len() {
-        let kind = bits.take(3)?;
-        let size = if bits.take(1)? == 1 { WINDOW } else { bits.take(16)? as usize };
+        let kind = decoder.bits.take(3)?;
+        let size = if decoder.bits.take(1)? == 1 { WINDOW } else { decoder.bits.take(16)? as usize };
         if size == 0 {
             return Err(DAMAGED);
         }
         let end = (at + size).min(out.len());
         match kind {
-            1 | 2 => {
-                let aligned = if kind == 2 {
-                    let mut lengths = [0u8; 8];
-                    for length in &mut lengths {
-                        *length = bits.take(3)? as u8;
-                    }
-                    Some(Code::new(&lengths)?)
-                } else {
-                    None
-                };
-                read_lengths(&mut bits, &mut main_lengths[..256])?;
-                read_lengths(&mut bits, &mut main_lengths[256..])?;
-                read_lengths(&mut bits, &mut length_lengths)?;
-                let (main, lengths) = (Code::new(&main_lengths)?, Code::new(&length_lengths)?);
-                while at < end {
-                    let symbol = main.decode(&mut bits)?;
-                    let Some(symbol) = symbol.checked_sub(256) else {
-                        out[at] = symbol as u8;
-                        at += 1;
-                        continue;
-                    };
-                    let mut length = symbol % 8 + 2;
-                    if length == 9 {
-                        length += lengths.decode(&mut bits)?;
-                    }
-                    let slot = symbol / 8;
-                    let distance = if slot < 3 {
-                        recent.swap(0, slot);
-                        recent[0]
-                    } else {
-                        let extra = slot_bits[slot];
-                        let low = match &aligned {
-                            Some(aligned) if extra >= 3 => {
-                                (bits.take(extra - 3)? << 3) + aligned.decode(&mut bits)? as u32
-                            }
-                            _ => bits.take(extra)?,
-                        };
-                        let distance = (slot_base[slot] + low) as usize - 2;
-                        recent = [distance, recent[0], recent[1]];
-                        distance
-                    };
-                    if distance == 0 || distance > at || length > end - at {
-                        return Err(DAMAGED);
-                    }
-                    for to in at..at + length {
-                        out[to] = out[to - distance];
-                    }
-                    at += length;
-                }
-            }
-            3 => {
-                let rest = bits.align();
-                let number = |at: usize| {
-                    let bytes = rest.get(at..at + 4)?;
-                    Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
-                };
-                recent = [number(0).ok_or(DAMAGED)?, number(4).ok_or(DAMAGED)?, number(8).ok_or(DAMAGED)?];
-                let length = end - at;
-                out[at..end].copy_from_slice(rest.get(12..12 + length).ok_or(DAMAGED)?);
-                at = end;
-                bits = Bits::new(rest.get(12 + length.next_multiple_of(2)..).unwrap_or(&[]));
-            }
+            1 => decoder.coded(at, &mut out[..end], false)?,
+            2 => decoder.coded(at, &mut out[..end], true)?,
+            3 => decoder.stored(&mut out[at..end])?,
             _ => return Err(DAMAGED),
         }
+        at = end;
     }
     undo_call_translation(out);
     Ok(())
+}
+
+impl<'a> Decoder<'a> {
+    fn new(packed: &'a [u8]) -> Self {
+        let (slot_bits, slot_base) = slots();
+        Decoder {
+            bits: Bits::new(packed),
+            slot_bits,
+            slot_base,
+            recent: [1; 3],
+            main_lengths: [0; MAIN_SYMBOLS],
+            length_lengths: [0; LENGTH_SYMBOLS],
+        }
+    }
+
+    /// A block of literals and matches, which fills `out` from `at` on. Where it is `aligned`, the low bits of distances
+    /// have a code of their own.
+    fn coded(&mut self, mut at: usize, out: &mut [u8], aligned: bool) -> Result<(), &'static str> {
+        let aligned = if aligned { Some(self.read_aligned()?) } else { None };
+        read_lengths(&mut self.bits, &mut self.main_lengths[..256])?;
+        read_lengths(&mut self.bits, &mut self.main_lengths[256..])?;
+        read_lengths(&mut self.bits, &mut self.length_lengths)?;
+        let (main, lengths) = (Code::new(&self.main_lengths)?, Code::new(&self.length_lengths)?);
+        while at < out.len() {
+            let symbol = main.decode(&mut self.bits)?;
+            let Some(symbol) = symbol.checked_sub(256) else {
+                out[at] = symbol as u8;
+                at += 1;
+                continue;
+            };
+            let mut length = symbol % 8 + 2;
+            if length == 9 {
+                length += lengths.decode(&mut self.bits)?;
+            }
+            let distance = self.distance(symbol / 8, aligned.as_ref())?;
+            if distance == 0 || distance > at || length > out.len() - at {
+                return Err(DAMAGED);
+            }
+            for to in at..at + length {
+                out[to] = out[to - distance];
+            }
+            at += length;
+        }
+        Ok(())
+    }
+
+    /// The code of the low bits of distances.
+    fn read_aligned(&mut self) -> Result<Code, &'static str> {
+        let mut lengths = [0u8; 8];
+        for length in &mut lengths {
+            *length = self.bits.take(3)? as u8;
+        }
+        Code::new(&lengths)
+    }
+
+    /// How far a match reaches back, by its position slot.
+    fn distance(&mut self, slot: usize, aligned: Option<&Code>) -> Result<usize, &'static str> {
+        if slot < 3 {
+            self.recent.swap(0, slot);
+            return Ok(self.recent[0]);
+        }
+        let extra = self.slot_bits[slot];
+        let low = match aligned {
+            Some(aligned) if extra >= 3 => (self.bits.take(extra - 3)? << 3) + aligned.decode(&mut self.bits)? as u32,
+            _ => self.bits.take(extra)?,
+        };
+        let distance = (self.slot_base[slot] + low) as usize - 2;
+        self.recent = [distance, self.recent[0], self.recent[1]];
+        Ok(distance)
+    }
+
+    /// A block of bytes as they are, with the last distances before them.
+    fn stored(&mut self, out: &mut [u8]) -> Result<(), &'static str> {
+        let rest = self.bits.align();
+        for (number, recent) in self.recent.iter_mut().enumerate() {
+            let bytes = rest.get(4 * number..).and_then(|bytes| bytes.first_chunk()).ok_or(DAMAGED)?;
+            *recent = u32::from_le_bytes(*bytes) as usize;
+        }
+        let length = out.len();
+        out.copy_from_slice(rest.get(12..12 + length).ok_or(DAMAGED)?);
+        self.bits = Bits::new(rest.get(12 + length.next_multiple_of(2)..).unwrap_or(&[]));
+        Ok(())
+    }
 }
 
 /// x86 calls (E8) were given absolute targets before compression, so that calls of one function look alike.
