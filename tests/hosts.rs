@@ -78,8 +78,7 @@ fn several_hosts_are_answered_each_on_its_own() {
     for host in hosts {
         let own = case.join(host["folder"].as_str().unwrap());
         let bundle = std::fs::read(own.join(host["bundle"].as_str().unwrap())).unwrap();
-        let digest: String = sha2::Sha256::digest(&bundle).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(host["bundle_sha256"], Value::from(digest));
+        assert_eq!(host["bundle_sha256"], Value::from(hash(&bundle)));
         assert!(case.join(host["report"].as_str().unwrap()).is_file());
         let report = json(&own.join("report.json"));
         assert_eq!(host["headline"], report["summary"]["answer"]);
@@ -101,11 +100,22 @@ fn several_hosts_are_answered_each_on_its_own() {
     // The overview is tied to the analysis of each host and to its bundle.
     for host in hosts {
         let manifest = std::fs::read(case.join(host["folder"].as_str().unwrap()).join("manifest-sha256.txt")).unwrap();
-        let digest: String = sha2::Sha256::digest(&manifest).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(host["analysis_manifest_sha256"], Value::from(digest));
+        assert_eq!(host["analysis_manifest_sha256"], Value::from(hash(&manifest)));
     }
     let verified = comtrail(&["verify", text(&case), "--again"]);
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
+    assert_changed_files_are_found(&case);
+    assert_forged_overview_is_found(&case);
+    #[cfg(unix)]
+    assert_link_is_found(&case, &folder.path().join("away"));
+}
+
+fn hash(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One byte of any file is another one.
+fn assert_changed_files_are_found(case: &Path) {
     for name in ["index.json", "index.html", "manifest-sha256.txt", "WS-FIN-07/report.json", "WS-FIN-07-2/timeline.csv"]
     {
         let path = case.join(name);
@@ -114,11 +124,13 @@ fn several_hosts_are_answered_each_on_its_own() {
         let middle = changed.len() / 2;
         changed[middle] ^= 1;
         std::fs::write(&path, changed).unwrap();
-        assert_eq!(comtrail(&["verify", text(&case), "-q"]).status.code(), Some(1), "{name}");
+        assert_eq!(comtrail(&["verify", text(case), "-q"]).status.code(), Some(1), "{name}");
         std::fs::write(&path, whole).unwrap();
     }
-    // Whoever edits the overview and makes its manifest anew changes no analysis that it is made of.
-    let hash = |bytes: &[u8]| sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+}
+
+/// Whoever edits the overview and makes its manifest anew changes no analysis that it is made of.
+fn assert_forged_overview_is_found(case: &Path) {
     let manifest = case.join("manifest-sha256.txt");
     for (name, from, to) in
         [("index.json", "\"executions\": 5", "\"executions\": 0"), ("index.html", "Five runs were", "No run was")]
@@ -129,24 +141,26 @@ fn several_hosts_are_answered_each_on_its_own() {
         assert_ne!(forged, whole, "{name}");
         std::fs::write(&manifest, listed.replace(&hash(whole.as_bytes()), &hash(forged.as_bytes()))).unwrap();
         std::fs::write(&path, &forged).unwrap();
-        assert_eq!(comtrail(&["verify", text(&case), "-q"]).status.code(), Some(0), "{name}: the manifest fits");
-        let verified = comtrail(&["verify", text(&case), "--again"]);
+        assert_eq!(comtrail(&["verify", text(case), "-q"]).status.code(), Some(0), "{name}: the manifest fits");
+        let verified = comtrail(&["verify", text(case), "--again"]);
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
         assert_eq!(verified.status.code(), Some(1), "{said}");
         assert!(said.contains(&format!("{name} is not what the analyses give")), "{said}");
         std::fs::write(&path, whole).unwrap();
         std::fs::write(&manifest, listed).unwrap();
     }
-    #[cfg(unix)]
-    {
-        let (host, away) = (case.join("WS-FIN-07-2"), folder.path().join("away"));
-        std::fs::rename(&host, &away).unwrap();
-        std::os::unix::fs::symlink(&away, &host).unwrap();
-        let verified = comtrail(&["verify", text(&case)]);
-        assert_eq!(verified.status.code(), Some(1));
-        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
-        assert!(said.contains("WS-FIN-07-2 is a link"), "{said}");
-    }
+}
+
+/// The folder of a host is away, and a link in its place.
+#[cfg(unix)]
+fn assert_link_is_found(case: &Path, away: &Path) {
+    let host = case.join("WS-FIN-07-2");
+    std::fs::rename(&host, away).unwrap();
+    std::os::unix::fs::symlink(away, &host).unwrap();
+    let verified = comtrail(&["verify", text(case)]);
+    assert_eq!(verified.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(said.contains("WS-FIN-07-2 is a link"), "{said}");
 }
 
 #[test]

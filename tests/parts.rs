@@ -251,7 +251,7 @@ fn the_parts_give_the_report_of_the_uninterrupted_collection() {
 }
 
 #[test]
-fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
+fn a_part_that_is_missing_or_of_another_collection_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let [first, second] = in_parts(&archive(folder.path()), folder.path(), "-TERM");
     let case = |name: &str| folder.path().join(name);
@@ -273,12 +273,6 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     ends(2, &["analyze", text(&first), "-o", text(&case("first")), "--quiet"]);
     let report = json(&case("first").join("report.json")).to_string();
     assert!(report.contains("interrupted") && !report.contains("\"parts\""));
-
-    // A damaged part belongs to its collection, and nothing of that is analysed.
-    let (broken, out) = (unpack(&second, &case("broken")), case("with-broken"));
-    std::fs::write(broken.join("metadata/failures.jsonl"), "{\n").unwrap();
-    let refused = ends(1, &["analyze", text(&first), text(&broken), "-o", text(&out), "--quiet"]);
-    assert!(refused.contains("was changed after it was sealed") && !out.join("index.json").exists(), "{refused}");
 
     // Twice the same is once.
     let copy = case("copy.zip");
@@ -308,6 +302,19 @@ fn a_part_that_is_missing_changed_or_of_another_collection_is_said() {
     assert!(refused.contains("goes on with another first part"), "{refused}");
     let said = ends(1, &["verify", text(&renamed), text(&second)]);
     assert!(said.contains("it goes on from another first part than the one that is given"), "{said}");
+}
+
+#[test]
+fn a_part_that_was_changed_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = in_parts(&archive(folder.path()), folder.path(), "-TERM");
+    let case = |name: &str| folder.path().join(name);
+
+    // A damaged part belongs to its collection, and nothing of that is analysed.
+    let (broken, out) = (unpack(&second, &case("broken")), case("with-broken"));
+    std::fs::write(broken.join("metadata/failures.jsonl"), "{\n").unwrap();
+    let refused = ends(1, &["analyze", text(&first), text(&broken), "-o", text(&out), "--quiet"]);
+    assert!(refused.contains("was changed after it was sealed") && !out.join("index.json").exists(), "{refused}");
 
     // What was changed in one part marks nothing of the other.
     let reader = BundleReader::open(&second).unwrap();

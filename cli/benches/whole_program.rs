@@ -253,44 +253,69 @@ fn logs_below(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// What the figures are made with.
+struct Bench {
+    folder: tempfile::TempDir,
+    /// Runs this program as a worker.
+    worker: String,
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_comtrail");
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(("--worker", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return work(rest);
     }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let out = folder.path().display();
-    let program = env!("CARGO_BIN_EXE_comtrail");
-    let worker = format!("RAYON_NUM_THREADS=1 '{}' --worker", std::env::current_exe().expect("this program").display());
+    let this = std::env::current_exe().expect("this program");
+    let bench = Bench {
+        folder: tempfile::tempdir().expect("a temporary folder"),
+        worker: format!("RAYON_NUM_THREADS=1 '{}' --worker", this.display()),
+    };
+    if let Some(tree) = variable("COMTRAIL_BENCH_LOGS") {
+        bench.event_logs(&tree);
+    }
+    if let Some(mft) = variable("COMTRAIL_BENCH_MFT") {
+        bench.mft(&mft);
+    }
+    if let Some(log) = variable("COMTRAIL_BENCH_LOG") {
+        bench.one_long_log(&log);
+    }
     let image = variable("COMTRAIL_BENCH_IMAGE")
         .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01"));
-    let (quoted, size) = (format!("'{}'", image.display()), size_of(&image));
+    bench.image(&image);
+    bench.triage_folders();
+}
 
-    if let Some(tree) = variable("COMTRAIL_BENCH_LOGS") {
+impl Bench {
+    fn out(&self) -> impl std::fmt::Display {
+        self.folder.path().display()
+    }
+
+    /// P1: event logs.
+    fn event_logs(&self, tree: &Path) {
         // The peer takes one log at a time; on small ones its start would be measured.
-        let mut logs = logs_below(&tree);
+        let mut logs = logs_below(tree);
         logs.retain(|log| size_of(log) > 1_000_000);
-        let list = folder.path().join("logs");
+        let list = self.folder.path().join("logs");
         let lines: String = logs.iter().map(|path| format!("{}\n", path.display())).collect();
         std::fs::write(&list, lines).expect("a list of the logs");
+        let list = list.display();
+        let peer = format!("while read -r log; do evtx_dump -t 1 -o jsonl \"$log\"; done < {list} > /dev/null");
         compare(
             "P1",
             logs.iter().map(|path| size_of(path)).sum(),
-            &format!("{worker} logs {}", list.display()),
+            &format!("{} logs {list}", self.worker),
             "evtx_dump -t 1 -o jsonl",
-            on_path("evtx_dump")
-                .then(|| {
-                    format!(
-                        "while read -r log; do evtx_dump -t 1 -o jsonl \"$log\"; done < {} > /dev/null",
-                        list.display()
-                    )
-                })
-                .as_deref(),
+            on_path("evtx_dump").then_some(&*peer),
         );
     }
-    if let Some(mft) = variable("COMTRAIL_BENCH_MFT") {
+
+    /// P5: an $MFT, in each format.
+    fn mft(&self, mft: &Path) {
         const TIMES: u64 = 10;
-        let size = size_of(&mft) * TIMES;
+        let (out, worker) = (self.out(), &self.worker);
+        let size = size_of(mft) * TIMES;
         let mft = format!("'{}'", mft.display());
         let dump =
             |format: &str| format!("rm -f {out}/dump.{format}; mft_dump -o {format} -f {out}/dump.{format} {mft}");
@@ -318,61 +343,69 @@ fn main() {
                     .as_deref(),
             );
             if which == "everything" {
-                print_lines(folder.path());
+                print_lines(self.folder.path());
             }
         }
     }
-    if let Some(log) = variable("COMTRAIL_BENCH_LOG") {
-        let logs = folder.path().join("one/C/Windows/System32/winevt/Logs");
+
+    /// P3 and P8: one long log, by one thread and by two.
+    fn one_long_log(&self, log: &Path) {
+        let tree = self.folder.path().join("one");
+        let logs = tree.join("C/Windows/System32/winevt/Logs");
         std::fs::create_dir_all(&logs).expect("a folder");
-        link(&log, &logs.join("Security.evtx")).expect("the log, or a copy of it");
-        let tree = folder.path().join("one");
+        link(log, &logs.join("Security.evtx")).expect("the log, or a copy of it");
+        let out = self.out();
         let collect = |threads: u32| {
             format!(
-                "rm -f {out}/one.zip; {program} collect '{}' -o {out}/one.zip --quiet --threads {threads}",
+                "rm -f {out}/one.zip; {PROGRAM} collect '{}' -o {out}/one.zip --quiet --threads {threads}",
                 tree.display()
             )
         };
-        let least = format!("{worker} least '{}' {out}/least", log.display());
-        compare("P3", size_of(&log), &collect(1), "read, SHA-256, deflate, read-back", Some(&least));
+        let least = format!("{} least '{}' {out}/least", self.worker, log.display());
+        compare("P3", size_of(log), &collect(1), "read, SHA-256, deflate, read-back", Some(&least));
         threads("collect of one log", collect);
     }
-    compare(
-        "P3",
-        size,
-        &format!("rm -f {out}/b.zip; {program} collect {quoted} -o {out}/b.zip --quiet"),
-        "acquire",
-        on_path("acquire")
-            .then(|| {
-                format!("rm -rf {out}/acq; mkdir {out}/acq; acquire --profile default -o {out}/acq --compress {quoted}")
-            })
-            .as_deref(),
-    );
-    compare(
-        "P4",
-        size,
-        &format!("rm -rf {out}/case; {program} analyze {out}/b.zip -o {out}/case --full-timeline --quiet"),
-        "log2timeline + psort",
-        (on_path("log2timeline") && on_path("psort"))
-            .then(|| {
-                format!(
-                    "rm -f {out}/p.plaso {out}/p.jsonl; log2timeline -u -q --partitions all --vss_stores none \
-                     --storage-file {out}/p.plaso {quoted} && psort -u -q -o json_line -w {out}/p.jsonl {out}/p.plaso"
-                )
-            })
-            .as_deref(),
-    );
-    for times in [1, 10] {
-        let tree = folder.path().join(format!("tree-{times}"));
-        fill(&tree, times).expect("a triage folder of links");
-        println!("P7   {times} x the events");
+
+    /// P3 and P4: a disk image is collected, and what was collected is analysed.
+    fn image(&self, image: &Path) {
+        let (out, quoted, size) = (self.out(), format!("'{}'", image.display()), size_of(image));
+        let acquire =
+            format!("rm -rf {out}/acq; mkdir {out}/acq; acquire --profile default -o {out}/acq --compress {quoted}");
         compare(
-            "P7",
-            size_of(&tree),
-            &format!("rm -rf {out}/run; {program} run '{}' -o {out}/run --full-timeline --quiet", tree.display()),
-            "",
-            None,
+            "P3",
+            size,
+            &format!("rm -f {out}/b.zip; {PROGRAM} collect {quoted} -o {out}/b.zip --quiet"),
+            "acquire",
+            on_path("acquire").then_some(&*acquire),
         );
+        let plaso = format!(
+            "rm -f {out}/p.plaso {out}/p.jsonl; log2timeline -u -q --partitions all --vss_stores none \
+             --storage-file {out}/p.plaso {quoted} && psort -u -q -o json_line -w {out}/p.jsonl {out}/p.plaso"
+        );
+        compare(
+            "P4",
+            size,
+            &format!("rm -rf {out}/case; {PROGRAM} analyze {out}/b.zip -o {out}/case --full-timeline --quiet"),
+            "log2timeline + psort",
+            (on_path("log2timeline") && on_path("psort")).then_some(&*plaso),
+        );
+    }
+
+    /// P7: memory, on one and on ten times the events.
+    fn triage_folders(&self) {
+        let out = self.out();
+        for times in [1, 10] {
+            let tree = self.folder.path().join(format!("tree-{times}"));
+            fill(&tree, times).expect("a triage folder of links");
+            println!("P7   {times} x the events");
+            compare(
+                "P7",
+                size_of(&tree),
+                &format!("rm -rf {out}/run; {PROGRAM} run '{}' -o {out}/run --full-timeline --quiet", tree.display()),
+                "",
+                None,
+            );
+        }
     }
 }
 

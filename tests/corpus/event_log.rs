@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use super::Comparison;
-use evidence::{Filetime, Input, Integrity, Lead, Locator, Problem, Record, ValueRef};
+use evidence::{Fields, Filetime, Input, Integrity, Lead, Locator, Problem, Record, ValueRef};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -109,6 +109,65 @@ fn read_described(comparison: &mut Comparison, line: &Json, path: &Path) -> Opti
     is_right.then_some(bytes)
 }
 
+/// Takes what was compared, whether it is right, theirs and ours.
+type Differ<'d> = dyn FnMut(&str, bool, &dyn Debug, &dyn Debug) + 'd;
+
+/// The first and the last time of a log.
+fn compare_reach(line: &Json, fields: &Fields, is_damaged: bool, differ: &mut Differ<'_>) {
+    for (what, ours) in [("first", "First"), ("last", "Last")] {
+        let Some(theirs) = line.get(what) else { continue };
+        let theirs = micros(theirs.as_str().and_then(Filetime::parse_utc));
+        let ours = micros(fields.get(ours).and_then(ValueRef::as_time));
+        let is_right = match what {
+            _ if !is_damaged => theirs == ours,
+            _ if theirs.is_none() => true,
+            "first" => ours <= theirs,
+            _ => ours >= theirs,
+        };
+        differ(what, is_right, &theirs, &ours);
+    }
+}
+
+/// How many records of each event a log has.
+fn compare_events(line: &Json, fields: &Fields, is_damaged: bool, differ: &mut Differ<'_>) {
+    if !line["event_ids"].is_object() {
+        return;
+    }
+    let theirs: BTreeMap<String, u64> = serde_json::from_value(line["event_ids"].clone()).unwrap();
+    let Some(ValueRef::Map(ours)) = fields.get("Events") else { panic!("no counts") };
+    // Events without a channel are under `?` there.
+    let key = |key: &str| if key.starts_with(':') { format!("?{key}") } else { key.to_owned() };
+    let ours: BTreeMap<String, u64> =
+        ours.iter().map(|(name, count)| (key(name), count.as_number().unwrap())).collect();
+    if is_damaged {
+        let fewer: Vec<_> = theirs.iter().filter(|(key, count)| ours.get(*key) < Some(*count)).collect();
+        differ("events", fewer.is_empty(), &fewer, &"fewer");
+    } else {
+        differ("events", theirs == ours, &theirs, &ours);
+    }
+}
+
+/// The channel and the number of an event.
+fn kind(record: &Record) -> String {
+    let text = |name| record.fields.text(name).unwrap_or_default();
+    format!("{}:{}", text("System.Channel"), text("System.EventID"))
+}
+
+/// The live records that name a tool by the ground truth. Only events of a list are kept, so what is of another kind is
+/// nothing that we could name.
+fn named_by_theirs<'t>(hits: &'t [Json], kept: &[Record]) -> Vec<(u64, &'t str)> {
+    let kinds: BTreeSet<String> =
+        ALWAYS_KEPT.iter().map(|&kind| kind.to_owned()).chain(kept.iter().map(kind)).collect();
+    let hits = hits.iter().filter_map(|hit| Some((hit["record"].as_u64()?, hit["what"].as_str()?)));
+    hits.filter(|(_, what)| kinds.contains(*what)).collect()
+}
+
+/// The same of ours.
+fn named_by_ours(kept: &[Record]) -> Vec<(u64, String)> {
+    let named = kept.iter().filter(|record| record.integrity != Integrity::Recovered && names_a_tool(record));
+    named.map(|record| (record_id(record), kind(record))).collect()
+}
+
 #[test]
 #[cfg_attr(not(corpus), ignore = "needs COMTRAIL_CORPUS")]
 fn every_log_as_the_evtx_library_counts_it() {
@@ -140,50 +199,10 @@ fn every_log_as_the_evtx_library_counts_it() {
             differ("records", is_right, &line["records"], &number("Records"));
             differ("undecodable", number("Undecodable") == 0, &0, &number("Undecodable"));
         }
-        for (what, ours) in [("first", "First"), ("last", "Last")] {
-            let Some(theirs) = line.get(what) else { continue };
-            let theirs = micros(theirs.as_str().and_then(Filetime::parse_utc));
-            let ours = micros(fields.get(ours).and_then(ValueRef::as_time));
-            let is_right = match what {
-                _ if !is_damaged => theirs == ours,
-                _ if theirs.is_none() => true,
-                "first" => ours <= theirs,
-                _ => ours >= theirs,
-            };
-            differ(what, is_right, &theirs, &ours);
-        }
-        if line["event_ids"].is_object() {
-            let theirs: BTreeMap<String, u64> = serde_json::from_value(line["event_ids"].clone()).unwrap();
-            let Some(ValueRef::Map(ours)) = fields.get("Events") else { panic!("no counts") };
-            // Events without a channel are under `?` there.
-            let key = |key: &str| if key.starts_with(':') { format!("?{key}") } else { key.to_owned() };
-            let ours: BTreeMap<String, u64> =
-                ours.iter().map(|(name, count)| (key(name), count.as_number().unwrap())).collect();
-            if is_damaged {
-                let fewer: Vec<_> = theirs.iter().filter(|(key, count)| ours.get(*key) < Some(*count)).collect();
-                differ("events", fewer.is_empty(), &fewer, &"fewer");
-            } else {
-                differ("events", theirs == ours, &theirs, &ours);
-            }
-        }
+        compare_reach(line, fields, is_damaged, &mut differ);
+        compare_events(line, fields, is_damaged, &mut differ);
         let Some(theirs) = line["regasm_regsvcs"].as_array() else { return };
-        let what = |record: &Record| {
-            let text = |name| record.fields.text(name).unwrap_or_default();
-            format!("{}:{}", text("System.Channel"), text("System.EventID"))
-        };
-        // Only events of a list are kept, so what is of another kind is nothing that we could name.
-        let kinds: BTreeSet<String> =
-            ALWAYS_KEPT.iter().map(|&kind| kind.to_owned()).chain(kept.iter().map(what)).collect();
-        let theirs: Vec<(u64, &str)> = theirs
-            .iter()
-            .filter_map(|hit| Some((hit["record"].as_u64()?, hit["what"].as_str()?)))
-            .filter(|(_, what)| kinds.contains(*what))
-            .collect();
-        let mut ours: Vec<(u64, String)> = kept
-            .iter()
-            .filter(|record| record.integrity != Integrity::Recovered && names_a_tool(record))
-            .map(|record| (record_id(record), what(record)))
-            .collect();
+        let (theirs, mut ours) = (named_by_theirs(theirs, &kept), named_by_ours(&kept));
         hits += ours.len();
         if is_damaged {
             ours.retain(|(id, what)| theirs.contains(&(*id, what)));

@@ -440,45 +440,59 @@ fn many_processes_stay_bounded_by_what_they_take() {
     assert!((200..=512).contains(&known), "{known}");
 }
 
-#[test]
-fn hostile_records_end_in_a_result() {
-    let names = [
-        "System.Provider",
-        "System.EventID",
-        "System.Computer",
-        "ProcessGuid",
-        "ProcessId",
-        "NewProcessId",
-        "Image",
-        "NewProcessName",
-        "CommandLine",
-        "CurrentDirectory",
-        "TargetObject",
-        "Details",
-        "EventType",
-        "TargetFilename",
-        "Hashes",
-        "LogonId",
-        "TargetLogonId",
-        "StartTime",
-        "Channel",
-        "Executable",
-        "Path",
-        "Files",
-        "Clsid",
-        "CodeBase",
-        "Assembly",
-        "Versions",
-        "Kind",
-        "Cli",
-        "Name",
-        "Reasons",
-        "Text",
-        "Records",
-        "First",
-        "Sha256",
-    ];
-    let odd = [
+/// Names of fields that somebody asks for.
+const NAMES: &[&str] = &[
+    "System.Provider",
+    "System.EventID",
+    "System.Computer",
+    "ProcessGuid",
+    "ProcessId",
+    "NewProcessId",
+    "Image",
+    "NewProcessName",
+    "CommandLine",
+    "CurrentDirectory",
+    "TargetObject",
+    "Details",
+    "EventType",
+    "TargetFilename",
+    "Hashes",
+    "LogonId",
+    "TargetLogonId",
+    "StartTime",
+    "Channel",
+    "Executable",
+    "Path",
+    "Files",
+    "Clsid",
+    "CodeBase",
+    "Assembly",
+    "Versions",
+    "Kind",
+    "Cli",
+    "Name",
+    "Reasons",
+    "Text",
+    "Records",
+    "First",
+    "Sha256",
+];
+
+/// Artifacts and types of records whose fields are read.
+const KINDS: &[(&str, &str)] = &[
+    ("event-log", "windows:evtx:record"),
+    ("event-log", "windows:evtx:channel"),
+    ("prefetch", "windows:prefetch:execution"),
+    ("com-registration", "windows:registry:com_class"),
+    ("assembly", "windows:pe:file"),
+    ("assembly", "windows:ntfs:stream"),
+    ("usn-journal", "windows:ntfs:usn"),
+    ("mft", "windows:ntfs:file"),
+];
+
+/// Values that no parser gives in such a field.
+fn odd_values() -> Vec<Value> {
+    vec![
         Value::from(""),
         Value::from("\\"),
         Value::from(":"),
@@ -492,28 +506,22 @@ fn hostile_records_end_in_a_result() {
         Value::from(evidence::Filetime(u64::MAX)),
         Value::List(vec![Value::from(1u64); 50]),
         map(vec![("Path", Value::from("x")), ("Assembly", map(vec![]))]),
-    ];
-    let kinds = [
-        ("event-log", "windows:evtx:record"),
-        ("event-log", "windows:evtx:channel"),
-        ("prefetch", "windows:prefetch:execution"),
-        ("com-registration", "windows:registry:com_class"),
-        ("assembly", "windows:pe:file"),
-        ("assembly", "windows:ntfs:stream"),
-        ("usn-journal", "windows:ntfs:usn"),
-        ("mft", "windows:ntfs:file"),
-    ];
+    ]
+}
+
+#[test]
+fn hostile_records_end_in_a_result() {
     let providers = [
         ("Microsoft-Windows-Sysmon", 1..30u64),
         ("Microsoft-Windows-Security-Auditing", 4688..4690),
         ("Microsoft-Windows-Kernel-General", 12..14),
     ];
     let mut records = Entries::new();
-    for (number, value) in odd.iter().enumerate() {
-        for (artifact, kind) in kinds {
+    for (number, value) in odd_values().iter().enumerate() {
+        for (artifact, kind) in KINDS {
             let mut fields = Fields::new();
-            for name in names {
-                fields.push(name, value.clone());
+            for name in NAMES {
+                fields.push(*name, value.clone());
             }
             records.push((
                 ItemId(number as u32),
@@ -523,7 +531,7 @@ fn hostile_records_end_in_a_result() {
         for (provider, ids) in &providers {
             for id in ids.clone() {
                 let (item, mut one) = logged("2026-03-04 10:00:00", provider, "x", id, &[]);
-                for name in names.iter().filter(|name| !name.starts_with("System")) {
+                for name in NAMES.iter().filter(|name| !name.starts_with("System")) {
                     one.fields.push(*name, value.clone());
                 }
                 records.push((item, one));
