@@ -1,13 +1,16 @@
 //! Rules about the source itself that the compiler does not check.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+const CRATES: [&str; 6] = ["evidence", "ntfs-layout", "artifacts", "collector", "timeline", "cli"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+/// Every Rust file below a folder.
+fn all_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
@@ -16,11 +19,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                // Files of tests only, by their names.
-                let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-                if !matches!(name, "tests" | "testing" | "faulty") && !name.ends_with("_tests") {
-                    files.push(path);
-                }
+                files.push(path);
             }
         }
     }
@@ -28,11 +27,23 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The part of a file before its tests, without comments.
+/// Those that are more than tests, by their names.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let is_of_tests = |path: &PathBuf| {
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let below = path.strip_prefix(folder).unwrap().iter().any(|part| part == "tests");
+        below || matches!(name, "tests" | "testing" | "faulty") || name.ends_with("_tests")
+    };
+    all_files(folder).into_iter().filter(|path| !is_of_tests(path)).collect()
+}
+
+/// A file without its tests, which are the last thing in it, and without comments.
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let lines: Vec<&str> = text.lines().collect();
+    let tests = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with('{'));
+    let code = lines[..tests.unwrap_or(lines.len())].iter();
+    code.filter(|line| !line.trim_start().starts_with("//")).copied().collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -61,7 +72,7 @@ fn siblings_do_not_know_each_other() {
 fn unsafe_code_stands_in_one_module_and_says_why() {
     let sys = root().join("collector/src/source/live/sys");
     assert!(sys.is_dir());
-    for folder in ["evidence", "ntfs-layout", "artifacts", "collector", "timeline", "cli"] {
+    for folder in CRATES {
         for file in rust_files(&root().join(folder).join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
             if !file.starts_with(&sys) {
@@ -188,10 +199,84 @@ fn every_artifact_is_in_every_place() {
 
 #[test]
 fn no_file_is_too_long_to_read() {
-    for folder in ["evidence", "ntfs-layout", "artifacts", "collector", "timeline", "cli"] {
-        for file in rust_files(&root().join(folder).join("src")) {
-            let lines = code(&file).lines().count();
-            assert!(lines <= 800, "{} has {lines} lines of code before its tests", file.display());
+    for folder in CRATES.into_iter().chain(["tests"]) {
+        for file in all_files(&root().join(folder)) {
+            let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+            assert!(lines <= 800, "{} has {lines} lines", file.display());
         }
+    }
+}
+
+/// `a::{b, c::D as E}` is `a::b` and `a::c::D`.
+fn expand(path: &str) -> Vec<String> {
+    let Some((before, group)) = path.split_once('{') else {
+        return path.split(" as ").next().map(str::to_owned).into_iter().collect();
+    };
+    let mut depth = 0;
+    let between = |c: char| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    };
+    let inside = group.trim_end().strip_suffix('}').unwrap_or(group).split(between).map(str::trim);
+    inside.filter(|one| !one.is_empty()).flat_map(|one| expand(&format!("{before}{one}"))).collect()
+}
+
+/// Every path in a file that begins with `crate` or `super`.
+fn paths_in(code: &str) -> Vec<String> {
+    let is_of_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let starts = ["crate::", "super::"].into_iter().flat_map(|start| code.match_indices(start));
+    let of = |at: usize| {
+        let rest = &code[at..];
+        let end = rest.find(|c| !is_of_path(c)).unwrap_or(rest.len());
+        // A group ends with its declaration.
+        let end = rest[end..].starts_with('{').then(|| rest.find(';')).flatten().unwrap_or(end);
+        expand(&rest[..end])
+    };
+    starts.filter(|(at, _)| !code[..*at].ends_with(is_of_path)).flat_map(|(at, _)| of(at)).collect()
+}
+
+/// Which files of a crate each of its files uses, beside those above it.
+fn uses(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let module = |path: &PathBuf| {
+        let path = path.strip_prefix(source).unwrap().with_extension("");
+        let parts = path.iter().map(|part| part.to_str().unwrap().to_owned());
+        parts.filter(|part| !matches!(part.as_str(), "mod" | "lib" | "main")).collect::<Vec<_>>()
+    };
+    let files: BTreeMap<Vec<String>, PathBuf> =
+        rust_files(source).into_iter().map(|path| (module(&path), path)).collect();
+    let file_of = |own: &[String], path: String| {
+        let mut module = own.to_vec();
+        for part in path.split("::") {
+            match part {
+                "crate" => module.clear(),
+                "super" => _ = module.pop(),
+                part => module.push(part.to_owned()),
+            }
+        }
+        while !module.is_empty() && !files.contains_key(&module) {
+            module.pop();
+        }
+        module
+    };
+    let of = |(own, path): (&Vec<String>, &PathBuf)| {
+        let used = paths_in(&code(path)).into_iter().map(|path| file_of(own, path));
+        (own.join("::"), used.filter(|used| !own.starts_with(used)).map(|used| used.join("::")).collect())
+    };
+    files.iter().map(of).collect()
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    for name in CRATES {
+        let mut left = uses(&root().join(name).join("src"));
+        assert!(left.values().any(|used| !used.is_empty()), "{name} was not read");
+        // Whatever uses nothing that is left, or is used by nothing that is left, is in no circle.
+        while let Some(free) = left.keys().find(|one| {
+            left[*one].iter().all(|used| !left.contains_key(used)) || left.values().all(|used| !used.contains(*one))
+        }) {
+            let free = free.clone();
+            left.remove(&free);
+        }
+        assert!(left.is_empty(), "files of {name} use each other: {left:#?}");
     }
 }
