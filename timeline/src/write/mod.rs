@@ -195,13 +195,16 @@ impl<W: Write> Written<'_, W> {
     }
 }
 
+/// What is counted of each event of a batch, and what the observer takes of it.
+type Glances<T> = Vec<(Glance, Option<T>)>;
+
 /// A batch on its way through the writers.
 struct Work<T> {
     batch: Batch,
     /// What each writer makes of it.
     pieces: Vec<Piece>,
     /// What the observer counts, and what it gets of an event for which it asks.
-    glances: Vec<(Glance, Option<T>)>,
+    glances: Glances<T>,
     damaged: bool,
 }
 
@@ -299,7 +302,8 @@ fn write_all<W: Write + Send, O: Observer>(
                 rayon::join(|| write(&mut files, &mut pieces), show)
             },
         );
-        (read?, written?);
+        read?;
+        written?;
     }
     for (file, writer) in files.into_iter().zip(setting.writers) {
         file.end(&**writer)?;
@@ -336,7 +340,7 @@ fn write<W: Write + Send>(
 }
 
 /// Shows the observer the events of a batch.
-fn show<O: Observer>(glances: &mut Vec<(Glance, Option<O::Taken>)>, observed: &mut Observed<'_, O>) {
+fn show<O: Observer>(glances: &mut Glances<O::Taken>, observed: &mut Observed<'_, O>) {
     for (glance, taken) in glances.drain(..) {
         (observed.tick)();
         let Some(observer) = &mut observed.by else { continue };
@@ -349,7 +353,7 @@ fn show<O: Observer>(glances: &mut Vec<(Glance, Option<O::Taken>)>, observed: &m
 
 impl<T: Send> Work<T> {
     /// What the observer gets, and what is written, with its number of rows.
-    fn parts(&mut self) -> (&mut Vec<(Glance, Option<T>)>, (&mut Vec<Piece>, u64)) {
+    fn parts(&mut self) -> (&mut Glances<T>, (&mut Vec<Piece>, u64)) {
         (&mut self.glances, (&mut self.pieces, self.batch.len() as u64))
     }
 
