@@ -155,15 +155,12 @@ impl Page {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         // COM replays the logs as soon as the hive is loaded.
-        let current: Vec<&Registration> = registrations
-            .iter()
-            .filter(|one| [RegistrationState::Current, RegistrationState::LogOnly].contains(&one.state))
-            .collect();
+        let current: Vec<&Registration> = registrations.iter().filter(|one| one.is_current()).collect();
         if current.is_empty() {
             return Ok(());
         }
-        let outside: BTreeSet<String> =
-            current.iter().filter_map(|one| one.code_base.as_deref()).filter_map(outside_of_programs).collect();
+        let of_users: BTreeSet<&str> =
+            current.iter().filter_map(|one| one.of_users()).map(|loads| loads.path.as_str()).collect();
         let classes = match current.len() {
             1 => "1 managed class".to_owned(),
             count => format!("{count} managed classes"),
@@ -174,12 +171,9 @@ impl Page {
             in_log if in_log == current.len() => format!("{classes} (only in the transaction log)"),
             in_log => format!("{classes} ({in_log} of them only in the transaction log)"),
         };
-        let text = match outside.len() {
-            0 => format!("{classes}, none with a file named outside of Windows and Program Files"),
-            _ => format!(
-                "{classes}; from outside of Windows and Program Files: {}",
-                few(outside.iter().map(String::as_str))
-            ),
+        let text = match of_users.len() {
+            0 => format!("{classes}, none of which is known to load a file from where ordinary users can write"),
+            _ => format!("{classes}; from where ordinary users can write: {}", few(of_users.iter().copied())),
         };
         let on_changed = current.iter().any(|one| rests_on_changed(&one.sources));
         self.fact(out, "registered", &format!("{}{text}", changed(on_changed)))
@@ -250,16 +244,6 @@ fn short_command(run: &Execution) -> String {
 
 fn file_name(path: &str) -> &str {
     path.rsplit(['\\', '/']).next().unwrap_or(path)
-}
-
-/// The path behind a CodeBase, unless it lies where only administrators write by default.
-fn outside_of_programs(code_base: &str) -> Option<String> {
-    let path = code_base.trim_start_matches("file:///").replace('/', "\\");
-    let upper = path.to_uppercase();
-    let rest = upper.get(2..).filter(|_| upper.get(1..2) == Some(":")).unwrap_or(&upper);
-    let is_inside =
-        [r"\WINDOWS\", r"\PROGRAM FILES\", r"\PROGRAM FILES (X86)\"].iter().any(|start| rest.starts_with(start));
-    (!is_inside).then_some(path)
 }
 
 /// `2026-03-04T14:12:33.1200000Z` to `2026-03-04 14:12:33Z`.
@@ -347,6 +331,7 @@ mod tests {
             assembly: None,
             runtime_version: None,
             code_base: None,
+            loads: None,
             threading_model: None,
             prog_id: None,
             last_written: None,
@@ -371,13 +356,5 @@ mod tests {
         assert!(said(&["current"]).starts_with("registered   1 managed class, none"));
         assert!(said(&["log_only"]).starts_with("registered   1 managed class (only in the transaction log), none"));
         assert_eq!(said(&["deleted"]), "");
-    }
-
-    #[test]
-    fn folders_of_programs_are_told_from_others() {
-        assert_eq!(outside_of_programs("file:///C:/ProgramData/W/a.dll").as_deref(), Some(r"C:\ProgramData\W\a.dll"));
-        assert_eq!(outside_of_programs(r"file:///C:/Program Files/V/a.dll"), None);
-        assert_eq!(outside_of_programs(r"C:\Windows\Microsoft.NET\a.dll"), None);
-        assert_eq!(outside_of_programs(r"\\server\share\a.dll").as_deref(), Some(r"\\server\share\a.dll"));
     }
 }

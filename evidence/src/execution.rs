@@ -371,8 +371,35 @@ pub struct Registration {
     /// Assemblies (SHA-256) whose computed class id this is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assemblies: Vec<String>,
+    /// The file that COM would load for it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loads: Option<Loads>,
     /// Every record of it.
     pub sources: Vec<Citation>,
+}
+
+impl Registration {
+    /// Whether COM would use it now: it also replays the hive's transaction logs.
+    pub fn is_current(&self) -> bool {
+        matches!(self.state, RegistrationState::Current | RegistrationState::LogOnly)
+    }
+
+    /// The file that COM would load now, where an ordinary user or another computer decides what is in it.
+    pub fn of_users(&self) -> Option<&Loads> {
+        self.loads.as_ref().filter(|loads| self.is_current() && loads.user_writable != Some(false))
+    }
+}
+
+/// The file that a registration leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Loads {
+    /// Its path: that of the registration, else that of the collected assembly which has the class.
+    pub path: String,
+    /// What kind of folder it is in, by the rules.
+    pub place: String,
+    /// Whether Windows lets ordinary users write there unless somebody changes it; `None` on another computer. The
+    /// permissions of the folder itself were not read.
+    pub user_writable: Option<bool>,
 }
 
 /// A collected file that a run or a registration is about, or that was asked for.

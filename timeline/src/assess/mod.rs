@@ -6,10 +6,11 @@
 mod benign;
 mod command;
 mod image;
+mod registered;
 mod rules;
 
 use crate::story::Story;
-use evidence::{Citation, Confidence, Execution, Finding, Presence, UnknownKind};
+use evidence::{Citation, Confidence, Execution, Finding, Loads, Presence, UnknownKind};
 pub use rules::{Rules, RulesError, Weighed};
 
 /// Every finding, in the order in which people see them.
@@ -70,6 +71,8 @@ pub struct Assessed {
     /// Version and SHA-256 of the rules.
     pub rules: Option<evidence::RulesUsed>,
     pub(crate) executions: Vec<Vec<Finding>>,
+    /// Where each registration leads to.
+    pub(crate) registrations: Vec<Option<Loads>>,
 }
 
 /// Assesses a host by the rules.
@@ -79,6 +82,7 @@ pub fn assess(story: &Story, rules: &Rules) -> Assessed {
     Assessed {
         rules: Some(evidence::RulesUsed { version: rules.version.clone(), sha256: rules.sha256.clone() }),
         executions: story.executions.iter().map(of).collect(),
+        registrations: story.registrations.iter().map(|one| registered::loads(&case, one)).collect(),
     }
 }
 

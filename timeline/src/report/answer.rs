@@ -6,8 +6,8 @@ use super::words::{capital, count, list, plural};
 use crate::command::tool_named;
 use crate::declared::Declared;
 use evidence::{
-    Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity,
-    Lookalike, Mode, Problem, ProblemKind, Stage, Tool,
+    Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity, Loads,
+    Lookalike, Mode, Problem, ProblemKind, Registration, RegistrationState, Stage, Tool,
 };
 
 /// Most runs that are described one by one; the others are counted.
@@ -105,6 +105,7 @@ pub(super) fn summarize(report: &Report) -> Summary {
     for lookalike in report.lookalikes.iter().take(MOST_DESCRIBED) {
         statements.push(describe_lookalike(lookalike));
     }
+    statements.extend(registered(report));
     statements.extend(tools_that_are_not_there(report));
     statements.extend(clearings(&report.coverage));
     if report.problems.iter().any(|problem| problem.kind == ProblemKind::Interrupted) {
@@ -433,6 +434,48 @@ fn describe_lookalike(lookalike: &Lookalike) -> Statement {
     let mut text = format!("{} ran and is not the tool: {}", lookalike.image, lookalike.because.trim_end_matches('.'));
     text.push('.');
     statement(StatementKind::Finding, None, text, &lookalike.sources)
+}
+
+/// The classes that COM would load now from where ordinary users can write. What remains of an act is told although nothing
+/// shows the act itself.
+fn registered(report: &Report) -> Vec<Statement> {
+    let standing = report.registrations.iter().filter_map(|one| Some((one, one.of_users()?)));
+    let standing: Vec<_> = standing.collect();
+    let told = standing.iter().take(MOST_DESCRIBED).map(|(one, loads)| describe_registration(one, loads));
+    let mut told: Vec<Statement> = told.collect();
+    if let Some(more @ 1..) = standing.len().checked_sub(MOST_DESCRIBED) {
+        let text = format!(
+            "{} that load such a file are described below.",
+            plural(more, "more registration", "more registrations")
+        );
+        told.push(statement(StatementKind::Finding, None, capital(&text), &[]));
+    }
+    told
+}
+
+fn describe_registration(registration: &Registration, loads: &Loads) -> Statement {
+    let class = [registration.prog_id.as_deref(), registration.class.as_deref()].into_iter().flatten().next();
+    let class = class.map_or_else(String::new, |name| format!("{name} "));
+    let Loads { path, place, user_writable } = loads;
+    let place = match user_writable {
+        Some(_) => format!("{place}, where Windows lets ordinary users write unless somebody changes it"),
+        None => place.clone(),
+    };
+    let hive = match registration.state {
+        RegistrationState::LogOnly => format!("the transaction log of {}", registration.hive),
+        _ => registration.hive.clone(),
+    };
+    let written = registration.last_written.map_or_else(String::new, |at| format!(", last written on {}", moment(at)));
+    let runs = match registration.executions.as_slice() {
+        [] => "No run that was found belongs to it.".to_owned(),
+        runs => format!("It belongs to {}.", runs.join(", ")),
+    };
+    let text = format!(
+        "Registered now: COM loads {path} for the class {class}{}. It is in {place}. The registration is in \
+         {hive}{written}. {runs}",
+        registration.clsid
+    );
+    statement(StatementKind::Finding, None, text, &registration.sources)
 }
 
 #[cfg(test)]

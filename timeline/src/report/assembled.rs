@@ -42,6 +42,10 @@ impl Report {
         let mut of_runs = assessed.executions.into_iter();
         let judged = |subject| Judged { subject, findings: of_runs.next().unwrap_or_default() };
         let executions = story.executions.into_iter().map(judged).collect();
+        let mut registrations = story.registrations;
+        for (one, loads) in registrations.iter_mut().zip(assessed.registrations) {
+            one.loads = loads;
+        }
         problems.extend(story.problems);
         problems.sort();
         problems.dedup();
@@ -58,7 +62,7 @@ impl Report {
             executions,
             attempts: story.attempts,
             lookalikes: story.lookalikes,
-            registrations: story.registrations,
+            registrations,
             assemblies: story.assemblies,
             coverage: story.coverage,
             problems,

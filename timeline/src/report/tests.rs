@@ -2,7 +2,7 @@ use super::sample::{self, framework_registration, names, problem};
 use super::*;
 use crate::assess::Assessed;
 use crate::story::Story;
-use evidence::{Confidence, Coverage, JoinRule, Problem, ProblemKind, Stage};
+use evidence::{Confidence, Coverage, JoinRule, Problem, ProblemKind, RegistrationState, Stage};
 use serde_json::Value as Json;
 
 /// Writes the sample pages, to be looked at, where `COMTRAIL_SAMPLE_REPORTS` names a folder.
@@ -484,6 +484,34 @@ fn a_foreign_validator_accepts_the_report() {
                 jsonschema.Draft202012Validator(schema).validate(report)\n";
     let output = python(code, &[&schema, &report]).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_com_would_load_from_where_users_write_is_in_the_answer_without_any_run() {
+    let told = |state, user_writable| {
+        let mut report = sample::report();
+        report.executions.clear();
+        report.registrations.truncate(1);
+        let one = &mut report.registrations[0];
+        (one.state, one.executions) = (state, Vec::new());
+        one.loads.as_mut().unwrap().user_writable = user_writable;
+        let sources = one.sources.clone();
+        let statements = answer::summarize(&report).statements;
+        let told = statements.into_iter().find(|one| one.text.starts_with("Registered now: "));
+        told.map(|told| {
+            assert_eq!(told.citations, sources);
+            told.text
+        })
+    };
+    let current = told(RegistrationState::Current, Some(true)).unwrap();
+    assert!(current.contains(r"C:\AtomicRedTeam\T1121.DLL"), "{current}");
+    assert!(current.ends_with("No run that was found belongs to it."), "{current}");
+    let in_the_log = told(RegistrationState::LogOnly, Some(true)).unwrap();
+    assert!(in_the_log.contains("is in the transaction log of "), "{in_the_log}");
+    // On another computer nobody knows who writes; what only administrators write is no news, nor is what is gone.
+    assert!(told(RegistrationState::Current, None).is_some());
+    assert_eq!(told(RegistrationState::Current, Some(false)), None);
+    assert_eq!(told(RegistrationState::Deleted, Some(true)), None);
 }
 
 /// `UPDATE_EXPECT=1` writes the file anew; the change is then looked at.
