@@ -24,8 +24,8 @@ pub enum Reads {
     Key {
         /// The hive.
         hive: Hive,
-        /// The key inside it, which the parser is given where it exists. `CurrentControlSet` is the set that was in use;
-        /// a name that ends with `*` stands for every key whose name begins so.
+        /// The key inside it, without the name of the hive, which the parser is given where it exists. `CurrentControlSet`
+        /// is the set that was in use; `*` stands for any characters of one name, as in `{*}`.
         key: &'static str,
     },
     /// Files of this format that lie outside of every tree of Windows. A hive of a key is taken without this.

@@ -12,6 +12,7 @@ pub(crate) mod host;
 mod tests;
 
 use crate::formats::hive::{HiveFile, Key, Note, Reader, Recovered};
+use evidence::name::is_like;
 use evidence::{
     Artifact, Container, Fields, Hive as Kind, Input, Integrity, Locator, Meaning, Memory, Moment, Output, Parse,
     Reads, Record, RecordType, Sink, Timestamp,
@@ -215,14 +216,18 @@ impl<'r> Found<'r> {
     /// Visits the keys below that a declared path stands for.
     fn each_below(&self, pattern: &str, visit: &mut dyn FnMut(&Found<'r>)) {
         let pattern = pattern.trim_start_matches('\\');
-        let Some((part, rest)) = pattern.split_once('*') else {
+        let Some(star) = pattern.find('*') else {
             self.below(pattern).iter().for_each(visit);
             return;
         };
-        let (above, start) = part.rsplit_once('\\').unwrap_or(("", part));
+        let (to_name, from_star) = pattern.split_at(star);
+        let above = to_name.rfind('\\').map_or("", |end| &to_name[..end]);
+        let name = &pattern[above.len()..star + from_star.find('\\').unwrap_or(from_star.len())];
+        let below = &pattern[above.len() + name.len()..];
+        let name = name.trim_start_matches('\\');
         let Some(above) = self.below(above) else { return };
-        for found in above.subkeys().filter(|found| starts_with(&found.name(), start)) {
-            found.each_below(rest, visit);
+        for found in above.subkeys().filter(|found| is_like(name, &found.name())) {
+            found.each_below(below, visit);
         }
     }
 

@@ -24,6 +24,20 @@ fn runs(hive: &Hive<'_>, sink: &mut Sink<'_>) {
     });
 }
 
+/// One whose keys are named by GUIDs, with a key of one name below each.
+static COUNTS: Artifact = Artifact {
+    reads: &[Reads::Key { hive: Kind::System, key: r"Setup\Of*Users\{*}\Count" }],
+    parse: Some(Parse::In(&HIVE, &InHive(counts))),
+    ..Artifact::named("counts")
+};
+
+fn counts(hive: &Hive<'_>, sink: &mut Sink<'_>) {
+    hive.for_each_key(&COUNTS, &mut |key| {
+        let record = key.record(&COUNTS, &RUN, "x", Fields::new());
+        sink.record(Record { locator: key.locator(Some("x")), ..record });
+    });
+}
+
 /// One that fails on everything.
 static FAILING: Artifact = Artifact {
     reads: &[Reads::Key { hive: Kind::System, key: "Setup" }],
@@ -77,6 +91,19 @@ fn a_declared_key_is_found_for_every_user_in_the_set_that_was_in_use() {
         ]
     );
     assert_eq!(problems, []);
+}
+
+#[test]
+fn a_star_stands_for_any_characters_of_one_name_wherever_it_is() {
+    let names =
+        [r"OfAllUsers\{1}\Count", r"ofusers\{22}\count", r"OfUsers\3\Count", r"OfUsers\{4}\Other", r"Ofx\{5}\Count"];
+    let root = names.iter().fold(KeySpec::new("ROOT").key(KeySpec::new("Select")), |root, name| {
+        let (above, last) = name.rsplit_once('\\').unwrap();
+        root.at(&format!(r"Setup\{above}"), KeySpec::new(last).text("x", "1"))
+    });
+    let (found, problems) = read(&[&COUNTS], &hive(&root, 0));
+    assert_eq!(problems, []);
+    assert_eq!(found, [r"Setup\OfAllUsers\{1}\Count of ", r"Setup\ofusers\{22}\Count of "]);
 }
 
 #[test]
