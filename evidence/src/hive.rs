@@ -30,6 +30,17 @@ impl Hive {
         }
     }
 
+    /// The folder of the profile in which a user's hive of this path lies, in any case; `None` for other files.
+    pub fn profile_of(path: &str) -> Option<&str> {
+        let globs = [Hive::NtUser, Hive::UsrClass].into_iter().flat_map(Hive::globs);
+        let mut folders = globs.filter_map(|glob| {
+            let end = glob.strip_prefix("%UserProfile%")?;
+            let (folder, its_end) = path.split_at_checked(path.len().checked_sub(end.len())?)?;
+            its_end.eq_ignore_ascii_case(end).then_some(folder)
+        });
+        folders.next()
+    }
+
     /// What stands behind the name of a hive file in those of its transaction logs.
     pub const LOGS: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 
@@ -57,5 +68,25 @@ impl Hive {
                 _ => return None,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hive_of_a_user_tells_whose_profile_it_lies_in() {
+        for (path, folder) in [
+            (r"C:\Users\jdoe\NTUSER.DAT", Some(r"C:\Users\jdoe")),
+            (r"C:\Users\jdoe\ntuser.dat", Some(r"C:\Users\jdoe")),
+            (r"C:\Users\jdoe\AppData\Local\Microsoft\Windows\UsrClass.dat", Some(r"C:\Users\jdoe")),
+            (r"C:\Users\jdoe\UsrClass.dat", None),
+            (r"C:\Windows\System32\config\SOFTWARE", None),
+            ("NTUSER.DAT", None),
+            ("\u{e4}TUSER.DAT", None),
+        ] {
+            assert_eq!(Hive::profile_of(path), folder, "{path}");
+        }
     }
 }

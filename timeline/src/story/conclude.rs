@@ -40,7 +40,7 @@ impl Correlator<'_> {
             focus: _,
         } = self;
         let (prefetch, slots, other_prefetch) = prefetch.finish(&files);
-        let (traces, other_traces) = traces.finish(&host, &files);
+        let (traces, other_traces) = traces.finish(&host, &files, &places);
         let own = computers.own(host.name.as_deref(), items, declared);
         let (no_host, no_items, no_unread) = (Host::default(), Vec::new(), Unread::default());
         let no_files = Files::new(&no_items);

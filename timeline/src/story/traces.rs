@@ -6,12 +6,12 @@
 
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
-use super::source::Source;
+use super::source::{Places, Source};
 use crate::command;
 use crate::event::Event;
 use crate::host::Host;
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime, Identity, JoinRule, Role, RunTime, Tells, Tool};
+use evidence::{Confidence, Filetime, Hive, Identity, JoinRule, Role, RunTime, Tells, Tool};
 use std::collections::HashSet;
 
 const SECOND: i64 = 10_000_000;
@@ -36,6 +36,8 @@ pub(super) struct Trace {
     key: PathKey,
     /// SID.
     pub(super) user: Option<String>,
+    /// Folder of the user's profile, as far as the record or its place tells that.
+    profile: Option<String>,
     /// 32 or 64.
     bits: Option<u64>,
     time: RunTime,
@@ -47,17 +49,10 @@ pub(super) struct Trace {
     pub(super) basis: Basis,
 }
 
-/// A record, before the host is known to whom it belongs.
-struct Seen {
-    trace: Trace,
-    /// Folder of the user's profile, where that is all the record has of the user.
-    profile: Option<String>,
-}
-
 /// The traces of runs that are or may be the tool's.
 #[derive(Default)]
 pub(super) struct Traces {
-    seen: Vec<Seen>,
+    seen: Vec<Trace>,
     suspects: HashSet<String>,
     pub(super) left_out: u64,
 }
@@ -100,6 +95,7 @@ impl Traces {
             image: image.to_owned(),
             key,
             user: record.user.clone(),
+            profile: record.text_of(Role::Profile).map(str::to_owned),
             bits: record.role(Role::Bits).and_then(|bits| bits.number()),
             time,
             from,
@@ -109,17 +105,19 @@ impl Traces {
             tool: Tool::Regasm,
             basis: Basis { identity: Identity::ByName, because: String::new() },
         };
-        let profile = record.role(Role::Profile).and_then(|folder| folder.text()).map(str::to_owned);
-        self.seen.push(Seen { trace, profile });
+        self.seen.push(trace);
     }
 
     /// The traces of the tools, each once, and those of programs that only bear a tool's name.
-    pub(super) fn finish(self, host: &Host, files: &Files<'_>) -> (Vec<Trace>, Vec<(Trace, String)>) {
+    pub(super) fn finish(
+        self,
+        host: &Host,
+        files: &Files<'_>,
+        places: &Places<'_>,
+    ) -> (Vec<Trace>, Vec<(Trace, String)>) {
         let (mut traces, mut lookalikes): (Vec<Trace>, Vec<(Trace, String)>) = (Vec::new(), Vec::new());
-        for Seen { mut trace, profile } in self.seen {
-            if trace.user.is_none() {
-                trace.user = profile.and_then(|folder| host.sid_of_profile(&folder).map(str::to_owned));
-            }
+        for mut trace in self.seen {
+            trace.find_user(host, places);
             match identity::decide_path(&trace.image, files) {
                 Verdict::Tool(tool, basis) => (trace.tool, trace.basis) = (tool, basis),
                 Verdict::Lookalike(because) => {
@@ -140,9 +138,29 @@ impl Traces {
 }
 
 impl Trace {
+    /// Whose it is, where the record does not say: of the user in whose profile it, or the hive that has it, lies.
+    fn find_user(&mut self, host: &Host, places: &Places<'_>) {
+        if self.user.is_some() {
+            return;
+        }
+        if self.profile.is_none() {
+            let path = self.sources.first().map(|source| places.path(source.item)).unwrap_or_default();
+            self.profile = Hive::profile_of(&path).map(str::to_owned);
+        }
+        self.user = self.profile.as_deref().and_then(|folder| host.sid_of_profile(folder)).map(str::to_owned);
+    }
+
     fn is_same(&self, other: &Trace) -> bool {
         (self.artifact, self.from, self.to, &self.key, &self.user, self.bits)
             == (other.artifact, other.from, other.to, &other.key, &other.user, other.bits)
+            && self.can_be_of_the_user_of(other)
+    }
+
+    /// Whether the profiles, where both are known, do not exclude that both are of one user. Which volume it was of is
+    /// not compared: a copy of an earlier state has another name of it.
+    fn can_be_of_the_user_of(&self, other: &Trace) -> bool {
+        let both = self.profile.as_deref().zip(other.profile.as_deref());
+        both.is_none_or(|(one, other)| PathKey::new(one).rest == PathKey::new(other).rest)
     }
 
     /// The rule by which it is joined: its path, or only its name.
@@ -250,6 +268,7 @@ pub(super) fn gather(alone: Vec<Trace>) -> Vec<Vec<Trace>> {
                 one.artifact != trace.artifact
                     && (trace.is_of(&one.key, one.user.as_deref(), bits)
                         || one.is_of(&trace.key, trace.user.as_deref(), trace.bits))
+                    && one.can_be_of_the_user_of(&trace)
                     && one.can_be_with(&trace)
             })
         };

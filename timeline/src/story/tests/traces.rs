@@ -62,6 +62,40 @@ fn a_run_that_only_a_last_activity_shows_is_anonymous_and_has_no_start() {
     assert_eq!(rules(run, "bam"), [("anchor", Confidence::Strong)]);
 }
 
+/// A host with these accounts and their profiles.
+fn with_profiles(users: &[(&str, &str)]) -> Host {
+    let user = |(sid, profile): &(&str, &str)| crate::host::HostUser {
+        sid: (*sid).to_owned(),
+        name: profile.rsplit('\\').next().map(str::to_owned),
+        profile: Some((*profile).to_owned()),
+    };
+    Host { users: users.iter().map(user).collect(), ..Host::default() }
+}
+
+/// A value in the hive of the user of this profile, with nothing in the record that says whose it is.
+fn in_the_hive_of(id: u32, user: &str) -> (Item, (ItemId, Record)) {
+    let (_, mut record) = trace(&ACTIVITY, "other", REGASM64, &["2026-03-04 14:12:40"]);
+    record.user = None;
+    (item(id, &format!(r"C:\Users\{user}\NTUSER.DAT")), (ItemId(id), record))
+}
+
+#[test]
+fn what_a_hive_of_a_user_holds_is_of_that_user() {
+    let host = || with_profiles(&[(JDOE, r"C:\Users\jdoe"), ("S-1-5-21-1-2-3-500", r"C:\Users\adm")]);
+    let ((jdoe, of_jdoe), (adm, of_adm)) = (in_the_hive_of(5, "jdoe"), in_the_hive_of(6, "adm"));
+    let story = correlate_with(host(), vec![jdoe.clone()], &vec![of_jdoe.clone()]);
+    let user = only(&story).user.as_ref().unwrap();
+    assert_eq!((user.sid.as_deref(), user.named_by.as_deref()), (Some(JDOE), Some("other")));
+    // Beside a process of the one user, what the other one's hive holds is another run.
+    let records =
+        vec![start("2026-03-04 14:12:33", "0x1a"), end("2026-03-04 14:12:41", "0x1a"), of_jdoe.clone(), of_adm.clone()];
+    let story = correlate_with(host(), vec![jdoe.clone(), adm.clone()], &records);
+    assert_eq!(story.executions.len(), 2, "{:#?}", story.executions);
+    // Two users are two also where no list of profiles names them.
+    let story = correlate(vec![jdoe, adm], &vec![of_jdoe, of_adm]);
+    assert_eq!(story.executions.len(), 2);
+}
+
 #[test]
 fn a_last_activity_within_a_recorded_run_is_that_run() {
     let records = |activity: &str| {
