@@ -380,21 +380,9 @@ impl<'r> Key<'r> {
 
     fn note_list(&self, what: &str, effect: &'static str) {
         let (name, _) = self.node.name();
-        self.reader.damage.note(
-            Note::new(
-                ProblemKind::Inconsistent {
-                    a: format!(
-                        "the key names {} subkeys and {} values",
-                        self.node.subkey_count(),
-                        self.node.value_count()
-                    ),
-                    b: "not all of them are there".to_owned(),
-                },
-                format!("key {name}: {what}"),
-                effect,
-            )
-            .at(self.node.offset),
-        );
+        self.reader
+            .damage
+            .note(Note::new(ProblemKind::ReadFailed, format!("key {name}: {what}"), effect).at(self.node.offset));
     }
 }
 

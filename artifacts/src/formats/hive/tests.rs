@@ -302,7 +302,14 @@ fn damaged_lists_cost_what_they_name_and_no_more() {
         let (hive, _) = open(&bad, &[]);
         let (listed, notes) = listing(&hive);
         assert_eq!(listed.len(), *keys, "{at} {bytes:?}: {listed:?}");
-        assert!(!notes.is_empty(), "{at} {bytes:?}");
+        // What could not be read of a hive makes the answer begin with it.
+        let is_unread = |note: &Note| {
+            matches!(
+                note.kind,
+                ProblemKind::ReadFailed | ProblemKind::BadSignature { .. } | ProblemKind::Truncated { .. }
+            )
+        };
+        assert!(notes.iter().any(is_unread), "{at} {bytes:?}: {notes:?}");
     }
     let values = BASE_BLOCK_LENGTH + 4 + evidence::le::u32_at(&good, software + 40).unwrap() as usize;
     let mut bad = good.clone();
