@@ -116,8 +116,11 @@ impl Traces {
         places: &Places<'_>,
     ) -> (Vec<Trace>, Vec<(Trace, String)>) {
         let (mut traces, mut lookalikes): (Vec<Trace>, Vec<(Trace, String)>) = (Vec::new(), Vec::new());
-        for mut trace in self.seen {
-            trace.find_user(host, places);
+        for mut trace in self.seen.into_iter().flat_map(|trace| trace.of_each_profile(places)) {
+            if trace.user.is_none() {
+                let of_profile = trace.profile.as_deref().and_then(|folder| host.sid_of_profile(folder));
+                trace.user = of_profile.map(str::to_owned);
+            }
             match identity::decide_path(&trace.image, files) {
                 Verdict::Tool(tool, basis) => (trace.tool, trace.basis) = (tool, basis),
                 Verdict::Lookalike(because) => {
@@ -138,16 +141,22 @@ impl Traces {
 }
 
 impl Trace {
-    /// Whose it is, where the record does not say: of the user in whose profile it, or the hive that has it, lies.
-    fn find_user(&mut self, host: &Host, places: &Places<'_>) {
-        if self.user.is_some() {
-            return;
+    /// The same for each user in whose hives the record is: those of two users can hold one value.
+    fn of_each_profile(self, places: &Places<'_>) -> Vec<Trace> {
+        if self.profile.is_some() {
+            return vec![self];
         }
-        if self.profile.is_none() {
-            let path = self.sources.first().map(|source| places.path(source.item)).unwrap_or_default();
-            self.profile = Hive::profile_of(&path).map(str::to_owned);
+        let mut found: Vec<Trace> = Vec::new();
+        for source in &self.sources {
+            let path = places.path(source.item);
+            let profile = Hive::profile_of(&path).map(str::to_owned);
+            let one = Trace { profile, sources: vec![source.clone()], ..self.clone() };
+            match found.iter_mut().find(|other| other.can_be_of_the_user_of(&one)) {
+                Some(other) => other.sources.push(source.clone()),
+                None => found.push(one),
+            }
         }
-        self.user = self.profile.as_deref().and_then(|folder| host.sid_of_profile(folder)).map(str::to_owned);
+        found
     }
 
     fn is_same(&self, other: &Trace) -> bool {

@@ -91,9 +91,11 @@ fn what_a_hive_of_a_user_holds_is_of_that_user() {
         vec![start("2026-03-04 14:12:33", "0x1a"), end("2026-03-04 14:12:41", "0x1a"), of_jdoe.clone(), of_adm.clone()];
     let story = correlate_with(host(), vec![jdoe.clone(), adm.clone()], &records);
     assert_eq!(story.executions.len(), 2, "{:#?}", story.executions);
-    // Two users are two also where no list of profiles names them.
-    let story = correlate(vec![jdoe, adm], &vec![of_jdoe, of_adm]);
-    assert_eq!(story.executions.len(), 2);
+    // Two users are two also where no list of profiles names them, and a copy of a hive is no third.
+    let (copy, of_copy) = (item(7, r"{shadow-copy}\Users\jdoe\NTUSER.DAT"), (ItemId(7), of_jdoe.1.clone()));
+    let story = correlate(vec![jdoe, adm, copy], &vec![of_jdoe, of_adm, of_copy]);
+    let places: Vec<usize> = story.executions.iter().map(|run| run.sources.len()).collect();
+    assert_eq!(places, [2, 1]);
 }
 
 #[test]
