@@ -28,9 +28,49 @@ pub(crate) enum Form {
     Url,
 }
 
-/// Takes off `\\?\`, `\??\` and `\\.\` where a drive letter, UNC or volume follows, and turns `/` into `\`.
+/// Folders that Windows names by a GUID, where each is unless it was moved. The second table is below the profile of a
+/// user.
+///
+/// Reference: Microsoft, *KNOWNFOLDERID*.
+const FOLDERS: [(&str, &str); 8] = [
+    ("{F38BF404-1D43-42F2-9305-67DE0B28FC23}", r"\Windows"),
+    ("{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}", r"\Windows\System32"),
+    ("{D65231B0-B2F1-4857-A4CE-A8E7C6EA7D27}", r"\Windows\SysWOW64"),
+    ("{905E63B6-C1BF-494E-B29C-65B732D3D21A}", r"\Program Files"),
+    ("{6D809377-6AF0-444B-8957-A3773F02200E}", r"\Program Files"),
+    ("{7C5A40EF-A0FB-4BFC-874A-C0F2E0B9FA8E}", r"\Program Files (x86)"),
+    ("{62AB5D82-FDC1-4DC3-A9DD-070D1D495D97}", r"\ProgramData"),
+    ("{DFDF76A2-C82A-4D63-906A-5644AC457385}", r"\Users\Public"),
+];
+const FOLDERS_OF_A_USER: [(&str, &str); 6] = [
+    ("{5E6C858F-0E22-4760-9AFE-EA3317B67173}", ""),
+    ("{B4BFCC3A-DB2C-424C-B029-7FE99A87C641}", r"\Desktop"),
+    ("{374DE290-123F-4565-9164-39C4925E467B}", r"\Downloads"),
+    ("{FDD39AD0-238F-46AF-ADB4-6C85480369C7}", r"\Documents"),
+    ("{F1B32785-6FBA-4FCF-9D55-7B8E7F157091}", r"\AppData\Local"),
+    ("{3EB685DB-65F9-4CF6-A03A-E3EF65729F3D}", r"\AppData\Roaming"),
+];
+
+/// The path with the folder that a GUID at its beginning names, if it is one of these.
+fn with_folder(path: &str, folders: &[(&str, &str)]) -> Option<String> {
+    folders.iter().find_map(|(guid, folder)| {
+        let rest = strip_prefix_any_case(path, guid)?;
+        (rest.is_empty() || rest.starts_with(['\\', '/'])).then(|| format!("{folder}{rest}"))
+    })
+}
+
+/// The path in the profile of a user that one which begins with the GUID of a folder of a user means.
+pub(crate) fn in_profile(path: &str, profile: &str) -> Option<String> {
+    Some(format!("{}{}", profile.trim_end_matches(['\\', '/']), with_folder(path, &FOLDERS_OF_A_USER)?))
+}
+
+/// Takes off `\\?\`, `\??\` and `\\.\` where a drive letter, UNC or volume follows, puts a folder for its GUID, and turns `/`
+/// into `\`.
 fn without_prefix(path: &str) -> String {
     let path = path.replace('/', "\\");
+    if let Some(path) = with_folder(&path, &FOLDERS) {
+        return path;
+    }
     for prefix in [r"\\?\", r"\??\", r"\\.\", r"\\?\GLOBALROOT"] {
         let Some(rest) = strip_prefix_any_case(&path, prefix) else { continue };
         if let Some(share) = strip_prefix_any_case(rest, r"UNC\") {
@@ -342,6 +382,7 @@ mod tests {
             r"\VOLUME{01da2f77-9a3c11f2}\WINDOWS\MICROSOFT.NET\FRAMEWORK\V4.0.30319\REGASM.EXE",
             r"\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
             r"{volume-9A3C11F2}\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
+            r"{f38bf404-1d43-42f2-9305-67de0b28fc23}\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
         ] {
             assert!(key.same_file(&PathKey::new(same)), "{same}");
         }
@@ -349,8 +390,24 @@ mod tests {
             r"D:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
             r"\\c\share\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
             r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe",
+            // The folder of the 64-bit system programs.
+            r"{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
+            // A GUID that names no folder of the machine is a volume.
+            r"{B4BFCC3A-DB2C-424C-B029-7FE99A87C641}\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe",
         ] {
             assert!(!key.same_file(&PathKey::new(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn folders_of_a_user_are_in_the_profile() {
+        for (path, wanted) in [
+            (r"{B4BFCC3A-DB2C-424C-B029-7FE99A87C641}\a.exe", Some(r"C:\Users\jdoe\Desktop\a.exe")),
+            (r"{5e6c858f-0e22-4760-9afe-ea3317b67173}\a.exe", Some(r"C:\Users\jdoe\a.exe")),
+            (r"{F38BF404-1D43-42F2-9305-67DE0B28FC23}\a.exe", None),
+            (r"{B4BFCC3A-DB2C-424C-B029-7FE99A87C641}x\a.exe", None),
+        ] {
+            assert_eq!(in_profile(path, r"C:\Users\jdoe\").as_deref(), wanted, "{path}");
         }
     }
 

@@ -138,10 +138,9 @@ fn by_path(key: &PathKey) -> Basis {
     Basis { identity, because }
 }
 
-/// Decides what the program of a prefetch file is, from its path alone and what was collected there.
-pub(super) fn decide_path(path: &str, files: &Files) -> Verdict {
-    let key = PathKey::new(path);
-    verdict(collected(&key, files), command::tool_named(path), &key, false)
+/// Decides what a program is, from its path alone, which this is the key of, and what was collected there.
+pub(super) fn decide_path(path: &str, key: &PathKey, files: &Files) -> Verdict {
+    verdict(collected(key, files), command::tool_named(path), key, false)
 }
 
 #[cfg(test)]

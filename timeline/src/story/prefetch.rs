@@ -141,7 +141,7 @@ impl Prefetch {
         let mut slots: Vec<Slot> = Vec::new();
         let mut lookalikes = Vec::new();
         for (at_file, file) in all.iter().enumerate() {
-            let (tool, basis) = match identity::decide_path(&file.path, files) {
+            let (tool, basis) = match identity::decide_path(&file.path, &PathKey::new(&file.path), files) {
                 Verdict::Tool(tool, basis) => (tool, basis),
                 Verdict::Lookalike(because) => {
                     lookalikes.push((file.clone(), because));

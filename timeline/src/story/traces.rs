@@ -121,7 +121,9 @@ impl Traces {
                 let of_profile = trace.profile.as_deref().and_then(|folder| host.sid_of_profile(folder));
                 trace.user = of_profile.map(str::to_owned);
             }
-            match identity::decide_path(&trace.image, files) {
+            let of_user = trace.profile.as_deref().and_then(|profile| paths::in_profile(&trace.image, profile));
+            trace.key = of_user.map_or(trace.key, |path| PathKey::new(&path));
+            match identity::decide_path(&trace.image, &trace.key, files) {
                 Verdict::Tool(tool, basis) => (trace.tool, trace.basis) = (tool, basis),
                 Verdict::Lookalike(because) => {
                     lookalikes.push((trace, because));
