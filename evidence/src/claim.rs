@@ -7,8 +7,10 @@ pub enum RunTime {
     Start,
     /// Its end.
     End,
-    /// A time at which it ran, the last that is known of it.
+    /// A time at which it ran, or just after which it had ended: the last that is known of it.
     LastActivity,
+    /// A time by which it had run, nobody knows how long before: when a key or a list that names it was last written.
+    Before,
     /// It ran some time between the first and the last moment of the record.
     Window,
     /// When a scheduler started it.
@@ -17,6 +19,14 @@ pub enum RunTime {
     Allowed,
     /// When it failed.
     Failed,
+}
+
+impl RunTime {
+    /// Whether a record with such a time shows a run by itself. Others belong to runs that better records show, or show
+    /// none: a start that a policy allowed may have failed.
+    pub fn shows_a_run(self) -> bool {
+        matches!(self, RunTime::Start | RunTime::LastActivity | RunTime::Before | RunTime::Window)
+    }
 }
 
 /// What a record may support. How much it weighs is decided later, as data.

@@ -49,7 +49,7 @@ rules! {
     J5 = "J5",
     /// a prefetch file of the same path: a run in it from 1 s before to 12 s after the start, or its list of opened files
     J7 = "J7",
-    /// a trace of the program's name, of the same account: at its recorded end, or else before the machine stopped
+    /// a trace of the program's name, of the same account: by its time, as J18; what is written when a program ends is at the recorded end
     J8 = "J8",
     /// the file at the path of the assembly: its content, its streams, and what the file system records of it
     J10 = "J10",
@@ -61,7 +61,7 @@ rules! {
     J13 = "J13",
     /// the scheduled task that started the process, by the process id that the task scheduler recorded
     J16 = "J16",
-    /// when the program was last active for the account: within the run, or, without a recorded end, within the boot
+    /// a trace of the program's path, of the same account: a start is that of the run, a last activity is within it or, without a recorded end, within the boot; a time by which it had run is after its start
     J18 = "J18",
 }
 

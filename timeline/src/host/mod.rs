@@ -197,6 +197,28 @@ impl Host {
         found.next().filter(|_| found.next().is_none()).map(|user| user.sid.as_str())
     }
 
+    /// The SID of the account that a name means on this machine, to compare it with other records: one of the system's own,
+    /// or the only one with a profile whose name has no other domain. A name alone proves no account.
+    pub(crate) fn sid_meant(&self, name: &str) -> Option<&str> {
+        const OWN: [(&str, &str); 3] =
+            [("SYSTEM", "S-1-5-18"), ("LOCAL SERVICE", "S-1-5-19"), ("NETWORK SERVICE", "S-1-5-20")];
+        let account = name.rsplit('\\').next().unwrap_or(name);
+        if let Some((_, sid)) = OWN.iter().find(|(own, _)| own.eq_ignore_ascii_case(account)) {
+            return Some(sid);
+        }
+        self.sid_of(name).or_else(|| {
+            // `jdoe.CORP` is the profile of an account `jdoe` where there was one already.
+            let is_it = |name: &str| {
+                paths::strip_prefix_any_case(name, account).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            let mut found = self.users.iter().filter(|user| user.name.as_deref().is_some_and(is_it));
+            found
+                .next()
+                .filter(|user| found.next().is_none() && user.sid.starts_with("S-1-5-21-"))
+                .map(|user| user.sid.as_str())
+        })
+    }
+
     /// The SID of a local account named `MACHINE\name`, if exactly one profile has that name.
     pub(crate) fn sid_of(&self, name: &str) -> Option<&str> {
         let (machine, account) = name.split_once('\\')?;

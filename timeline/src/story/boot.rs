@@ -103,8 +103,18 @@ impl Boots {
 
     /// When the machine, which ran at a moment, next stopped or started, as far as that is recorded.
     pub(super) fn end_after(&self, computer: Option<&str>, at: Filetime) -> Option<Filetime> {
-        let of_it = self.runs.iter().filter(|run| computer.is_none_or(|computer| run.computer == computer));
-        of_it.flat_map(|run| [run.started, run.ended]).flatten().filter(|change| *change > at).min()
+        self.changes(computer).filter(|change| *change > at).min()
+    }
+
+    /// When the machine last stopped or started before a moment, at most so many ticks before it.
+    pub(super) fn change_before(&self, computer: Option<&str>, at: Filetime, ticks: i64) -> Option<Filetime> {
+        let earliest = at.checked_add_ticks(ticks.checked_neg()?)?;
+        Some(self.changes(computer).filter(|change| *change <= at).max().map_or(earliest, |last| last.max(earliest)))
+    }
+
+    fn changes(&self, computer: Option<&str>) -> impl Iterator<Item = Filetime> {
+        let of_it = self.runs.iter().filter(move |run| computer.is_none_or(|computer| run.computer == computer));
+        of_it.flat_map(|run| [run.started, run.ended]).flatten()
     }
 
     pub(super) fn finish(self, places: &Places) -> Vec<Boot> {

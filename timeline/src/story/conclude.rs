@@ -53,7 +53,7 @@ impl Correlator<'_> {
         let (tools, other_processes) = decide(&processes, &contexts);
         let mut runs = runs(tools, slots, &contexts);
         let joined = traces::join(&traces, &candidates(&runs, &processes, &own, &host, &boots));
-        let alone = run::tie_traces(traces, joined, &mut runs);
+        let alone = run::tie_traces(traces, joined, &mut runs, &|at| boots.end_after(None, at));
         runs.extend(alone.into_iter().filter_map(Run::of_traces));
 
         let order = order(&runs, &processes);
@@ -204,17 +204,19 @@ fn candidates<'r>(
     let of = |(place, run): (usize, &'r Run)| {
         let process = run.process_in(processes);
         let start = process.map(|process| &process.start);
-        let named = start.and_then(|start| start.sid.as_deref().or_else(|| host.sid_of(start.user.as_deref()?)));
+        let named = start.and_then(|start| start.sid.as_deref().or_else(|| host.sid_meant(start.user.as_deref()?)));
         let key = process.map(|process| &process.key).or_else(|| run.slots.first().map(|slot| &slot.key))?;
         let computer = process.map(|process| process.computer.as_str());
         (!computer.is_some_and(|computer| own.is_other(computer))).then_some(())?;
-        let started = run.start?;
+        let ended = process.and_then(|process| process.ended);
+        let started = run.start.or_else(|| boots.change_before(computer, ended?, traces::APART))?;
         Some(traces::Candidate {
             run: place,
             key,
             user: named,
             started,
-            ended: process.and_then(|process| process.ended),
+            start_is_known: run.start.is_some(),
+            ended,
             until: boots.end_after(computer, started),
         })
     };

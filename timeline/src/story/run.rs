@@ -122,11 +122,15 @@ impl Run {
     /// A run that only traces show, of which none has a process.
     pub(super) fn of_traces(traces: Vec<Trace>) -> Option<Self> {
         let first = traces.first()?;
+        let bound = traces.iter().filter_map(Trace::not_after).min();
+        // A start is recorded a few seconds late where another trace shows that it ran before.
+        let start = traces.iter().filter_map(Trace::started).min();
+        let start = start.map(|start| bound.map_or(start, |bound| start.min(bound)));
         Some(Run {
             process: None,
             tool: first.tool,
             basis: first.basis.clone(),
-            start: traces.iter().find_map(Trace::started),
+            start,
             slots: Vec::new(),
             traces: traces.into_iter().map(|trace| (trace, Confidence::Strong)).collect(),
             could_be: Vec::new(),
@@ -628,11 +632,13 @@ fn elevation(process: &Process, places: &Places) -> Reasoned {
     Reasoned { state, because, citations }
 }
 
-/// Names the runs to which the traces belong, and gives those that are runs of their own.
+/// Names the runs to which the traces belong, and gives those that are runs of their own; `until` gives the end of the boot
+/// of a moment.
 pub(super) fn tie_traces(
     traces: Vec<Trace>,
     joined: Vec<Option<(usize, Confidence)>>,
     runs: &mut [Run],
+    until: &dyn Fn(Filetime) -> Option<Filetime>,
 ) -> Vec<Vec<Trace>> {
     let mut alone = Vec::new();
     for (trace, joined) in traces.into_iter().zip(joined) {
@@ -641,5 +647,5 @@ pub(super) fn tie_traces(
             None => alone.push(trace),
         }
     }
-    traces::gather(alone)
+    traces::gather(alone, until)
 }

@@ -23,6 +23,8 @@ const AFTER: i64 = SECOND;
 const AFTER_END: i64 = 60 * SECOND;
 /// Clocks of two records of one end differ so much at most.
 const BEFORE_END: i64 = 5 * SECOND;
+/// What two artifacts last noticed of one run, of which nothing else is known, is so far apart at most.
+pub(super) const APART: i64 = 24 * 60 * 60 * SECOND;
 /// Most traces that are kept.
 const MOST: usize = 10_000;
 
@@ -65,7 +67,7 @@ impl Traces {
     /// Takes one moment of a record that has no reader of its own.
     pub(super) fn add(&mut self, event: &Event) {
         let record = &event.record;
-        let Some(time @ (RunTime::Start | RunTime::LastActivity | RunTime::Window)) = record.run_time() else { return };
+        let Some(time) = record.run_time().filter(|time| time.shows_a_run()) else { return };
         if record.of.tells != Tells::Row || (time == RunTime::Window && !event.is_first()) {
             return;
         }
@@ -209,24 +211,31 @@ impl Trace {
         same_image && agree(self.user.as_deref(), user) && self.bits.zip(bits).is_none_or(|(one, other)| one == other)
     }
 
-    /// How sure it is that a run with this start and end left it; `until` is the end of the boot.
-    fn fits(&self, started: Filetime, ended: Option<Filetime>, until: Option<Filetime>) -> Option<Confidence> {
+    /// How sure it is that a run left it.
+    fn fits(&self, run: &Candidate<'_>) -> Option<Confidence> {
+        let Candidate { started, ended, until, .. } = *run;
         if self.time == RunTime::Start {
             let after = self.from.ticks_since(started);
-            return (-AFTER..=BEFORE).contains(&after).then_some(Confidence::Strong);
+            let is_near = after <= BEFORE || !run.start_is_known && ended.is_some_and(|ended| self.from <= ended);
+            return (after >= -AFTER && is_near).then_some(Confidence::Strong);
         }
         let is_after_start = |at: Filetime| at.ticks_since(started) >= -SECOND;
+        if self.time == RunTime::Before {
+            return is_after_start(self.to).then_some(Confidence::Circumstantial);
+        }
         let Some(ended) = ended else {
             // It can have run until the machine stopped, so the time fits many an end.
             let fits = is_after_start(self.to) && until.is_none_or(|until| self.to <= until);
             return fits.then_some(Confidence::Circumstantial);
         };
         let near_end = |at: Filetime| (-BEFORE_END..=AFTER_END).contains(&at.ticks_since(ended));
-        let fits = match self.time {
-            RunTime::Window => near_end(self.to) || near_end(self.from),
-            _ => is_after_start(self.to) && self.to.ticks_since(ended) <= BEFORE_END,
-        };
-        fits.then_some(Confidence::Strong)
+        match self.time {
+            RunTime::Window => (near_end(self.to) || near_end(self.from)).then_some(Confidence::Strong),
+            _ if !is_after_start(self.to) => None,
+            _ if self.to.ticks_since(ended) <= BEFORE_END => Some(Confidence::Strong),
+            // Noticed late, or a further run just after that nothing else shows.
+            _ => near_end(self.to).then_some(Confidence::Circumstantial),
+        }
     }
 }
 
@@ -236,7 +245,9 @@ pub(super) struct Candidate<'a> {
     pub(super) run: usize,
     pub(super) key: &'a PathKey,
     pub(super) user: Option<&'a str>,
+    /// When it started; where only its end is recorded, when the boot or the day before it did.
     pub(super) started: Filetime,
+    pub(super) start_is_known: bool,
     pub(super) ended: Option<Filetime>,
     /// When the machine next stopped or started, as far as that is recorded.
     pub(super) until: Option<Filetime>,
@@ -250,7 +261,8 @@ pub(super) fn join(traces: &[Trace], runs: &[Candidate<'_>]) -> Vec<Option<(usiz
             if !trace.is_of(run.key, run.user, bits_of(run.key)) {
                 return None;
             }
-            trace.fits(run.started, run.ended, run.until)
+            let sure = |confidence| if run.start_is_known { confidence } else { Confidence::Circumstantial };
+            trace.fits(run).map(sure)
         };
         let all = runs.iter().filter_map(|run| Some((run.started, run.run, fits(run)?)));
         let all: Vec<(Filetime, usize, Confidence)> = all.collect();
@@ -268,7 +280,8 @@ fn bits_of(key: &PathKey) -> Option<u64> {
 }
 
 /// Puts together the traces that no better record explains: those of different artifacts that can be of one run are one.
-pub(super) fn gather(alone: Vec<Trace>) -> Vec<Vec<Trace>> {
+/// `until` gives the end of the boot of a moment, as far as that is recorded.
+pub(super) fn gather(alone: Vec<Trace>, until: &dyn Fn(Filetime) -> Option<Filetime>) -> Vec<Vec<Trace>> {
     let mut gathered: Vec<Vec<Trace>> = Vec::new();
     // Those with a path first, so that a mere name joins them.
     let (names, with_path): (Vec<Trace>, Vec<Trace>) = alone.into_iter().partition(Trace::is_name);
@@ -280,10 +293,11 @@ pub(super) fn gather(alone: Vec<Trace>) -> Vec<Vec<Trace>> {
                     && (trace.is_of(&one.key, one.user.as_deref(), bits)
                         || one.is_of(&trace.key, trace.user.as_deref(), trace.bits))
                     && one.can_be_of_the_user_of(&trace)
-                    && one.can_be_with(&trace)
+                    && one.can_be_with(&trace, until)
             })
         };
-        match gathered.iter_mut().find(is_one) {
+        // They are in the order of time, and a trace is that of the last activity.
+        match gathered.iter_mut().rev().find(is_one) {
             Some(group) => group.push(trace),
             None => gathered.push(vec![trace]),
         }
@@ -292,12 +306,22 @@ pub(super) fn gather(alone: Vec<Trace>) -> Vec<Vec<Trace>> {
 }
 
 impl Trace {
-    /// Whether one run can have left both: a start is not after the other's last time.
-    fn can_be_with(&self, other: &Trace) -> bool {
+    /// Whether one run can have left both: a start is not after the other's last time, and what was last noticed of it is
+    /// of one boot, and not days apart.
+    fn can_be_with(&self, other: &Trace, until: &dyn Fn(Filetime) -> Option<Filetime>) -> bool {
         let starts_before =
             |one: &Trace, other: &Trace| one.started().is_none_or(|start| start.ticks_since(other.to) <= BEFORE);
         let one_start =
             self.started().zip(other.started()).is_none_or(|(one, other)| one.ticks_since(other).abs() <= BEFORE);
-        starts_before(self, other) && starts_before(other, self) && one_start
+        starts_before(self, other) && starts_before(other, self) && one_start && self.is_near(other, until)
+    }
+
+    fn is_near(&self, other: &Trace, until: &dyn Fn(Filetime) -> Option<Filetime>) -> bool {
+        let (first, last) = if self.to <= other.to { (self, other) } else { (other, self) };
+        let (from, to) = (first.to, last.to);
+        // How long before its time the run was, such a record does not say.
+        last.time == RunTime::Before
+            || to.ticks_since(from) <= APART && until(from).is_none_or(|end| to <= end)
+            || last.time == RunTime::Window && last.from < from
     }
 }
