@@ -1,5 +1,6 @@
 //! Rules about the source itself that the compiler does not check.
 
+use evidence::{Role, Tells};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -165,6 +166,33 @@ fn every_declared_field_says_what_stands_in_it() {
         ask(of.fields, of.name, &mut missing);
     }
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// What is declared wrongly compiles, and would silently give no run, no sentence, or a sentence with a hole in it.
+#[test]
+fn what_shows_a_run_declares_what_the_answer_asks_for() {
+    let mut wrong = Vec::new();
+    let rows = artifacts::ALL.iter().flat_map(|artifact| artifact.records).filter(|of| of.tells == Tells::Row);
+    for of in rows {
+        let has = |role| of.in_role(role).next().is_some();
+        for time in of.claims.iter().filter_map(|claim| claim.run_time()) {
+            let missing = [
+                (!time.shows_a_run(), "RunTime: a time of this kind alone makes no run"),
+                (!has(Role::Image), "fields: no field has Role::Image"),
+                (of.message.is_empty(), "message: a row has no sentence"),
+                (of.absence.is_empty(), "absence: coverage cannot say what a missing record means"),
+            ];
+            wrong.extend(missing.iter().filter(|(is, _)| *is).map(|(_, what)| format!("{}: {what}", of.name)));
+        }
+        let names = of.message.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+        for name in names.flat_map(|(name, _)| name.split('|')).filter_map(|name| name.split(':').next()) {
+            let is_declared = of.fields.iter().chain(of.shared).any(|field| field.name == name);
+            if !is_declared && !name.starts_with('@') {
+                wrong.push(format!("{}: message: {{{name}}} is no field", of.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// An artifact that is only in the list of all is not yet one: each place that knows artifacts must know this one.
