@@ -149,3 +149,81 @@ fn a_usage_log_beside_the_process_record_of_its_run_is_no_second_run() {
     // The log of a 64-bit process is that of another run.
     assert_eq!(runs("CLR_v4.0").len(), 6);
 }
+
+/// The beginning of a tree in which no trace of the tools is: every hive but SYSTEM, and a prefetch file of another program,
+/// whose name is as long.
+fn without_a_run(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
+    let name = "C/Windows/Prefetch/NOTEPAD.EXE-0A1B2C3D.pf";
+    let source = folder.join("triage");
+    crate::hosts::copy(&*crate::hosts::volume(), &[r"\Windows\System32\config", r"\Users\jdoe"], &source);
+    for file in std::fs::read_dir(source.join(SYSTEM).parent().unwrap()).unwrap().flatten() {
+        if file.file_name().to_str().unwrap().starts_with("SYSTEM") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
+    tree(folder, &[&[("prefetch/regsvcs-23", name)], files].concat());
+    let mut prefetch = std::fs::read(source.join(name)).unwrap();
+    let [tool, other] = ["REGSVCS", "NOTEPAD"].map(|name| name.encode_utf16().flat_map(u16::to_le_bytes).collect());
+    let (tool, other): (Vec<u8>, Vec<u8>) = (tool, other);
+    let places: Vec<usize> = (0..prefetch.len()).filter(|at| prefetch[*at..].starts_with(&tool)).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|at| prefetch[*at..*at + other.len()].copy_from_slice(&other));
+    std::fs::write(source.join(name), prefetch).unwrap();
+    source
+}
+
+/// That no run was found is said where everything was read that can show one. What could not be read is the reason why it
+/// is not known, and what need not be there is none.
+#[test]
+fn no_run_is_said_only_where_every_trace_of_runs_was_asked() {
+    /// Files of the tree, what is done to them, and what the answer gives for its reason.
+    type Case<'c> = (&'c [(&'c str, &'c str)], &'c dyn Fn(&Path), Option<String>);
+    let log = format!("C/Users/jdoe/{USAGE}/powershell.exe.log");
+    let at_hive: fn(&Path) -> PathBuf = |source| source.join(SYSTEM);
+    let cut = |source: &Path| {
+        let hive = std::fs::File::options().write(true).open(at_hive(source)).unwrap();
+        hive.set_len(hive.metadata().unwrap().len() / 2).unwrap();
+    };
+    let overwritten = |source: &Path| {
+        let mut hive = std::fs::read(at_hive(source)).unwrap();
+        hive[..8192].fill(0);
+        std::fs::write(at_hive(source), hive).unwrap();
+    };
+    let emptied = |source: &Path| std::fs::write(source.join(&log), "").unwrap();
+    let as_it_is = |_: &Path| {};
+    let hive = ("host/system", SYSTEM);
+    let not_whole = "which could not be read, or not whole";
+    let cases: [Case<'_>; 7] = [
+        (&[hive], &as_it_is, None),
+        (&[hive, ("usage-log/user-64", &log)], &as_it_is, None),
+        (&[], &as_it_is, Some("SYSTEM, which was not found".to_owned())),
+        (&[hive], &cut, Some(format!("SYSTEM, {not_whole}"))),
+        (&[hive], &overwritten, Some(format!("SYSTEM, {not_whole}"))),
+        // The run is in the transaction log, which is not there.
+        (&[("bam/log-only", SYSTEM)], &as_it_is, Some(format!("SYSTEM, {not_whole}"))),
+        (&[hive, ("usage-log/user-64", &log)], &emptied, Some(format!("powershell.exe.log, {not_whole}"))),
+    ];
+    for (files, change, reason) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let source = without_a_run(folder.path(), files);
+        change(&source);
+        let (report, _case) = run(&source, &[]);
+        let answer = report["summary"]["answer"].as_str().unwrap();
+        let Some(reason) = reason else {
+            assert!(answer.starts_with("No run of regasm or regsvcs was found"), "{files:?}: {answer}");
+            continue;
+        };
+        assert!(report["summary"]["not_examined"].as_array().unwrap().contains(&reason.as_str().into()), "{answer}");
+        assert!(
+            answer.starts_with("Not examined: ") && answer.contains("Whether regasm or regsvcs ran is not known"),
+            "{files:?}: {answer}"
+        );
+    }
+    // With nothing else the reason is named as well.
+    let folder = tempfile::tempdir().unwrap();
+    let source = tree(folder.path(), &[hive]);
+    overwritten(&source);
+    let (report, _case) = run(&source, &[]);
+    let answer = report["summary"]["answer"].as_str().unwrap();
+    assert!(answer.contains(&format!("SYSTEM, {not_whole}")) && answer.contains("is not known"), "{answer}");
+}

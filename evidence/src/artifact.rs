@@ -6,6 +6,7 @@ use crate::hive::Hive;
 use crate::input::Input;
 use crate::item::Item;
 use crate::lead::Lead;
+use crate::name::is_like;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::schema::{RecordType, Tells};
@@ -35,6 +36,60 @@ pub enum Reads {
     /// Volatile state of a live host, by the name of the file that it is written down in. Other sources have none, and
     /// its absence from them says nothing.
     Volatile(&'static str),
+}
+
+impl Reads {
+    /// What a pattern below the folder of the system begins with.
+    pub const SYSTEM_ROOT: &str = "%SystemRoot%";
+    /// What a pattern below the folder of each user begins with.
+    pub const USER_PROFILE: &str = "%UserProfile%";
+    /// Where the profiles of users are, beside the folder of the system.
+    pub const PROFILES_BESIDE: [&str; 2] = [r"\Users\*", r"\Documents and Settings\*"];
+    /// Where those of the accounts of services are, below it.
+    pub const PROFILES_BELOW: [&str; 3] =
+        [r"\System32\config\systemprofile", r"\SysWOW64\config\systemprofile", r"\ServiceProfiles\*"];
+    /// What the folder of the system is usually called.
+    const SYSTEM_ROOTS: [&str; 2] = [r"\Windows", r"\WINNT"];
+
+    /// The files in which it is kept, by path patterns with their variables.
+    pub fn files(&self) -> &[&'static str] {
+        match self {
+            Reads::File(pattern) | Reads::EveryVolume(pattern) => std::slice::from_ref(pattern),
+            Reads::Key { hive, .. } => hive.globs(),
+            Reads::Loose(_) | Reads::Lead | Reads::Volatile(_) => &[],
+        }
+    }
+
+    /// Whether one of these files can lie in a folder, or below it. Folders above a Windows that was copied with them may be
+    /// in its path.
+    pub fn may_lie_below(&self, folder: &str) -> bool {
+        let below_volume = folder.split_once('\\').map_or("", |(_, path)| path);
+        let parts: Vec<&str> = below_volume.split('\\').filter(|part| !part.is_empty()).collect();
+        let is_above = |pattern: &String| {
+            let folders: Vec<&str> = pattern.split('\\').filter(|part| !part.is_empty()).collect();
+            let most = parts.len().min(folders.len().saturating_sub(1));
+            let begins = |count: usize| {
+                let end = parts.iter().skip(parts.len() - count);
+                folders.iter().zip(end).all(|(pattern, part)| is_like(pattern, part))
+            };
+            parts.is_empty() || (1..=most).any(begins)
+        };
+        self.files().iter().flat_map(|pattern| Reads::spelled_out(pattern)).any(|pattern| is_above(&pattern))
+    }
+
+    /// A pattern with what its variable usually stands for.
+    fn spelled_out(pattern: &str) -> Vec<String> {
+        let roots = Reads::SYSTEM_ROOTS;
+        if let Some(rest) = pattern.strip_prefix(Reads::SYSTEM_ROOT) {
+            roots.map(|root| format!("{root}{rest}")).into()
+        } else if let Some(rest) = pattern.strip_prefix(Reads::USER_PROFILE) {
+            let below =
+                roots.iter().flat_map(|root| Reads::PROFILES_BELOW.map(|folder| format!("{root}{folder}{rest}")));
+            Reads::PROFILES_BESIDE.iter().map(|folder| format!("{folder}{rest}")).chain(below).collect()
+        } else {
+            vec![pattern.to_owned()]
+        }
+    }
 }
 
 /// When in an analysis an artifact can be parsed.

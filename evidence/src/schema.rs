@@ -4,7 +4,7 @@
 //! documentation, and who correlates it. A field's name is known to the file that declares it and to nobody else; others
 //! ask for its [`Role`].
 
-use crate::claim::Claim;
+use crate::claim::{Claim, RunTime};
 use crate::time::Filetime;
 use crate::value::{Value, ValueRef};
 
@@ -620,6 +620,9 @@ pub struct RecordType {
     pub message: &'static str,
     /// What the absence of a record means, to go on after a semicolon.
     pub absence: &'static str,
+    /// Whether Windows keeps such a record of each run unless it is set otherwise. Only then does it tell something that
+    /// there is none of a tool.
+    pub of_each_run: bool,
     /// What its moments, its subject and its place are, for `docs/records.md`.
     pub says: &'static str,
 }
@@ -637,8 +640,16 @@ impl RecordType {
             channels: &[],
             message: "",
             absence: "",
+            of_each_run: false,
             says: "",
         }
+    }
+
+    /// Whether its records can show that a program ran, whatever else is known of it.
+    pub fn shows_runs(&self) -> bool {
+        let of_run =
+            |claim: &Claim| matches!(claim.run_time(), Some(RunTime::Start | RunTime::LastActivity | RunTime::Window));
+        self.claims.iter().any(of_run)
     }
 
     /// Whether its records are events of a log.

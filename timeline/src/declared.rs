@@ -33,6 +33,44 @@ impl Declared {
         self.0.iter().copied().filter(|artifact| artifact.records.iter().all(|of| of.channels.is_empty()))
     }
 
+    /// The event logs.
+    fn logs(self) -> impl Iterator<Item = &'static Artifact> {
+        self.0.iter().copied().filter(|artifact| artifact.records.iter().any(|of| !of.channels.is_empty()))
+    }
+
+    /// Other artifacts whose records show that a program ran. A list of what is running on a live host is none of them: it
+    /// is of one moment.
+    pub(crate) fn witnesses(self) -> impl Iterator<Item = &'static Artifact> {
+        let is_live = |artifact: &Artifact| artifact.reads.iter().all(|reads| matches!(reads, Reads::Volatile(_)));
+        self.without_logs()
+            .filter(move |artifact| artifact.records.iter().any(|of| of.shows_runs()) && !is_live(artifact))
+    }
+
+    /// Those of them that Windows keeps of each run unless it is set otherwise.
+    pub(crate) fn witnesses_of_each_run(self) -> impl Iterator<Item = &'static Artifact> {
+        self.witnesses().filter(|artifact| artifact.records.iter().any(|of| of.of_each_run))
+    }
+
+    /// The artifact of this id among those.
+    pub(crate) fn witness(self, id: &str) -> Option<&'static Artifact> {
+        self.witnesses().find(|artifact| artifact.id == id)
+    }
+
+    /// Whether an object is an event log.
+    pub(crate) fn is_log(self, item: &str) -> bool {
+        self.logs().any(|artifact| keeps(artifact, item))
+    }
+
+    /// Whether an object is one whose records show that a program ran.
+    pub(crate) fn is_witness(self, item: &str) -> bool {
+        self.is_log(item) || self.witnesses().any(|artifact| keeps(artifact, item))
+    }
+
+    /// Whether event logs can lie in a folder, or below it.
+    pub(crate) fn logs_may_lie_below(self, folder: &str) -> bool {
+        self.logs().any(|artifact| may_lie_below(artifact, folder))
+    }
+
     /// What the absence of a record of an artifact means, where it is one that tells of the tools.
     pub(crate) fn absence(self, id: &str) -> Option<&'static str> {
         self.artifacts().find(|(artifact, _)| *artifact == id).map(|(_, absence)| absence)
@@ -53,16 +91,9 @@ impl Declared {
         self.without_logs().find(|artifact| artifact.tells(what)).map(|artifact| artifact.id)
     }
 
-    /// Whether a source is the artifact whose records tell this.
-    pub(crate) fn is_telling(self, source: &str, what: Tells) -> bool {
-        self.id_telling(what) == Some(source)
-    }
-
     /// Whether an object is one in which an artifact is kept, by its declared places; `None` where the source is none.
     pub(crate) fn keeps(self, source: &str, item: &str) -> Option<bool> {
-        let artifact = self.without_logs().find(|artifact| artifact.id == source)?;
-        let anywhere = artifact.reads.iter().any(|reads| matches!(reads, Reads::Loose(_)));
-        Some(artifact.reads.iter().any(|reads| is_kept(reads, anywhere, item)))
+        self.without_logs().find(|artifact| artifact.id == source).map(|artifact| keeps(artifact, item))
     }
 
     /// The channel of this name, if it tells of the tools.
@@ -85,6 +116,17 @@ impl Declared {
     pub(crate) fn is_forwarded(self, path: &str) -> bool {
         self.all_channels().any(|channel| channel.is_forwarded && channel.is_file(path))
     }
+}
+
+/// Whether an object is one in which an artifact is kept, by its declared places.
+pub(crate) fn keeps(artifact: &Artifact, item: &str) -> bool {
+    let anywhere = artifact.reads.iter().any(|reads| matches!(reads, Reads::Loose(_)));
+    artifact.reads.iter().any(|reads| is_kept(reads, anywhere, item))
+}
+
+/// Whether an artifact can be kept in a folder, or below it.
+pub(crate) fn may_lie_below(artifact: &Artifact, folder: &str) -> bool {
+    artifact.reads.iter().any(|reads| reads.may_lie_below(folder))
 }
 
 /// Whether an object has the name of a file of a place. `anywhere` is whether the artifact is known by its content as well,

@@ -44,7 +44,7 @@ use crate::formats::{mam, scca};
 /// Prefetch.
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "prefetch",
-    title: "Prefetch",
+    title: "Prefetch files",
     records: &[&RUNS],
     reads: &[Reads::File(r"%SystemRoot%\Prefetch\*.pf"), Reads::Loose(Format::Prefetch)],
     supports: "A program of this name was started from this path at each of these times, and opened each of the listed \
@@ -118,6 +118,7 @@ static RUNS: RecordType = RecordType {
     claims: &[Claim::Executed(RunTime::Start), Claim::Opened],
     message: "{Executable} ran, {RunCount} runs in all[, from {Path}][, prefetch hash {Hash}]",
     absence: "Windows keeps the last eight starts of a program, drops the oldest files, and is set to keep none on servers",
+    of_each_run: true,
     ..RecordType::named("windows:prefetch:execution")
 };
 

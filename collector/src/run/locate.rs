@@ -22,13 +22,6 @@ pub struct Located {
 }
 
 const LEGACY_PROFILES: &str = r"\Documents and Settings";
-/// What a pattern below the folder of each user begins with.
-const USER_PROFILE: &str = "%UserProfile%";
-/// Where the profiles of users lie, beside the Windows folder.
-const PROFILES_BESIDE: [&str; 2] = [r"\Users\*", r"\Documents and Settings\*"];
-/// Where those of the accounts of services lie, below it.
-const PROFILES_BELOW: [&str; 3] =
-    [r"\System32\config\systemprofile", r"\SysWOW64\config\systemprofile", r"\ServiceProfiles\*"];
 
 /// In `wanted_by`, for what is kept because it is another copy of a file that is wanted.
 pub(super) const OTHER_COPY: &str = "other-copy";
@@ -181,13 +174,13 @@ fn below(source: &Source, base: &Place, rest: &str, problems: &mut Vec<Problem>,
 fn expand(source: &Source, index: usize, pattern: &str, problems: &mut Vec<Problem>, take: Take<'_>) {
     let volume = &source.volumes[index].0;
     let windows = volume.windows.as_str();
-    if let Some(rest) = pattern.strip_prefix("%SystemRoot%") {
+    if let Some(rest) = pattern.strip_prefix(Reads::SYSTEM_ROOT) {
         return below(source, &(index, windows.to_owned()), rest, problems, take);
     }
-    if let Some(rest) = pattern.strip_prefix(USER_PROFILE) {
+    if let Some(rest) = pattern.strip_prefix(Reads::USER_PROFILE) {
         let beside = volume.beside_windows();
-        let patterns = PROFILES_BESIDE.map(|pattern| format!("{beside}{pattern}"));
-        let places = PROFILES_BELOW.map(|pattern| format!("{windows}{pattern}"));
+        let patterns = Reads::PROFILES_BESIDE.map(|pattern| format!("{beside}{pattern}"));
+        let places = Reads::PROFILES_BELOW.map(|pattern| format!("{windows}{pattern}"));
         let mut seen = BTreeSet::new();
         for pattern in patterns.iter().chain(&places) {
             each_folder(source, index, pattern, &mut seen, problems, &mut |profile, problems| {
@@ -296,7 +289,7 @@ fn each_located(source: &Source, location: &Reads, take: &mut dyn FnMut(usize, L
     }
     if on == On::System {
         for (index, _) in trees(source, On::Every).filter(|(index, tree)| may_have_profiles(source, *index, *tree)) {
-            for pattern in patterns.iter().filter(|pattern| pattern.starts_with(USER_PROFILE)) {
+            for pattern in patterns.iter().filter(|pattern| pattern.starts_with(Reads::USER_PROFILE)) {
                 expand(source, index, pattern, &mut problems, &mut |one| take(number, one));
                 number += 1;
             }

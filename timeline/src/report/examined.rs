@@ -1,21 +1,20 @@
 //! What was not examined, in a few words. The answer begins with it, because "not looked at" and "looked at, and nothing
 //! was there" are different answers.
 
-use super::words::{count, list, plural};
+use super::words::{count, in_sentence, list, plural};
 use crate::command::tool_named;
-use crate::declared::Declared;
-use evidence::{Channel, Coverage, Problem, ProblemKind, Problems, Stage, Tells};
+use crate::declared::{self, Declared};
+use evidence::{Artifact, Channel, Coverage, CoverageState, Problem, ProblemKind, Problems, Reads, Stage, Tells};
 use std::collections::BTreeSet;
 
 /// Most parts that the answer names, and most names in a part.
 const MOST_PARTS: usize = 5;
 const MOST_NAMES: usize = 2;
-/// Names of registry hive files, the most important first, and the endings of logs and prefetch files.
+/// Names of registry hive files, the most important first.
 const HIVES: [&str; 8] =
     ["SOFTWARE", "SYSTEM", "NTUSER.DAT", "USRCLASS.DAT", "AMCACHE.HVE", "SECURITY", "SAM", "DEFAULT"];
 /// Those of them in which classes are registered.
 const CLASSES: [&str; 3] = ["SOFTWARE", "NTUSER.DAT", "USRCLASS.DAT"];
-const WITNESSES: [&str; 3] = [".evtx", ".evt", ".pf"];
 
 /// How far the answer reaches.
 #[derive(Default)]
@@ -64,18 +63,6 @@ fn name(item: &str) -> &str {
     item.rsplit(['\\', '/']).next().unwrap_or(item)
 }
 
-fn ends_with(item: &str, ending: &str) -> bool {
-    item.len()
-        .checked_sub(ending.len())
-        .and_then(|at| item.get(at..))
-        .is_some_and(|end| end.eq_ignore_ascii_case(ending))
-}
-
-/// A log or a prefetch file.
-fn is_witness(item: &str) -> bool {
-    WITNESSES.iter().any(|ending| ends_with(item, ending))
-}
-
 /// How much an object tells of the tools; less is more. Logs stand in the order in which they are declared.
 fn rank(declared: Declared, item: &str) -> usize {
     const HIVE: usize = 20;
@@ -87,25 +74,32 @@ fn rank(declared: Declared, item: &str) -> usize {
     if name.eq_ignore_ascii_case("$MFT") {
         return HIVE + 3;
     }
-    if ends_with(item, ".pf") {
-        let is_tool = name.rsplit_once('-').is_some_and(|(program, _)| tool_named(program).is_some());
-        return if is_tool { 40 } else { 42 };
+    if declared.is_log(item) {
+        return declared.rank_of_channel(&channel(declared, item)).unwrap_or(41);
     }
-    let more = if is_witness(item) { 41 } else { 43 };
-    declared.rank_of_channel(&channel(declared, item)).unwrap_or(more)
+    // Such files are called after the program: `REGASM.EXE-1A2B3C4D.pf`, `RegAsm.exe.log`.
+    let is_of_tool = |end| name.rsplit_once(end).is_some_and(|(program, _)| tool_named(program).is_some());
+    match declared.is_witness(item) {
+        true if is_of_tool('-') || is_of_tool('.') => 40,
+        true => 42,
+        false => 43,
+    }
 }
 
 fn is_hive(item: &str) -> bool {
     HIVES.iter().any(|hive| name(item).eq_ignore_ascii_case(hive))
 }
 
-/// Whether records of runs could lie at a place that could not be looked at.
-fn may_hold_runs(declared: Declared, problem: &Problem) -> bool {
-    let item = problem.item.as_str();
-    let mut logs = declared.channels().filter(|channel| channel.shows_processes);
-    is_witness(item)
-        || declared.id_telling(Tells::Prefetch).is_some_and(|prefetch| is_above(declared, item, prefetch))
-        || logs.any(|channel| is_above(declared, item, channel.name))
+/// Whether event logs, which record processes, could lie at a place that could not be looked at.
+fn may_hold_logs(declared: Declared, item: &str) -> bool {
+    declared.is_log(item) || declared.logs_may_lie_below(item)
+}
+
+/// Whether records of runs could lie there.
+fn may_hold_runs(declared: Declared, item: &str) -> bool {
+    let mut witnesses = declared.witnesses();
+    may_hold_logs(declared, item)
+        || witnesses.any(|artifact| declared::keeps(artifact, item) || declared::may_lie_below(artifact, item))
 }
 
 /// Whether a place outside of what was given was named.
@@ -113,23 +107,13 @@ fn is_outside(problem: &Problem) -> bool {
     problem.stage == Stage::Locate && problem.kind == ProblemKind::NotUnderstood
 }
 
-/// Whether what could not be looked at is a file of this source, or a folder, or lies on one's path, in which prefetch files or logs are kept.
+/// Whether what could not be looked at is an object of a source, or a folder in which such objects can lie.
 fn is_above(declared: Declared, item: &str, source: &str) -> bool {
-    if is_witness(item) {
-        return match declared.is_telling(source, Tells::Prefetch) {
-            true => ends_with(item, ".pf"),
-            false => channel(declared, item).eq_ignore_ascii_case(source),
-        };
+    match declared.witness(source) {
+        Some(artifact) => declared::keeps(artifact, item) || declared::may_lie_below(artifact, item),
+        None if declared.is_log(item) => channel(declared, item).eq_ignore_ascii_case(source),
+        None => declared.logs_may_lie_below(item),
     }
-    let last = name(item.trim_end_matches('\\'));
-    let own: &[&str] = match declared.is_telling(source, Tells::Prefetch) {
-        true => &["PREFETCH"],
-        false => &["LOGS", "WINEVT", "SYSTEM32"],
-    };
-    let above = ["WINDOWS", "WINNT"];
-    // `C:` and `{volume-at-0}` are the roots of volumes.
-    let is_root = last.is_empty() || last.ends_with(':') || last.starts_with('{') && last.ends_with('}');
-    is_root || own.iter().chain(&above).any(|folder| last.eq_ignore_ascii_case(folder))
 }
 
 /// Whether a place was looked for and could not be, so that nothing is known of what is there.
@@ -153,13 +137,13 @@ fn channel(declared: Declared, item: &str) -> String {
     declared.channels().find(is_old).map_or_else(|| stem.clone(), |channel| channel.name.to_owned())
 }
 
-/// Whether anything came out of a log or a prefetch file.
+/// Whether anything came out of a log, or of what an artifact is kept in.
 fn was_read(declared: Declared, item: &str, coverage: &[Coverage]) -> bool {
-    let source = |one: &Coverage| match ends_with(item, ".pf") {
-        true => declared.is_telling(&one.source, Tells::Prefetch),
-        false => one.item.as_deref() == Some(item),
+    let is_of_it = |one: &Coverage| match declared.is_log(item) {
+        true => one.item.as_deref() == Some(item),
+        false => declared.witness(&one.source).is_some_and(|artifact| declared::keeps(artifact, item)),
     };
-    coverage.iter().any(|one| one.records > 0 && source(one))
+    coverage.iter().any(|one| one.records > 0 && is_of_it(one))
 }
 
 fn gap(declared: Declared, problem: &Problem, coverage: &[Coverage]) -> Option<Gap> {
@@ -181,7 +165,7 @@ fn gap(declared: Declared, problem: &Problem, coverage: &[Coverage]) -> Option<G
         (_, Stage::Source) if is_failure(problem) => Some(Gap::Source),
         // Beyond some number, problems of one wording are counted in one without an item.
         (_, Stage::Acquire | Stage::Bundle)
-            if is_failure(problem) && (is_witness(item) || is_hive(item) || item.is_empty()) =>
+            if is_failure(problem) && (declared.is_witness(item) || is_hive(item) || item.is_empty()) =>
         {
             Some(Gap::Unreadable)
         }
@@ -192,8 +176,12 @@ fn gap(declared: Declared, problem: &Problem, coverage: &[Coverage]) -> Option<G
             | Kind::UnsupportedVersion { .. }
             | Kind::ParserPanicked,
             Stage::Parse,
-        ) if is_hive(item) => Some(Gap::Unreadable),
-        (_, Stage::Parse) if is_failure(problem) && is_witness(item) && !was_read(declared, item, coverage) => {
+        ) if is_hive(item) || declared.is_witness(item) && !declared.is_log(item) => Some(Gap::Unreadable),
+        // What the transaction logs of a hive hold may be missing.
+        (Kind::Dirty, Stage::Parse) if is_hive(item) && declared.is_witness(item) => Some(Gap::Unreadable),
+        (_, Stage::Parse)
+            if is_failure(problem) && declared.is_witness(item) && !was_read(declared, item, coverage) =>
+        {
             Some(Gap::Unreadable)
         }
         _ => None,
@@ -236,7 +224,7 @@ fn phrases(declared: Declared, gap: Gap, problems: &[&Problem]) -> Vec<String> {
     let has_names = problems.iter().any(|problem| !problem.item.is_empty());
     match gap {
         Gap::Source | Gap::Part | Gap::Unlisted | Gap::StartVolume => {
-            let first = |problem: &Problem| (!may_hold_runs(declared, problem), rank(declared, &problem.item));
+            let first = |problem: &Problem| (!may_hold_runs(declared, &problem.item), rank(declared, &problem.item));
             let all: BTreeSet<_> = problems.iter().map(|problem| (first(problem), part_of_a_source(problem))).collect();
             let mut shown: Vec<String> = all.iter().take(MOST_NAMES).map(|(_, part)| part.clone()).collect();
             if let Some(more @ 1..) = all.len().checked_sub(MOST_NAMES) {
@@ -273,43 +261,71 @@ fn was_examined(source: &Coverage, problems: &[Problem]) -> bool {
     source.records > 0 || source.item.is_some() && !faulty()
 }
 
-/// Which sources that show processes were read, from what the coverage says.
+/// Whether a source is an artifact that Windows keeps of each run.
+fn is_of_each_run(declared: Declared, source: &Coverage) -> bool {
+    declared.witnesses_of_each_run().any(|artifact| artifact.id == source.source)
+}
+
+/// Why no source was read that Windows keeps of each run or that shows processes; `None` where one was.
 fn nothing_to_show_runs(
     declared: Declared,
     coverage: &[Coverage],
     problems: &[Problem],
-    objects: u64,
+    any_object: bool,
 ) -> Option<String> {
-    let is_read = |one: &Coverage| was_examined(one, problems);
-    if coverage
-        .iter()
-        .filter(|one| declared.is_telling(&one.source, Tells::Prefetch) || records_processes(declared, one))
-        .any(is_read)
-    {
+    let shows = |one: &&Coverage| is_of_each_run(declared, one) || records_processes(declared, one);
+    if coverage.iter().filter(shows).any(|one| was_examined(one, problems)) {
         return None;
     }
-    let failed =
-        problems.iter().any(|problem| is_failure(problem) && is_witness(&problem.item) && !is_outside(problem));
-    let unlisted = || problems.iter().any(|problem| is_unlisted(problem) && may_hold_runs(declared, problem));
+    let of_each_run = || declared.witnesses_of_each_run();
+    let is_one = |item: &str| declared.is_log(item) || of_each_run().any(|artifact| declared::keeps(artifact, item));
+    let is_above = |item: &str| {
+        may_hold_logs(declared, item) || of_each_run().any(|artifact| declared::may_lie_below(artifact, item))
+    };
+    let failed = problems.iter().any(|problem| is_failure(problem) && is_one(&problem.item) && !is_outside(problem));
     let why = match failed {
         true => "none could be read",
-        false if unlisted() => "where they would lie could not be looked at",
+        false if problems.iter().any(|problem| is_unlisted(problem) && is_above(&problem.item)) => {
+            "where they would lie could not be looked at"
+        }
         false => "none was found",
     };
-    // A hive of which coverage does not tell was collected all the same.
-    let any = objects > 0 || coverage.iter().any(|one| one.present);
-    Some(if any || failed {
-        format!("event logs that record processes, and prefetch files ({why})")
+    let titles: Vec<String> = of_each_run().map(|artifact| in_sentence(artifact.title)).collect();
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    Some(if any_object || failed {
+        format!("event logs that record processes, and {} ({why})", list(&titles))
     } else {
-        format!("event logs, prefetch files and registry hives ({why})")
+        format!("{} ({why})", list(&[&["event logs"], titles.as_slice(), &["registry hives"]].concat()))
     })
+}
+
+/// Artifacts that show runs and of which nothing was read although nothing is wrong with them, each as a phrase.
+fn not_asked(declared: Declared, coverage: &[Coverage], problems: &[Problem]) -> BTreeSet<String> {
+    let row = |artifact: &Artifact| coverage.iter().find(|one| one.source == artifact.id);
+    let why = |artifact: &Artifact| match row(artifact)?.state {
+        CoverageState::NotSearched if missing(declared, artifact.id, problems) == Missing::Absent => {
+            Some(format!("{}, for which the collection did not look", in_sentence(artifact.title)))
+        }
+        CoverageState::NotRead if artifact.parse.is_none() => {
+            Some(format!("{}, which this version does not read", in_sentence(artifact.title)))
+        }
+        // Files may not be there; every Windows has the hives.
+        CoverageState::Absent => artifact.reads.iter().find_map(|reads| match reads {
+            Reads::Key { hive, .. } => Some(format!("{}, which was not found", name(hive.globs().first()?))),
+            _ => None,
+        }),
+        _ => None,
+    };
+    declared.witnesses().filter_map(why).collect()
 }
 
 /// What was not examined of so many objects and what was left out of them, and whether a run would have shown.
 pub(super) fn examined(declared: Declared, coverage: &[Coverage], problems: &[Problem], objects: u64) -> Examined {
     let mut parts = Vec::new();
-    let nothing = nothing_to_show_runs(declared, coverage, problems, objects);
-    let mut runs_would_show = nothing.is_none();
+    // A hive of which coverage does not tell was collected all the same.
+    let any_object = objects > 0 || coverage.iter().any(|one| one.present);
+    let nothing = nothing_to_show_runs(declared, coverage, problems, any_object);
+    let (mut hides_runs, mut hides_processes) = (nothing.is_some(), false);
     parts.extend(nothing);
     let mut gaps: Vec<(Gap, &Problem)> =
         problems.iter().filter_map(|problem| Some((gap(declared, problem, coverage)?, problem))).collect();
@@ -317,28 +333,32 @@ pub(super) fn examined(declared: Declared, coverage: &[Coverage], problems: &[Pr
     for group in gaps.chunk_by(|(one, _), (other, _)| one == other) {
         let kind = group[0].0;
         let of_the_kind: Vec<&Problem> = group.iter().map(|(_, problem)| *problem).collect();
-        let hides_runs = match kind {
+        let hides = |is_one: &dyn Fn(&str) -> bool, may_hold: &dyn Fn(&str) -> bool| match kind {
             Gap::Part | Gap::Interrupted => true,
             Gap::Unreadable | Gap::LeftOut | Gap::CutShort => {
-                of_the_kind.iter().any(|problem| problem.item.is_empty() || is_witness(&problem.item))
+                of_the_kind.iter().any(|problem| problem.item.is_empty() || is_one(&problem.item))
             }
-            Gap::Unlisted => of_the_kind.iter().any(|problem| may_hold_runs(declared, problem)),
+            Gap::Unlisted => of_the_kind.iter().any(|problem| may_hold(&problem.item)),
             Gap::Source | Gap::Leads | Gap::StartVolume => false,
         };
-        runs_would_show &= !hides_runs;
+        hides_runs |= hides(&|item| declared.is_witness(item), &|item| may_hold_runs(declared, item));
+        hides_processes |= hides(&|item| declared.is_log(item), &|item| may_hold_logs(declared, item));
         parts.extend(phrases(declared, kind, &of_the_kind));
     }
+    let not_asked = if any_object { not_asked(declared, coverage, problems) } else { BTreeSet::new() };
+    hides_runs |= !not_asked.is_empty();
+    parts.extend(not_asked);
     if let Some(more @ 1..) = parts.len().checked_sub(MOST_PARTS) {
         parts.truncate(MOST_PARTS);
         parts.push(format!("and {} more, which the section Problems names", count(more)));
     }
     let has_processes = coverage.iter().any(|one| records_processes(declared, one) && was_examined(one, problems));
-    Examined { parts, runs_would_show, processes_would_show: runs_would_show && has_processes }
+    Examined { parts, runs_would_show: !hides_runs, processes_would_show: has_processes && !hides_processes }
 }
 
 /// Whether an object is one from which a source of coverage comes.
 fn belongs(declared: Declared, item: &str, source: &str) -> bool {
-    let is_of_log = || is_witness(item) && channel(declared, item).eq_ignore_ascii_case(source);
+    let is_of_log = || declared.is_log(item) && channel(declared, item).eq_ignore_ascii_case(source);
     declared.keeps(source, item).unwrap_or_else(is_of_log)
 }
 
@@ -404,16 +424,18 @@ pub(super) fn why_not_all_registrations(
 
 /// The sources of which it is not known whether the evidence has them: where they would lie could not be looked at.
 fn unlisted(declared: Declared, source: &str, problems: &[Problem]) -> bool {
-    let is_file = declared.is_telling(source, Tells::Prefetch) || declared.keeps(source, "").is_none();
-    is_file && problems.iter().any(|problem| is_unlisted(problem) && is_above(declared, &problem.item, source))
+    let is_told = declared.witness(source).is_some() || declared.keeps(source, "").is_none();
+    is_told && problems.iter().any(|problem| is_unlisted(problem) && is_above(declared, &problem.item, source))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evidence::{Claim, Hive, RecordType, RunTime};
 
     fn read(source: &str, item: &str, records: u64) -> Coverage {
-        Coverage { present: records > 0, item: Some(item.to_owned()), records, ..Coverage::named(source) }
+        let (state, present) = (CoverageState::Read, records > 0);
+        Coverage { state, present, item: Some(item.to_owned()), records, ..Coverage::named(source) }
     }
 
     fn problem(stage: Stage, kind: ProblemKind, item: &str, what: &str) -> Problem {
@@ -531,8 +553,63 @@ mod tests {
             let damaged = [problem(Stage::Parse, kind.clone(), hive, "the base block has no signature")];
             let all = examined(&[read("Security", SECURITY, 10)], &damaged);
             assert_eq!(all.parts, [format!("{}, which could not be read, or not whole", name(hive))]);
-            assert!(all.runs_would_show, "hives do not record runs");
+            assert!(all.runs_would_show, "no artifact in it records runs");
         }
+    }
+
+    /// What hides a run follows from the declarations: an artifact that claims a run and is in no list of this program.
+    #[test]
+    fn whatever_is_declared_to_show_runs_is_asked() {
+        static RUN: RecordType = RecordType {
+            claims: &[Claim::Executed(RunTime::LastActivity)],
+            absence: "it keeps the newest only",
+            ..RecordType::named("windows:registry:third")
+        };
+        static THIRD: Artifact = Artifact {
+            title: "Third traces",
+            records: &[&RUN],
+            reads: &[Reads::Key { hive: Hive::Software, key: "Third" }, Reads::File(r"%SystemRoot%\Third\*.dat")],
+            ..Artifact::named("third")
+        };
+        static PRESENT: RecordType =
+            RecordType { claims: &[Claim::Present], ..RecordType::named("windows:registry:other") };
+        static OTHER: Artifact = Artifact { records: &[&PRESENT], ..THIRD };
+        fn known(third: &'static Artifact) -> Declared {
+            let all: Vec<_> = artifacts::ALL.iter().copied().chain([third]).collect();
+            Declared::new(all.leak())
+        }
+        let read_whole = |source: &str, item: &str| read(source, item, 1);
+        let (log, hive) = (read_whole("Security", SECURITY), r"C:\Windows\System32\config\SOFTWARE");
+        let row = |state| Coverage { state, ..Coverage::named("third") };
+        let asked = |third, state, problems: &[Problem]| {
+            let all = super::examined(known(third), &[log.clone(), row(state)], problems, 1);
+            (all.parts, all.runs_would_show, all.processes_would_show)
+        };
+        use CoverageState::{Absent, NotRead, NotSearched, Read};
+        let known_to_be_none = (vec![], true, true);
+        let hidden_by = |part: &str| (vec![part.to_owned()], false, true);
+        assert_eq!(asked(&THIRD, Read, &[]), known_to_be_none);
+        assert_eq!(asked(&THIRD, Absent, &[]), hidden_by("SOFTWARE, which was not found"));
+        assert_eq!(asked(&THIRD, NotSearched, &[]), hidden_by("third traces, for which the collection did not look"));
+        assert_eq!(asked(&THIRD, NotRead, &[]), hidden_by("third traces, which this version does not read"));
+        for state in [Absent, NotSearched, NotRead] {
+            assert_eq!(asked(&OTHER, state, &[]), known_to_be_none, "it shows no run");
+        }
+        let cut = ProblemKind::Truncated { offset: 4096, expected: 8192, actual: 4096 };
+        let damaged = |item: &str| [problem(Stage::Parse, cut.clone(), item, "it is cut off")];
+        let not_whole = |item: &str| format!("{}, which could not be read, or not whole", name(item));
+        for (item, runs) in [(hive, false), (r"C:\Windows\Third\a.dat", false), (r"C:\Windows\Other\a.dat", true)] {
+            let (parts, runs_would_show, _) = asked(&THIRD, Read, &damaged(item));
+            assert_eq!(runs_would_show, runs, "{item}");
+            assert_eq!(parts, if runs { vec![] } else { vec![not_whole(item)] });
+        }
+        assert!(asked(&OTHER, Read, &damaged(hive)).1 && asked(&OTHER, Read, &damaged(r"C:\Windows\Third\a.dat")).1);
+        // A hive that was not closed, with logs that are not there.
+        let dirty = [problem(Stage::Parse, ProblemKind::Dirty, hive, "its logs are not there")];
+        assert_eq!(asked(&THIRD, Read, &dirty), hidden_by(&not_whole(hive)));
+        assert_eq!(asked(&THIRD, Read, &dirty.map(Problem::as_note)), known_to_be_none);
+        let denied = [problem(Stage::Locate, ProblemKind::AccessDenied, r"C:\Windows\Third", "denied")];
+        assert!(!asked(&THIRD, Read, &denied).1 && asked(&OTHER, Read, &denied).1);
     }
 
     #[test]
@@ -558,7 +635,7 @@ mod tests {
         let user = [denied(r"C:\Users\jdoe")];
         let all = examined(&[read("Security", SECURITY, 10)], &user);
         assert_eq!(all.parts, [r"C:\Users\jdoe (cannot be read: Permission denied (os error 13))"]);
-        assert!(all.runs_would_show, "neither logs nor prefetch files lie there");
+        assert!(!all.runs_would_show && all.processes_would_show, "usage logs lie there, and no event logs");
         let moved = r"C:\EvtStore\Security.evtx";
         let what = "a record names it, and it lies outside of what was given (named by SYSTEM, value File)";
         let moved = [problem(Stage::Locate, ProblemKind::NotUnderstood, moved, what)];
