@@ -32,6 +32,23 @@ fn statements(report: &Value, about: &Value) -> Vec<String> {
     all.filter(|one| one["about"] == about["id"]).map(|one| one["text"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Sentences have the titles of the artifacts, not their ids, and say once that a missing record means nothing.
+fn check_words(report: &Value) {
+    for statement in report["summary"]["statements"].as_array().unwrap() {
+        let text = statement["text"].as_str().unwrap();
+        // The others are words of English as well.
+        let ids = artifacts::ALL.iter().filter(|one| !matches!(one.id, "host" | "assembly" | "prefetch"));
+        for artifact in ids {
+            let is_id = |word: &str| word.trim_matches(|c: char| c.is_ascii_punctuation()) == artifact.id;
+            assert!(!text.split(' ').any(is_id), "{text}");
+        }
+    }
+    for row in list(report, "coverage").iter().filter(|row| row["source"] == "bam" || row["source"] == "usage-log") {
+        let times = row["meaning"].as_str().unwrap().matches("a missing record means nothing").count();
+        assert_eq!(times, 1, "{row}");
+    }
+}
+
 fn sources<'r>(execution: &'r Value, artifact: &str) -> Vec<&'r Value> {
     list(execution, "sources").iter().filter(|source| source["artifact"] == artifact).collect()
 }
@@ -40,7 +57,7 @@ fn sources<'r>(execution: &'r Value, artifact: &str) -> Vec<&'r Value> {
 #[test]
 fn a_run_that_only_an_activity_moderator_shows_is_in_the_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let (report, _case) = run(&tree(folder.path(), &[("bam/state", SYSTEM)]), &[]);
+    let (report, case) = run(&tree(folder.path(), &[("bam/state", SYSTEM)]), &[]);
     let answer = report["summary"]["answer"].as_str().unwrap();
     assert!(answer.contains("runs were found") && !answer.to_lowercase().contains("no run"), "{answer}");
     let found = at(&report, "2026-05-06T08:00:01.1184567");
@@ -56,7 +73,11 @@ fn a_run_that_only_an_activity_moderator_shows_is_in_the_answer() {
         "the other control set has a run of its own"
     );
     let said = statements(&report, found);
-    assert!(said.iter().any(|text| text.contains("2026-05-06 08:00:01")), "{said:?}");
+    let sentence = "Established by activity moderators (BAM and DAM): regasm ran on or before 2026-05-06 08:00:01";
+    assert!(said.iter().any(|text| text.starts_with(sentence)), "{said:?}");
+    check_words(&report);
+    let page = std::fs::read_to_string(case.path().join("case/report.html")).unwrap();
+    assert!(page.contains("Named by activity moderators (BAM and DAM)"));
     let runs: Vec<&str> =
         list(&report, "executions").iter().map(|one| one["not_after"].as_str().unwrap().get(..19).unwrap()).collect();
     for time in ["2026-04-30T10:00:00", "2026-05-06T03:00:00", "2026-05-06T08:00:01", "2026-05-06T09:15:30"] {
@@ -64,7 +85,7 @@ fn a_run_that_only_an_activity_moderator_shows_is_in_the_answer() {
     }
     let coverage = list(&report, "coverage").iter().find(|one| one["source"] == "bam").expect("a row for BAM");
     assert_eq!(coverage["records"], 7);
-    assert!(coverage["meaning"].as_str().unwrap().contains("a missing record means nothing"), "{coverage}");
+    assert!(coverage["meaning"].as_str().unwrap().starts_with("a missing record means nothing; "), "{coverage}");
 }
 
 #[test]
@@ -125,6 +146,7 @@ fn a_run_that_only_a_usage_log_shows_is_in_the_answer() {
     assert!(!statements(&report, found).is_empty());
     let coverage = list(&report, "coverage").iter().find(|one| one["source"] == "usage-log").expect("a row");
     assert_eq!(coverage["records"], 1);
+    check_words(&report);
 }
 
 #[test]
@@ -223,7 +245,9 @@ fn no_run_is_said_only_where_every_trace_of_runs_was_asked() {
     let folder = tempfile::tempdir().unwrap();
     let source = tree(folder.path(), &[hive]);
     overwritten(&source);
-    let (report, _case) = run(&source, &[]);
+    let (report, case) = run(&source, &[]);
+    let page = std::fs::read_to_string(case.path().join("case/report.html")).unwrap();
+    assert!(page.contains("Not read whole: C:\\Windows\\System32\\config\\SYSTEM"), "the row of coverage says it too");
     let answer = report["summary"]["answer"].as_str().unwrap();
     assert!(answer.contains(&format!("SYSTEM, {not_whole}")) && answer.contains("is not known"), "{answer}");
 }

@@ -51,6 +51,26 @@ impl Declared {
         self.witnesses().filter(|artifact| artifact.records.iter().any(|of| of.of_each_run))
     }
 
+    /// Whether an artifact shows runs, and need not have one that took place.
+    pub(crate) fn misses_runs(self, id: &str) -> bool {
+        self.witness(id).is_some_and(|artifact| !artifact.records.iter().any(|of| of.of_each_run))
+    }
+
+    /// What a source is called for people: the title of an artifact, the name of a channel.
+    pub(crate) fn title(self, source: &str) -> &str {
+        self.0.iter().find(|artifact| artifact.id == source).map_or(source, |artifact| artifact.title)
+    }
+
+    /// The same within a sentence: the first letter of a title is small, unless it begins with an abbreviation.
+    pub(crate) fn in_sentence(self, source: &str) -> String {
+        let Some(artifact) = self.0.iter().find(|artifact| artifact.id == source) else { return source.to_owned() };
+        let (title, mut characters) = (artifact.title, artifact.title.chars());
+        match (characters.next(), characters.clone().next()) {
+            (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(characters).collect(),
+            _ => title.to_owned(),
+        }
+    }
+
     /// The artifact of this id among those.
     pub(crate) fn witness(self, id: &str) -> Option<&'static Artifact> {
         self.witnesses().find(|artifact| artifact.id == id)

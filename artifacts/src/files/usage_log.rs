@@ -93,7 +93,7 @@ static PROGRAM: RecordType = RecordType {
     fields: &[IMAGE, RUNTIME, BITS, PROFILE, PACKAGE, CREATED, SETTINGS, ASSEMBLIES],
     says: "One record per file. Moments: `Creation Time` and `Content Modification Time` of the file; of a copy only the second, of a file of which no times are known none. `subject`: the name of the program. `user`: the account of a service, by the folder. A file without any readable line claims nothing. Locator: the whole file.",
     message: "Usage log of the .NET runtime[ {Runtime}] for {Image}[, a {Bits}-bit process][, in the profile {Profile}]; its times are those of the file, which the runtime writes when the program ends",
-    absence: "the .NET runtime writes a usage log only when a program ends by itself, can be set to write none, and anyone may delete it, so that a missing record means nothing",
+    absence: "the .NET runtime writes a usage log only when a program ends by itself, can be set to write none, and anyone may delete it",
     ..RecordType::named("windows:dotnet:usage_log")
 };
 

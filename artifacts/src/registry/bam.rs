@@ -80,7 +80,7 @@ static ACTIVITY: RecordType = RecordType {
     fields: &[IMAGE, PACKAGE, SERVICE],
     says: "One record per entry. Moment: `Last Active Time`; none where the entry stores 0, and then the record claims nothing. `subject`: the name of the value. `user`: the name of its key. Locator: the value.",
     message: "Entry of the activity moderator ({Service}) for {Image|Package}; its time is that of the last activity",
-    absence: "Windows 10 1709 and later keep a program's last activity for about seven days, usually leave out console programs that were started from a shell, and mostly keep none on servers, so that a missing record means nothing",
+    absence: "Windows 10 1709 and later keep a program's last activity for about seven days, usually leave out console programs that were started from a shell, and mostly keep none on servers",
     ..RecordType::named("windows:registry:bam")
 };
 

@@ -9,19 +9,20 @@ use evidence::{
     Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity, Loads,
     Lookalike, Mode, Problem, ProblemKind, Registration, RegistrationState, Stage, Tool,
 };
+use std::collections::BTreeSet;
 
 /// Most runs that are described one by one; the others are counted.
 const MOST_DESCRIBED: usize = 25;
 
 /// The fixed phrase of a confidence class, so that the same words always mean the same strength.
-pub(super) fn phrase(confidence: Confidence, sources: &[Citation]) -> String {
-    let mut artifacts: Vec<&str> = sources.iter().map(|source| source.artifact.as_str()).collect();
-    artifacts.sort_unstable();
-    artifacts.dedup();
+pub(super) fn phrase(declared: Declared, confidence: Confidence, sources: &[Citation]) -> String {
+    let titles: BTreeSet<String> = sources.iter().map(|source| declared.in_sentence(&source.artifact)).collect();
     match confidence {
         Confidence::Direct => "Recorded".to_owned(),
-        Confidence::Strong if artifacts.is_empty() => "Established".to_owned(),
-        Confidence::Strong => format!("Established by {}", list(&artifacts)),
+        Confidence::Strong if titles.is_empty() => "Established".to_owned(),
+        Confidence::Strong => {
+            format!("Established by {}", list(&titles.iter().map(String::as_str).collect::<Vec<_>>()))
+        }
         Confidence::Circumstantial => "Consistent with".to_owned(),
         Confidence::Presence => "Present on the system".to_owned(),
     }
@@ -30,15 +31,16 @@ pub(super) fn phrase(confidence: Confidence, sources: &[Citation]) -> String {
 /// Sources in words. Of more than a sentence can hold, those that tell of the tools are named and the rest is counted.
 fn sources(declared: Declared, all: &[&str]) -> String {
     const MOST: usize = 10;
-    if all.len() <= MOST {
-        return list(all);
+    let (mut named, mut others): (Vec<&str>, Vec<&str>) = (all.to_vec(), Vec::new());
+    if all.len() > MOST {
+        (named, others) = all.iter().partition(|source| declared.matters(source));
     }
-    let (mut named, others): (Vec<&str>, Vec<&str>) = all.iter().partition(|source| declared.matters(source));
-    named.extend(others);
-    let more = plural(named.len() - MOST, "more source", "more sources");
-    named.truncate(MOST);
-    named.push(&more);
-    list(&named)
+    named.append(&mut others);
+    let mut shown: Vec<String> = named.iter().take(MOST).map(|source| declared.in_sentence(source)).collect();
+    if let Some(more @ 1..) = named.len().checked_sub(MOST) {
+        shown.push(plural(more, "more source", "more sources"));
+    }
+    list(&shown.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// What a command line asks for.
@@ -93,7 +95,7 @@ pub(super) fn file_name(path: &str) -> &str {
 pub(super) fn summarize(report: &Report) -> Summary {
     let mut statements = Vec::new();
     for execution in report.executions.iter().take(MOST_DESCRIBED) {
-        describe(execution, &mut statements);
+        describe(report.declared, execution, &mut statements);
     }
     if let Some(more @ 1..) = report.executions.len().checked_sub(MOST_DESCRIBED) {
         let text = format!("{} are described below.", plural(more, "more run", "more runs"));
@@ -270,9 +272,9 @@ fn clearings(coverage: &[Coverage]) -> Vec<Statement> {
     all
 }
 
-fn describe(execution: &Execution, out: &mut Vec<Statement>) {
+fn describe(declared: Declared, execution: &Execution, out: &mut Vec<Statement>) {
     let id = Some(execution.id.as_str());
-    out.push(statement(StatementKind::Finding, id, finding(execution), &execution.sources));
+    out.push(statement(StatementKind::Finding, id, finding(declared, execution), &execution.sources));
     out.push(statement(StatementKind::Method, id, method(execution), &execution.method.citations));
     let mut against = Vec::new();
     match execution.identity {
@@ -305,10 +307,10 @@ fn describe(execution: &Execution, out: &mut Vec<Statement>) {
     }
 }
 
-fn finding(execution: &Execution) -> String {
+fn finding(declared: Declared, execution: &Execution) -> String {
     let mut text = format!(
         "{}: {}",
-        phrase(execution.confidence, &execution.sources),
+        phrase(declared, execution.confidence, &execution.sources),
         if execution.confidence == Confidence::Circumstantial { "a run of " } else { "" }
     );
     text.push_str(execution.tool.name());

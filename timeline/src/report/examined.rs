@@ -1,7 +1,7 @@
 //! What was not examined, in a few words. The answer begins with it, because "not looked at" and "looked at, and nothing
 //! was there" are different answers.
 
-use super::words::{count, in_sentence, list, plural};
+use super::words::{count, list, plural};
 use crate::command::tool_named;
 use crate::declared::{self, Declared};
 use evidence::{Artifact, Channel, Coverage, CoverageState, Problem, ProblemKind, Problems, Reads, Stage, Tells};
@@ -290,7 +290,7 @@ fn nothing_to_show_runs(
         }
         false => "none was found",
     };
-    let titles: Vec<String> = of_each_run().map(|artifact| in_sentence(artifact.title)).collect();
+    let titles: Vec<String> = of_each_run().map(|artifact| declared.in_sentence(artifact.id)).collect();
     let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
     Some(if any_object || failed {
         format!("event logs that record processes, and {} ({why})", list(&titles))
@@ -304,10 +304,10 @@ fn not_asked(declared: Declared, coverage: &[Coverage], problems: &[Problem]) ->
     let row = |artifact: &Artifact| coverage.iter().find(|one| one.source == artifact.id);
     let why = |artifact: &Artifact| match row(artifact)?.state {
         CoverageState::NotSearched if missing(declared, artifact.id, problems) == Missing::Absent => {
-            Some(format!("{}, for which the collection did not look", in_sentence(artifact.title)))
+            Some(format!("{}, for which the collection did not look", declared.in_sentence(artifact.id)))
         }
         CoverageState::NotRead if artifact.parse.is_none() => {
-            Some(format!("{}, which this version does not read", in_sentence(artifact.title)))
+            Some(format!("{}, which this version does not read", declared.in_sentence(artifact.id)))
         }
         // Files may not be there; every Windows has the hives.
         CoverageState::Absent => artifact.reads.iter().find_map(|reads| match reads {

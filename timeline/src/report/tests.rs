@@ -99,7 +99,7 @@ fn a_host_without_a_run_says_what_cannot_be_known() {
     check_page(&html);
     for text in [
         "No run of regasm or regsvcs was found in the evidence. That is no proof that none took place",
-        "Nothing was there of Security and prefetch",
+        "Nothing was there of Security and prefetch files",
         "<span class=\"kind\">Limits</span>MSEDGEWIN10\\IEUser cleared the event log Microsoft-Windows-Sysmon/Operational on",
         "No problem arose",
     ] {
@@ -178,13 +178,15 @@ fn hostile_text_stays_text() {
 
 #[test]
 fn the_words_of_each_confidence_are_fixed() {
-    let sources = sample::report().executions[0].sources.clone();
+    let report = sample::report();
+    let phrase = |confidence, sources: &[_]| answer::phrase(report.declared, confidence, sources);
+    let sources = report.executions[0].sources.clone();
     let mut both = sources.clone();
     both[1].artifact = "prefetch".to_owned();
-    assert_eq!(answer::phrase(Confidence::Direct, &sources), "Recorded");
-    assert_eq!(answer::phrase(Confidence::Strong, &both), "Established by event-log and prefetch");
-    assert_eq!(answer::phrase(Confidence::Circumstantial, &sources), "Consistent with");
-    assert_eq!(answer::phrase(Confidence::Presence, &sources), "Present on the system");
+    assert_eq!(phrase(Confidence::Direct, &sources), "Recorded");
+    assert_eq!(phrase(Confidence::Strong, &both), "Established by event logs and prefetch files");
+    assert_eq!(phrase(Confidence::Circumstantial, &sources), "Consistent with");
+    assert_eq!(phrase(Confidence::Presence, &sources), "Present on the system");
 }
 
 #[test]
@@ -424,7 +426,7 @@ fn what_was_not_read_is_never_said_not_to_be_there() {
     };
     let whole = page(Vec::new());
     assert!(whole.contains("No registration of a managed class was found."));
-    assert!(whole.contains("Nothing was there of Security and prefetch"));
+    assert!(whole.contains("Nothing was there of Security and prefetch files"));
     for (problem, why) in [(damaged, "SOFTWARE was not read, or not whole"), (ended, "the collection is not complete")]
     {
         let is_ended = problem.kind == ProblemKind::Interrupted;

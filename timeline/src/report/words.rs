@@ -26,12 +26,3 @@ pub(super) fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
-
-/// A title within a sentence: its first letter is small, unless it begins with an abbreviation.
-pub(super) fn in_sentence(title: &str) -> String {
-    let mut characters = title.chars();
-    match (characters.next(), characters.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(characters).collect(),
-        _ => title.to_owned(),
-    }
-}

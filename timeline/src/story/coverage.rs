@@ -307,14 +307,15 @@ impl Seen {
             first = reach.items.first().map(|item| places.path(*item)).unwrap_or_default();
         }
         let absence = self.declared.absence(artifact.id).unwrap_or("its absence says nothing of the tools");
+        let of_read = if self.declared.misses_runs(artifact.id) { "a missing record means nothing; " } else { "" };
         let is_there = collected > 0 || reach.records > 0;
         let (state, meaning) = match is_there {
             true if artifact.parse.is_none() => (
                 CoverageState::NotRead,
                 format!("collected, and not read by this version, so a missing record means nothing; {absence}"),
             ),
-            true if collected == 1 => (CoverageState::Read, absence.to_owned()),
-            true => (CoverageState::Read, format!("{collected} objects; {absence}")),
+            true if collected == 1 => (CoverageState::Read, format!("{of_read}{absence}")),
+            true => (CoverageState::Read, format!("{collected} objects; {of_read}{absence}")),
             false if artifact.reads.iter().all(|reads| matches!(reads, Reads::Volatile(_))) => (
                 CoverageState::NotSearched,
                 format!("only a running host has it, so a missing record means nothing; {absence}"),

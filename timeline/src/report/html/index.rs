@@ -2,12 +2,13 @@
 
 use super::page::Page;
 use super::start;
+use crate::declared::Declared;
 use crate::report::index::{Index, IndexedHost};
 
 impl Index {
     /// `index.html`: one page without scripts or outside resources.
     pub fn to_html(&self) -> String {
-        let mut page = Page::new(std::iter::empty());
+        let mut page = Page::new(Declared::default(), std::iter::empty());
         if self.changed.is_some() {
             // A comment may stand before everything else, so that the first line of the file says it too.
             page.raw("<!-- A bundle was changed after it was sealed; its host is marked. -->\n");

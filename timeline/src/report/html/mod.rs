@@ -42,7 +42,7 @@ fn html(report: &Report) -> String {
     let runs = report.executions.iter().take(Limits::RUNS).map(|one| one.id.clone());
     let attempts = report.attempts.iter().take(Limits::ATTEMPTS).map(|one| one.id.clone());
     let files = objects::shown(report).map(|one| objects::target(&one.sha256));
-    let mut page = Page::new(runs.chain(attempts).chain(files));
+    let mut page = Page::new(report.declared, runs.chain(attempts).chain(files));
     if let Some(changed) = &report.changed {
         page.mark_changed(&changed.paths);
         // A comment may stand before everything else, so that the first line of the file says it too.
@@ -231,7 +231,7 @@ fn coverage(page: &mut Page, report: &Report) {
     }
     page.raw("<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Source</th><th class=\"n\">Records</th><th>First to last</th><th>What a missing record means</th></tr></thead><tbody>");
     for source in report.coverage.iter().take(Limits::COVERAGE) {
-        page.raw("<tr><td><strong>").text(&source.source).raw("</strong>");
+        page.raw("<tr><td><strong>").source(&source.source).raw("</strong>");
         page.rests(report.coverage_rests_on_changed(source));
         if let Some(item) = &source.item {
             page.raw("<br><code class=\"small soft\">").text(item).raw("</code>");
@@ -255,6 +255,9 @@ fn coverage(page: &mut Page, report: &Report) {
         }
         if source.gaps.len() > 8 {
             page.raw("<br><span class=\"small soft\">and ").show(source.gaps.len() - 8).raw(" more gaps</span>");
+        }
+        if let Some(why) = source.partly.as_ref().filter(|why| !source.gaps.contains(why)) {
+            page.raw("<br><span class=\"small\">Not read whole: ").text(why).raw("</span>");
         }
         if !source.cleared.is_empty() {
             page.raw("<br><strong>The log was cleared.</strong>").cite(&source.cleared, 5);
@@ -463,7 +466,7 @@ fn citations(page: &mut Page, report: &Report) {
     }
     page.raw("<p>Objects of the bundle by their path on the host, with the SHA-256 of the whole file, as any program computes it, and the places in them that are cited.</p><ul class=\"cards\">");
     for object in objects {
-        page.raw("<li><code>").text(&object.item).raw("</code> <span class=\"soft small\">").text(&object.artifact);
+        page.raw("<li><code>").text(&object.item).raw("</code> <span class=\"soft small\">").source(&object.artifact);
         page.raw("</span>");
         if report.changed.as_ref().is_some_and(|changed| changed.paths.contains(&object.item)) {
             page.raw(" <strong>changed after the bundle was sealed</strong>");

@@ -1,5 +1,6 @@
 //! The HTML being written: what comes from the evidence is always escaped, and citations get their numbers.
 
+use crate::declared::Declared;
 use crate::report::changed::RESTS_ON_CHANGED;
 use crate::report::escape::is_deceptive;
 use evidence::{Answer, Citation, Filetime};
@@ -10,6 +11,8 @@ use std::fmt::Display;
 #[derive(Default)]
 pub(super) struct Page {
     out: String,
+    /// What the sources are called.
+    pub(super) declared: Declared,
     /// Cited places in the order of their first mention.
     cited: Vec<Citation>,
     numbers: HashMap<(String, String), usize>,
@@ -21,8 +24,13 @@ pub(super) struct Page {
 
 impl Page {
     /// A page on which these ids will stand. What a limit leaves out is not among them, and no link leads to it.
-    pub(super) fn new(targets: impl Iterator<Item = String>) -> Self {
-        Page { targets: targets.map(|target| (target, false)).collect(), ..Page::default() }
+    pub(super) fn new(declared: Declared, targets: impl Iterator<Item = String>) -> Self {
+        Page { declared, targets: targets.map(|target| (target, false)).collect(), ..Page::default() }
+    }
+
+    /// What a source is called.
+    pub(super) fn source(&mut self, source: &str) -> &mut Self {
+        self.text(self.declared.title(source))
     }
 
     /// Marks from now on every citation of these objects, which were changed after they were sealed.

@@ -92,7 +92,8 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
     if let Some(at) = execution.started {
         page.raw(" · ").text(&moment(at));
     }
-    page.raw("</h3><p>").text(&phrase(execution.confidence, &execution.sources)).raw(match execution.confidence {
+    let phrase = phrase(page.declared, execution.confidence, &execution.sources);
+    page.raw("</h3><p>").text(&phrase).raw(match execution.confidence {
         Confidence::Circumstantial => " a run.",
         _ => ".",
     });
@@ -127,7 +128,7 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
 
     page.raw("<h4>Sources</h4><ul class=\"small\">");
     for source in execution.sources.iter().take(Limits::SOURCES) {
-        page.raw("<li>").text(&source.artifact).raw(", <code>").text(&source.item).raw("</code>, ");
+        page.raw("<li>").source(&source.artifact).raw(", <code>").text(&source.item).raw("</code>, ");
         page.show(&source.locator).cite(std::slice::from_ref(source), 1).raw(" <span class=\"soft\">");
         tie(page, source);
         page.raw("</span></li>");
@@ -307,7 +308,8 @@ fn user(page: &mut Page, user: &User) {
         page.raw("<br><span class=\"small soft\">Logon session ").text(logon).raw("</span>");
     }
     if let Some(artifact) = &user.named_by {
-        page.raw("<br><span class=\"small soft\">Named by ").text(artifact).raw("</span>");
+        let title = page.declared.in_sentence(artifact);
+        page.raw("<br><span class=\"small soft\">Named by ").text(&title).raw("</span>");
     }
 }
 
@@ -321,14 +323,15 @@ fn assembly(page: &mut Page, execution: &Execution) {
     if let Some(path) = &assembly.resolved_path {
         page.raw("<br>").code(path);
     }
-    page.raw("<br><span class=\"small soft\">").text(&assembly.resolution).raw("; ").raw(match assembly.state {
-        AssemblyState::Present => "collected as it was",
-        AssemblyState::Deleted => "deleted, content not obtained",
-        AssemblyState::Recovered => "deleted and recovered",
-        AssemblyState::Absent => "not where the command line points",
-        AssemblyState::Remote => "on another machine, not collected",
-        AssemblyState::Unresolved => "which file is meant is not certain",
-        AssemblyState::Unknown => "not known",
+    page.raw("<br><span class=\"small soft\">").text(&assembly.resolution).raw(match assembly.state {
+        AssemblyState::Present => "; collected as it was",
+        AssemblyState::Deleted => "; deleted, content not obtained",
+        AssemblyState::Recovered => "; deleted and recovered",
+        AssemblyState::Absent => "; not where the command line points",
+        AssemblyState::Remote => "; on another machine, not collected",
+        AssemblyState::Unresolved => "; which file is meant is not certain",
+        // Why is said before.
+        AssemblyState::Unknown => "",
     });
     page.raw("</span>");
     if let Some(sha256) = &assembly.sha256 {
