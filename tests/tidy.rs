@@ -308,3 +308,164 @@ fn no_files_use_each_other_in_a_circle() {
         assert!(left.is_empty(), "files of {name} use each other: {left:#?}");
     }
 }
+
+/// Files of the six crates whose code is in the program.
+fn program_files() -> Vec<PathBuf> {
+    let all = CRATES.iter().flat_map(|folder| rust_files(&root().join(folder).join("src")));
+    all.filter(|file| !is_of_tests(file)).collect()
+}
+
+/// Whether a file is a module that is compiled for tests only.
+fn is_of_tests(file: &Path) -> bool {
+    let (folder, name) = (file.parent().unwrap(), file.file_stem().unwrap().to_str().unwrap());
+    let above = [folder.join("mod.rs"), folder.join("lib.rs"), folder.with_extension("rs")];
+    let is_declared = |text: &str| {
+        let mut parts = text.split("#[cfg(test)]\n").skip(1);
+        parts.any(|part| part.lines().next().is_some_and(|line| line.ends_with(&format!("mod {name};"))))
+    };
+    file.iter().any(|part| part == "tests")
+        || above.iter().any(|one| std::fs::read_to_string(one).is_ok_and(|text| is_declared(&text)))
+}
+
+/// The literals of text in a piece of code, each with what stands before it.
+fn literals(code: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = code.get(at..) {
+        let Some(first) = rest.chars().next() else { break };
+        let hashes = rest.trim_start_matches('r').bytes().take_while(|byte| *byte == b'#').count();
+        let opening = format!("r{}\"", "#".repeat(hashes));
+        let is_word = code[..at].ends_with(|last: char| last.is_alphanumeric() || last == '_');
+        at += match first {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '\'' if rest.starts_with("'\\") => rest.get(3..).and_then(|end| end.find('\'')).map_or(1, |end| end + 4),
+            '\'' if rest.chars().nth(2) == Some('\'') => rest.char_indices().nth(2).map_or(1, |(end, _)| end + 1),
+            'r' if rest.starts_with(&opening) && (!is_word || code[..at].ends_with('b')) => {
+                let closing = format!("\"{}", "#".repeat(hashes));
+                let text = &rest[opening.len()..];
+                let end = text.find(&closing).unwrap_or(text.len());
+                found.push((&code[..at], &text[..end]));
+                opening.len() + end + closing.len()
+            }
+            '"' => {
+                let mut is_escaped = false;
+                let is_end = |one: char| {
+                    let ends = one == '"' && !is_escaped;
+                    is_escaped = one == '\\' && !is_escaped;
+                    ends
+                };
+                let end = rest[1..].find(is_end).unwrap_or(rest.len() - 1);
+                found.push((&code[..at], &rest[1..=end]));
+                end + 2
+            }
+            other => other.len_utf8(),
+        };
+    }
+    found
+}
+
+/// Whether the last thing before a literal is the call of one of these functions, or the name of one of these members.
+fn is_given_to(before: &str, names: &[&str]) -> bool {
+    let before = before.trim_end();
+    names.iter().any(|name| before.strip_suffix(name).is_some_and(|rest| !rest.ends_with(char::is_alphanumeric)))
+}
+
+/// Names that are declared, and are written elsewhere all the same because they are something else there: the end of the
+/// file's path, the names, and what they are.
+const SOMETHING_ELSE: [(&str, &[&str], &str); 5] = [
+    ("collector/src/run/mod.rs", &["host"], "what a host without a name is called"),
+    ("collector/src/source/tree/layout.rs", &["mft"], "a folder of collecting programs"),
+    ("collector/src/source/live/snapshot.rs", &["ActiveTimeBias", "LastKnownGoodTime"], "values of the registry"),
+    ("timeline/src/story/registration.rs", &["ProgId", "assembly"], "a key and a value of the registry"),
+    ("cli/src/host_name.rs", &["ComputerName", "ProductName"], "published names of a bundle's facts"),
+];
+
+/// What is wrong with the literals of a file.
+fn misplaced_names(file: &str, code: &str) -> Vec<String> {
+    fn add(fields: &'static [evidence::Field], names: &mut BTreeSet<&'static str>) {
+        for field in fields {
+            names.insert(field.name);
+            add(field.members(), names);
+        }
+    }
+    let types = || artifacts::ALL.iter().flat_map(|artifact| artifact.records);
+    let mut fields = BTreeSet::new();
+    types().for_each(|of| [of.fields, of.shared].into_iter().for_each(|some| add(some, &mut fields)));
+    // Words of one part, such as `Name`, are English as well: they count where something is asked for by them.
+    let is_compound =
+        |name: &str| name.contains(['_', '.']) || name.chars().filter(char::is_ascii_uppercase).count() > 1;
+    let asking = ["get(", "text(", "number(", "flag(", "list(", "push(", "push_some(", "text_of("];
+    let declaring = ["named(", "id:", "Field::text(", "Field::number(", "Field::time(", "Field::flag(", "field("];
+    let for_people = ["fact(", "heading(", "Column::text(", "plural(groups.len(),"];
+    let is_declaring = |before: &str| file.starts_with("artifacts/") && is_given_to(before, &declaring);
+    let is_something_else =
+        |text: &str| SOMETHING_ELSE.iter().any(|(other, names, _)| file == *other && names.contains(&text));
+    let mut wrong = Vec::new();
+    for (before, text) in literals(code) {
+        if is_something_else(text) || is_declaring(before) || is_given_to(before, &for_people) {
+            continue;
+        }
+        let what = if artifacts::by_id(text).is_some() {
+            "the id of an artifact"
+        } else if types().any(|of| of.name == text) {
+            "a type of records"
+        } else if file != "evidence/src/technique.rs" && evidence::Tool::named(text).is_some() {
+            "the name of a tool"
+        } else if !fields.contains(text) {
+            continue;
+        } else if file.starts_with("artifacts/") {
+            // Formats have the same names for their own parts; a record is filled by what is declared.
+            if !is_given_to(before, &["fields.push(", "fields.push_some("]) {
+                continue;
+            }
+            "a field of a record"
+        } else if is_compound(text) || is_given_to(before, &asking) {
+            "a field of a record"
+        } else {
+            continue;
+        };
+        wrong.push(format!("{file}: \"{text}\" is {what}, behind: {}", before.lines().next_back().unwrap_or_default()));
+    }
+    wrong
+}
+
+#[test]
+fn what_is_declared_is_named_in_one_place() {
+    let wrong: Vec<String> = program_files()
+        .iter()
+        .flat_map(|file| {
+            let name = file.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+            misplaced_names(&name, &code(file))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The test above sees what it looks for, and nothing else.
+#[test]
+fn a_name_that_is_planted_is_found() {
+    let found = |file: &str, code: &str| misplaced_names(file, code).len();
+    for code in [
+        r#"source.artifact != "prefetch""#,
+        r#"id == "lead" || id == "assembly""#,
+        r#"of.name == "windows:registry:bam""#,
+        r##"record.fields.text(r#"Name"#)"##,
+        r#"let image = fields.get("CommandLine");"#,
+        r#"let names = ["DisplayName"];"#,
+        r#"let quote = '"'; let tool = "RegAsm.exe"; // "bam""#,
+    ] {
+        assert_eq!(found("timeline/src/story/run.rs", code), 1, "{code}");
+        assert_eq!(found("cli/src/main.rs", code), 1, "{code}");
+    }
+    for code in [
+        r#"page.fact("Assembly"); page.raw("Name")"#,
+        r#"// "prefetch""#,
+        r#"let text = "the prefetch file, \"bam\"";"#,
+        r#"fn life<'a>(text: &'a str) {} let words = 'a'; "a prefetch file""#,
+    ] {
+        assert_eq!(found("timeline/src/report/html/runs.rs", code), 0, "{code}");
+    }
+    let declaration = r#"id: "bam", Field::text("CommandLine", "…"), RecordType::named("windows:registry:bam")"#;
+    assert_eq!((found("artifacts/src/a.rs", declaration), found("timeline/src/a.rs", declaration)), (0, 3));
+    assert_eq!(found("artifacts/src/a.rs", r#"version.text("ProductName"); fields.push("ProductName", 1)"#), 1);
+}

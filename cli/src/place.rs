@@ -222,7 +222,7 @@ fn is_overview(path: &Path) -> bool {
         return true;
     }
     let head = head(path);
-    head.contains("comtrail-index/") || head.contains("regasm and regsvcs")
+    head.contains("comtrail-index/") || head.contains(timeline::PAGE_TITLE)
 }
 
 /// The beginning of a file. What makes it ours stands there, or behind what was found wrong with a changed bundle.

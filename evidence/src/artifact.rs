@@ -259,7 +259,7 @@ impl Artifact {
 
     /// Whether it asked for an object: by its places, or because it describes what records name.
     pub fn asked_for(&self, item: &Item) -> bool {
-        item.wanted_by.iter().any(|id| id == self.id) || item.is_lead() && self.reads.contains(&Reads::Lead)
+        item.is_wanted_by(self.id) || item.is_lead() && self.reads.contains(&Reads::Lead)
     }
 
     /// Whether it has records that tell this.

@@ -277,17 +277,38 @@ pub struct Execution {
     pub merge_candidates: Vec<String>,
 }
 
-/// The proof ladder: L0 the tool is present, L1 it ran, L2 with this assembly, L3 it opened or loaded the assembly, L4 a
-/// method of it is expected to have run, L5 an effect was observed.
+/// A step of the proof ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Step {
+    /// The tool is present.
+    L0,
+    /// It ran.
+    L1,
+    /// It ran with this assembly.
+    L2,
+    /// It opened or loaded the assembly.
+    L3,
+    /// A method of the assembly is expected to have run.
+    L4,
+    /// An effect was observed.
+    L5,
+}
+
+impl Step {
+    /// All, from the lowest on.
+    pub const ALL: [Step; 6] = [Step::L0, Step::L1, Step::L2, Step::L3, Step::L4, Step::L5];
+}
+
+/// How far the proof reaches.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Proof {
-    /// `L1` to `L5`.
-    pub level: &'static str,
+    /// The highest step that the evidence reaches, from `L1` on.
+    pub level: Step,
     /// What it means, in a sentence.
     pub statement: String,
     /// Steps up to the level that are concluded from others, and of which no record or object tells by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub inferred: Vec<&'static str>,
+    pub inferred: Vec<Step>,
     /// What is missing for the next step.
     pub next_needs: String,
 }

@@ -174,12 +174,22 @@ pub struct Item {
 }
 
 impl Item {
-    /// In [`Item::wanted_by`], for what a record named.
+    /// In [`Item::wanted_by`], for what a record named. No artifact has one of these marks for its id, hence what only they
+    /// ask for is kept and not parsed.
     pub const LEAD: &str = "lead";
+    /// There, for what is kept because it is another copy of a file that is wanted.
+    pub const OTHER_COPY: &str = "other-copy";
+    /// There, for what is kept because a shadow copy has it.
+    pub const SHADOW_COPY: &str = "shadow-copy";
+
+    /// Whether an artifact asked for it, or it has this mark.
+    pub fn is_wanted_by(&self, id: &str) -> bool {
+        self.wanted_by.iter().any(|one| one == id)
+    }
 
     /// Whether it was collected because a record named it.
     pub fn is_lead(&self) -> bool {
-        self.wanted_by.iter().any(|id| id == Item::LEAD)
+        self.is_wanted_by(Item::LEAD)
     }
 
     /// The SHA-256 that stands for the object: that of the whole file where it is known, else that of what is stored.

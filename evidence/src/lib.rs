@@ -36,7 +36,7 @@ pub use claim::{Claim, RunTime};
 pub use execution::{
     AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence, Coverage,
     CoverageState, Execution, Finding, Identified, Identity, Loads, Lookalike, MethodVerdict, Mode, Parent, Presence,
-    Proof, Reasoned, Registration, Related, RulesUsed, UnknownKind, User,
+    Proof, Reasoned, Registration, Related, RulesUsed, Step, UnknownKind, User,
 };
 pub use format::{FORMAT_HEAD, Format};
 pub use group::Group;

@@ -2,7 +2,7 @@
 //! absence means something.
 
 use evidence::name::is_like;
-use evidence::{Artifact, Channel, Reads, Tells};
+use evidence::{Artifact, Channel, Item, Reads, Role, Tells};
 
 /// The declared artifacts.
 #[derive(Clone, Copy, Default)]
@@ -109,6 +109,20 @@ impl Declared {
     /// The artifact whose records tell this.
     pub(crate) fn id_telling(self, what: Tells) -> Option<&'static str> {
         self.without_logs().find(|artifact| artifact.tells(what)).map(|artifact| artifact.id)
+    }
+
+    /// Name of the member in a role, of the field in a role that records have which tell this.
+    pub(crate) fn member(self, what: Tells, field: Role, member: Role) -> Option<&'static str> {
+        let types = self.0.iter().flat_map(|artifact| artifact.records).filter(|of| of.tells == what);
+        let mut members = types.flat_map(|of| of.in_role(field)).flat_map(|field| field.members());
+        members.find(|one| one.role == Some(member)).map(|one| one.name)
+    }
+
+    /// Whether an object is one that a record named, or one that was asked for as a program file.
+    pub(crate) fn is_program(self) -> impl Fn(&Item) -> bool {
+        let ids: Vec<&str> =
+            self.0.iter().filter(|artifact| artifact.tells(Tells::ProgramFile)).map(|artifact| artifact.id).collect();
+        move |item| item.is_lead() || ids.iter().any(|id| item.is_wanted_by(id))
     }
 
     /// Whether an object is one in which an artifact is kept, by its declared places; `None` where the source is none.

@@ -66,8 +66,7 @@ fn is_shell(image: &str) -> bool {
 
 /// Whether the record that gave this lead can only be about a renamed tool: it names neither tool.
 fn names_assembly(command_line: &str) -> bool {
-    let lower = command_line.to_ascii_lowercase();
-    !lower.contains("regasm") && !lower.contains("regsvcs")
+    !Tool::is_in(command_line)
 }
 
 fn in_framework(path: &str) -> bool {

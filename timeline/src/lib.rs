@@ -26,7 +26,7 @@ pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
 pub use pass::write_timeline;
 pub use report::{
-    BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, Judged, PartName,
+    BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, Judged, PAGE_TITLE, PartName,
     RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
 pub use story::{Correlator, Story};

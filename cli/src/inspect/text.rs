@@ -1,7 +1,7 @@
 //! The description of a file for people: the answer first, then what the file is. Lines fit a terminal of 80 columns.
 
 use crate::progress::printable;
-use evidence::{Answer, Problem, ProgramKind, Record, Role, StampReading, Told, ValueRef};
+use evidence::{Answer, Problem, ProgramKind, Record, Role, StampReading, Told, Tool, ValueRef};
 use std::io::{self, Write};
 
 /// Columns of a line; longer words, such as paths, are not broken.
@@ -15,9 +15,9 @@ const MOST: usize = 25;
 
 /// What may run code of an assembly, the same in a list, and the fact that says whether it does.
 pub(super) const COMMANDS: [(&str, &str, Role); 5] = [
-    ("regasm", "regasm", Role::OnRegister),
+    (Tool::Regasm.name(), Tool::Regasm.name(), Role::OnRegister),
     ("regasm /u", "/u", Role::OnUnregister),
-    ("regsvcs", "regsvcs", Role::ForRegsvcs),
+    (Tool::Regsvcs.name(), Tool::Regsvcs.name(), Role::ForRegsvcs),
     ("its rollback", "rollback", Role::ForRegsvcsRollback),
     ("loading it", "load", Role::OnLoad),
 ];

@@ -5,7 +5,7 @@ mod tests;
 
 use super::acquire::Take;
 use super::lead_path::{self, LeadPath};
-use super::locate::{Key, Located, OTHER_COPY, Wanted, local_path, on_volume};
+use super::locate::{Key, Located, Wanted, local_path, on_volume};
 use super::objects::{Kept, MAX_NAMED_BY, Place, add_named_by};
 use super::resume::Resume;
 use super::seen::{Seen, read_again};
@@ -23,8 +23,6 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-/// In `wanted_by`, for what a record names.
-pub(super) const LEAD: &str = "lead";
 /// Alternate streams of one file that are collected.
 const MAX_STREAMS: usize = 64;
 /// Deleted files of one path that are collected.
@@ -210,7 +208,7 @@ pub(crate) struct NamedPath {
     first: usize,
     /// What names it.
     named_by: BTreeSet<String>,
-    /// What asks for it: ids of the artifacts that it is kept for, or [`LEAD`].
+    /// What asks for it: ids of the artifacts that it is kept for, or [`Item::LEAD`].
     wanted_by: BTreeSet<&'static str>,
 }
 
@@ -246,7 +244,7 @@ impl Gathered {
                 (entry.path, entry.first) = (lead.path, place);
             }
             entry.named_by.insert(lead.named_by);
-            entry.wanted_by.insert(lead.kept_for.unwrap_or(LEAD));
+            entry.wanted_by.insert(lead.kept_for.unwrap_or(Item::LEAD));
         }
     }
 }
@@ -595,7 +593,7 @@ fn resolve(
 ) -> io::Result<Vec<Key>> {
     let path = named.path.as_str();
     let by = named.named_by.iter().next().cloned().unwrap_or_default();
-    let is_named_only = named.wanted_by.contains(LEAD);
+    let is_named_only = named.wanted_by.contains(Item::LEAD);
     let found = match find(run, path, is_named_only) {
         Ok(found) => found,
         Err(mut problem) => {
@@ -636,7 +634,7 @@ fn resolve(
         run.lead_files += 1;
         run.lead_bytes += size;
         match is_copy {
-            true => new.wanted_by.push(OTHER_COPY),
+            true => new.wanted_by.push(Item::OTHER_COPY),
             false => new.wanted_by.extend(&named.wanted_by),
         }
         new.as_program = is_named_only;

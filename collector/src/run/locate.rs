@@ -7,7 +7,7 @@ use super::lead_path;
 use super::pattern::Pattern;
 use crate::source::{Found, Source, Tree, Volume, VolumeKind};
 use crate::spill::{Sorter, Spill, Spool};
-use evidence::{Artifact, Format, Hive, Problem, ProblemKind, Reads, Stage, name};
+use evidence::{Artifact, Format, Hive, Item, Problem, ProblemKind, Reads, Stage, name};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
@@ -22,9 +22,6 @@ pub struct Located {
 }
 
 const LEGACY_PROFILES: &str = r"\Documents and Settings";
-
-/// In `wanted_by`, for what is kept because it is another copy of a file that is wanted.
-pub(super) const OTHER_COPY: &str = "other-copy";
 
 impl Located {
     /// The path as evidence names it: `C:\a.dll`, or `{volume-9A3C11F2}\a.dll` where the letter is not known. What is no
@@ -506,12 +503,11 @@ pub(crate) fn declared(
         let as_program = artifacts.iter().any(|artifact| artifact.reads.contains(&Reads::Lead));
         let first = sets.len();
         sets.push(artifacts.iter().map(|artifact| artifact.id).collect());
-        // No artifact is called so, hence what only this asks for is kept and not parsed.
-        let older = |artifact: &&Artifact| if artifact.older_states { artifact.id } else { "shadow-copy" };
+        let older = |artifact: &&Artifact| if artifact.older_states { artifact.id } else { Item::SHADOW_COPY };
         sets.push(artifacts.iter().map(older).collect());
-        let older = |artifact: &&Artifact| if artifact.older_states { artifact.id } else { OTHER_COPY };
+        let older = |artifact: &&Artifact| if artifact.older_states { artifact.id } else { Item::OTHER_COPY };
         sets.push(artifacts.iter().map(older).collect());
-        sets.push(vec![OTHER_COPY]);
+        sets.push(vec![Item::OTHER_COPY]);
         let is_whole = |located: &Located| {
             source.volumes[located.volume].1.as_deref().is_some_and(|tree| tree.is_whole(&located.found))
         };

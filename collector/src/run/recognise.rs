@@ -3,14 +3,13 @@
 //! The names are put together to volumes, and the declared locations are looked for on these as on those of a source. What
 //! lies at none of them is recognised by its content. Whatever is left can be in a bundle only because a record named it.
 
-use super::leads::LEAD;
 use super::locate::{self, Wanted};
 use crate::bundle::journal::Later;
 use crate::run::Limits;
 use crate::source::tree::install::installations;
 use crate::source::{Content, Found, LOOSE, OpenedVolume, Source, Tree, Volume, VolumeKind, live};
 use crate::spill::Spill;
-use evidence::{Artifact, Bytes, FileTimes, Format, Method, Problem, name};
+use evidence::{Artifact, Bytes, FileTimes, Format, Item, Method, Problem, name};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -84,7 +83,7 @@ impl Undescribed {
         for (volume, path) in left {
             let path = volumes[volume].original_path(&path);
             let exact = evidence::name::raw(&path).unwrap_or(path);
-            let wanted_by = [LEAD, BY_NOTHING_ELSE].map(str::to_owned).into();
+            let wanted_by = [Item::LEAD, BY_NOTHING_ELSE].map(str::to_owned).into();
             take(exact, Later { wanted_by, ..Later::default() });
         }
         Ok(())

@@ -15,6 +15,7 @@ mod tests;
 mod words;
 
 pub use changed::RESTS_ON_CHANGED;
+pub use html::PAGE_TITLE;
 pub use index::{ChangedHosts, INDEX_SCHEMA, Index, IndexedHost};
 pub use model::{
     BundleName, CaseFacts, ChangedBundle, Judged, PartName, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,

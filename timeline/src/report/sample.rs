@@ -123,7 +123,7 @@ fn unregister() -> Execution {
             citations: vec![assembly_citation()],
         },
         proof: Proof {
-            level: "L3",
+            level: evidence::Step::L3,
             statement: "The tool ran with this assembly, and the assembly was among the images that it loaded."
                 .to_owned(),
             inferred: Vec::new(),
@@ -179,9 +179,9 @@ fn install() -> Execution {
         citations: vec![assembly_citation()],
     };
     run.proof = Proof {
-        level: "L5",
+        level: evidence::Step::L5,
         statement: "The registration of the assembly's class was written by this process.".to_owned(),
-        inferred: vec!["L3"],
+        inferred: vec![evidence::Step::L3],
         next_needs: String::new(),
     };
     run.sources = vec![record(48, JoinRule::Anchor)];

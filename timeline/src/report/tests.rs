@@ -400,8 +400,8 @@ fn a_tool_that_ran_and_is_not_there_is_named() {
 #[test]
 fn the_ladder_leaves_hollow_what_is_concluded() {
     let mut report = sample::report();
-    report.executions[0].proof.level = "L4";
-    report.executions[0].proof.inferred = vec!["L3", "L4"];
+    report.executions[0].proof.level = evidence::Step::L4;
+    report.executions[0].proof.inferred = vec![evidence::Step::L3, evidence::Step::L4];
     let html = report.to_html();
     let ladder = html.split_once("<ol class=\"ladder\">").unwrap().1.split_once("</ol>").unwrap().0;
     let steps: Vec<&str> = ladder.split("</li>").collect();

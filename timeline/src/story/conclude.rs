@@ -43,7 +43,7 @@ impl Correlator<'_> {
         let (traces, other_traces) = traces.finish(&host, &files, &places);
         let own = computers.own(host.name.as_deref(), items, declared);
         let (no_host, no_items, no_unread) = (Host::default(), Vec::new(), Unread::default());
-        let no_files = Files::new(&no_items);
+        let no_files = Files::new(&no_items, declared);
         let contexts = Contexts {
             here: Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places },
             elsewhere: Context { host: &no_host, files: &no_files, unread: &no_unread, prefetch: &[], places: &places },
@@ -58,8 +58,14 @@ impl Correlator<'_> {
 
         let order = order(&runs, &processes);
         let ids = ids(&order);
-        let registrations =
-            registered_by::tie(registrations.finish(&places), &mut runs, &ids, (&processes, &own), &files, &places);
+        let registrations = registered_by::tie(
+            registrations.finish(declared, &places),
+            &mut runs,
+            &ids,
+            (&processes, &own),
+            &files,
+            &places,
+        );
         let executions = executions(&runs, &order, &ids, &processes, &contexts);
         problems.extend(not_listed(&runs, &processes));
         let mut neighbourhood = Neighbourhood::default();

@@ -365,7 +365,7 @@ fn collected_for_artifacts(declared: Declared, items: &dyn Items) -> BTreeMap<&'
     let artifacts: Vec<&str> = declared.without_logs().map(|artifact| artifact.id).collect();
     items.each(&mut |item| {
         for artifact in artifacts.iter().copied() {
-            if item.bundle_path.is_some() && item.wanted_by.iter().any(|id| id == artifact) {
+            if item.bundle_path.is_some() && item.is_wanted_by(artifact) {
                 let (count, first) = found.entry(artifact).or_default();
                 if *count == 0 {
                     first.clone_from(&item.original_path);

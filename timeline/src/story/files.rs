@@ -2,6 +2,7 @@
 //! Sysmon tell about their creation and deletion.
 
 use super::source::{Places, Source};
+use crate::declared::Declared;
 use crate::event::{Event, Happening};
 use crate::paths::{self, PathKey};
 use evidence::{
@@ -45,7 +46,7 @@ pub(super) struct Files<'a> {
     items: &'a dyn Items,
     /// Collected objects by their paths without the volume, also those by which records name them.
     by_rest: KeyIndex,
-    /// Paths of collected leads by file name.
+    /// Paths of collected leads and programs by file name.
     leads: HashMap<String, Vec<String>>,
     facts: BTreeMap<ItemId, Program>,
     by_hash: HashMap<String, ItemId>,
@@ -112,7 +113,8 @@ fn made(meaning: Meaning) -> Option<&'static str> {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(items: &'a dyn Items) -> Self {
+    pub(super) fn new(items: &'a dyn Items, declared: Declared) -> Self {
+        let is_program = declared.is_program();
         let mut by_rest = KeyIndex::default();
         let mut leads: HashMap<String, Vec<String>> = HashMap::new();
         items.each(&mut |item| {
@@ -120,7 +122,7 @@ impl<'a> Files<'a> {
             for path in &item.named_as {
                 by_rest.add(&PathKey::new(path).rest, item.id.0);
             }
-            if is_lead(item) {
+            if is_program(item) {
                 let name = paths::fold(paths::file_name(&item.original_path));
                 leads.entry(name).or_default().push(item.original_path.clone());
             }
@@ -144,10 +146,11 @@ impl<'a> Files<'a> {
     }
 
     /// Paths (without volume) of collected files that may be a renamed tool.
-    pub(super) fn suspects(items: &dyn Items) -> HashSet<String> {
+    pub(super) fn suspects(items: &dyn Items, declared: Declared) -> HashSet<String> {
+        let is_program = declared.is_program();
         let mut suspects = HashSet::new();
         items.each(&mut |item| {
-            if is_lead(item) {
+            if is_program(item) {
                 suspects.insert(PathKey::new(&item.original_path).rest);
             }
         });
@@ -464,10 +467,6 @@ impl<'a> Files<'a> {
         found.sort_by(|a, b| (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256)));
         found
     }
-}
-
-fn is_lead(item: &Item) -> bool {
-    item.wanted_by.iter().any(|id| id == "lead" || id == "assembly")
 }
 
 fn state_name(one: &Item) -> &'static str {

@@ -143,7 +143,7 @@ impl<'a> Correlator<'a> {
     /// the program knows.
     pub fn new(host: Host, items: &'a dyn Items, artifacts: &'static [&'static Artifact]) -> Self {
         let declared = Declared::new(artifacts);
-        let suspects = Files::suspects(items);
+        let suspects = Files::suspects(items, declared);
         Correlator {
             declared,
             host,
@@ -152,7 +152,7 @@ impl<'a> Correlator<'a> {
             processes: Processes::new(suspects.clone()),
             computers: Computers::default(),
             boots: Boots::default(),
-            files: Files::new(items),
+            files: Files::new(items, declared),
             unread: Unread::default(),
             prefetch: Prefetch::new(suspects.clone()),
             traces: Traces::new(suspects),

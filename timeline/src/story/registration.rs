@@ -5,10 +5,12 @@
 use super::log_event::ActivityKind;
 use super::process::ProcessId;
 use super::source::{Cited, Places, Source};
+use crate::declared::Declared;
 use crate::event::Event;
 use crate::paths;
 use evidence::{
-    Citation, Confidence, Filetime, ItemId, JoinRule, Registration, RegistrationState, RegistryView, Role, Told, Value,
+    Citation, Confidence, Filetime, ItemId, JoinRule, Registration, RegistrationState, RegistryView, Role, Tells, Told,
+    Value,
 };
 use std::collections::BTreeMap;
 
@@ -207,8 +209,9 @@ impl Registrations {
     }
 
     /// Everything, the hives first. Of the event ones only managed classes are kept.
-    pub(super) fn finish(self, places: &Places) -> Vec<Draft> {
+    pub(super) fn finish(self, declared: Declared, places: &Places) -> Vec<Draft> {
         let mut found = self.hives;
+        let version_name = declared.member(Tells::ComClass, Role::Versions, Role::Version).unwrap_or_default();
         for (key, group) in self.groups {
             let value = |name: &str| group.values.get(name).cloned();
             let managed = value("(default)")
@@ -219,7 +222,7 @@ impl Registrations {
                 continue;
             }
             let versions = group.versions.iter().map(|(version, values)| {
-                let mut members = vec![("Version".to_owned(), Value::Text(version.clone()))];
+                let mut members = vec![(version_name.to_owned(), Value::Text(version.clone()))];
                 members.extend(values.iter().cloned());
                 Value::Map(members)
             });

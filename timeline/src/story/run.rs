@@ -44,6 +44,22 @@ pub(super) struct Run {
     pub(super) registrations: Vec<Related>,
 }
 
+/// What shows that the assembly was loaded, or at least opened.
+enum Load {
+    /// A record of the load.
+    Recorded(Cited),
+    /// The list of a prefetch file, which does not say in which run a file was opened.
+    Listed(Cited),
+}
+
+impl Load {
+    fn cited(&self) -> &Cited {
+        match self {
+            Load::Recorded(cited) | Load::Listed(cited) => cited,
+        }
+    }
+}
+
 /// Why nothing is known of the content of a deleted assembly.
 fn deleted(because: Option<Because>) -> String {
     because.map_or("The assembly was deleted and its content was not recovered", Because::of_deleted).to_owned()
@@ -435,25 +451,25 @@ impl Run {
     }
 
     /// What shows that the assembly was loaded, or at least opened.
-    fn loaded(&self, process: Option<&Process>, context: &Context<'_>) -> Option<Cited> {
+    fn loaded(&self, process: Option<&Process>, context: &Context<'_>) -> Option<Load> {
         let path = self.assembly.resolved_path.as_deref()?;
         let key = PathKey::new(path);
         let image = process.and_then(|process| process.loaded.iter().find(|(image, _)| image.same_file(&key)));
         if let Some((_, cited)) = image {
-            return Some(cited.clone());
+            return Some(Load::Recorded(cited.clone()));
         }
         let file =
             self.slots.iter().filter_map(|slot| context.prefetch.get(slot.file)).find(|file| file.lists(path))?;
         // The list is that of the newest runs together. It proves the load in this run only if there was no other.
         let confidence = if file.run_count == Some(1) { Confidence::Strong } else { Confidence::Circumstantial };
-        Some(file.source.clone().by(JoinRule::J7, confidence))
+        Some(Load::Listed(file.source.clone().by(JoinRule::J7, confidence)))
     }
 
     fn judge(
         &self,
         process: Option<&Process>,
         elevated: &Reasoned,
-        loaded: Option<&Cited>,
+        loaded: Option<&Load>,
         context: &Context<'_>,
     ) -> (MethodVerdict, Proof) {
         let facts = self.item.and_then(|item| context.files.facts_of(item));
@@ -490,8 +506,11 @@ impl Run {
             Some(Mark::None) => Marked::None,
             Some(Mark::Unseen) | None => Marked::Unseen,
         };
-        // A list of several runs does not show that this one loaded the file, so it takes no doubt away.
-        let certain_load = loaded.filter(|cited| cited.confidence != Confidence::Circumstantial);
+        // A list does not show that this run loaded the file, so it takes no doubt away.
+        let certain_load = match loaded {
+            Some(Load::Recorded(cited)) if cited.confidence != Confidence::Circumstantial => Some(cited),
+            _ => None,
+        };
         let known = Known {
             mode: self.mode(),
             invalid: self.command.as_ref().and_then(|command| command.invalid.as_deref()),
@@ -507,14 +526,14 @@ impl Run {
             doubt,
             mark,
             stream: self.stream.as_deref(),
-            loaded: certain_load.filter(|cited| cited.source.artifact != "prefetch"),
+            loaded: certain_load,
             registered: self.registered.as_ref(),
             child: process.and_then(|process| process.child.as_deref()),
             connection: process.and_then(|process| process.connection.as_deref()),
             injected: process.and_then(|process| process.injected.as_deref()),
         };
         let method = verdict::method(&known, context.places);
-        let known = Known { loaded, ..known };
+        let known = Known { loaded: loaded.map(Load::cited), ..known };
         let proof =
             verdict::proof(&known, &method, !matches!(self.basis.identity, Identity::ByName | Identity::ByItself));
         (method, proof)

@@ -8,7 +8,7 @@
 
 use super::process::Note;
 use super::source::{Cited, Places};
-use evidence::{Answer, Citation, Confidence, Facts, MethodVerdict, Mode, ProgramKind, Proof, Reasoned, Role};
+use evidence::{Answer, Citation, Confidence, Facts, MethodVerdict, Mode, ProgramKind, Proof, Reasoned, Role, Step};
 
 /// What is known about a run.
 pub(super) struct Known<'a> {
@@ -404,16 +404,16 @@ fn next_of_loaded(known: &Known<'_>, method: &MethodVerdict) -> String {
 /// The step of the proof ladder.
 pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool) -> Proof {
     let recorded = known.loaded.is_some() || known.registered.is_some();
-    let step = |level: &'static str, statement: String, next: &str| {
+    let step = |level: Step, statement: String, next: &str| {
         let mut inferred = Vec::new();
         if !identified {
-            inferred.extend(["L0", "L1"]);
+            inferred.extend([Step::L0, Step::L1]);
         }
-        if matches!(level, "L4" | "L5") && !recorded {
-            inferred.push("L3");
+        if matches!(level, Step::L4 | Step::L5) && !recorded {
+            inferred.push(Step::L3);
         }
-        if level == "L4" {
-            inferred.push("L4");
+        if level == Step::L4 {
+            inferred.push(Step::L4);
         }
         Proof { level, statement, inferred, next_needs: next.to_owned() }
     };
@@ -427,7 +427,7 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
             }
             _ => "nothing: this command line names no assembly",
         };
-        return step("L1", format!("{ran}.{also}"), next);
+        return step(Step::L1, format!("{ran}.{also}"), next);
     }
     let executed = method.runs == Answer::Yes
         && (effect.is_some()
@@ -435,14 +435,14 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
             || known.exit.is_some_and(|exit| exit == 0 || exit == 100 || known.mode == Mode::CoplusInstall));
     if executed && let Some(effect) = effect {
         return step(
-            "L5",
+            Step::L5,
             format!("{ran} with this assembly, and an effect was recorded: the process {}.", effect.what),
             "nothing",
         );
     }
     if executed {
         return step(
-            "L4",
+            Step::L4,
             format!(
                 "{ran} with this assembly, and its {} method is expected to have run; the recorded outcome agrees.",
                 method.which.unwrap_or("attributed")
@@ -456,10 +456,10 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
             Some(_) => "the assembly was opened by it",
             None => "the classes of the assembly were registered, for which it is loaded",
         };
-        return step("L3", format!("{ran} and {direct}."), &next_of_loaded(known, method));
+        return step(Step::L3, format!("{ran} and {direct}."), &next_of_loaded(known, method));
     }
     step(
-        "L2",
+        Step::L2,
         format!("{ran} with this assembly on its command line."),
         "a record that the assembly was loaded: image loads in Sysmon, the prefetch list, the registry keys it writes",
     )
@@ -515,6 +515,6 @@ mod tests {
             MethodVerdict { runs: Answer::Yes, which: Some("register"), because: String::new(), citations: Vec::new() };
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
         let proof = proof(&known(None, &elevated, Some(0)), &method, true);
-        assert_eq!((proof.level, proof.inferred), ("L4", vec!["L3", "L4"]));
+        assert_eq!((proof.level, proof.inferred), (Step::L4, vec![Step::L3, Step::L4]));
     }
 }

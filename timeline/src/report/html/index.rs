@@ -1,7 +1,7 @@
 //! `index.html`: the overview of several hosts, in the look of the reports that it leads to.
 
 use super::page::Page;
-use super::start;
+use super::{PAGE_TITLE, start};
 use crate::declared::Declared;
 use crate::report::index::{Index, IndexedHost};
 
@@ -14,7 +14,7 @@ impl Index {
             page.raw("<!-- A bundle was changed after it was sealed; its host is marked. -->\n");
         }
         start(&mut page);
-        page.raw("regasm and regsvcs on ").show(self.hosts.len()).raw(" hosts</title><style>");
+        page.raw(PAGE_TITLE).show(self.hosts.len()).raw(" hosts</title><style>");
         page.raw(include_str!("style.css"));
         page.raw("</style></head><body><header><h1>Runs of regasm and regsvcs on ");
         page.show(self.hosts.len());

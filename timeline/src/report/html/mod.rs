@@ -12,6 +12,9 @@ use evidence::{JoinRule, Problem};
 use page::Page;
 use std::collections::BTreeMap;
 
+/// How the title of every page begins.
+pub const PAGE_TITLE: &str = "regasm and regsvcs on ";
+
 /// Most entries of a list that are shown; the file says how many more there are and that `report.json`
 /// has them all, so that a page of a host with much damage can still be opened.
 struct Limits;
@@ -84,7 +87,7 @@ fn start(page: &mut Page) {
 
 fn head(page: &mut Page, report: &Report) {
     start(page);
-    page.raw("regasm and regsvcs on ").plain(host_name(report)).raw("</title><style>").raw(include_str!("style.css"));
+    page.raw(PAGE_TITLE).plain(host_name(report)).raw("</title><style>").raw(include_str!("style.css"));
     page.raw("</style></head><body>");
     if let Some(changed) = &report.changed {
         changed_banner(page, changed);

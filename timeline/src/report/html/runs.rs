@@ -7,7 +7,7 @@ use crate::report::answer::{method_line, mode_words, moment, phrase};
 use crate::report::model::Report;
 use evidence::{
     Answer, AssemblyState, Citation, Confidence, Execution, Finding, Identified, Identity, JoinRule, Presence, Related,
-    User,
+    Step, User,
 };
 
 pub(super) fn attempts(page: &mut Page, report: &Report) {
@@ -349,14 +349,17 @@ fn method(page: &mut Page, execution: &Execution) {
     page.text(&execution.method.because).cite(&execution.method.citations, 6).raw("</p>");
 }
 
-const STEPS: [&str; 6] = [
-    "The tool is present",
-    "The tool ran",
-    "It ran with this assembly",
-    "The tool opened or loaded the assembly",
-    "A method of the assembly is expected to have run",
-    "An effect of it was observed",
-];
+/// What is shown on a step of the proof ladder.
+fn step_words(step: Step) -> &'static str {
+    match step {
+        Step::L0 => "L0 The tool is present",
+        Step::L1 => "L1 The tool ran",
+        Step::L2 => "L2 It ran with this assembly",
+        Step::L3 => "L3 The tool opened or loaded the assembly",
+        Step::L4 => "L4 A method of the assembly is expected to have run",
+        Step::L5 => "L5 An effect of it was observed",
+    }
+}
 
 /// What the rules ask of a run: what is so first, then what is not known.
 fn findings(page: &mut Page, asked: &[Finding]) {
@@ -389,19 +392,17 @@ fn findings(page: &mut Page, asked: &[Finding]) {
 }
 
 fn ladder(page: &mut Page, execution: &Execution) {
-    let reached = execution.proof.level.strip_prefix('L').and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
     page.raw("<h4>How far the proof reaches</h4><ol class=\"ladder\">");
-    for (step, words) in STEPS.iter().enumerate() {
-        let level = format!("L{step}");
-        let is_inferred = execution.proof.inferred.contains(&level.as_str());
-        let (item, note) = match step <= reached {
+    for step in Step::ALL {
+        let is_inferred = execution.proof.inferred.contains(&step);
+        let (item, note) = match step <= execution.proof.level {
             true if is_inferred => {
                 ("<li class=\"inferred\">", " <span class=\"small\">(concluded, not recorded)</span>")
             }
             true => ("<li class=\"reached\">", ""),
             false => ("<li>", " <span class=\"small\">(not reached)</span>"),
         };
-        page.raw(item).text(&level).raw(" ").raw(words).raw(note).raw("</li>");
+        page.raw(item).raw(step_words(step)).raw(note).raw("</li>");
     }
     page.raw("</ol><p>").text(&execution.proof.statement);
     if !execution.proof.next_needs.is_empty() {

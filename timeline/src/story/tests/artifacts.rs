@@ -50,7 +50,7 @@ fn renamed_tools_and_lookalikes() {
         "Sysmon recorded OriginalFileName RegAsm.exe when it started; the file itself was not collected, so neither its \
          hash nor its signature was checked"
     );
-    assert_eq!(correlation.executions[0].proof.inferred, ["L0", "L1"]);
+    assert_eq!(correlation.executions[0].proof.inferred, [evidence::Step::L0, evidence::Step::L1]);
     assert_eq!(correlation.lookalikes.len(), 1);
     assert!(correlation.lookalikes[0].because.contains("evil.exe"));
 }
@@ -129,7 +129,7 @@ fn prefetch_alone_gives_anonymous_runs() {
     assert_eq!(run.confidence, Confidence::Strong);
     assert_eq!(run.assembly.resolved_path.as_deref(), Some(dll));
     assert_eq!(run.assembly.state, AssemblyState::Deleted);
-    assert_eq!((run.mode, run.method.runs, run.proof.level), (Mode::Unknown, Answer::Unknown, "L3"));
+    assert_eq!((run.mode, run.method.runs, run.proof.level), (Mode::Unknown, Answer::Unknown, evidence::Step::L3));
     assert_eq!(rules(run), ["anchor"]);
     assert_eq!(run.related.iter().filter(|one| one.class == "file").count(), 2);
 }
@@ -204,7 +204,7 @@ fn registry_events_become_a_registration() {
     assert_eq!(run.assembly.resolved_path.as_deref(), Some(r"C:\AtomicRedTeam\T1121.dll"));
     assert_eq!((run.method.runs, run.method.which), (Answer::Unknown, Some("register")));
     assert!(run.method.because.contains("another assembly"), "{}", run.method.because);
-    assert_eq!(run.proof.level, "L3");
+    assert_eq!(run.proof.level, evidence::Step::L3);
     assert_eq!(correlation.registrations.len(), 1);
     let one = &correlation.registrations[0];
     assert_eq!(one.clsid, "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}");

@@ -81,7 +81,7 @@ fn m1_unregister_ran_although_the_tool_failed() {
     assert_eq!(run.assembly.sha256.as_deref(), Some(format!("{:064x}", 3).as_str()));
     assert_eq!((run.method.runs, run.method.which), (Answer::Yes, Some("unregister")), "{}", run.method.because);
     assert!(run.method.because.contains("100"));
-    assert_eq!(run.proof.level, "L4");
+    assert_eq!(run.proof.level, evidence::Step::L4);
     assert_eq!(rules(run), ["anchor", "J2", "J3", "J1", "J7"]);
     let user = run.user.as_ref().unwrap();
     assert_eq!((user.sid.as_deref(), user.name.as_deref()), (Some("S-1-5-21-1-2-3-1104"), Some(r"CORP\jdoe")));
@@ -119,7 +119,7 @@ fn m1_twin_without_a_reachable_method_did_not_run() {
     records.push(facts);
     let correlation = correlate(items, &records);
     assert_eq!(only(&correlation).method.runs, Answer::No);
-    assert_eq!(only(&correlation).proof.level, "L3", "the prefetch file of a single run lists it");
+    assert_eq!(only(&correlation).proof.level, evidence::Step::L3, "the prefetch file of a single run lists it");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn without_the_assembly_the_method_is_not_known() {
     let run = only(&correlation);
     assert_eq!(run.assembly.state, AssemblyState::Absent);
     assert_eq!((run.method.runs, run.method.which), (Answer::Unknown, Some("unregister")));
-    assert_eq!(run.proof.level, "L2");
+    assert_eq!(run.proof.level, evidence::Step::L2);
     assert_eq!(run.identity, Identity::ByPath);
 }
 
@@ -193,7 +193,7 @@ fn no_argument_runs_nothing() {
     let run = only(&correlation);
     assert_eq!((run.mode, run.method.runs, run.method.which), (Mode::Usage, Answer::No, None));
     assert_eq!(run.assembly.argument, None);
-    assert_eq!(run.proof.level, "L1");
+    assert_eq!(run.proof.level, evidence::Step::L1);
     // M4: hollowed, connected for an hour.
     records.pop();
     records.push(sysmon(
@@ -256,7 +256,7 @@ fn m7_without_a_command_line() {
     assert_eq!((run.mode, run.method.runs), (Mode::Unknown, Answer::Unknown));
     assert_eq!(run.assembly.state, AssemblyState::Unknown);
     assert_eq!(run.command_line, None);
-    assert_eq!(run.proof.level, "L1");
+    assert_eq!(run.proof.level, evidence::Step::L1);
     assert!(run.proof.next_needs.contains("command line"));
     let related: Vec<(&str, &str)> =
         run.related.iter().map(|one| (one.class, one.citation.rule.map(JoinRule::id).unwrap())).collect();
@@ -340,7 +340,7 @@ fn an_observed_effect_beats_the_prediction() {
     ];
     let correlation = correlate(vec![lead], &records);
     let run = only(&correlation);
-    assert_eq!((run.method.runs, run.proof.level), (Answer::Yes, "L5"));
+    assert_eq!((run.method.runs, run.proof.level), (Answer::Yes, evidence::Step::L5));
     assert!(run.method.because.contains("calc.exe") && run.method.because.contains("What would be expected"));
 }
 
