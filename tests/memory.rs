@@ -3,7 +3,7 @@
 use crate::program::text;
 use collector::BundleReader;
 use evidence::{Bytes, ItemStatus};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -201,4 +201,35 @@ fn an_assembly_of_250_mib_is_answered_below_the_ceiling() {
     let answer = described["ExecutesOnRegister"].as_str().unwrap();
     assert!(answer.starts_with(r#"{"State":"yes","Because":"Demo.Case.Hook.Reg "#), "{answer}");
     assert!(peak <= ceiling_kib(LOW_MIB), "{peak} KiB");
+}
+
+/// Writes a file by one of the programs that make evidence for benchmarks.
+fn made(program: &str, path: &Path, mib: u64) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/build").join(program);
+    let made = Command::new("python3").arg(program).arg(path).arg((mib << 20).to_string()).status().unwrap();
+    assert!(made.success());
+}
+
+/// Of each of them something is remembered while the timeline is written, and none is about a tool.
+#[test]
+#[cfg_attr(not(foreign), ignore = "needs COMTRAIL_FOREIGN_REQUIRED and Python")]
+fn any_number_of_processes_and_files_of_others_stays_below_the_ceiling() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, mft) = (folder.path().join("host/C/Windows/System32/winevt/Logs/Security.evtx"), r"C:\$MFT");
+    made("large_log.py", &log, 100);
+    made("large_mft.py", &folder.path().join("host/C/$MFT"), 100);
+    let case = folder.path().join("case");
+    let (peak, objects) = run_into(&folder.path().join("host"), &case, &[LOW, &["--full-timeline"]].concat());
+    assert!(objects.iter().any(|(path, length)| path == mft && *length == 100 << 20), "{objects:?}");
+    assert!(peak <= ceiling_kib(LOW_MIB), "{peak} KiB");
+    let rows = BufReader::new(std::fs::File::open(case.join("timeline.csv")).unwrap()).lines().count();
+    assert!(rows > 300_000, "{rows}");
+    let report: serde_json::Value =
+        serde_json::from_reader(std::fs::File::open(case.join("report.json")).unwrap()).unwrap();
+    let forgotten = |what: &serde_json::Value| what["what"].as_str().unwrap().contains("were forgotten");
+    let problems = report["problems"].as_array().unwrap();
+    // What is forgotten is said, and of files that nobody asks for nothing has to be.
+    assert_eq!(problems.iter().filter(|one| forgotten(one)).count(), 1, "{problems:?}");
+    assert!(!problems.iter().any(|one| one["what"].as_str().unwrap().contains("traces of files")), "{problems:?}");
 }
