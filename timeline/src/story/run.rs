@@ -5,7 +5,7 @@ use super::identity::{self, Basis};
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId, Processes};
 use super::source::{Cited, Places, Source};
-use super::traces::{self, Trace};
+use super::traces::{self, ToolTrace, Trace};
 use super::unread::{Because, Unread};
 use super::verdict::{self, Known, Marked};
 use crate::command::{self, Command, Resolution};
@@ -136,11 +136,11 @@ impl Run {
     }
 
     /// A run that only traces show, of which none has a process.
-    pub(super) fn of_traces(traces: Vec<Trace>) -> Option<Self> {
+    pub(super) fn of_traces(traces: Vec<ToolTrace>) -> Option<Self> {
         let first = traces.first()?;
-        let bound = traces.iter().filter_map(Trace::not_after).min();
+        let bound = traces.iter().filter_map(|found| found.trace.not_after()).min();
         // A start is recorded a few seconds late where another trace shows that it ran before.
-        let start = traces.iter().filter_map(Trace::started).min();
+        let start = traces.iter().filter_map(|found| found.trace.started()).min();
         let start = start.map(|start| bound.map_or(start, |bound| start.min(bound)));
         Some(Run {
             process: None,
@@ -148,7 +148,7 @@ impl Run {
             basis: first.basis.clone(),
             start,
             slots: Vec::new(),
-            traces: traces.into_iter().map(|trace| (trace, Confidence::Strong)).collect(),
+            traces: traces.into_iter().map(|found| (found.trace, Confidence::Strong)).collect(),
             could_be: Vec::new(),
             command: None,
             assembly: unknown_assembly("the command line is not known"),
@@ -654,16 +654,16 @@ fn elevation(process: &Process, places: &Places) -> Reasoned {
 /// Names the runs to which the traces belong, and gives those that are runs of their own; `until` gives the end of the boot
 /// of a moment.
 pub(super) fn tie_traces(
-    traces: Vec<Trace>,
+    traces: Vec<ToolTrace>,
     joined: Vec<Option<(usize, Confidence)>>,
     runs: &mut [Run],
     until: &dyn Fn(Filetime) -> Option<Filetime>,
-) -> Vec<Vec<Trace>> {
+) -> Vec<Vec<ToolTrace>> {
     let mut alone = Vec::new();
-    for (trace, joined) in traces.into_iter().zip(joined) {
+    for (found, joined) in traces.into_iter().zip(joined) {
         match joined.and_then(|(run, confidence)| Some((runs.get_mut(run)?, confidence))) {
-            Some((run, confidence)) => run.traces.push((trace, confidence)),
-            None => alone.push(trace),
+            Some((run, confidence)) => run.traces.push((found.trace, confidence)),
+            None => alone.push(found),
         }
     }
     traces::gather(alone, until)

@@ -11,7 +11,7 @@ use crate::command;
 use crate::event::Event;
 use crate::host::Host;
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, Filetime, Hive, Identity, JoinRule, Role, RunTime, Tells, Tool};
+use evidence::{Confidence, Filetime, Hive, JoinRule, Role, RunTime, Tells, Tool};
 use std::collections::HashSet;
 
 const SECOND: i64 = 10_000_000;
@@ -47,7 +47,13 @@ pub(super) struct Trace {
     from: Filetime,
     to: Filetime,
     pub(super) sources: Vec<Source>,
+}
+
+/// What a record says of a run of a tool.
+pub(super) struct ToolTrace {
+    pub(super) trace: Trace,
     pub(super) tool: Tool,
+    /// Why the program is the tool.
     pub(super) basis: Basis,
 }
 
@@ -103,9 +109,6 @@ impl Traces {
             from,
             to,
             sources: Source::all_of(event),
-            // Decided when all is seen.
-            tool: Tool::Regasm,
-            basis: Basis { identity: Identity::ByName, because: String::new() },
         };
         self.seen.push(trace);
     }
@@ -116,8 +119,8 @@ impl Traces {
         host: &Host,
         files: &Files<'_>,
         places: &Places<'_>,
-    ) -> (Vec<Trace>, Vec<(Trace, String)>) {
-        let (mut traces, mut lookalikes): (Vec<Trace>, Vec<(Trace, String)>) = (Vec::new(), Vec::new());
+    ) -> (Vec<ToolTrace>, Vec<(Trace, String)>) {
+        let (mut traces, mut lookalikes): (Vec<ToolTrace>, Vec<(Trace, String)>) = (Vec::new(), Vec::new());
         for mut trace in self.seen.into_iter().flat_map(|trace| trace.of_each_profile(places)) {
             if trace.user.is_none() {
                 let of_profile = trace.profile.as_deref().and_then(|folder| host.sid_of_profile(folder));
@@ -126,20 +129,18 @@ impl Traces {
             let of_user = trace.profile.as_deref().and_then(|profile| paths::in_profile(&trace.image, profile));
             trace.key = of_user.map_or(trace.key, |path| PathKey::new(&path));
             match identity::decide_path(&trace.image, &trace.key, files) {
-                Verdict::Tool(tool, basis) => (trace.tool, trace.basis) = (tool, basis),
-                Verdict::Lookalike(because) => {
-                    lookalikes.push((trace, because));
-                    continue;
-                }
-                Verdict::Other => continue,
-            }
-            // The same in two copies of one object, or in two control sets, is one trace.
-            match traces.iter_mut().find(|other| other.is_same(&trace)) {
-                Some(other) => other.sources.extend(trace.sources),
-                None => traces.push(trace),
+                // The same in two copies of one object, or in two control sets, is one trace.
+                Verdict::Tool(tool, basis) => match traces.iter_mut().find(|other| other.trace.is_same(&trace)) {
+                    Some(other) => other.trace.sources.extend(trace.sources),
+                    None => traces.push(ToolTrace { trace, tool, basis }),
+                },
+                Verdict::Lookalike(because) => lookalikes.push((trace, because)),
+                Verdict::Other => {}
             }
         }
-        traces.sort_by(|a, b| (a.to, a.from, &a.key, &a.sources).cmp(&(b.to, b.from, &b.key, &b.sources)));
+        traces.sort_by(|ToolTrace { trace: a, .. }, ToolTrace { trace: b, .. }| {
+            (a.to, a.from, &a.key, &a.sources).cmp(&(b.to, b.from, &b.key, &b.sources))
+        });
         (traces, lookalikes)
     }
 }
@@ -255,7 +256,7 @@ pub(super) struct Candidate<'a> {
 
 /// For each trace the run that it is of: of several the one that started last, since the trace is that of the last
 /// activity.
-pub(super) fn join(traces: &[Trace], runs: &[Candidate<'_>]) -> Vec<Option<(usize, Confidence)>> {
+pub(super) fn join(traces: &[ToolTrace], runs: &[Candidate<'_>]) -> Vec<Option<(usize, Confidence)>> {
     let of = |trace: &Trace| {
         let fits = |run: &Candidate<'_>| {
             if !trace.is_of(run.key, run.user, bits_of(run.key)) {
@@ -270,7 +271,7 @@ pub(super) fn join(traces: &[Trace], runs: &[Candidate<'_>]) -> Vec<Option<(usiz
         let sure = all.iter().filter(|(.., confidence)| *confidence == Confidence::Strong).max();
         sure.or_else(|| all.iter().max()).map(|(_, at, confidence)| (*at, *confidence))
     };
-    traces.iter().map(of).collect()
+    traces.iter().map(|found| of(&found.trace)).collect()
 }
 
 /// The bits of a framework's program, by its folder.
@@ -281,25 +282,26 @@ fn bits_of(key: &PathKey) -> Option<u64> {
 
 /// Puts together the traces that no better record explains: those of different artifacts that can be of one run are one.
 /// `until` gives the end of the boot of a moment, as far as that is recorded.
-pub(super) fn gather(alone: Vec<Trace>, until: &dyn Fn(Filetime) -> Option<Filetime>) -> Vec<Vec<Trace>> {
-    let mut gathered: Vec<Vec<Trace>> = Vec::new();
+pub(super) fn gather(alone: Vec<ToolTrace>, until: &dyn Fn(Filetime) -> Option<Filetime>) -> Vec<Vec<ToolTrace>> {
+    let mut gathered: Vec<Vec<ToolTrace>> = Vec::new();
     // Those with a path first, so that a mere name joins them.
-    let (names, with_path): (Vec<Trace>, Vec<Trace>) = alone.into_iter().partition(Trace::is_name);
-    for trace in with_path.into_iter().chain(names) {
-        let is_one = |group: &&mut Vec<Trace>| {
-            group.iter().all(|one| {
+    let (names, with_path): (Vec<_>, Vec<_>) = alone.into_iter().partition(|found| found.trace.is_name());
+    for found in with_path.into_iter().chain(names) {
+        let trace = &found.trace;
+        let is_one = |group: &&mut Vec<ToolTrace>| {
+            group.iter().all(|ToolTrace { trace: one, .. }| {
                 let bits = one.bits.or_else(|| bits_of(&one.key));
                 one.artifact != trace.artifact
                     && (trace.is_of(&one.key, one.user.as_deref(), bits)
                         || one.is_of(&trace.key, trace.user.as_deref(), trace.bits))
-                    && one.can_be_of_the_user_of(&trace)
-                    && one.can_be_with(&trace, until)
+                    && one.can_be_of_the_user_of(trace)
+                    && one.can_be_with(trace, until)
             })
         };
         // They are in the order of time, and a trace is that of the last activity.
         match gathered.iter_mut().rev().find(is_one) {
-            Some(group) => group.push(trace),
-            None => gathered.push(vec![trace]),
+            Some(group) => group.push(found),
+            None => gathered.push(vec![found]),
         }
     }
     gathered
