@@ -250,4 +250,8 @@ fn no_run_is_said_only_where_every_trace_of_runs_was_asked() {
     assert!(page.contains("Not read whole: C:\\Windows\\System32\\config\\SYSTEM"), "the row of coverage says it too");
     let answer = report["summary"]["answer"].as_str().unwrap();
     assert!(answer.contains(&format!("SYSTEM, {not_whole}")) && answer.contains("is not known"), "{answer}");
+    // An entry that is cut short shows no run, and may have been one.
+    let folder = tempfile::tempdir().unwrap();
+    let (report, _case) = run(&without_a_run(folder.path(), &[("bam/damaged", SYSTEM)]), &[]);
+    assert_eq!(report["summary"]["not_examined"], serde_json::json!([format!("SYSTEM, {not_whole}")]));
 }

@@ -2,7 +2,7 @@
 //! absence means something.
 
 use evidence::name::is_like;
-use evidence::{Artifact, Channel, Item, Reads, Role, Tells};
+use evidence::{Artifact, Channel, Item, Locator, Reads, Role, Tells};
 
 /// The declared artifacts.
 #[derive(Clone, Copy, Default)]
@@ -86,6 +86,13 @@ impl Declared {
         self.is_log(item) || self.witnesses().any(|artifact| keeps(artifact, item))
     }
 
+    /// Whether a place is in a key of a hive whose records show that a program ran.
+    pub(crate) fn is_in_witness(self, place: &Locator) -> bool {
+        let Locator::RegistryKey { key, .. } = place else { return false };
+        let mut reads = self.witnesses().flat_map(|artifact| artifact.reads);
+        reads.any(|reads| matches!(reads, Reads::Key { key: pattern, .. } if is_key_below(pattern, key)))
+    }
+
     /// Whether event logs can lie in a folder, or below it.
     pub(crate) fn logs_may_lie_below(self, folder: &str) -> bool {
         self.logs().any(|artifact| may_lie_below(artifact, folder))
@@ -158,6 +165,13 @@ pub(crate) fn keeps(artifact: &Artifact, item: &str) -> bool {
     artifact.reads.iter().any(|reads| is_kept(reads, anywhere, item))
 }
 
+/// Whether a key is one that a declared one stands for, or below it.
+fn is_key_below(pattern: &str, key: &str) -> bool {
+    let pattern = pattern.replace("CurrentControlSet", "ControlSet*");
+    let mut names = key.split('\\');
+    pattern.split('\\').all(|pattern| names.next().is_some_and(|name| is_like(pattern, name)))
+}
+
 /// Whether an artifact can be kept in a folder, or below it.
 pub(crate) fn may_lie_below(artifact: &Artifact, folder: &str) -> bool {
     artifact.reads.iter().any(|reads| reads.may_lie_below(folder))
@@ -223,5 +237,17 @@ mod tests {
             assert_eq!(declared.keeps(source, item), Some(is_kept), "{source} {item}");
         }
         assert_eq!(declared.keeps("Security", r"C:\x\Security.evtx"), None, "a channel is no artifact");
+    }
+
+    #[test]
+    fn a_place_is_in_the_keys_that_are_declared() {
+        let is_in = |key: &str| {
+            let place = Locator::RegistryKey { key: key.to_owned(), value: None, offset: 0 };
+            Declared::new(artifacts::ALL).is_in_witness(&place)
+        };
+        assert!(is_in(r"ControlSet002\Services\BAM\State\UserSettings\S-1-5-18"));
+        assert!(is_in(r"ControlSet001\Services\bam\UserSettings\S-1-5-18\below"));
+        assert!(!is_in(r"ControlSet001\Services\bam\State") && !is_in(r"ControlSet001\Control\TimeZoneInformation"));
+        assert!(is_key_below(r"CurrentControlSet\A\*", r"ControlSet001\A\b"));
     }
 }

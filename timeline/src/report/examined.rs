@@ -177,6 +177,12 @@ fn gap(declared: Declared, problem: &Problem, coverage: &[Coverage]) -> Option<G
             | Kind::ParserPanicked,
             Stage::Parse,
         ) if is_hive(item) || declared.is_witness(item) && !declared.is_log(item) => Some(Gap::Unreadable),
+        // A record that cannot be read can be the one of the run.
+        (_, Stage::Parse)
+            if is_failure(problem) && problem.locator.as_ref().is_some_and(|at| declared.is_in_witness(at)) =>
+        {
+            Some(Gap::Unreadable)
+        }
         // What the transaction logs of a hive hold may be missing.
         (Kind::Dirty, Stage::Parse) if is_hive(item) && declared.is_witness(item) => Some(Gap::Unreadable),
         (_, Stage::Parse)
