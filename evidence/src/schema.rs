@@ -647,9 +647,7 @@ impl RecordType {
 
     /// Whether its records can show that a program ran, whatever else is known of it.
     pub fn shows_runs(&self) -> bool {
-        let of_run =
-            |claim: &Claim| matches!(claim.run_time(), Some(RunTime::Start | RunTime::LastActivity | RunTime::Window));
-        self.claims.iter().any(of_run)
+        self.claims.iter().filter_map(|claim| claim.run_time()).any(RunTime::shows_a_run)
     }
 
     /// Whether its records are events of a log.

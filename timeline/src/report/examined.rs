@@ -567,7 +567,7 @@ mod tests {
     #[test]
     fn whatever_is_declared_to_show_runs_is_asked() {
         static RUN: RecordType = RecordType {
-            claims: &[Claim::Executed(RunTime::LastActivity)],
+            claims: &[Claim::Executed(RunTime::Before)],
             absence: "it keeps the newest only",
             ..RecordType::named("windows:registry:third")
         };
