@@ -13,8 +13,13 @@ pub(super) fn loads(case: &Case<'_>, registration: &Registration) -> Option<Load
         case.story.assemblies.iter().find(|file| is_its(&file.sha256)).map(|file| file.path.clone())
     };
     let path = named.or_else(collected)?;
-    if paths::form(&path) == Form::Unc {
-        return Some(Loads { path, place: "a share of another computer".to_owned(), user_writable: None });
+    let elsewhere = |place: &str| Some(Loads { path: path.clone(), place: place.to_owned(), user_writable: None });
+    match paths::form(&path) {
+        Form::Unc => return elsewhere("a share of another computer"),
+        Form::Url => return elsewhere("a place that is reached by a network"),
+        Form::Drive | Form::Volume | Form::Rooted => {}
+        // Which folder it means is not known.
+        Form::Empty | Form::DriveRelative | Form::Relative | Form::Device => return None,
     }
     let place = case.rules.place_of(&paths::after_volume(&path))?;
     Some(Loads { path, place: place.says.clone(), user_writable: Some(place.user_writable) })

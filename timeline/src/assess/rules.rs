@@ -214,6 +214,8 @@ mod tests {
             (r"\Windows\Temp\a.dll", "public_writable", true),
             (r"\Windows\System32\a.dll", "windows_system", false),
             (r"\Program Files\V\a.dll", "program_files", false),
+            (r"\PROGRA~1\MICROS~2\a.dll", "program_files", false),
+            (r"\PROGRA~3\V\a.dll", "programdata", true),
             (r"\Users\jdoe\AppData\Local\Temp\x\a.dll", "user_profile_temp", true),
             (r"\Users\jdoe\a.dll", "user_profile", true),
             (r"\users\public\a.dll", "public_writable", true),

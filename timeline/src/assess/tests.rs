@@ -89,3 +89,33 @@ fn nothing_ran_only_where_nothing_was_asked_and_nothing_was_seen() {
     let found = assess(&story, &Rules::own().unwrap());
     assert_eq!(of(&found.executions[0], "B-NOEXEC").0, Presence::Absent);
 }
+
+#[test]
+fn the_file_of_a_registration_is_placed_by_the_same_table() {
+    for (code_base, user_writable) in [
+        ("file:///C:/ProgramData/W/a.dll", Some(Some(true))),
+        (r"C:\Users\u\AppData\Roaming\a%20b.dll", Some(Some(true))),
+        (r"C:\PROGRA~1\MICROS~2\Office14\a.dll", Some(Some(false))),
+        ("file:///C:/Program Files/V/a.dll", Some(Some(false))),
+        (r"C:\Windows\Microsoft.NET\a.dll", Some(Some(false))),
+        ("file://server/share/a.dll", Some(None)),
+        ("https://server/a.dll", Some(None)),
+        // Which folder these mean is not known.
+        (r"%ProgramFiles%\V\a.dll", None),
+        ("a.dll", None),
+    ] {
+        let mut story = sample::story();
+        story.registrations.truncate(1);
+        story.registrations[0].code_base = Some(code_base.to_owned());
+        let loads = assess(&story, &Rules::own().unwrap()).registrations.swap_remove(0);
+        assert_eq!(loads.map(|loads| loads.user_writable), user_writable, "{code_base}");
+    }
+    // Without a name of its own it is the collected assembly that has the class.
+    let mut story = sample::story();
+    story.registrations.truncate(1);
+    story.registrations[0].code_base = None;
+    let file = story.assemblies[0].clone();
+    story.registrations[0].assemblies = vec![file.sha256];
+    let loads = assess(&story, &Rules::own().unwrap()).registrations.swap_remove(0).unwrap();
+    assert_eq!(loads.path, file.path);
+}
