@@ -1,14 +1,16 @@
 //! Times the program and its stages beside the peers that a package registry provides, and prints figures; it asserts nothing.
 //!
 //! `cargo bench -p comtrail` with, as far as they are there:
-//! - `COMTRAIL_BENCH_IMAGE` a disk image (default: the fixture host), for P3, P4, P7;
+//! - `COMTRAIL_BENCH_IMAGE` a disk image (default: the fixture host), for P3, P4, P8;
 //! - `COMTRAIL_BENCH_LOGS` a folder with event logs anywhere below: those above 1 MB for P1 beside `evtx_dump` (`cargo
 //!   install evtx`), all of them for P7;
 //! - `COMTRAIL_BENCH_MFT` an $MFT, for P5 beside `mft_dump` (`cargo install mft`), in the formats that both write, and beside
 //!   mactime (Debian package sleuthkit), which puts rows in the order of time: what an analysis keeps by default, and with
 //!   `--full-timeline` every file;
 //! - `COMTRAIL_BENCH_LOG` one long event log of records that do not repeat, such as `fixtures/build/large_log.py` writes, for
-//!   P3 beside the least that has to be done (read, SHA-256, deflate, one read-back), and for P8, two threads beside one;
+//!   P3 beside the least that has to be done (read, SHA-256, deflate, one read-back), for P1 as a command, and for P8, two
+//!   threads beside one;
+//! - `COMTRAIL_BENCH_LONG_MFT` one long $MFT, such as `fixtures/build/large_mft.py` writes, for P7 and P8;
 //! - `acquire` and `log2timeline` (PyPI: acquire, plaso) on the PATH, for P3 and P4.
 //!
 //! For P1, P3 and P5 this program runs itself as a worker, so that one stage is measured and not the bundle around it: the
@@ -281,6 +283,9 @@ fn main() {
     if let Some(log) = variable("COMTRAIL_BENCH_LOG") {
         bench.one_long_log(&log);
     }
+    if let Some(mft) = variable("COMTRAIL_BENCH_LONG_MFT") {
+        bench.one_long_mft(&mft);
+    }
     let image = variable("COMTRAIL_BENCH_IMAGE")
         .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/hosts/ws-fin-07.E01"));
     bench.image(&image);
@@ -364,6 +369,35 @@ impl Bench {
         let least = format!("{} least '{}' {out}/least", self.worker, log.display());
         compare("P3", size_of(log), &collect(1), "read, SHA-256, deflate, read-back", Some(&least));
         threads("collect of one log", collect);
+        let peer = format!("evtx_dump -t 1 -o jsonl -f {out}/dump.jsonl '{}'; unzip -tqq {out}/one.zip", log.display());
+        compare(
+            "P1",
+            size_of(log),
+            &self.analysis("one", 1),
+            "evtx_dump -t 1, and unzip -t of the bundle",
+            on_path("evtx_dump").then_some(&*format!("rm -f {out}/dump.jsonl; {peer}")),
+        );
+        threads("analyze of one log", |threads| self.analysis("one", threads));
+    }
+
+    /// P7 and P8: one long $MFT, by one thread and by two.
+    fn one_long_mft(&self, mft: &Path) {
+        let tree = self.folder.path().join("mft");
+        std::fs::create_dir_all(tree.join("C")).expect("a folder");
+        link(mft, &tree.join("C/$MFT")).expect("the $MFT, or a copy of it");
+        let out = self.out();
+        let collected = cost(&format!("{PROGRAM} collect '{}' -o {out}/mft.zip --quiet", tree.display()));
+        collected.expect("a bundle with the $MFT");
+        compare("P7", size_of(mft), &self.analysis("mft", 2), "", None);
+        threads("analyze --full-timeline of one $MFT", |threads| self.analysis("mft", threads));
+    }
+
+    /// The command that analyses a bundle of this name.
+    fn analysis(&self, bundle: &str, threads: u32) -> String {
+        let out = self.out();
+        format!(
+            "rm -rf {out}/case; {PROGRAM} analyze {out}/{bundle}.zip -o {out}/case --full-timeline --quiet --threads {threads}"
+        )
     }
 
     /// P3 and P4: a disk image is collected, and what was collected is analysed.
@@ -389,6 +423,7 @@ impl Bench {
             "log2timeline + psort",
             (on_path("log2timeline") && on_path("psort")).then_some(&*plaso),
         );
+        threads("analyze --full-timeline of the host", |threads| self.analysis("b", threads));
     }
 
     /// P7: memory, on one and on ten times the events.
