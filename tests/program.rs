@@ -123,6 +123,50 @@ fn every_citation_leads_to_bytes_of_the_bundle() {
     }
 }
 
+/// What a report says that does not count rows of the timeline.
+fn apart_from_rows(report: &Path) -> Value {
+    let mut report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    let bundle = report["bundle"].as_object_mut().unwrap();
+    assert!(bundle.remove("events").is_some() && bundle.remove("full_timeline").is_some());
+    for source in report["coverage"].as_array_mut().unwrap() {
+        for counted in ["records", "first", "last"] {
+            source.as_object_mut().unwrap().remove(counted);
+        }
+    }
+    report
+}
+
+/// Lists every file, by one thread and by three: the same bytes, and the answer is that of the short timeline.
+fn every_file_is_listed(host: &Path) {
+    let (_, folder) = run(host, &[]);
+    let bundle = bundle_of(folder.path());
+    let analyzed = ["1", "3"].map(|threads| {
+        let to = folder.path().join(threads);
+        let output =
+            comtrail(&["analyze", text(&bundle), "-o", text(&to), "--quiet", "--full-timeline", "--threads", threads]);
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{}", String::from_utf8_lossy(&output.stderr));
+        to
+    });
+    for name in ["report.json", "timeline.jsonl", "timeline.csv", "timeline.body"] {
+        let [one, three] = analyzed.each_ref().map(|folder| std::fs::read(folder.join(name)).unwrap());
+        assert!(one == three, "{name} differs with the number of threads");
+    }
+    let short = apart_from_rows(&folder.path().join("case/report.json"));
+    assert_eq!(short, apart_from_rows(&analyzed[0].join("report.json")));
+}
+
+#[test]
+fn what_the_timeline_lists_changes_nothing_of_the_answer() {
+    every_file_is_listed(&fixture_host());
+}
+
+/// Its $MFT, its journal and its logs are long enough to be parsed by several threads.
+#[test]
+#[cfg_attr(not(composite), ignore = "needs COMTRAIL_COMPOSITE")]
+fn what_the_timeline_of_the_composite_host_lists_changes_nothing_of_the_answer() {
+    every_file_is_listed(&composite_host());
+}
+
 #[test]
 fn two_runs_and_any_number_of_threads_say_the_same() {
     let (one, first) = run(&fixture_host(), &["--threads", "1"]);
