@@ -132,7 +132,7 @@ impl Process {
 /// All processes.
 #[derive(Default)]
 pub(super) struct Processes {
-    entries: BTreeMap<ProcessId, Process>,
+    entries: BTreeMap<ProcessId, Box<Process>>,
     next: ProcessId,
     by_guid: HashMap<String, ProcessId>,
     by_pid: HashMap<(String, u64), ProcessId>,
@@ -156,11 +156,11 @@ impl Processes {
     }
 
     pub(super) fn get(&self, id: ProcessId) -> Option<&Process> {
-        self.entries.get(&id)
+        self.entries.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
-        self.entries.iter().map(|(id, process)| (*id, process))
+        self.entries.iter().map(|(id, process)| (*id, process.as_ref()))
     }
 
     /// Nothing is joined by process or logon id across a start of the machine.
@@ -353,7 +353,7 @@ impl Processes {
         }
         process.bytes = process.weigh();
         let (ordinary, bytes) = (process.role == Role::Ordinary, process.bytes);
-        self.entries.insert(id, process);
+        self.entries.insert(id, Box::new(process));
         if ordinary {
             self.ordinary.push_back(id);
             self.ordinary_bytes += bytes;
@@ -623,10 +623,10 @@ fn fill(into: &mut Start, from: Start) {
 /// A cheap look before the wrappers are taken apart: the tool's name must stand in the text once the
 /// characters that shells drop are left out, or the text may be encoded.
 fn may_start_tool(line: &str) -> bool {
-    let lower: String = line
-        .chars()
-        .filter(|character| !matches!(character, '^' | '`' | '"' | '\''))
-        .collect::<String>()
-        .to_ascii_lowercase();
-    Tool::is_in(&lower) || lower.contains("powershell") || lower.contains("pwsh")
+    let kept = line.bytes().filter(|byte| !matches!(byte, b'^' | b'`' | b'"' | b'\''));
+    let kept = kept.map(|byte| byte.to_ascii_lowercase()).collect();
+    // What is left out is ASCII, so this is text as before.
+    let lower = String::from_utf8(kept).unwrap_or_default();
+    let is_in = |name| lower.contains(name);
+    Tool::ALL.iter().any(|tool| is_in(tool.name())) || is_in("powershell") || is_in("pwsh")
 }
