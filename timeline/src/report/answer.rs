@@ -472,11 +472,13 @@ fn describe_registration(registration: &Registration, loads: &Loads) -> Statemen
         [] => "No run that was found belongs to it.".to_owned(),
         runs => format!("It belongs to {}.", runs.join(", ")),
     };
-    let text = format!(
-        "Registered now: COM loads {path} for the class {class}{}. It is in {place}. The registration is in \
-         {hive}{written}. {runs}",
-        registration.clsid
-    );
+    let class = format!("{class}{}", registration.clsid);
+    let what = match registration.code_base {
+        Some(_) => format!("COM would load {path} for the class {class}"),
+        None => format!("the class {class} names no file of its own, and {path} has this class"),
+    };
+    let text =
+        format!("Registered now: {what}. That file is in {place}. The registration is in {hive}{written}. {runs}");
     statement(StatementKind::Finding, None, text, &registration.sources)
 }
 
