@@ -270,6 +270,8 @@ roles! {
     Product,
     /// Build number of Windows.
     Build,
+    /// Build of Windows with its branch and the processor that it was made for.
+    BuildLab,
     /// Minutes that local time is behind UTC.
     Bias,
     /// Further minutes in standard time.
@@ -532,6 +534,10 @@ pub enum Tells {
     Account,
     /// A volume and its drive letter.
     Volume,
+    /// A folder that the host shares.
+    Share,
+    /// A network address of the host.
+    Address,
     /// A setting of the host.
     Setting,
 }
@@ -547,6 +553,8 @@ impl Tells {
                 | Tells::TimeZoneRules
                 | Tells::Account
                 | Tells::Volume
+                | Tells::Share
+                | Tells::Address
                 | Tells::Setting
         )
     }

@@ -10,7 +10,7 @@
 //! key that holds it.
 //!
 //! # Where
-//! SYSTEM (name, domain, zone, volumes, prefetch setting), SOFTWARE (version, zones with their rules, profiles,
+//! SYSTEM (name, domain, addresses, shares, zone, volumes, prefetch setting), SOFTWARE (version, zones with their rules, profiles,
 //! policies), SAM (local accounts), SECURITY (machine SID, audit policy). A hive is told by the keys below its
 //! root, not by its file name.
 //!
@@ -48,10 +48,11 @@ use evidence::{Artifact, Beside, Fields, Hive, Parse, Phase, Reads, Record, Reco
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "host",
     title: "The host: name, version, zone, accounts, volumes, settings",
-    records: &[&SYSTEM, &OS, &TIME_ZONE, &TIME_ZONE_RULES, &USER, &VOLUME, &SETTING],
+    records: &[&SYSTEM, &OS, &TIME_ZONE, &TIME_ZONE_RULES, &USER, &VOLUME, &SHARE, &ADDRESS, &SETTING],
     reads: &[
         Reads::Key { hive: Hive::System, key: r"CurrentControlSet\Control" },
         Reads::Key { hive: Hive::System, key: r"CurrentControlSet\Services\Tcpip\Parameters" },
+        Reads::Key { hive: Hive::System, key: r"CurrentControlSet\Services\LanmanServer\Shares" },
         Reads::Key { hive: Hive::System, key: "MountedDevices" },
         Reads::Key { hive: Hive::Software, key: r"Microsoft\Windows NT\CurrentVersion" },
         Reads::Key { hive: Hive::Software, key: r"Microsoft\Windows\CurrentVersion\Policies\System" },
@@ -61,8 +62,8 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
         Reads::Key { hive: Hive::Security, key: r"Policy\PolAdtEv" },
     ],
     supports: "Which computer this is, which Windows it ran, which local time was valid when, which account a SID \
-               belongs to, which volume a path means, and whether Windows was set to record command lines and \
-               prefetch files.",
+               belongs to, which volume a path means, which folders it shares, and whether Windows was set to record \
+               command lines and prefetch files.",
     does_not_support: "What was set at an earlier time; only the last state of each hive is read.",
     windows: "All versions; always on.",
     references: &[
@@ -124,6 +125,22 @@ static VOLUME: RecordType = RecordType {
     tells: Tells::Volume,
     message: "Volume {Name}[, disk signature {DiskSignature}][ at offset {Offset}][, partition {PartitionGuid}][, device {Device}]",
     ..RecordType::named("windows:host:volume")
+};
+
+static SHARE: RecordType = RecordType {
+    fields: fields::SHARE_FIELDS,
+    says: "One per folder that the host shares, from `LanmanServer\\Shares`; the administrative shares are not there.",
+    tells: Tells::Share,
+    message: "Share {Name} is the folder {Path}",
+    ..RecordType::named("windows:host:share")
+};
+
+static ADDRESS: RecordType = RecordType {
+    fields: fields::ADDRESS_FIELDS,
+    says: "One per address of an interface.",
+    tells: Tells::Address,
+    message: "Interface {Interface} has the address {Address}",
+    ..RecordType::named("windows:host:address")
 };
 
 static SETTING: RecordType = RecordType {

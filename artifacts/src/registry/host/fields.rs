@@ -18,7 +18,8 @@ pub(super) const UBR: Field = Field::number("Ubr", "update build revision");
 pub(super) const DISPLAY_VERSION: Field =
     Field::text("DisplayVersion", "version as shown, `22H2`; before that ReleaseId");
 pub(super) const CURRENT_VERSION: Field = Field::text("CurrentVersion", "version of the system, `6.3`");
-pub(super) const BUILD_LAB: Field = Field::text("BuildLab", "build with its branch and architecture");
+pub(super) const BUILD_LAB: Field =
+    Field::text("BuildLab", "build with its branch and architecture").role(Role::BuildLab);
 pub(super) const INSTALLATION_TYPE: Field = Field::text("InstallationType", "client or server");
 pub(super) const REGISTERED_OWNER: Field = Field::text("RegisteredOwner", "owner that was given at setup");
 pub(super) const INSTALL_DATE: Field = Field::time("InstallDate", "when this version was installed");
@@ -95,7 +96,16 @@ pub(super) const PARTITION_GUID: Field =
 pub(super) const DEVICE: Field = Field::text("Device", "path of its device, instead").role(Role::Device);
 pub(super) const VOLUME_FIELDS: &[Field] = &[VOLUME_NAME, DISK_SIGNATURE, OFFSET, PARTITION_GUID, DEVICE];
 
-pub(super) const SETTING_NAME: Field = Field::text("Name", "`ProcessCreationIncludeCmdLine_Enabled`, `EnablePrefetcher`, `EnableLUA`, `FilterAdministratorToken`, `LocalAccountTokenFilterPolicy`, `MachineGuid`, `SafeProcessSearchMode`, `ShutdownTime`, `AuditProcessCreation` or `AuditProcessTermination`").role(Role::Name);
+pub(super) const SHARE_NAME: Field = Field::text("Name", "name of the share").role(Role::Name);
+pub(super) const SHARE_PATH: Field = Field::text("Path", "folder that is shared").role(Role::Path);
+pub(super) const SHARE_FIELDS: &[Field] = &[SHARE_NAME, SHARE_PATH];
+
+pub(super) const INTERFACE: Field = Field::text("Interface", "GUID of the interface");
+pub(super) const ADDRESS: Field =
+    Field::text("Address", "IPv4 address that is set, or that it last got over DHCP").role(Role::Address);
+pub(super) const ADDRESS_FIELDS: &[Field] = &[INTERFACE, ADDRESS];
+
+pub(super) const SETTING_NAME: Field = Field::text("Name", "`ProcessCreationIncludeCmdLine_Enabled`, `EnablePrefetcher`, `EnableLUA`, `FilterAdministratorToken`, `LocalAccountTokenFilterPolicy`, `MachineGuid`, `PROCESSOR_ARCHITECTURE`, `SafeProcessSearchMode`, `ShutdownTime`, `AuditProcessCreation` or `AuditProcessTermination`").role(Role::Name);
 pub(super) const VALUE: Field = Field::text(
     "Value",
     "its value, text, a number or a time (`ShutdownTime`); of the audit settings 0 no, 1 success, 2 failure, 3 both",

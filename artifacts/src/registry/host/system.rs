@@ -2,11 +2,12 @@
 
 use super::super::{Found, Hive};
 use super::fields::{
-    ACTIVE_TIME_BIAS, BIAS, COMPUTER_NAME, CONTROL_SET, DAYLIGHT_BIAS, DAYLIGHT_DATE, DEVICE, DISK_SIGNATURE, DOMAIN,
-    DYNAMIC_DAYLIGHT_TIME_DISABLED, HOSTNAME, OFFSET, PARTITION_GUID, SETTING_NAME, STANDARD_BIAS, STANDARD_DATE,
-    VALUE, VOLUME_NAME, ZONE_NAME,
+    ACTIVE_TIME_BIAS, ADDRESS, BIAS, COMPUTER_NAME, CONTROL_SET, DAYLIGHT_BIAS, DAYLIGHT_DATE, DEVICE, DISK_SIGNATURE,
+    DOMAIN, DYNAMIC_DAYLIGHT_TIME_DISABLED, HOSTNAME, INTERFACE, OFFSET, PARTITION_GUID, SETTING_NAME, SHARE_NAME,
+    SHARE_PATH, STANDARD_BIAS, STANDARD_DATE, VALUE, VOLUME_NAME, ZONE_NAME,
 };
-use super::{SETTING, SYSTEM, TIME_ZONE, VOLUME, eight_numbers};
+use super::{SETTING, SHARE, SYSTEM, TIME_ZONE, VOLUME, eight_numbers};
+use crate::formats::hive::Data;
 use evidence::{Fields, Locator, Meaning, Moment, ProblemKind, Record, Sink, Timestamp, Value, guid_text};
 
 pub(super) fn read(hive: &Hive<'_>, sink: &mut Sink<'_>) {
@@ -27,6 +28,8 @@ pub(super) fn read(hive: &Hive<'_>, sink: &mut Sink<'_>) {
         return;
     };
     system(&control_set, sink);
+    shares(&control_set, sink);
+    addresses(&control_set, sink);
     time_zone(&control_set, sink);
     volumes(hive, sink);
     if let Some(prefetch) = control_set.below(r"Control\Session Manager\Memory Management\PrefetchParameters") {
@@ -34,6 +37,9 @@ pub(super) fn read(hive: &Hive<'_>, sink: &mut Sink<'_>) {
     }
     if let Some(manager) = control_set.below(r"Control\Session Manager") {
         manager.setting("SafeProcessSearchMode", sink);
+        if let Some(environment) = manager.below("Environment") {
+            environment.setting("PROCESSOR_ARCHITECTURE", sink);
+        }
     }
     if let Some(windows) = control_set.below(r"Control\Windows") {
         shutdown(&windows, sink);
@@ -52,6 +58,48 @@ fn system(control_set: &Found<'_>, sink: &mut Sink<'_>) {
     fields.push(CONTROL_SET.name, control_set.name());
     let place = name.as_ref().unwrap_or(control_set);
     sink.record(place.of_host(&SYSTEM, computer.unwrap_or_default(), fields));
+}
+
+/// One record for each folder that is shared. A value is a list of `Name=text`.
+fn shares(control_set: &Found<'_>, sink: &mut Sink<'_>) {
+    let Some(shares) = control_set.below(r"Services\LanmanServer\Shares") else { return };
+    for value in shares.key.values() {
+        let Data::Texts(texts) = value.data() else { continue };
+        let of = |name: &str| {
+            let mut found = texts.iter().filter_map(|text| text.split_once('='));
+            found.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, text)| text.to_owned())
+        };
+        // A printer is shared too, and has no folder.
+        let Some(path) = of("Path").filter(|path| path.contains('\\')) else { continue };
+        let stored = value.name().to_string();
+        let name = of("ShareName").filter(|name| !name.is_empty()).unwrap_or_else(|| stored.clone());
+        let mut fields = Fields::new();
+        fields.push(SHARE_NAME.name, name.as_str());
+        fields.push(SHARE_PATH.name, path);
+        let locator = Locator::RegistryKey { key: shares.path.clone(), value: Some(stored), offset: value.offset };
+        sink.record(Record { locator, ..shares.of_host(&SHARE, name, fields) });
+    }
+}
+
+/// One record for each address of an interface.
+fn addresses(control_set: &Found<'_>, sink: &mut Sink<'_>) {
+    let Some(interfaces) = control_set.below(r"Services\Tcpip\Parameters\Interfaces") else { return };
+    for interface in interfaces.subkeys() {
+        for name in ["IPAddress", "DhcpIPAddress"] {
+            let addresses = match interface.key.value(name).map(|value| value.data()) {
+                Some(Data::Texts(addresses)) => addresses,
+                Some(Data::Text(address)) => vec![address],
+                _ => continue,
+            };
+            for address in addresses.into_iter().filter(|address| !matches!(address.as_str(), "" | "0.0.0.0")) {
+                let mut fields = Fields::new();
+                fields.push(INTERFACE.name, interface.name());
+                fields.push(ADDRESS.name, address.as_str());
+                let record = interface.of_host(&super::ADDRESS, address, fields);
+                sink.record(Record { locator: interface.locator(Some(name)), ..record });
+            }
+        }
+    }
 }
 
 fn time_zone(control_set: &Found<'_>, sink: &mut Sink<'_>) {

@@ -28,6 +28,20 @@ fn system(current: u32) -> KeySpec {
         KeySpec::new(name)
             .at(r"Control\ComputerName", KeySpec::new("ComputerName").written(5).text("ComputerName", name))
             .at(r"Services\Tcpip", KeySpec::new("Parameters").text("Hostname", "host").text("NV Domain", "example.org"))
+            .at(r"Services\Tcpip\Parameters\Interfaces", {
+                KeySpec::new("{1}")
+                    .value("IPAddress", 7, &utf16("192.0.2.7\u{0}192.0.2.8\u{0}"))
+                    .text("DhcpIPAddress", "0.0.0.0")
+            })
+            .at(r"Services\Tcpip\Parameters\Interfaces", KeySpec::new("{2}").text("DhcpIPAddress", "198.51.100.9"))
+            .at(r"Services\LanmanServer", {
+                let share = "CSCFlags=0\0MaxUses=4294967295\0Path=D:\\Shared Tools\0Permissions=0\0Type=0\0";
+                KeySpec::new("Shares")
+                    .value("Tools", 7, &utf16(share))
+                    .value("Printer", 7, &utf16("Path=HP Printer,LocalsplOnly\0ShareName=Printer\0Type=1\0"))
+                    .value("Odd", 3, &[1, 2, 3])
+            })
+            .at(r"Control\Session Manager", KeySpec::new("Environment").text("PROCESSOR_ARCHITECTURE", "AMD64"))
             .at(
                 "Control",
                 KeySpec::new("TimeZoneInformation")
@@ -79,6 +93,17 @@ fn the_current_control_set_counts() {
             r#""StandardDate":[0,11,1,2,0,0,0,0],"DaylightDate":[0,3,2,2,0,0,0,0],"DynamicDaylightTimeDisabled":false}"#
         )
     );
+    let shares: Vec<_> = of_type(&records, &SHARE).into_iter().map(fields).collect();
+    assert_eq!(shares, [r#"{"Name":"Tools","Path":"D:\\Shared Tools"}"#]);
+    let addresses: Vec<_> = of_type(&records, &ADDRESS).into_iter().map(fields).collect();
+    assert_eq!(
+        addresses,
+        [
+            r#"{"Interface":"{1}","Address":"192.0.2.7"}"#,
+            r#"{"Interface":"{1}","Address":"192.0.2.8"}"#,
+            r#"{"Interface":"{2}","Address":"198.51.100.9"}"#,
+        ]
+    );
     let volumes: Vec<_> = of_type(&records, &VOLUME).into_iter().map(fields).collect();
     assert_eq!(
         volumes,
@@ -93,6 +118,7 @@ fn the_current_control_set_counts() {
         settings,
         [
             r#"{"Name":"EnablePrefetcher","Value":3}"#,
+            r#"{"Name":"PROCESSOR_ARCHITECTURE","Value":"AMD64"}"#,
             r#"{"Name":"ShutdownTime","Value":"2012-04-04T01:58:40.8392499Z"}"#
         ]
     );
