@@ -1,7 +1,7 @@
 //! What the records are about: the files that are collected as leads and that focused artifacts describe.
 
 use evidence::technique::FRAMEWORK;
-use evidence::{Artifact, Focus, Items, Lead, Record, Tool};
+use evidence::{Artifact, Focus, Items, Lead, Record, Role, Tool};
 
 /// What stands behind the names that are always of interest: those of the tools, of their configuration and of their CLR
 /// usage logs.
@@ -25,7 +25,8 @@ pub(crate) fn leads(artifact: &Artifact, record: &Record) -> Vec<(String, Option
             Lead::KeptAt { artifact, .. } => Some(artifact),
             Lead::Path(_) | Lead::CommandLine { .. } => None,
         };
-        let paths = timeline::lead_paths(&lead).into_iter().filter(|path| !path.is_empty());
+        let paths =
+            timeline::lead_paths(&lead, record.text_of(Role::Computer)).into_iter().filter(|path| !path.is_empty());
         leads.extend(paths.map(|path| (path, kept_for)));
     }
     leads.sort();

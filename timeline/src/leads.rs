@@ -1,19 +1,22 @@
 //! From what a record names to the files that should be collected because of it.
 
-use crate::command::{self, Resolution};
+use crate::command::{self, Asker, Machine, Resolution};
 use crate::paths::{self, Form};
 use evidence::{Lead, Tool};
 
 /// Most paths that one lead gives.
 const MOST: usize = 24;
 
-/// The paths that a lead names, to be looked for in the source. Paths on other machines and names of the
-/// global assembly cache give none: they cannot be in it.
-pub fn lead_paths(lead: &Lead) -> Vec<String> {
+/// The paths that a lead of a record of this computer names, to be looked for in the source. Paths on other machines and
+/// names of the global assembly cache give none: they cannot be in it. Where the File System Redirector may have acted, both
+/// files are looked for.
+pub fn lead_paths(lead: &Lead, computer: Option<&str>) -> Vec<String> {
+    let asker = Asker { computer, ..Asker::default() };
     let mut paths = match lead {
-        Lead::Path(path) | Lead::KeptAt { path, .. } => from_path(path),
+        Lead::Path(path) | Lead::KeptAt { path, .. } => from_path(path, &asker),
         Lead::CommandLine { image, command_line, current_directory } => {
-            from_command_line(image.as_deref(), command_line, current_directory.as_deref())
+            let (image, current_directory) = (image.as_deref(), current_directory.as_deref());
+            from_command_line(command_line, &Asker { image, current_directory, ..asker })
         }
     };
     let mut seen = std::collections::HashSet::new();
@@ -22,38 +25,39 @@ pub fn lead_paths(lead: &Lead) -> Vec<String> {
     paths
 }
 
-fn from_path(path: &str) -> Vec<String> {
+fn from_path(path: &str, asker: &Asker<'_>) -> Vec<String> {
     let path = path.trim().trim_matches('"');
     if path.is_empty() || path.contains('\0') {
         return Vec::new();
     }
     if let Some(local) = paths::from_file_url(path) {
-        return from_path(&local);
+        return from_path(&local, asker);
     }
     match paths::form(path) {
         Form::Drive | Form::Volume | Form::Rooted => vec![paths::canonical(path)],
-        Form::Unc => kept(command::resolve(Tool::Regasm, path, None, None, false)),
+        Form::Unc => kept(command::resolve(Tool::Regasm, path, asker, &Machine::default())),
         // A bare name, a display name, an address: nothing that says where a file lies.
         Form::Empty | Form::DriveRelative | Form::Relative | Form::Device | Form::Url => Vec::new(),
     }
 }
 
-fn from_command_line(image: Option<&str>, command_line: &str, current_directory: Option<&str>) -> Vec<String> {
+fn from_command_line(command_line: &str, asker: &Asker<'_>) -> Vec<String> {
+    let image = asker.image;
     let own = image.map_or_else(|| command::program_tool(command_line), command::tool_named);
     let mut found = Vec::new();
     if let Some(tool) = own {
-        found.extend(assembly(tool, command_line, image, current_directory));
-        found.extend(image.into_iter().flat_map(from_path).filter(|path| !in_framework(path)));
+        found.extend(assembly(tool, command_line, asker));
+        found.extend(image.into_iter().flat_map(|image| from_path(image, asker)).filter(|path| !in_framework(path)));
         return found;
     }
     let starts = command::started_tools(image, command_line);
     for start in &starts {
-        found.extend(assembly(start.tool, &start.command, None, current_directory));
+        found.extend(assembly(start.tool, &start.command, &Asker { image: None, ..*asker }));
     }
     if starts.is_empty() {
         // A renamed tool is known by its record, not by its name: both grammars give the same first name.
         if image.is_some_and(|image| !is_shell(image)) && names_assembly(command_line) {
-            found.extend(assembly(Tool::Regasm, command_line, image, current_directory));
+            found.extend(assembly(Tool::Regasm, command_line, asker));
         }
     }
     found
@@ -73,11 +77,11 @@ fn in_framework(path: &str) -> bool {
     paths::fold(path).contains(evidence::technique::FRAMEWORK)
 }
 
-fn assembly(tool: Tool, command_line: &str, image: Option<&str>, current_directory: Option<&str>) -> Vec<String> {
+fn assembly(tool: Tool, command_line: &str, asker: &Asker<'_>) -> Vec<String> {
     let read = command::read(tool, command_line);
     let mut found = Vec::new();
     for name in read.assembly.iter().chain(&read.type_library).chain(&read.registry_file) {
-        found.extend(kept(command::resolve(tool, name, current_directory, image, false)));
+        found.extend(kept(command::resolve(tool, name, asker, &Machine::default())));
     }
     found
 }
@@ -96,11 +100,12 @@ mod tests {
     use super::*;
 
     fn line(image: Option<&str>, command_line: &str, directory: Option<&str>) -> Vec<String> {
-        lead_paths(&Lead::CommandLine {
+        let lead = Lead::CommandLine {
             image: image.map(str::to_owned),
             command_line: command_line.to_owned(),
             current_directory: directory.map(str::to_owned),
-        })
+        };
+        lead_paths(&lead, Some("WS-FIN-07.corp.example"))
     }
 
     #[test]
@@ -120,7 +125,7 @@ mod tests {
             ("x.dll", None),
             ("", None),
         ] {
-            assert_eq!(lead_paths(&Lead::Path(path.to_owned())).first().map(String::as_str), wanted, "{path}");
+            assert_eq!(lead_paths(&Lead::Path(path.to_owned()), None).first().map(String::as_str), wanted, "{path}");
         }
     }
 
@@ -132,6 +137,10 @@ mod tests {
         assert!(found.contains(&r"C:\Windows\SysWOW64\T1121.dll".to_owned()));
         assert_eq!(line(image, "regasm", Some(r"C:\w")), [""; 0]);
         assert_eq!(line(image, r"regasm \\10.0.0.1\c$\u.dll", Some(r"C:\w")), [""; 0]);
+        assert_eq!(line(image, r"regasm \\ws-fin-07\C$\u.dll", Some(r"C:\w")), [r"C:\u.dll"]);
+        assert_eq!(line(image, r"regasm \\WS-FIN-08\C$\u.dll", Some(r"C:\w")), [""; 0]);
+        let both = [r"C:\Windows\SysWOW64\u.dll", r"C:\Windows\System32\u.dll"];
+        assert_eq!(line(image, r"regasm C:\Windows\System32\u.dll", None), both);
         assert_eq!(line(image, r"regasm C:\a\b.dll /tlb:C:\a\c.tlb", None), [r"C:\a\b.dll", r"C:\a\c.tlb"]);
         assert_eq!(line(None, r#""C:\x y\regsvcs.exe" C:\a.dll"#, None), [r"C:\a.dll"]);
     }

@@ -202,6 +202,15 @@ pub(crate) fn after_volume(path: &str) -> String {
     format!("\\{}", root_of(&canonical(path)).1)
 }
 
+/// A canonical path split behind a folder that it lies in: the folder in the spelling of the path, and the rest.
+pub(crate) fn below<'a>(path: &'a str, folder: &str) -> Option<(&'a str, &'a str)> {
+    let folder = PathKey::new(folder);
+    let (root, rest) = root_of(path);
+    let parts = folder.rest.matches('\\').count();
+    let at = root.len() + rest.match_indices('\\').nth(parts.checked_sub(1)?)?.0;
+    PathKey::new(&path[..at]).same_file(&folder).then(|| (&path[..at], &path[at + 1..]))
+}
+
 /// A directory and a relative path as one canonical path.
 pub(crate) fn join(directory: &str, relative: &str) -> String {
     canonical(&format!("{}\\{relative}", directory.trim_end_matches(['\\', '/'])))
@@ -420,7 +429,21 @@ mod tests {
             let canonical = canonical(&path);
             let _ = (form(&path), PathKey::new(&path), split_stream(&path), from_file_url(&path), after_volume(&path));
             assert_eq!(super::canonical(&canonical).is_empty(), canonical.is_empty(), "{path}");
-            let _ = crate::command::resolve(evidence::Tool::Regasm, &path, Some(r"C:\w"), Some(&path), false);
+            let own = (r"\\s\h".to_owned(), path.clone());
+            let machine = crate::command::Machine {
+                names: vec!["s".to_owned(), path.clone()],
+                shares: vec![own],
+                ..crate::command::Machine::default()
+            };
+            for image in [path.as_str(), r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe"] {
+                let asker = crate::command::Asker {
+                    current_directory: Some(&path),
+                    image: Some(image),
+                    ..crate::command::Asker::default()
+                };
+                let _ = crate::command::resolve(evidence::Tool::Regasm, &path, &asker, &machine);
+                let _ = below(&canonical, image);
+            }
         }
     }
 

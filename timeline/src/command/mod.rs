@@ -1,6 +1,7 @@
 //! What a command line asks RegAsm.exe or RegSvcs.exe to do, and whether a command line of another program
 //! would start one of them.
 
+mod place;
 mod powershell;
 mod regasm;
 mod regsvcs;
@@ -9,6 +10,7 @@ mod shell;
 mod split;
 mod started;
 
+pub use place::{Asker, Machine, View};
 pub use resolve::{Remote, Resolution, resolve};
 pub use started::{Started, started_tools};
 

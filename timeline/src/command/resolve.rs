@@ -5,7 +5,8 @@
 //! Reference: Microsoft, *SearchPathW function*; *Dynamic-Link Library Search Order* (SafeProcessSearchMode);
 //! *Naming Files, Paths, and Namespaces*.
 
-use crate::paths::{self, Form};
+use super::place::{self, Asker, Machine, Share, View};
+use crate::paths::{self, Form, PathKey};
 use evidence::Tool;
 
 /// Where the file lies when it is not on a volume of this machine.
@@ -28,6 +29,10 @@ pub struct Resolution {
     pub candidates: Vec<String>,
     /// How they were found, in words.
     pub rule: String,
+    /// Candidates that are, or may be, other files than the text says.
+    pub views: Vec<View>,
+    /// The path leads over a share of this machine.
+    pub is_own_share: bool,
     /// Set when the path points away from this machine.
     pub remote: Option<Remote>,
     /// Name of an alternate data stream.
@@ -44,6 +49,8 @@ impl Resolution {
         Resolution {
             candidates: Vec::new(),
             rule: rule.to_owned(),
+            views: Vec::new(),
+            is_own_share: false,
             remote: None,
             stream: None,
             incomplete: false,
@@ -62,27 +69,20 @@ impl Resolution {
     }
 }
 
-/// Finds the files that `argument` of `tool` can mean, for a process with this current directory and this
-/// image path. `cwd_after_system` is the setting SafeProcessSearchMode: the system directories are then
-/// searched before the current one.
-pub fn resolve(
-    tool: Tool,
-    argument: &str,
-    current_directory: Option<&str>,
-    image: Option<&str>,
-    cwd_after_system: bool,
-) -> Resolution {
+/// Finds the files that `argument` of `tool` can mean, for a process like this on such a machine.
+pub fn resolve(tool: Tool, argument: &str, asker: &Asker<'_>, machine: &Machine) -> Resolution {
     if is_display_name(argument) {
         let rule = "an assembly's display name, looked up in the global assembly cache";
         return Resolution { display_name: true, ..Resolution::by(rule) };
     }
     let from_url = paths::from_file_url(argument);
     let path = from_url.as_deref().unwrap_or(argument);
-    let current_directory = current_directory.filter(|directory| !directory.is_empty());
+    let (current_directory, over_share) = local_directory(asker, machine);
+    let current_directory = current_directory.as_deref();
     let mut found = match paths::form(path) {
         Form::Empty => Resolution::by("the argument is empty"),
         Form::Url => Resolution::elsewhere(Remote::Url, path.to_owned(), "an address on the network"),
-        Form::Unc => on_share(path),
+        Form::Unc => on_share(path, asker, machine),
         Form::Device => Resolution::elsewhere(Remote::Device, path.to_owned(), "a device"),
         Form::Volume => {
             Resolution::at(paths::canonical(path), "a path by device or volume, whose drive letter it does not say")
@@ -91,10 +91,20 @@ pub fn resolve(
         Form::Drive => Resolution::at(paths::canonical(path), "a full path"),
         Form::DriveRelative => in_directory_of_drive(&paths::canonical(path), current_directory),
         Form::Rooted => in_root(path, current_directory),
-        Form::Relative => {
-            searched(tool, current_directory, search(tool, path, current_directory, image, cwd_after_system))
-        }
+        Form::Relative => searched(tool, current_directory, search(tool, path, current_directory, asker, machine)),
     };
+    // The redirector acts on local paths alone: what is opened over a share is the folder itself.
+    let untouched = match over_share {
+        Some(how) if paths::form(path) == Form::Relative => {
+            found.is_own_share = true;
+            found.rule.push_str(&format!("; the current directory is on {how}"));
+            current_directory.map(|directory| paths::join(directory, path))
+        }
+        _ => None,
+    };
+    if !found.is_own_share || untouched.is_some() {
+        redirect(&mut found, untouched.as_deref(), asker, machine);
+    }
     found.stream = found.candidates.first().and_then(|path| paths::split_stream(path).1).map(str::to_owned);
     if let Some(stream) = &found.stream {
         found.rule.push_str(&format!("; the alternate data stream \"{stream}\""));
@@ -105,18 +115,55 @@ pub fn resolve(
     found
 }
 
-/// `\\host\share\x.dll`.
-fn on_share(path: &str) -> Resolution {
-    let canonical = paths::canonical(path);
-    if let Some(local) = local_share(&canonical) {
-        return Resolution::at(local, "an administrative share of this machine");
+/// The current directory, as a local one where it is on a share of this machine; then also what that share is.
+fn local_directory(asker: &Asker<'_>, machine: &Machine) -> (Option<String>, Option<String>) {
+    let Some(directory) = asker.current_directory.filter(|directory| !directory.is_empty()) else {
+        return (None, None);
+    };
+    if paths::form(directory) == Form::Unc
+        && let Share::Local(local, how) = place::share(&paths::canonical(directory), asker, machine)
+    {
+        return (Some(local), Some(how));
     }
+    (Some(directory.to_owned()), None)
+}
+
+/// Puts for each candidate the file that the process gets, and both where that is not known.
+fn redirect(found: &mut Resolution, untouched: Option<&str>, asker: &Asker<'_>, machine: &Machine) {
+    let mut candidates: Vec<String> = Vec::new();
+    let mut add = |path: String| {
+        if !candidates.iter().any(|seen| PathKey::new(seen) == PathKey::new(&path)) {
+            candidates.push(path);
+        }
+    };
+    for path in std::mem::take(&mut found.candidates) {
+        let is_local = matches!(paths::form(&path), Form::Drive | Form::Volume) && untouched != Some(&*path);
+        match place::view(&path, asker, machine).filter(|_| is_local) {
+            Some(view) => {
+                add(view.path.clone());
+                if !view.is_sure {
+                    add(path);
+                }
+                found.views.push(view);
+            }
+            None => add(path),
+        }
+    }
+    found.candidates = candidates;
+}
+
+/// `\\host\share\x.dll`.
+fn on_share(path: &str, asker: &Asker<'_>, machine: &Machine) -> Resolution {
+    let canonical = paths::canonical(path);
     let web = canonical.to_ascii_uppercase();
     let host = web[2..].split('\\').next().unwrap_or_default();
     if web.contains(r"\DAVWWWROOT") || host.contains('@') {
-        Resolution::elsewhere(Remote::WebDav, canonical, "a web folder")
-    } else {
-        Resolution::elsewhere(Remote::Unc, canonical, "a share of another machine")
+        return Resolution::elsewhere(Remote::WebDav, canonical, "a web folder");
+    }
+    match place::share(&canonical, asker, machine) {
+        Share::Local(local, how) => Resolution { is_own_share: true, ..Resolution::at(local, &how) },
+        Share::UnknownFolder(how) => Resolution { is_own_share: true, incomplete: true, ..Resolution::by(how) },
+        Share::Elsewhere => Resolution::elsewhere(Remote::Unc, canonical, "a share of another machine"),
     }
 }
 
@@ -188,38 +235,16 @@ pub(crate) fn is_display_name(text: &str) -> bool {
     identity.peek().is_some() && !name.contains(['\\', '/', ':']) && identity.all(|part| known(&part))
 }
 
-/// `\\localhost\C$\a` and `\\127.0.0.1\C$\a` are files of this machine.
-fn local_share(path: &str) -> Option<String> {
-    let (host, rest) = path.strip_prefix(r"\\")?.split_once('\\')?;
-    let local = ["localhost", "127.0.0.1", "::1", "0--1.ipv6-literal.net", "."]
-        .iter()
-        .any(|name| host.eq_ignore_ascii_case(name));
-    let (share, file) = rest.split_once('\\')?;
-    match share.as_bytes() {
-        [letter, b'$'] if local && letter.is_ascii_alphabetic() => Some(format!("{}:\\{file}", *letter as char)),
-        _ => None,
-    }
-}
-
 fn search(
     tool: Tool,
     path: &str,
     current_directory: Option<&str>,
-    image: Option<&str>,
-    cwd_after_system: bool,
+    asker: &Asker<'_>,
+    machine: &Machine,
 ) -> Vec<String> {
-    let own = image.and_then(paths::directory).map(paths::canonical);
-    let windows = own
-        .as_deref()
-        .and_then(|directory| {
-            let at = directory.to_ascii_uppercase().find(evidence::technique::FRAMEWORK)?;
-            // Only a drive path tells the Windows directory; a device path keeps its own volume.
-            Some(directory[..at].to_owned())
-        })
-        .unwrap_or_else(|| r"C:\Windows".to_owned());
-    // A 32-bit tool sees SysWOW64 where it asks for System32.
-    let is_32_bit = own.as_deref().is_some_and(|directory| directory.to_ascii_uppercase().contains(r"\FRAMEWORK\"));
-    let system: &[&str] = if is_32_bit { &["SysWOW64", "System32", "System"] } else { &["System32", "System"] };
+    let own = asker.image.and_then(paths::directory).map(paths::canonical);
+    let windows = asker.windows();
+    let cwd_after_system = machine.cwd_after_system;
     let mut directories: Vec<String> = Vec::new();
     let current = current_directory.map(str::to_owned);
     if tool == Tool::Regasm {
@@ -229,7 +254,7 @@ fn search(
     if !cwd_after_system {
         directories.extend(current.clone());
     }
-    directories.extend(system.iter().map(|name| format!(r"{windows}\{name}")));
+    directories.extend(["System32", "System"].map(|name| format!(r"{windows}\{name}")));
     if cwd_after_system {
         directories.extend(current);
     }
@@ -237,7 +262,7 @@ fn search(
     let mut candidates: Vec<String> = Vec::new();
     for directory in directories {
         let candidate = paths::join(&directory, path);
-        if !candidates.iter().any(|seen| paths::PathKey::new(seen) == paths::PathKey::new(&candidate)) {
+        if !candidates.iter().any(|seen| PathKey::new(seen) == PathKey::new(&candidate)) {
             candidates.push(candidate);
         }
     }
@@ -250,8 +275,12 @@ mod tests {
 
     const IMAGE: &str = r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe";
 
+    fn asker<'a>(current_directory: Option<&'a str>, image: Option<&'a str>) -> Asker<'a> {
+        Asker { current_directory, image, ..Asker::default() }
+    }
+
     fn first(argument: &str, directory: Option<&str>) -> (Option<String>, Option<Remote>, bool) {
-        let found = resolve(Tool::Regasm, argument, directory, Some(IMAGE), false);
+        let found = resolve(Tool::Regasm, argument, &asker(directory, Some(IMAGE)), &Machine::default());
         (found.candidates.first().cloned(), found.remote, found.incomplete)
     }
 
@@ -290,7 +319,7 @@ mod tests {
 
     #[test]
     fn search_order() {
-        let found = resolve(Tool::Regasm, "x.dll", Some(r"C:\w"), Some(IMAGE), false);
+        let found = resolve(Tool::Regasm, "x.dll", &asker(Some(r"C:\w"), Some(IMAGE)), &Machine::default());
         assert_eq!(
             found.candidates,
             [
@@ -303,7 +332,8 @@ mod tests {
             ]
         );
         let image = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegSvcs.exe";
-        let found = resolve(Tool::Regsvcs, "x.dll", Some(r"C:\w"), Some(image), true);
+        let after_system = Machine { cwd_after_system: true, ..Machine::default() };
+        let found = resolve(Tool::Regsvcs, "x.dll", &asker(Some(r"C:\w"), Some(image)), &after_system);
         assert_eq!(
             found.candidates,
             [
@@ -314,9 +344,9 @@ mod tests {
                 r"C:\Windows\x.dll"
             ]
         );
-        let found = resolve(Tool::Regasm, "x.dll", None, None, false);
+        let found = resolve(Tool::Regasm, "x.dll", &Asker::default(), &Machine::default());
         assert!(found.incomplete);
-        assert_eq!(found.candidates[0], r"C:\Windows\System32\x.dll");
+        assert_eq!(found.candidates[..2], [r"C:\Windows\SysWOW64\x.dll", r"C:\Windows\System32\x.dll"]);
     }
 
     #[test]
@@ -326,13 +356,13 @@ mod tests {
         assert!(!is_display_name("T1121.dll"));
         assert!(!is_display_name(r"C:\a, b\x.dll"));
         assert!(!is_display_name("a,b.dll"));
-        let found = resolve(Tool::Regsvcs, "Foo, Version=1.0.0.0", None, None, false);
+        let found = resolve(Tool::Regsvcs, "Foo, Version=1.0.0.0", &Asker::default(), &Machine::default());
         assert!(found.display_name && found.candidates.is_empty());
     }
 
     #[test]
     fn streams_are_said() {
-        let found = resolve(Tool::Regasm, r"a.txt:hidden", Some(r"C:\w"), None, false);
+        let found = resolve(Tool::Regasm, r"a.txt:hidden", &asker(Some(r"C:\w"), None), &Machine::default());
         assert_eq!(found.stream.as_deref(), Some("hidden"));
         assert_eq!(found.candidates[0], r"C:\w\a.txt:hidden");
     }

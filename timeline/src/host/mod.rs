@@ -9,6 +9,7 @@ pub use zone::TimeZone;
 use crate::paths::{self, PathKey};
 use evidence::{Citation, Filetime, Item, Record, Role, Tells};
 use serde::Serialize;
+use std::net::IpAddr;
 
 /// The machine that the evidence describes. What no record tells is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -33,6 +34,15 @@ pub struct Host {
     pub volumes: Vec<HostVolume>,
     /// Settings that decide what the machine records and how it looks for files.
     pub settings: Vec<Setting>,
+    /// Build of Windows with its branch and processor.
+    #[serde(skip)]
+    pub build_lab: Option<String>,
+    /// Its own shares by their names, with their folders.
+    #[serde(skip)]
+    pub shares: Vec<(String, String)>,
+    /// The network addresses that are set, or that it last got.
+    #[serde(skip)]
+    pub addresses: Vec<IpAddr>,
     /// How many records describe it.
     #[serde(skip)]
     pub records: u64,
@@ -103,11 +113,21 @@ impl Host {
                 Tells::HostSystem => {
                     keep(&mut host.product, text(record, Role::Product));
                     keep(&mut host.build, text(record, Role::Build));
+                    keep(&mut host.build_lab, text(record, Role::BuildLab));
                 }
                 Tells::TimeZone => keep(&mut zone, Some(record)),
                 Tells::TimeZoneRules => zones.push(record),
                 Tells::Account => host.add_user(record),
                 Tells::Volume => host.add_volume(record),
+                Tells::Share => {
+                    if let (Some(name), Some(folder)) = (text(record, Role::Name), text(record, Role::Path)) {
+                        host.shares.push((name, folder));
+                    }
+                }
+                Tells::Address => {
+                    let address = text(record, Role::Address).and_then(|address| address.parse().ok());
+                    host.addresses.extend(address.filter(|address: &IpAddr| !address.is_unspecified()));
+                }
                 Tells::Setting => {
                     if let (Some(name), Some(value)) = (text(record, Role::Name), text(record, Role::Value))
                         && host.setting(&name).is_none()
@@ -177,6 +197,18 @@ impl Host {
             .iter()
             .find(|setting| setting.name.eq_ignore_ascii_case(name))
             .map(|setting| setting.value.as_str())
+    }
+
+    /// Whether its Windows is a 64-bit one, by the processor that it was built for.
+    pub(crate) fn is_64_bit(&self) -> Option<bool> {
+        let lab = self.build_lab.iter().flat_map(|lab| lab.split('.'));
+        let built_for = lab.filter_map(|part| part.strip_suffix("fre").or_else(|| part.strip_suffix("chk")));
+        let mut processors = self.setting("PROCESSOR_ARCHITECTURE").into_iter().chain(built_for);
+        processors.find_map(|processor| match processor.to_ascii_lowercase().as_str() {
+            "amd64" | "arm64" | "ia64" => Some(true),
+            "x86" => Some(false),
+            _ => None,
+        })
     }
 
     /// Local civil time at a moment, with its offset, by the rule valid at that date; a reading that occurs

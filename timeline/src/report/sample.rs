@@ -424,6 +424,9 @@ pub(super) fn host() -> Host {
         domain: Some("WORKGROUP".to_owned()),
         product: Some("Windows 10 Enterprise Evaluation".to_owned()),
         build: Some("17763".to_owned()),
+        build_lab: None,
+        shares: Vec::new(),
+        addresses: Vec::new(),
         time_zone: Some(time_zone()),
         control_set: Some(1),
         boots: vec![Boot {

@@ -93,6 +93,11 @@ impl Computers {
 }
 
 impl Own {
+    /// The names, without a domain.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether a record that names this computer is of another one, as far as is known.
     pub(super) fn is_other(&self, computer: &str) -> bool {
         !computer.is_empty() && !self.0.contains(&label(computer))

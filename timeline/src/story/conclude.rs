@@ -6,6 +6,7 @@ use super::computers::Own;
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
 use super::neighbourhood::Neighbourhood;
+use super::place;
 use super::prefetch::{self, Joined, PrefetchFile, Slot};
 use super::process::{Process, ProcessId, Processes, Role};
 use super::registered_by;
@@ -14,6 +15,7 @@ use super::source::Places;
 use super::traces::{self, Trace};
 use super::unread::Unread;
 use super::{Correlator, Story, limit};
+use crate::command::Machine;
 use crate::host::Host;
 use crate::paths::PathKey;
 use evidence::{AssemblyFile, Execution, Filetime, Lookalike, Problem, Tool};
@@ -44,9 +46,24 @@ impl Correlator<'_> {
         let own = computers.own(host.name.as_deref(), items, declared);
         let (no_host, no_items, no_unread) = (Host::default(), Vec::new(), Unread::default());
         let no_files = Files::new(&no_items, declared);
+        let machine = place::machine(&host, &own, items, &processes, &prefetch);
         let contexts = Contexts {
-            here: Context { host: &host, files: &files, unread: &unread, prefetch: &prefetch, places: &places },
-            elsewhere: Context { host: &no_host, files: &no_files, unread: &no_unread, prefetch: &[], places: &places },
+            here: Context {
+                host: &host,
+                machine,
+                files: &files,
+                unread: &unread,
+                prefetch: &prefetch,
+                places: &places,
+            },
+            elsewhere: Context {
+                host: &no_host,
+                machine: Machine::default(),
+                files: &no_files,
+                unread: &no_unread,
+                prefetch: &[],
+                places: &places,
+            },
             own: &own,
         };
 
@@ -68,12 +85,7 @@ impl Correlator<'_> {
         );
         let executions = executions(&runs, &order, &ids, &processes, &contexts);
         problems.extend(not_listed(&runs, &processes));
-        let mut neighbourhood = Neighbourhood::default();
-        for (at, execution) in order.iter().zip(&executions) {
-            if let Some(process) = runs[*at].process_in(&processes) {
-                neighbourhood.add(&execution.id, process, &places);
-            }
-        }
+        let neighbourhood = neighbourhood(&order, &executions, &runs, &processes, &places);
         let attempts = attempts(&processes, &runs, &order, &executions, &places);
         let lookalikes = lookalikes(other_processes, other_prefetch, other_traces, &places);
         let assemblies = assemblies(&files, &executions, &places);
@@ -93,6 +105,23 @@ impl Correlator<'_> {
             problems,
         }
     }
+}
+
+/// What the processes of the runs did; `order` has the runs as the executions stand.
+fn neighbourhood(
+    order: &[usize],
+    executions: &[Execution],
+    runs: &[Run],
+    processes: &Processes,
+    places: &Places,
+) -> Neighbourhood {
+    let mut neighbourhood = Neighbourhood::default();
+    for (at, execution) in order.iter().zip(executions) {
+        if let Some(process) = runs[*at].process_in(processes) {
+            neighbourhood.add(&execution.id, process, places);
+        }
+    }
+    neighbourhood
 }
 
 /// What runs are described with.

@@ -14,6 +14,7 @@ mod identity;
 mod live;
 mod log_event;
 mod neighbourhood;
+mod place;
 mod prefetch;
 mod process;
 mod registered_by;

@@ -73,7 +73,7 @@ impl Writers {
             if !writes || run.process_in(processes).is_some_and(|process| own.is_other(&process.computer)) {
                 continue;
             }
-            if let Some(path) = &run.assembly.resolved_path {
+            for path in run.assembly.resolved_path.iter().chain(&run.named) {
                 writers.by_path.entry(PathKey::new(path).rest).or_default().push(at);
             }
             if let Some(facts) = run.facts(files) {

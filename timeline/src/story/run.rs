@@ -2,13 +2,14 @@
 
 use super::files::{self, Files, Mark};
 use super::identity::{self, Basis};
+use super::place;
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId, Processes};
 use super::source::{Cited, Places, Source};
 use super::traces::{self, ToolTrace, Trace};
 use super::unread::{Because, Unread};
 use super::verdict::{self, Known, Marked};
-use crate::command::{self, Command, Resolution};
+use crate::command::{self, Asker, Command, Machine, Resolution, View};
 use crate::host::Host;
 use crate::paths::{self, Form, PathKey};
 use evidence::{
@@ -35,6 +36,8 @@ pub(super) struct Run {
     pub(super) command: Option<Command>,
     pub(super) assembly: AssemblyReference,
     pub(super) item: Option<ItemId>,
+    /// The assembly's path as the tool named it, where Windows made another of it: what it registered has this one.
+    pub(super) named: Option<String>,
     stream: Option<String>,
     no_facts: String,
     /// A registration that this run wrote.
@@ -68,6 +71,8 @@ fn deleted(because: Option<Because>) -> String {
 /// What runs need to be described.
 pub(super) struct Context<'a> {
     pub(super) host: &'a Host,
+    /// What decides there which file a path means.
+    pub(super) machine: Machine,
     pub(super) files: &'a Files<'a>,
     pub(super) unread: &'a Unread,
     pub(super) prefetch: &'a [PrefetchFile],
@@ -103,6 +108,7 @@ impl Run {
             command,
             assembly: unknown_assembly("the command line is not known"),
             item: None,
+            named: None,
             stream: None,
             no_facts: "The assembly was not collected".to_owned(),
             registered: None,
@@ -125,6 +131,7 @@ impl Run {
             command: None,
             assembly: unknown_assembly("the command line is not known"),
             item: None,
+            named: None,
             stream: None,
             no_facts: "The assembly is not known".to_owned(),
             registered: None,
@@ -153,6 +160,7 @@ impl Run {
             command: None,
             assembly: unknown_assembly("the command line is not known"),
             item: None,
+            named: None,
             stream: None,
             no_facts: "The assembly is not known".to_owned(),
             registered: None,
@@ -183,9 +191,13 @@ impl Run {
         let own = process.and_then(|process| process.start.current_directory.clone());
         let inherited = process.and_then(|process| process.parent_directory.clone()).filter(|_| own.is_none());
         let directory = own.as_deref().or(inherited.as_deref());
-        let after_system = context.host.setting("SafeProcessSearchMode") == Some("1");
-        let image = process.map(|process| process.start.image.as_str());
-        let mut resolution = command::resolve(self.tool, &argument, directory, image, after_system);
+        let asker = Asker {
+            current_directory: directory,
+            image: process.map(|process| process.start.image.as_str()),
+            is_32_bit: process.and_then(|process| place::is_32_bit(process, context.files)),
+            computer: process.map(|process| process.computer.as_str()),
+        };
+        let mut resolution = command::resolve(self.tool, &argument, &asker, &context.machine);
         if inherited.is_some() && paths::form(&argument) == Form::Relative {
             resolution.rule.push_str(
                 "; the directory is that of the parent process, which a child inherits unless told otherwise",
@@ -210,6 +222,10 @@ impl Run {
         let assembly = &mut self.assembly;
         let found = resolution.candidates.iter().find_map(|path| files.find(path).map(|found| (path, found)));
         if let Some((path, found)) = found {
+            if self.is_in_doubt(path, resolution) {
+                return;
+            }
+            let assembly = &mut self.assembly;
             let others = resolution.candidates.iter().filter(|other| *other != path && files.find(other).is_some());
             assembly.candidates = others.cloned().collect();
             assembly.resolved_path = Some(path.clone());
@@ -221,8 +237,11 @@ impl Run {
             return;
         }
         if let Some(path) = resolution.candidates.iter().find(|path| files.traced(path) == Some(true)) {
-            assembly.resolved_path = Some(path.clone());
-            assembly.state = AssemblyState::Deleted;
+            if self.is_in_doubt(path, resolution) {
+                return;
+            }
+            self.assembly.resolved_path = Some(path.clone());
+            self.assembly.state = AssemblyState::Deleted;
             self.no_facts = deleted(context.unread.any_of(std::iter::once(path.as_str())));
             return;
         }
@@ -245,15 +264,43 @@ impl Run {
         }
         let in_directory = directory
             .map(|directory| paths::join(directory, argument))
-            .filter(|_| paths::form(argument) == Form::Relative);
+            .filter(|_| paths::form(argument) == Form::Relative)
+            .map(|path| resolution.views.iter().find(|view| view.from == path).map_or(path, |view| view.path.clone()));
         let likeliest = in_directory
             .filter(|path| resolution.candidates.contains(path))
             .or_else(|| resolution.candidates.first().cloned());
+        if likeliest.as_deref().is_some_and(|path| self.is_in_doubt(path, resolution)) {
+            return;
+        }
+        let assembly = &mut self.assembly;
         assembly.candidates =
             resolution.candidates.iter().filter(|path| Some(*path) != likeliest.as_ref()).cloned().collect();
         assembly.resolved_path = likeliest;
+        if let Some(path) = &assembly.resolved_path
+            && resolution.is_own_share
+            && !context.unread.was_looked_for(path)
+        {
+            assembly.state = AssemblyState::Unknown;
+            assembly.resolution.push_str(Because::NotLookedFor.of_path());
+            self.no_facts = "The assembly was not looked for in the folder that is shared".to_owned();
+            return;
+        }
         let because = context.unread.any_of(resolution.candidates.iter().map(String::as_str));
         self.not_found(because);
+    }
+
+    /// Says which file the redirector made of the path. Where that is not known, both stay candidates, and neither is judged.
+    fn is_in_doubt(&mut self, path: &str, resolution: &Resolution) -> bool {
+        let is_of = |view: &&View| view.path == path || !view.is_sure && view.from == path;
+        let Some(view) = resolution.views.iter().find(is_of) else { return false };
+        self.assembly.resolution.push_str(&view.words);
+        self.named = Some(view.from.clone());
+        if !view.is_sure {
+            self.assembly.resolved_path = None;
+            self.assembly.candidates = vec![view.path.clone(), view.from.clone()];
+            self.no_facts = "Which of two files the command line means is not known".to_owned();
+        }
+        !view.is_sure
     }
 
     /// The file is not in the evidence, or that cannot be said.

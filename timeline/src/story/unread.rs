@@ -47,6 +47,13 @@ impl Unread {
         unread
     }
 
+    /// Whether the collection looked for this file and says that it is not there.
+    pub(super) fn was_looked_for(&self, path: &str) -> bool {
+        let key = PathKey::new(path);
+        let mut known = self.looked_for.get(&key.rest).into_iter().flatten();
+        known.any(|(one, was_read)| *was_read && one.same_file(&key))
+    }
+
     /// Why it cannot be said that none of these files is there; `None` where all were looked for.
     pub(super) fn any_of<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Option<Because> {
         let mut because = None;

@@ -3,6 +3,7 @@
 mod artifacts;
 mod live;
 mod objects;
+mod place;
 mod runs;
 mod traces;
 mod unread;
