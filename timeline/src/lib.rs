@@ -29,5 +29,5 @@ pub use report::{
     BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, Judged, PAGE_TITLE, PartName,
     RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
-pub use story::{Correlator, Story};
+pub use story::{Correlator, OwnActs, Story};
 pub use write::{Format, Output, TimelineError, TimelineSummary};

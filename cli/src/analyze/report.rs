@@ -54,7 +54,7 @@ impl Work<'_> {
             }
         };
         progress.phase("merging and correlating", 0);
-        let mut correlator = Correlator::new(host, items, artifacts::ALL)
+        let mut correlator = Correlator::new(host, items, artifacts::ALL, self.rules.own_acts())
             .knowing(&failures)
             .having_searched(searched(reader))
             .within(focus.everything.then_some(Focus { everything: false, ..focus }));

@@ -2,11 +2,13 @@
 //! replace them without knowing Rust.
 
 use super::FINDINGS;
+use crate::story::OwnActs;
 use evidence::name::is_like;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use toml::Spanned;
 
 /// The name and version of the form that is read.
@@ -36,6 +38,7 @@ pub struct Rules {
     pub sha256: String,
     findings: BTreeMap<String, Weighed>,
     places: Vec<Place>,
+    own: Arc<OwnActs>,
 }
 
 /// What the rules say of a finding.
@@ -80,6 +83,7 @@ struct File {
     _thresholds: Thresholds,
     caps: BTreeMap<String, i64>,
     finding: Vec<Weighed>,
+    own: OwnActs,
     place: Vec<Place>,
 }
 
@@ -104,8 +108,8 @@ impl Rules {
     /// Reads rules.
     ///
     /// # Errors
-    /// What is no rule, a finding that this program does not know, one that is missing, and one that stands twice, with
-    /// the line.
+    /// What is no rule, a finding that this program does not know, one that is missing, one that stands twice, and a table that
+    /// is empty or would fit anything, with the line.
     pub fn parse(name: &str, text: &str) -> Result<Rules, RulesError> {
         let error = |span: Option<Range<usize>>, what: String| {
             let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
@@ -140,8 +144,16 @@ impl Rules {
                 return Err(error(Some(place.class.span()), what));
             }
         }
+        if let Some((span, what)) = file.own.wrong() {
+            return Err(error(span, what));
+        }
         let sha256 = evidence::hex(&Sha256::digest(text));
-        Ok(Rules { version: file.version, sha256, findings, places: file.place })
+        Ok(Rules { version: file.version, sha256, findings, places: file.place, own: Arc::new(file.own) })
+    }
+
+    /// What the tools and the CLR do of themselves.
+    pub fn own_acts(&self) -> Arc<OwnActs> {
+        Arc::clone(&self.own)
     }
 
     /// What the rules say of a finding.
@@ -202,6 +214,11 @@ mod tests {
         assert_eq!(wrong("comtrail-rules/1", "comtrail-rules/2").line, line_of("comtrail-rules/1"));
         assert_eq!(wrong("class = \"gac\"", "class = \"root\"").what, "the place root stands twice");
         assert_eq!(wrong("group = \"IMG\"", "group = \"IGM\"").what, "the group IGM of F-IMG-PATH has no cap");
+        let any = wrong("'crl.certum.pl'", "'*.pl'");
+        assert_eq!((any.line, &*any.what), (line_of("'crl.certum.pl'"), "*.pl would fit any host"));
+        let path = wrong("names = ['dw20.exe']", r"names = ['a\dw20.exe']");
+        assert_eq!((path.line, &*path.what), (line_of("names = ['dw20.exe']"), r"a\dw20.exe is no name of a program"));
+        assert_eq!(wrong("port = 80", "prot = 80").line, line_of("port = 80"));
     }
 
     #[test]

@@ -38,6 +38,18 @@ pub(crate) fn in_framework(key: &PathKey) -> bool {
             && version.starts_with('V'))
 }
 
+/// The generation of the CLR that a framework folder belongs to: 1, 2 or 4. Versions 3.0 and 3.5 of the framework run on 2.
+pub(super) fn framework_of(key: &PathKey) -> Option<u32> {
+    let (folder, _) = key.rest.rsplit_once('\\')?;
+    let (_, version) = folder.rsplit_once('\\').filter(|_| in_framework(key))?;
+    match version.strip_prefix('V')?.split('.').next()? {
+        "1" => Some(1),
+        "2" | "3" => Some(2),
+        "4" => Some(4),
+        _ => None,
+    }
+}
+
 /// What the facts of a collected program say about it.
 fn by_facts(facts: &Facts) -> Option<Result<Tool, String>> {
     let kind = facts.text_of(Role::Kind).and_then(ProgramKind::named);

@@ -53,7 +53,10 @@ pub(super) fn connection(record: &Record) -> Option<Activity> {
         class: "network",
         what: format!("had a connection from {local} to {remote}{state}"),
         rule: JoinRule::J12,
-        kind: ActivityKind::Connected,
+        kind: ActivityKind::Connected {
+            name: None,
+            port: remote.rsplit_once(':').and_then(|(_, port)| port.parse().ok()),
+        },
     })
 }
 

@@ -56,8 +56,8 @@ pub(super) struct Activity {
 pub(super) enum ActivityKind {
     /// An image was loaded.
     Loaded(String),
-    /// A connection that the process opened.
-    Connected,
+    /// A connection that the process opened, to a host of this name, if one is recorded.
+    Connected { name: Option<String>, port: Option<u64> },
     /// A file was created, deleted or changed.
     File { path: String, deleted: bool },
     /// A registry value was set, or a key created or deleted.
@@ -282,7 +282,10 @@ fn act(record: &Record) -> Option<(&'static str, String, JoinRule, ActivityKind)
             let direction = told(record, Role::Direction).map(|text| text.trim_matches('%'));
             let has_opened = direction.map_or(unsaid, |text| text.eq_ignore_ascii_case(opened));
             let (words, kind) = match has_opened {
-                true => ("connected to", ActivityKind::Connected),
+                true => {
+                    let port = number(record, Role::Port);
+                    ("connected to", ActivityKind::Connected { name: said(record, Role::AddressName), port })
+                }
                 false => (accepted, ActivityKind::Other),
             };
             let name = said(record, Role::AddressName).map(|name| format!(" ({name})")).unwrap_or_default();

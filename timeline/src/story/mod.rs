@@ -14,6 +14,7 @@ mod identity;
 mod live;
 mod log_event;
 mod neighbourhood;
+mod own;
 mod place;
 mod prefetch;
 mod process;
@@ -43,6 +44,7 @@ use files::Files;
 pub(crate) use identity::in_framework;
 use log_event::{ActivityKind, BootSign, LogEvent};
 use neighbourhood::Neighbourhood;
+pub use own::OwnActs;
 use prefetch::Prefetch;
 use process::Processes;
 use registration::Registrations;
@@ -141,8 +143,8 @@ impl Observer for Correlator<'_> {
 
 impl<'a> Correlator<'a> {
     /// A correlator for the host that the evidence describes and the objects that were collected; `artifacts` are all that
-    /// the program knows.
-    pub fn new(host: Host, items: &'a dyn Items, artifacts: &'static [&'static Artifact]) -> Self {
+    /// the program knows, and `own` what the tools do of themselves, from the rules.
+    pub fn new(host: Host, items: &'a dyn Items, artifacts: &'static [&'static Artifact], own: Arc<OwnActs>) -> Self {
         let declared = Declared::new(artifacts);
         let suspects = Files::suspects(items, declared);
         Correlator {
@@ -150,7 +152,7 @@ impl<'a> Correlator<'a> {
             host,
             items,
             places: Places::new(items),
-            processes: Processes::new(suspects.clone()),
+            processes: Processes::new(suspects.clone(), own),
             computers: Computers::default(),
             boots: Boots::default(),
             files: Files::new(items, declared),

@@ -4,11 +4,13 @@
 //! by its id only while it is the newest one with that id on that computer in that boot.
 
 use super::log_event::{Activity, ActivityKind, Actor, Logon, Recorder, Start, start_in_guid};
+use super::own::{Maker, OwnActs};
 use super::source::{Cited, Source};
 use crate::command::{self, Started};
 use crate::paths::{self, PathKey};
 use evidence::{Confidence, Filetime, JoinRule, Tool};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// Most bytes that entries take which are kept at once, some 25,000 of ordinary length. Processes of interest are kept beyond
 /// it.
@@ -74,10 +76,12 @@ pub(super) struct Process {
     pub(super) notes_left_out: u64,
     /// Images that it loaded.
     pub(super) loaded: Vec<(PathKey, Cited)>,
-    /// The first child that is not part of Windows' own handling of consoles and crashes.
+    /// The first child that neither the tool nor Windows starts of itself.
     pub(super) child: Option<Box<Note>>,
-    /// The first connection that it opened.
+    /// The first connection that neither of them opens of itself.
     pub(super) connection: Option<Box<Note>>,
+    /// The first child or connection of which that is not known, and why.
+    pub(super) unclear: Option<Box<(Note, &'static str)>>,
     /// The first sign that another process wrote into it.
     pub(super) injected: Option<Box<Note>>,
     /// Bytes that it took when it was kept.
@@ -130,7 +134,6 @@ impl Process {
 }
 
 /// All processes.
-#[derive(Default)]
 pub(super) struct Processes {
     entries: BTreeMap<ProcessId, Box<Process>>,
     next: ProcessId,
@@ -144,6 +147,8 @@ pub(super) struct Processes {
     pinned: usize,
     /// Paths (without volume) at which programs were collected.
     suspects: HashSet<String>,
+    /// What the tools do of themselves.
+    own: Arc<OwnActs>,
     /// Entries that were forgotten because there were too many.
     pub(super) forgotten: u64,
     /// Processes of interest that could not be kept.
@@ -151,8 +156,21 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    pub(super) fn new(suspects: HashSet<String>) -> Self {
-        Processes { suspects, ..Processes::default() }
+    pub(super) fn new(suspects: HashSet<String>, own: Arc<OwnActs>) -> Self {
+        Processes {
+            entries: BTreeMap::new(),
+            next: 0,
+            by_guid: HashMap::new(),
+            by_pid: HashMap::new(),
+            sessions: HashMap::new(),
+            ordinary: VecDeque::new(),
+            ordinary_bytes: 0,
+            pinned: 0,
+            suspects,
+            own,
+            forgotten: 0,
+            not_kept: 0,
+        }
     }
 
     pub(super) fn get(&self, id: ProcessId) -> Option<&Process> {
@@ -230,6 +248,7 @@ impl Processes {
             loaded: Vec::new(),
             child: None,
             connection: None,
+            unclear: None,
             injected: None,
             bytes: 0,
             start,
@@ -424,9 +443,10 @@ impl Processes {
             class: "process",
             cited: cited.source.by(rule, Confidence::Direct),
         };
-        const HANDLERS: [&str; 4] = ["conhost", "werfault", "wermgr", "dw20"];
-        if entry.child.is_none() && !HANDLERS.contains(&paths::stem(&child.start.image).as_str()) {
-            entry.child = Some(Box::new(note.clone()));
+        match self.own.of_child(&child.start.image, &entry.key) {
+            Maker::Other if entry.child.is_none() => entry.child = Some(Box::new(note.clone())),
+            Maker::NotKnown(why) if entry.unclear.is_none() => entry.unclear = Some(Box::new((note.clone(), why))),
+            _ => {}
         }
         entry.note(note);
     }
@@ -498,6 +518,7 @@ impl Processes {
             loaded: Vec::new(),
             child: None,
             connection: None,
+            unclear: None,
             injected: None,
             bytes: 0,
         };
@@ -557,8 +578,12 @@ impl Processes {
         }
         let at = at?;
         let note = Note { at, what: activity.what.clone(), class: activity.class, cited };
-        match activity.kind {
-            ActivityKind::Connected if entry.connection.is_none() => entry.connection = Some(Box::new(note.clone())),
+        match &activity.kind {
+            ActivityKind::Connected { name, port } => match self.own.of_connection(name.as_deref(), *port) {
+                Maker::Other if entry.connection.is_none() => entry.connection = Some(Box::new(note.clone())),
+                Maker::NotKnown(why) if entry.unclear.is_none() => entry.unclear = Some(Box::new((note.clone(), why))),
+                _ => {}
+            },
             ActivityKind::Injected if entry.injected.is_none() => entry.injected = Some(Box::new(note.clone())),
             _ => {}
         }

@@ -512,6 +512,18 @@ impl Run {
         Some(Load::Listed(file.source.clone().by(JoinRule::J7, confidence)))
     }
 
+    /// Generation of the CLR that it ran under: that of its framework folder, or what the collected program was built for.
+    fn clr(&self, process: Option<&Process>, context: &Context<'_>) -> Option<u32> {
+        let image = self.image(process, context);
+        if let Some(clr) = identity::framework_of(&PathKey::new(&image)) {
+            return Some(clr);
+        }
+        let found =
+            context.files.find(&image).filter(|found| self.start.is_none_or(|start| !found.is_newer_than(start)))?;
+        let (facts, _) = context.files.facts_of(found.item)?;
+        verdict::built_for(facts)
+    }
+
     fn judge(
         &self,
         process: Option<&Process>,
@@ -538,14 +550,6 @@ impl Run {
                  assembly; so its methods are not those that ran"
             ));
         }
-        let image = process.map(|process| process.start.image.to_ascii_lowercase()).unwrap_or_default();
-        let clr = if image.contains(r"\v4.") {
-            Some(4)
-        } else if identity::in_framework(&PathKey::new(&image)) {
-            Some(2)
-        } else {
-            None
-        };
         let by = |source: Source| source.by(JoinRule::J10, Confidence::Strong);
         let mark = match self.assembly.resolved_path.as_deref().map(|path| context.files.mark_of(path)) {
             Some(Mark::Zone(zone, source)) => Marked::Zone(zone, by(source)),
@@ -563,7 +567,7 @@ impl Run {
             invalid: self.command.as_ref().and_then(|command| command.invalid.as_deref()),
             elevated,
             exit: process.and_then(|process| process.exit),
-            clr,
+            clr: self.clr(process, context),
             named: self.assembly.argument.is_some() && !matches!(self.mode(), Mode::Usage | Mode::Invalid),
             facts: facts.as_ref().map(|(facts, _)| *facts),
             facts_cited: facts.and_then(|(_, source)| source).map(|source| {
@@ -577,6 +581,7 @@ impl Run {
             registered: self.registered.as_ref(),
             child: process.and_then(|process| process.child.as_deref()),
             connection: process.and_then(|process| process.connection.as_deref()),
+            unclear: process.and_then(|process| process.unclear.as_deref()),
             injected: process.and_then(|process| process.injected.as_deref()),
         };
         let method = verdict::method(&known, context.places);

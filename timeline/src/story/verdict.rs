@@ -8,7 +8,9 @@
 
 use super::process::Note;
 use super::source::{Cited, Places};
-use evidence::{Answer, Citation, Confidence, Facts, MethodVerdict, Mode, ProgramKind, Proof, Reasoned, Role, Step};
+use evidence::{
+    Answer, Citation, Confidence, Facts, MethodVerdict, Mode, ProgramKind, Proof, Reasoned, Role, Step, Told,
+};
 
 /// What is known about a run.
 pub(super) struct Known<'a> {
@@ -17,7 +19,7 @@ pub(super) struct Known<'a> {
     pub(super) invalid: Option<&'a str>,
     pub(super) elevated: &'a Reasoned,
     pub(super) exit: Option<u64>,
-    /// 2 or 4; `None` for a tool outside its directory.
+    /// Generation of the CLR that the tool ran under: 1, 2 or 4.
     pub(super) clr: Option<u32>,
     /// Whether the command line names an assembly.
     pub(super) named: bool,
@@ -36,6 +38,8 @@ pub(super) struct Known<'a> {
     pub(super) registered: Option<&'a Cited>,
     pub(super) child: Option<&'a Note>,
     pub(super) connection: Option<&'a Note>,
+    /// A child or connection of which it is not known whether the tool or the CLR made it of itself, and why.
+    pub(super) unclear: Option<&'a (Note, &'static str)>,
     pub(super) injected: Option<&'a Note>,
 }
 
@@ -128,11 +132,78 @@ fn expected(known: &Known<'_>, role: Role, which: &'static str) -> Result<String
         }
     }
     match hook(facts, role) {
-        (Answer::Yes, because) => Ok(because),
+        (Answer::Yes, because) => match refusal(known) {
+            Refusal::None => Ok(because),
+            Refusal::Sure(because) => Err(Prediction::new(Answer::No, Some(which), because)),
+            Refusal::NotKnown(because) => Err(Prediction::new(Answer::Unknown, Some(which), because)),
+        },
         (answer, because) => {
             let words = if answer == Answer::No { "No" } else { "It is not known whether any" };
             let because = format!("{words} {which} method of the assembly can run in this mode: {because}.");
             Err(Prediction::new(answer, Some(which), because))
+        }
+    }
+}
+
+/// The generation of the CLR that a program was built for, by the version in its metadata, and by the core library that it
+/// refers to where that is no version. `None` where neither says it, or one says other than the other.
+pub(super) fn built_for(facts: &Facts) -> Option<u32> {
+    let cli = facts.role(Role::Cli)?;
+    let first = |text: &str| text.split('.').next()?.parse::<u32>().ok();
+    let metadata = cli.text_of(Role::RuntimeVersion).and_then(|text| first(text.trim().strip_prefix(['v', 'V'])?));
+    let core = cli.role(Role::References).into_iter().flat_map(Told::texts).find_map(|reference| {
+        let (name, rest) = reference.split_once(',')?;
+        let version = rest.split(',').find_map(|part| part.trim().strip_prefix("Version="))?;
+        name.eq_ignore_ascii_case("mscorlib").then(|| first(version)).flatten()
+    });
+    let known = metadata.or(core)?;
+    // A core library of version 4 is in no CLR before.
+    if core.is_some_and(|core| core >= 4) != (known >= 4) && core.is_some() {
+        return None;
+    }
+    matches!(known, 1 | 2 | 4).then_some(known)
+}
+
+/// Whether the CLR refuses to load the assembly because it was built for a newer one.
+enum Refusal {
+    None,
+    Sure(String),
+    NotKnown(String),
+}
+
+/// Reference: Microsoft, *HRESULT values of the CLR* (`COR_E_NEWER_RUNTIME`, 0x8013101B).
+fn refusal(known: &Known<'_>) -> Refusal {
+    // What is written after the load shows that it took place.
+    if known.registered.is_some() || known.clr == Some(4) {
+        return Refusal::None;
+    }
+    let built = known.facts.and_then(built_for);
+    match (known.clr, built) {
+        (Some(clr), Some(built)) if built <= clr => Refusal::None,
+        // Every CLR that has the tools loads what was built for the first.
+        (None, Some(1)) => Refusal::None,
+        (Some(clr), Some(built)) => {
+            let refused = format!(
+                "The assembly was built for version {built} of the CLR, and the tool is the one of version {clr}, which \
+                 refuses to load an assembly that was built for a newer one (BadImageFormatException, 0x8013101B)"
+            );
+            match known.exit {
+                Some(0) => Refusal::NotKnown(format!(
+                    "{refused}; yet the tool ended with success, which contradicts that, so under which CLR it ran is not known."
+                )),
+                _ => Refusal::Sure(format!("{refused}, so no method of it is expected to have run.")),
+            }
+        }
+        (Some(clr), None) => Refusal::NotKnown(format!(
+            "The tool is the one of version {clr} of the CLR, which refuses to load an assembly that was built for a newer \
+             one, and which version this one was built for is not known."
+        )),
+        (None, built) => {
+            let of = built.map_or_else(|| "a version that is not known".to_owned(), |built| format!("version {built}"));
+            Refusal::NotKnown(format!(
+                "The assembly was built for {of} of the CLR, and under which version the tool ran is not known; an older one \
+                 than that of the assembly refuses to load it."
+            ))
         }
     }
 }
@@ -177,6 +248,11 @@ fn register(known: &Known<'_>) -> Prediction {
     let wrote = known.registered.is_some();
     if known.elevated.state == Answer::No && !wrote {
         if known.exit == Some(0) {
+            if let Err(prediction) = expected(known, Role::OnRegister, which)
+                && prediction.runs == Answer::No
+            {
+                return prediction;
+            }
             return Prediction::new(
                 Answer::Unknown,
                 Some(which),
@@ -336,34 +412,88 @@ fn can_run(mode: Mode) -> bool {
     matches!(mode, Mode::Register | Mode::Unregister | Mode::CoplusInstall | Mode::CoplusUninstall)
 }
 
-/// The verdict: the prediction, unless an effect was observed.
+/// Whether the assembly has a method that can run in this mode, so that an effect can be its doing. What is not known of the
+/// file, the token or the CLR leaves that unknown: fewer records never make an effect that of a method.
+fn reachable(known: &Known<'_>) -> Answer {
+    if known.mode == Mode::Unknown {
+        return Answer::Unknown;
+    }
+    if !can_run(known.mode) {
+        return Answer::No;
+    }
+    let Some(facts) = known.facts.filter(|_| known.doubt.is_none()) else { return Answer::Unknown };
+    if facts.text_of(Role::Kind).and_then(ProgramKind::named).is_some_and(|kind| kind != ProgramKind::Managed) {
+        return Answer::No;
+    }
+    let roles: &[Role] = match (known.mode, known.elevated.state) {
+        (Mode::Register, _) => &[Role::OnRegister],
+        (Mode::CoplusInstall, _) if known.registered.is_some() => &[Role::ForRegsvcs],
+        (Mode::CoplusInstall, Answer::Yes) => &[Role::ForRegsvcs],
+        (Mode::CoplusInstall, Answer::No) => &[Role::ForRegsvcsRollback],
+        (Mode::CoplusInstall, Answer::Unknown) => &[Role::ForRegsvcs, Role::ForRegsvcsRollback],
+        _ => &[Role::OnUnregister],
+    };
+    let all = |answer| roles.iter().all(|role| hook(facts, *role).0 == answer);
+    match refusal(known) {
+        _ if all(Answer::No) => Answer::No,
+        Refusal::None if all(Answer::Yes) => Answer::Yes,
+        _ => Answer::Unknown,
+    }
+}
+
+/// Weighs what the process was seen to do against the prediction.
+fn weigh_effect(known: &Known<'_>, prediction: &mut Prediction) {
+    let reachable = reachable(known);
+    let Some(effect) = known.child.or(known.connection) else {
+        let Some((note, why)) = known.unclear else { return };
+        // What the CLR refuses to load makes no connection, so one that may be the CLR's own changes nothing.
+        let refused = matches!(refusal(known), Refusal::Sure(_));
+        if prediction.runs == Answer::No && reachable != Answer::No && !refused {
+            prediction.runs = Answer::Unknown;
+        }
+        let whose = if reachable == Answer::No { "other code in it" } else { "a method of the assembly" };
+        prediction.because.push_str(&format!(
+            " The process {}; whether that was the tool's own doing or the effect of {whose} is not known: {why}.",
+            note.what
+        ));
+        return;
+    };
+    let observed = format!("The process {}", effect.what);
+    match reachable {
+        Answer::Yes if prediction.runs == Answer::Yes => {
+            prediction.because.push_str(&format!(" {observed}, which fits."));
+        }
+        Answer::Yes => {
+            prediction.because = format!(
+                "{observed}, which the tool itself does not do. What would be expected without that: {}",
+                prediction.because
+            );
+            prediction.runs = Answer::Yes;
+        }
+        Answer::No => prediction.because.push_str(&format!(
+            " Yet the process {}, which the tool itself does not do: other code ran in it.",
+            effect.what
+        )),
+        Answer::Unknown => {
+            prediction.runs = Answer::Unknown;
+            prediction.because.push_str(&format!(
+                " {observed}, which the tool itself does not do; whether a method of the assembly did it or other code that \
+                 ran in the process is not known."
+            ));
+        }
+    }
+}
+
+/// The verdict: the prediction, unless an effect of a method was observed.
 pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
     let mut prediction = predict(known);
     let mut citations: Vec<Citation> = known.elevated.citations.clone();
     citations.extend(known.facts_cited.iter().map(|cited| places.cite(cited)));
     citations.extend(known.mark.cited().map(|cited| places.cite(cited)));
     citations.extend([known.loaded, known.registered].into_iter().flatten().map(|cited| places.cite(cited)));
-    let effect = known.child.or(known.connection);
-    if let Some(effect) = effect {
-        citations.push(places.cite(&effect.cited));
-        if can_run(known.mode) {
-            let observed = format!("The process {}", effect.what);
-            if prediction.runs == Answer::Yes {
-                prediction.because.push_str(&format!(" {observed}, which fits."));
-            } else {
-                prediction.because = format!(
-                    "{observed}, which the tool itself does not do. What would be expected without that: {}",
-                    prediction.because
-                );
-                prediction.runs = Answer::Yes;
-            }
-        } else {
-            prediction.because.push_str(&format!(
-                " Yet the process {}, which the tool itself does not do: another program's code ran in it.",
-                effect.what
-            ));
-        }
-    }
+    let shown = known.child.or(known.connection).or(known.unclear.map(|(note, _)| note));
+    citations.extend(shown.map(|note| places.cite(&note.cited)));
+    weigh_effect(known, &mut prediction);
     if let Some(injected) = known.injected {
         citations.push(places.cite(&injected.cited));
         prediction.because.push_str(&format!(" Code was put into the process from outside: {}.", injected.what));
@@ -489,6 +619,7 @@ mod tests {
             registered: None,
             child: None,
             connection: None,
+            unclear: None,
             injected: None,
         }
     }

@@ -419,7 +419,7 @@ fn coverage_says_what_is_missing() {
 /// How many of so many processes with command lines of this length are still known at the end.
 fn known_of(count: u64, line: usize) -> u64 {
     let items = Vec::new();
-    let mut correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL);
+    let mut correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL, own_acts());
     let (program, line) = (r"C:\Windows\System32\svchost.exe", "x".repeat(line));
     for number in 0..count {
         let (item, one) = audit("2026-03-04 10:00:00", &number.to_string(), program, &line, ("0x4", ""), LABEL_HIGH);

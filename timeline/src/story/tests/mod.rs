@@ -7,7 +7,9 @@ mod place;
 mod runs;
 mod traces;
 mod unread;
+mod verdicts;
 
+use crate::assess::Rules;
 use crate::host::Host;
 use crate::story::{Correlator, Story};
 use crate::testing::{at, in_order, item, logged, map, record, security, sysmon, time, values};
@@ -15,12 +17,18 @@ use evidence::{
     Answer, AssemblyState, Confidence, Execution, Fields, Identified, Identity, Item, ItemId, JoinRule, Meaning, Mode,
     Record, Recovery, Tool, Value,
 };
+use std::sync::Arc;
 
 const REGASM: &str = r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe";
 const REGASM64: &str = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe";
 const REGSVCS64: &str = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegSvcs.exe";
 const TEMP: &str = r"C:\Users\jdoe\AppData\Local\Temp";
 const DLL: &str = r"C:\Users\jdoe\AppData\Local\Temp\T1218.009.dll";
+
+/// What the tools do of themselves, as the rules that come with the program say.
+fn own_acts() -> Arc<crate::story::OwnActs> {
+    Rules::own().unwrap().own_acts()
+}
 
 type Entries = Vec<(ItemId, Record)>;
 
@@ -31,7 +39,7 @@ fn correlate_with(host: Host, more: Vec<Item>, records: &Entries) -> Story {
         item(1, r"C:\Windows\System32\winevt\Logs\Microsoft-Windows-Sysmon%4Operational.evtx"),
     ];
     items.extend(more);
-    let mut correlator = Correlator::new(host, &items, ::artifacts::ALL);
+    let mut correlator = Correlator::new(host, &items, ::artifacts::ALL, own_acts());
     for event in in_order(records) {
         correlator.observe(&event);
     }

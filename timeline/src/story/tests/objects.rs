@@ -72,7 +72,8 @@ fn coverage_has_every_artifact_in_one_of_four_states() {
     let items = vec![pf];
     let told = |searched: &[&str]| {
         let searched = searched.iter().map(|id| (*id).to_owned()).collect();
-        let correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL).having_searched(Some(searched));
+        let correlator =
+            Correlator::new(Host::default(), &items, ::artifacts::ALL, own_acts()).having_searched(Some(searched));
         correlator.finish().coverage
     };
     let ids: Vec<&str> = ::artifacts::ALL.iter().map(|artifact| artifact.id).collect();
@@ -96,6 +97,6 @@ fn coverage_has_every_artifact_in_one_of_four_states() {
     static UNREAD: evidence::Artifact =
         evidence::Artifact { reads: &[evidence::Reads::File(r"\x")], ..evidence::Artifact::named("prefetch") };
     static ONLY: [&evidence::Artifact; 1] = [&UNREAD];
-    let unread = Correlator::new(Host::default(), &items, &ONLY).finish().coverage;
+    let unread = Correlator::new(Host::default(), &items, &ONLY, own_acts()).finish().coverage;
     assert_eq!(state(&unread, "prefetch"), NotRead);
 }

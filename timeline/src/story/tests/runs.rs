@@ -216,7 +216,7 @@ fn no_argument_runs_nothing() {
     let correlation = correlate(vec![], &records);
     let run = only(&correlation);
     assert_eq!(run.method.runs, Answer::No);
-    assert!(run.method.because.contains("another program's code") && run.method.because.contains("from outside"));
+    assert!(run.method.because.contains("other code ran in it") && run.method.because.contains("from outside"));
     assert!(run.related.iter().any(|one| one.class == "network" && one.citation.rule.map(JoinRule::id) == Some("J12")));
 }
 
@@ -317,9 +317,9 @@ fn regsvcs_rolls_back_and_motw_makes_it_doubtful() {
 #[test]
 fn an_observed_effect_beats_the_prediction() {
     let dll = r"C:\w\x.dll";
-    let (lead, facts) = assembly(3, dll, &[]);
+    let (lead, facts) = assembly(3, dll, &["ExecutesOnRegister"]);
     let records = vec![
-        audit("2026-03-04 10:00:00", "0x100", REGASM64, &format!("regasm /u {dll}"), ("0x4", ""), LABEL_MEDIUM),
+        audit("2026-03-04 10:00:00", "0x100", REGASM64, &format!("regasm {dll}"), ("0x4", ""), LABEL_MEDIUM),
         audit(
             "2026-03-04 10:00:00.500",
             "0x104",

@@ -14,7 +14,7 @@ fn run_of(failures: &[Problem]) -> Execution {
         LABEL_HIGH,
     )];
     let items = vec![item(0, r"C:\Windows\System32\winevt\Logs\Security.evtx")];
-    let mut correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL).knowing(failures);
+    let mut correlator = Correlator::new(Host::default(), &items, ::artifacts::ALL, own_acts()).knowing(failures);
     for event in in_order(&records) {
         correlator.observe(&event);
     }
