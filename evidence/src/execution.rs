@@ -304,6 +304,11 @@ impl Step {
 pub struct Proof {
     /// The highest step that the evidence reaches, from `L1` on.
     pub level: Step,
+    /// The highest step that a record or an object shows: at most `L3` without an observed effect.
+    pub shown: Step,
+    /// The highest step that is expected by the rules of the tool: `L4` where a method is expected to have run, otherwise what
+    /// is shown.
+    pub expected: Step,
     /// What it means, in a sentence.
     pub statement: String,
     /// Steps up to the level that are concluded from others, and of which no record or object tells by itself.

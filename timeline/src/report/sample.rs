@@ -124,6 +124,8 @@ fn unregister() -> Execution {
         },
         proof: Proof {
             level: evidence::Step::L3,
+            shown: evidence::Step::L3,
+            expected: evidence::Step::L3,
             statement: "The tool ran with this assembly, and the assembly was among the images that it loaded."
                 .to_owned(),
             inferred: Vec::new(),
@@ -180,6 +182,8 @@ fn install() -> Execution {
     };
     run.proof = Proof {
         level: evidence::Step::L5,
+        shown: evidence::Step::L5,
+        expected: evidence::Step::L5,
         statement: "The registration of the assembly's class was written by this process.".to_owned(),
         inferred: vec![evidence::Step::L3],
         next_needs: String::new(),

@@ -545,7 +545,10 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
         if level == Step::L4 {
             inferred.push(Step::L4);
         }
-        Proof { level, statement, inferred, next_needs: next.to_owned() }
+        // A step is shown where a record or an object tells of it, and a conclusion is none.
+        let shown = Step::ALL.into_iter().rfind(|one| *one <= level && !inferred.contains(one)).unwrap_or(Step::L0);
+        let expected = if method.runs == Answer::Yes { shown.max(Step::L4) } else { shown };
+        Proof { level, shown, expected, statement, inferred, next_needs: next.to_owned() }
     };
     let effect = known.child.or(known.connection);
     let ran = if identified { "The tool ran" } else { "The tool, or a program at this path, ran" };
@@ -647,5 +650,6 @@ mod tests {
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
         let proof = proof(&known(None, &elevated, Some(0)), &method, true);
         assert_eq!((proof.level, proof.inferred), (Step::L4, vec![Step::L3, Step::L4]));
+        assert_eq!((proof.shown, proof.expected), (Step::L2, Step::L4));
     }
 }

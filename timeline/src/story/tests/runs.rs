@@ -82,6 +82,7 @@ fn m1_unregister_ran_although_the_tool_failed() {
     assert_eq!((run.method.runs, run.method.which), (Answer::Yes, Some("unregister")), "{}", run.method.because);
     assert!(run.method.because.contains("100"));
     assert_eq!(run.proof.level, evidence::Step::L4);
+    assert_eq!((run.proof.shown, run.proof.expected), (evidence::Step::L3, evidence::Step::L4), "prefetch lists it");
     assert_eq!(rules(run), ["anchor", "J2", "J3", "J1", "J7"]);
     let user = run.user.as_ref().unwrap();
     assert_eq!((user.sid.as_deref(), user.name.as_deref()), (Some("S-1-5-21-1-2-3-1104"), Some(r"CORP\jdoe")));
