@@ -27,7 +27,7 @@ fn run_of(host: Host, image: &str, argument: &str, hooked: &[&str], plain: &[&st
         items.push(program);
         records.push(facts);
     }
-    let mut correlator = Correlator::new(host, &items, ::artifacts::ALL).knowing(failures);
+    let mut correlator = Correlator::new(host, &items, ::artifacts::ALL, own_acts()).knowing(failures);
     for event in in_order(&records) {
         correlator.observe(&event);
     }
