@@ -298,12 +298,13 @@ fn write_all<W: Write + Send, O: Observer>(
                 rayon::join(|| read(&mut sorted, &mut reading), render)
             },
             || {
-                let show = || seen.iter_mut().for_each(|glances| show(glances, &mut observed));
+                let show = || seen.iter_mut().for_each(|seen| show(seen, setting, &mut observed));
                 rayon::join(|| write(&mut files, &mut pieces), show)
             },
         );
         read?;
         written?;
+        finished.iter_mut().for_each(Work::empty);
     }
     for (file, writer) in files.into_iter().zip(setting.writers) {
         file.end(&**writer)?;
@@ -340,11 +341,23 @@ fn write<W: Write + Send>(
 }
 
 /// Shows the observer the events of a batch.
-fn show<O: Observer>(glances: &mut Glances<O::Taken>, observed: &mut Observed<'_, O>) {
-    for (glance, taken) in glances.drain(..) {
+fn show<O: Observer>(
+    (glances, batch): &mut (&mut Glances<O::Taken>, &Batch),
+    setting: &Setting<'_, O::Taken>,
+    observed: &mut Observed<'_, O>,
+) {
+    let mut moments = Vec::new();
+    for (index, (glance, taken)) in glances.drain(..).enumerate() {
         (observed.tick)();
         let Some(observer) = &mut observed.by else { continue };
         observer.count(&glance);
+        let taken = match &setting.eye {
+            Some(eye) if batch.is_large() => {
+                let event = batch.event(index, &setting.names, &mut moments);
+                event.and_then(|event| eye(&Seen { event, moments: &moments }))
+            }
+            _ => taken,
+        };
         if let Some(taken) = taken {
             observer.observe(taken);
         }
@@ -353,28 +366,34 @@ fn show<O: Observer>(glances: &mut Glances<O::Taken>, observed: &mut Observed<'_
 
 impl<T: Send> Work<T> {
     /// What the observer gets, and what is written, with its number of rows.
-    fn parts(&mut self) -> (&mut Glances<T>, (&mut Vec<Piece>, u64)) {
-        (&mut self.glances, (&mut self.pieces, self.batch.len() as u64))
+    fn parts(&mut self) -> ((&mut Glances<T>, &Batch), (&mut Vec<Piece>, u64)) {
+        ((&mut self.glances, &self.batch), (&mut self.pieces, self.batch.len() as u64))
     }
 
-    fn render(&mut self, setting: &Setting<'_, T>) {
+    /// Forgets what was written, before anything else is read.
+    fn empty(&mut self) {
         /// Room that is kept for the next rows.
         const KEPT: usize = 1 << 20;
         self.glances.clear();
         self.glances.shrink_to(KEPT / size_of::<(Glance, Option<T>)>());
-        self.pieces.resize_with(setting.writers.len(), Piece::default);
         for piece in &mut self.pieces {
             piece.bytes.clear();
             piece.bytes.shrink_to(KEPT);
             piece.note.clear();
         }
+    }
+
+    fn render(&mut self, setting: &Setting<'_, T>) {
+        self.pieces.resize_with(setting.writers.len(), Piece::default);
         if self.batch.is_empty() {
             return;
         }
         let Work { batch, glances, .. } = self;
         let mut look = |event: EventView<'_>, moments: &[MomentView]| {
             let seen = Seen { event, moments };
-            glances.push((Glance::of(&seen), setting.eye.as_ref().and_then(|eye| eye(&seen))));
+            // Of a large batch what is taken would be megabytes, so that waits until it is shown.
+            let taken = setting.eye.as_ref().filter(|_| !batch.is_large()).and_then(|eye| eye(&seen));
+            glances.push((Glance::of(&seen), taken));
         };
         let Some(mut rows) = Rows::read(batch, &setting.names, &setting.items, setting.shows, &mut look) else {
             self.damaged = true;
