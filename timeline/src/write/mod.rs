@@ -291,7 +291,11 @@ fn write_all<W: Write + Send, O: Observer>(
             return Err(sorted.damaged().into());
         }
         summary.events += finished.iter().map(|work| work.batch.len() as u64).sum::<u64>();
-        let (mut seen, mut pieces): (Vec<_>, Vec<_>) = finished.iter_mut().map(Work::parts).unzip();
+        let parts = finished.iter_mut().map(|Work { batch, pieces, glances, .. }| {
+            let rows = batch.len() as u64;
+            ((glances, &*batch), (pieces, rows))
+        });
+        let (mut seen, mut pieces): (Vec<_>, Vec<_>) = parts.unzip();
         let ((read, ()), (written, ())) = rayon::join(
             || {
                 let render = || rendering.par_iter_mut().for_each(|work| work.render(setting));
@@ -365,11 +369,6 @@ fn show<O: Observer>(
 }
 
 impl<T: Send> Work<T> {
-    /// What the observer gets, and what is written, with its number of rows.
-    fn parts(&mut self) -> ((&mut Glances<T>, &Batch), (&mut Vec<Piece>, u64)) {
-        ((&mut self.glances, &self.batch), (&mut self.pieces, self.batch.len() as u64))
-    }
-
     /// Forgets what was written, before anything else is read.
     fn empty(&mut self) {
         /// Room that is kept for the next rows.
