@@ -131,7 +131,8 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let (mut counts, mut is_whole) = (Counts::default(), true);
     sink.in_parts(
         || Part::next(&mut pieces, &mut held),
-        |part, sink| Log::read(&part, header.is_none(), sink),
+        || (),
+        |part, (), sink| Log::read(&part, header.is_none(), sink),
         |part| match part {
             Some(part) => counts.add(part),
             None => is_whole = false,

@@ -170,20 +170,26 @@ impl<'a> Sink<'a> {
 
     /// Parses an object part by part, on all threads that there are for it. `next` cuts off the part that follows and says
     /// where it lies; `parse` parses one for itself, in any order and at the same time as others; `took` gets in their order
-    /// what they came to, `None` where the parser panicked. What is said of the parts comes out in their order as well, so
+    /// what they came to, `None` where the parser panicked. `begin` makes what a thread keeps from one part to the next, such as
+    /// the names of folders that it read: it may save work, and decides nothing. What is said of the parts comes out in their order as well, so
     /// that the number of threads changes nothing but the order of the records.
     ///
     /// At most twice as many parts as there are threads are parsed or wait for one before them.
-    pub fn in_parts<P: Send, S: Send>(
+    pub fn in_parts<P: Send, S: Send, K>(
         &mut self,
         next: impl FnMut() -> Option<(Locator, P)> + Send,
-        parse: impl Fn(P, &mut Sink<'_>) -> S + Sync,
+        begin: impl Fn() -> K + Sync,
+        parse: impl Fn(P, &mut K, &mut Sink<'_>) -> S + Sync,
         took: impl FnMut(Option<S>) + Send,
     ) {
         let (mut next, mut took) = (next, took);
         let Some(Shared { crew, on_record }) = self.shared.filter(|shared| shared.crew.threads > 1) else {
+            let mut kept = begin();
             while let Some((place, part)) = next() {
-                let came_to = self.part(place, |sink| parse(part, sink));
+                let came_to = self.part(place, |sink| parse(part, &mut kept, sink));
+                if came_to.is_none() {
+                    kept = begin();
+                }
                 took(came_to);
             }
             return;
@@ -209,6 +215,7 @@ impl<'a> Sink<'a> {
             cutting.cut()
         };
         (crew.each)(&|| {
+            let mut kept = begin();
             while !(crew.is_stopped)() {
                 let Some((number, place, part)) = guarded(cut).unwrap_or_else(|| {
                     ordered.lock().has_panicked = true;
@@ -218,7 +225,10 @@ impl<'a> Sink<'a> {
                 };
                 let mut on_record = |record| on_record(record);
                 let mut sink = Sink::new(item, &mut on_record);
-                let came_to = sink.part(place, |sink| parse(part, sink));
+                let came_to = sink.part(place, |sink| parse(part, &mut kept, sink));
+                if came_to.is_none() {
+                    kept = begin();
+                }
                 let told = sink.told;
                 ordered.lock().add(number, (told, came_to));
                 taken.notify_all();
@@ -345,7 +355,11 @@ mod tests {
         let (mut numbers, mut took) = (0..40u64, Vec::new());
         sink.in_parts(
             || numbers.next().map(|number| (Locator::Whole, number)),
-            |number, sink| {
+            || false,
+            |number, has_panicked, sink| {
+                // What a thread keeps is not what a panic left.
+                assert!(!*has_panicked);
+                *has_panicked = number % 20 == 7;
                 let mut fields = Fields::new();
                 fields.push("Part", number);
                 sink.record(Record {
@@ -399,7 +413,8 @@ mod tests {
                             assert!(number != cut_fails, "it fails");
                             Some((Locator::Whole, number))
                         },
-                        |number, _| number,
+                        || (),
+                        |number, (), _| number,
                         |number| assert!(number != Some(took_fails), "it fails"),
                     );
                 });

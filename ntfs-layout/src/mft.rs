@@ -104,6 +104,8 @@ pub struct MftPart {
 impl MftPart {
     /// Most records of a part.
     pub const RECORDS: usize = 1024;
+    /// Most bytes of a part, whatever length the records say that they have.
+    const BYTES: u64 = 1 << 20;
 
     /// Numbers of its records.
     pub fn records(&self) -> Range<u64> {
@@ -125,7 +127,8 @@ impl Iterator for MftParts<'_> {
         // A hole has no records.
         let offset = self.next * record_size as u64;
         let first = self.next + (bytes.next_data(offset) - offset) / record_size as u64;
-        let records = first..self.mft.count().min(first + MftPart::RECORDS as u64);
+        let most = (MftPart::BYTES / record_size as u64).clamp(1, MftPart::RECORDS as u64);
+        let records = first..self.mft.count().min(first + most);
         if records.is_empty() {
             return None;
         }
@@ -247,6 +250,27 @@ mod tests {
         assert_eq!(part.next_record().map(|e| e.number), Some(10));
         assert_eq!(part.next_record().map(|e| e.number), Some(11));
         assert!(part.next_record().is_none());
+    }
+
+    #[test]
+    fn parts_have_every_record_once_and_are_short_whatever_the_records_say() {
+        for (size, in_a_part) in [(512, 1024), (1024, 1024), (4096, 256), (65_536, 16)] {
+            let bytes = vec![0; 40 * 65_536 - 700];
+            let reader = MftReader::with_record_size(&bytes, size);
+            let parts: Vec<_> = reader.parts().map(|part| part.records()).collect();
+            assert_eq!(parts[0], 0..in_a_part.min(reader.count()), "{size}");
+            let ends = parts.windows(2).all(|pair| pair[0].end == pair[1].start);
+            assert!(ends && parts.last().unwrap().end == reader.count(), "{size}: {parts:?}");
+            let mut numbers = Vec::new();
+            for part in reader.parts() {
+                let mut pass = reader.pass_of(part);
+                while let Some(entry) = pass.next_record() {
+                    assert_eq!(entry.offset, entry.number * size as u64);
+                    numbers.push(entry.number);
+                }
+            }
+            assert!(numbers.into_iter().eq(0..reader.count()), "{size}");
+        }
     }
 
     /// Bytes of which one sector cannot be read.

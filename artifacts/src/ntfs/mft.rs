@@ -39,7 +39,6 @@ use ntfs_layout::{
 };
 
 use super::wanted::Wanted;
-use parking_lot::Mutex;
 
 /// $MFT.
 pub(crate) static ARTIFACT: Artifact = Artifact {
@@ -110,9 +109,7 @@ const MAX_EXTENSIONS: usize = 1 << 20;
 
 fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let mft = MftReader::new(input.bytes);
-    // Each thread takes one and gives it back, for the folders that it knows.
-    let spare: Mutex<Vec<Files<'_, '_>>> = Mutex::default();
-    let take = || spare.lock().pop().unwrap_or_else(|| Files::new(&mft, input.focus));
+    let begin = || Files::new(&mft, input.focus);
     let mut parts = mft.parts();
     let mut later = Later::default();
     sink.in_parts(
@@ -122,17 +119,13 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
             let (offset, length) = (records.start * size, (records.end - records.start) * size);
             Some((Locator::ByteRange { offset, length }, part))
         },
-        |part, sink| {
-            let mut files = take();
-            let later = files.read(part, sink);
-            spare.lock().push(files);
-            later
-        },
+        begin,
+        |part, files, sink| files.read(part, sink),
         |part| later.add(part.unwrap_or_default()),
     );
     // What did not fit in a file's base record can be before or behind it, so these come last.
     later.extensions.sort_unstable();
-    let (mut files, mut buffer) = (take(), Vec::new());
+    let (mut files, mut buffer) = (begin(), Vec::new());
     for number in later.waiting.iter().flat_map(Waiting::numbers) {
         files.describe_with_extensions(number, &later.extensions, &mut buffer, sink);
     }
@@ -165,7 +158,7 @@ impl Later {
     /// Adds what is for later of the part that follows.
     fn add(&mut self, part: Later) {
         let room = MAX_EXTENSIONS - self.extensions.len();
-        self.left_out += part.left_out + part.extensions.len().saturating_sub(room) as u64;
+        self.left_out += part.extensions.len().saturating_sub(room) as u64;
         self.extensions.extend(part.extensions.into_iter().take(room));
         self.waiting.extend(part.waiting);
         self.sound += part.sound;

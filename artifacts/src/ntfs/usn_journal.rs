@@ -31,7 +31,6 @@
 //! # References
 //! Microsoft, *USN_RECORD_V2*, *USN_RECORD_V3*, *USN_RECORD_V4*, *USN_JOURNAL_DATA_V0*.
 
-use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -153,8 +152,6 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     }
     let mut reader = UsnReader::new(input.bytes);
     let mut first = None;
-    // Each thread takes one and gives it back, for the folders that it knows.
-    let spare = Mutex::new(vec![paths]);
     sink.in_parts(
         || {
             let part = Part::next(&mut reader)?;
@@ -162,14 +159,13 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
             first.get_or_insert(offset);
             Some((Locator::ByteRange { offset, length: part.data.len() as u64 }, part))
         },
-        |part, sink| {
-            let mut paths = spare.lock().pop().unwrap_or_else(|| Paths::new(&mft));
+        || Paths::new(&mft),
+        |part, paths, sink| {
             for record in part.records() {
                 if input.focus.everything || followed.contains(&record.file()) {
-                    sink.record(describe(&record, mft_bytes.is_some().then_some(&mut paths)));
+                    sink.record(describe(&record, mft_bytes.is_some().then_some(&mut *paths)));
                 }
             }
-            spare.lock().push(paths);
         },
         |_| (),
     );
