@@ -258,15 +258,21 @@ struct Files<'a, 'f> {
     mft: &'a MftReader<'a>,
     paths: Paths<'a>,
     wanted: Wanted<'f>,
-    /// Whether folders that come by are remembered: where every file is described they are all asked for.
-    meets: bool,
+    /// Whether every file is described. Then folders that come by are remembered, since all are asked for.
+    everything: bool,
     /// Places in the list of names of those that are links beside the first; kept for its memory.
     links: Vec<usize>,
 }
 
 impl<'a, 'f> Files<'a, 'f> {
     fn new(mft: &'a MftReader<'a>, focus: &'f Focus) -> Self {
-        Files { mft, paths: Paths::new(mft), wanted: Wanted::new(focus), meets: focus.everything, links: Vec::new() }
+        Files {
+            mft,
+            paths: Paths::new(mft),
+            wanted: Wanted::new(focus),
+            everything: focus.everything,
+            links: Vec::new(),
+        }
     }
 
     /// Describes the files of a part, and gives what is for later.
@@ -292,7 +298,7 @@ impl<'a, 'f> Files<'a, 'f> {
                 later.extensions.push((base.entry, entry.number));
                 continue;
             }
-            if self.meets {
+            if self.everything {
                 self.paths.meet(&record);
             }
             let mut content = Content::default();
@@ -352,10 +358,16 @@ impl<'a, 'f> Files<'a, 'f> {
             // A short name without its long one: better than none.
             self.links.extend(0..names.len());
         }
-        let first = self.links.iter().position(|at| {
-            let name = &names[*at];
-            self.wanted.wants(name.parent, name.name, &mut self.paths)
-        })?;
+        if self.links.is_empty() {
+            return None;
+        }
+        let is_wanted = |at: &usize| self.wanted.wants(names[*at].parent, names[*at].name, &mut self.paths);
+        let first = match self.everything {
+            // Of several names it is the same one as where only the wanted files are described.
+            true if self.links.len() > 1 => self.links.iter().position(is_wanted).unwrap_or(0),
+            true => 0,
+            false => self.links.iter().position(is_wanted)?,
+        };
         let name = &names[self.links.remove(first)];
         let short = names.iter().find(|other| !is_long(other) && is_long(name) && other.parent == name.parent);
         let (path, certain) = self.paths.path(name.parent, name.name);
@@ -545,6 +557,29 @@ pub(crate) mod tests {
         assert_eq!(times, expected, "a time of zero is none");
         assert_eq!(record.locator, Locator::MftEntry { entry: 8, sequence: 3, offset: 8 * 1024 });
         assert_eq!((record.integrity, record.claims), (Integrity::Intact, &[Claim::Present][..]));
+    }
+
+    #[test]
+    fn a_file_of_several_names_has_the_wanted_one_also_where_every_file_is_described() {
+        let mft = volume(&[
+            file(1, 2, (0, 0), &[name((7, 9), 1, "first.dll"), name((6, 2), 1, "second.dll")]),
+            file(1, 1, (0, 0), &[standard()]),
+        ]);
+        for (names, folders, path) in [
+            (&["SECOND.DLL"][..], &[][..], r"\Users\second.dll"),
+            (&["FIRST.DLL"], &[], r"\Users\Public\first.dll"),
+            (&["FIRST.DLL", "SECOND.DLL"], &[], r"\Users\Public\first.dll"),
+            (&[], &[r"\USERS"], r"\Users\second.dll"),
+        ] {
+            let wanted = names_and_folders(names, folders);
+            let [some, every] = [false, true].map(|everything| read(&mft, &Focus { everything, ..wanted.clone() }).0);
+            let is_it = |record: &&Record| record.subject == path;
+            assert!(some.iter().any(|record| is_it(&record)), "{some:?}");
+            assert_eq!(some.iter().find(is_it), every.iter().find(is_it));
+        }
+        // Where none is wanted it has the first, and a record without a name is no file that can be described.
+        let every = read(&mft, &Focus { everything: true, ..Focus::default() }).0;
+        assert!(every.iter().any(|record| record.subject == r"\Users\Public\first.dll"), "{every:?}");
     }
 
     #[test]

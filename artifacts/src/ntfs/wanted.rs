@@ -25,11 +25,8 @@ impl<'a> Wanted<'a> {
         Wanted { focus, folder_names, folders: HashMap::default(), upper: String::new() }
     }
 
-    /// Whether a file with this name in this folder is wanted, or the folder of this name.
+    /// Whether the focus names a file with this name in this folder, or the folder of this name.
     pub(crate) fn wants(&mut self, parent: FileReference, name: Name<'_>, paths: &mut Paths<'_>) -> bool {
-        if self.focus.everything {
-            return true;
-        }
         upper_case(name, &mut self.upper);
         if self.focus.names.contains(&self.upper) {
             return true;
