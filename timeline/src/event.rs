@@ -1,6 +1,6 @@
 //! One moment of one record: the row of a timeline.
 
-use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, Record, RecordType, Role, Told};
+use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, Record, RecordType, Role};
 
 /// One moment of one record. A record without times gives one undated event.
 ///
@@ -35,6 +35,14 @@ pub struct EventSource {
 }
 
 impl Event {
+    /// Where the moment is stored: at a place of its own, or with the record.
+    pub(crate) fn locator(&self) -> Locator {
+        let mut here = self.record.moments.iter();
+        let exact = here.find(|moment| moment.when.sort_key() == self.time && moment.meaning == self.meaning);
+        let exact = exact.and_then(|moment| moment.locator.as_deref());
+        exact.unwrap_or(&self.record.locator).clone()
+    }
+
     /// The events of a record: one for each distinct time that it stores, in the order of the times.
     pub fn all_of(item: ItemId, record: &Record) -> Vec<Event> {
         distinct_times(record).into_iter().map(|time| Event::at(item, record.clone(), time)).collect()
@@ -109,12 +117,6 @@ pub(crate) trait Happening {
     fn meanings(&self) -> impl Iterator<Item = Meaning>;
     /// The text in a role.
     fn text_of(&self, role: Role) -> Option<&str>;
-    /// The flag in a role.
-    fn flag_of(&self, role: Role) -> Option<bool>;
-    /// The texts of the list in a role.
-    fn texts_of(&self, role: Role) -> Vec<&str>;
-    /// Where the moment is stored: at a place of its own, or with the record.
-    fn locator(&self) -> Locator;
 }
 
 impl Happening for Event {
@@ -148,21 +150,6 @@ impl Happening for Event {
 
     fn text_of(&self, role: Role) -> Option<&str> {
         self.record.text_of(role)
-    }
-
-    fn flag_of(&self, role: Role) -> Option<bool> {
-        self.record.role(role).and_then(Told::flag)
-    }
-
-    fn texts_of(&self, role: Role) -> Vec<&str> {
-        self.record.role(role).into_iter().flat_map(Told::texts).collect()
-    }
-
-    fn locator(&self) -> Locator {
-        let mut here = self.record.moments.iter();
-        let exact = here.find(|moment| moment.when.sort_key() == self.time && moment.meaning == self.meaning);
-        let exact = exact.and_then(|moment| moment.locator.as_deref());
-        exact.unwrap_or(&self.record.locator).clone()
     }
 }
 

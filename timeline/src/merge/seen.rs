@@ -2,7 +2,7 @@
 
 use super::codec::{EventView, MomentView, RecordView, ValueView};
 use crate::event::{Glance, Happening};
-use evidence::{Claim, Filetime, ItemId, Locator, Meaning, RecordType, Role};
+use evidence::{Claim, Filetime, ItemId, Meaning, RecordType, Role};
 use std::ops::ControlFlow;
 
 /// An event whose record is still encoded, with the moments of its time.
@@ -81,28 +81,5 @@ impl Happening for Seen<'_> {
             ValueView::Text(text) => Some(text),
             _ => None,
         }
-    }
-
-    fn flag_of(&self, role: Role) -> Option<bool> {
-        match self.event.record.role(role)? {
-            ValueView::Bool(flag) => Some(flag),
-            _ => None,
-        }
-    }
-
-    fn texts_of(&self, role: Role) -> Vec<&str> {
-        let Some(ValueView::List(items)) = self.event.record.role(role) else { return Vec::new() };
-        let text = |item| match item {
-            ValueView::Text(text) => Some(text),
-            _ => None,
-        };
-        items.filter_map(text).collect()
-    }
-
-    fn locator(&self) -> Locator {
-        let record = &self.event.record;
-        let own =
-            self.moments.first().and_then(|(moment, _)| record.moment_places().find(|(there, _)| there == moment));
-        own.map_or(record.place, |(_, place)| place).to_locator()
     }
 }

@@ -11,8 +11,8 @@ use evidence::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Most traces of files kept.
-const MOST_TRACES: usize = 200_000;
+/// Most bytes that traces of files take which are kept, some 50,000 with paths of ordinary length.
+const MOST_TRACE_BYTES: usize = 32 << 20;
 /// Most collected programs whose facts are kept.
 const MOST_FACTS: usize = 10_000;
 
@@ -59,7 +59,7 @@ pub(super) struct Files<'a> {
     traces: HashMap<String, Vec<Trace>>,
     /// Paths of which a trace tells, by volume, and whether one tells of the deletion.
     known: HashMap<String, BTreeMap<String, bool>>,
-    trace_count: usize,
+    trace_bytes: usize,
     pub(super) traces_left_out: u64,
     pub(super) facts_left_out: u64,
 }
@@ -112,6 +112,11 @@ fn made(meaning: Meaning) -> Option<&'static str> {
     }
 }
 
+/// Whether a file record is of a file that is there.
+fn is_in_use(event: &Event) -> Option<bool> {
+    event.record.role(Role::InUse).and_then(Told::flag)
+}
+
 impl<'a> Files<'a> {
     pub(super) fn new(items: &'a dyn Items, declared: Declared) -> Self {
         let is_program = declared.is_program();
@@ -139,7 +144,7 @@ impl<'a> Files<'a> {
             listed: HashMap::new(),
             traces: HashMap::new(),
             known: HashMap::new(),
-            trace_count: 0,
+            trace_bytes: 0,
             traces_left_out: 0,
             facts_left_out: 0,
         }
@@ -202,12 +207,12 @@ impl<'a> Files<'a> {
     }
 
     /// A change journal record.
-    pub(super) fn add_journal(&mut self, event: &impl Happening) {
+    pub(super) fn add_journal(&mut self, event: &Event) {
         let Some(name) = event.text_of(Role::Name) else { return };
         if !self.has_room() {
             return;
         }
-        let reasons = event.texts_of(Role::Reasons);
+        let reasons: Vec<&str> = event.record.role(Role::Reasons).into_iter().flat_map(Told::texts).collect();
         let deleted = reasons.contains(&"FILE_DELETE");
         let path = event.text_of(Role::Path);
         let what = format!("change journal: {} {}", path.unwrap_or(name), reasons.join(", "));
@@ -226,14 +231,14 @@ impl<'a> Files<'a> {
     }
 
     /// A record of $MFT: the creation, and once whether the file is gone.
-    pub(super) fn add_file_record(&mut self, event: &impl Happening) {
+    pub(super) fn add_file_record(&mut self, event: &Event) {
         let path = event.text_of(Role::Path);
         let Some(name) = event.text_of(Role::Name).or_else(|| path.map(paths::file_name)) else { return };
         let shown = path.unwrap_or(name);
         if event.is_first() {
             self.add_listed(event, name, path);
         }
-        if event.is_first() && event.flag_of(Role::InUse) == Some(false) && self.has_room() {
+        if event.is_first() && is_in_use(event) == Some(false) && self.has_room() {
             let what = format!("$MFT: {shown} is deleted");
             self.add_trace(name, path, None, what, true, Source::of(event));
         }
@@ -245,17 +250,17 @@ impl<'a> Files<'a> {
     }
 
     /// Which streams $MFT lists of a collected program.
-    fn add_listed(&mut self, event: &impl Happening, name: &str, path: Option<&str>) {
-        let is_in_use = event.flag_of(Role::InUse) == Some(true);
-        let Some(path) = path.filter(|_| is_in_use && self.leads.contains_key(&paths::fold(name))) else { return };
+    fn add_listed(&mut self, event: &Event, name: &str, path: Option<&str>) {
+        let is_there = is_in_use(event) == Some(true);
+        let Some(path) = path.filter(|_| is_there && self.leads.contains_key(&paths::fold(name))) else { return };
         // The path in a file record has no volume; that of the file table itself has.
-        let table = self.items.by_id(event.item());
+        let table = self.items.by_id(event.item);
         let volume = table.as_ref().and_then(|table| table.original_path.split('\\').next()).unwrap_or_default();
         let key = match path.strip_prefix('\\') {
             Some(rest) => PathKey::new(&format!("{volume}\\{rest}")),
             None => PathKey::new(path),
         };
-        let has_mark = event.texts_of(Role::Streams).into_iter().any(is_mark);
+        let has_mark = event.record.role(Role::Streams).into_iter().flat_map(Told::texts).any(is_mark);
         let listed = self.listed.entry(key.rest.clone()).or_default();
         if listed.len() < MOST_FACTS {
             listed.push((key, has_mark, Source::of(event)));
@@ -278,7 +283,7 @@ impl<'a> Files<'a> {
 
     /// Whether a trace more is kept; one that is not is counted.
     fn has_room(&mut self) -> bool {
-        let has_room = self.trace_count < MOST_TRACES;
+        let has_room = self.trace_bytes < MOST_TRACE_BYTES;
         self.traces_left_out += u64::from(!has_room);
         has_room
     }
@@ -293,7 +298,10 @@ impl<'a> Files<'a> {
         deleted: bool,
         source: Source,
     ) {
-        self.trace_count += 1;
+        /// The trace, and its places in the tables.
+        const TABLES: usize = size_of::<Trace>() + 200;
+        // Its path is in the key of the trace and in that of the table.
+        self.trace_bytes += TABLES + name.len() + what.len() + 2 * path.map_or(0, str::len);
         let key = path.map(PathKey::new);
         if let Some(key) = &key {
             *self.known.entry(key.rest.clone()).or_default().entry(key.volume.clone()).or_default() |= deleted;

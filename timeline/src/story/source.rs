@@ -1,6 +1,6 @@
 //! Where a statement comes from, kept small until the report needs it.
 
-use crate::event::{Event, Happening};
+use crate::event::Event;
 use evidence::{Citation, Confidence, ItemId, Items, JoinRule, Locator};
 
 /// A place in the evidence.
@@ -13,8 +13,8 @@ pub(super) struct Source {
 
 impl Source {
     /// The record of an event; for a moment with its own place, that place.
-    pub(super) fn of(event: &impl Happening) -> Self {
-        Source { artifact: event.artifact(), item: event.item(), locator: event.locator() }
+    pub(super) fn of(event: &Event) -> Self {
+        Source { artifact: event.record.artifact, item: event.item, locator: event.locator() }
     }
 
     /// The record of an event wherever it stands.
