@@ -172,8 +172,13 @@ impl Page {
             in_log => format!("{classes} ({in_log} of them only in the transaction log)"),
         };
         let text = match of_users.len() {
-            0 => format!("{classes}, none of which is known to load a file from where ordinary users can write"),
-            _ => format!("{classes}; from where ordinary users can write: {}", few(of_users.iter().copied())),
+            0 => format!(
+                "{classes}, none of which is known to load a file from where ordinary users can write, or from a share"
+            ),
+            _ => format!(
+                "{classes}; from where ordinary users can write, or from a share: {}",
+                few(of_users.iter().copied())
+            ),
         };
         let on_changed = current.iter().any(|one| rests_on_changed(&one.sources));
         self.fact(out, "registered", &format!("{}{text}", changed(on_changed)))

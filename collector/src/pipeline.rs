@@ -25,9 +25,9 @@ pub(crate) type Pack<'a, K> = &'a (dyn Fn(&Arc<Vec<u8>>, Option<&[u8]>, Option<K
 /// Blocks that are filled again once nobody reads them any more. Without it each block would be new memory that another thread
 /// frees, and an allocator keeps of such memory many times what is in use.
 #[derive(Default)]
-pub(crate) struct Blocks(Vec<Arc<Vec<u8>>>);
+pub(crate) struct Buffers(Vec<Arc<Vec<u8>>>);
 
-impl Blocks {
+impl Buffers {
     /// A block to be filled. What is in it does not count.
     pub(crate) fn free(&mut self) -> Vec<u8> {
         let unread = self.0.iter_mut().position(|block| Arc::get_mut(block).is_some());
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_block_is_filled_again_once_nobody_reads_it() {
-        let mut blocks = Blocks::default();
+        let mut blocks = Buffers::default();
         let first = blocks.share(vec![1; 10]);
         let memory = first.as_ptr();
         assert!(blocks.free().is_empty());

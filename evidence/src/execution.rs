@@ -405,12 +405,12 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Whether COM would use it now: it also replays the hive's transaction logs.
+    /// Whether COM would use it, as the hives are in the evidence: it also replays the hive's transaction logs.
     pub fn is_current(&self) -> bool {
         matches!(self.state, RegistrationState::Current | RegistrationState::LogOnly)
     }
 
-    /// The file that COM would load now, where an ordinary user or another computer decides what is in it.
+    /// The file that COM would load then, where an ordinary user or another computer may decide what is in it.
     pub fn of_users(&self) -> Option<&Loads> {
         self.loads.as_ref().filter(|loads| self.is_current() && loads.user_writable != Some(false))
     }
@@ -423,7 +423,7 @@ pub struct Loads {
     pub path: String,
     /// What kind of folder it is in, by the rules.
     pub place: String,
-    /// Whether Windows lets ordinary users write there unless somebody changes it; `None` on another computer. The
+    /// Whether Windows lets ordinary users write there unless somebody changes it; `None` for a share or an address. The
     /// permissions of the folder itself were not read.
     pub user_writable: Option<bool>,
 }

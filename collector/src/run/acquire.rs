@@ -2,7 +2,7 @@
 //! same block while it is in the cache. Bytes that cannot be read are looked for sector by sector and stand as zeros.
 
 use crate::digest::{Digested, Digests, Digests512, MOST_ZEROS, WholeDigest};
-use crate::pipeline::{Blocks, Bringing, Part};
+use crate::pipeline::{Bringing, Buffers, Part};
 use crate::source::Content;
 use crate::zip::blocks::Block;
 use crate::zip::writer::{Output, Streaming};
@@ -444,7 +444,7 @@ pub(crate) struct Acquiring<'a, T> {
     reading: Reading<'a>,
     take: T,
     block: Vec<u8>,
-    blocks: Blocks,
+    blocks: Buffers,
     cancel: &'a AtomicBool,
     interrupted: bool,
     passed: &'a (dyn Fn(u64) + Sync),
@@ -459,7 +459,7 @@ impl<'a, T: Take> Acquiring<'a, T> {
         passed: &'a (dyn Fn(u64) + Sync),
     ) -> Self {
         let block = std::mem::take(&mut reading.first);
-        Acquiring { reading, take, block, blocks: Blocks::default(), cancel, interrupted: false, passed }
+        Acquiring { reading, take, block, blocks: Buffers::default(), cancel, interrupted: false, passed }
     }
 
     /// Whether it was ended early.

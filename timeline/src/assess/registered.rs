@@ -15,7 +15,7 @@ pub(super) fn loads(case: &Case<'_>, registration: &Registration) -> Option<Load
     let path = named.or_else(collected)?;
     let elsewhere = |place: &str| Some(Loads { path: path.clone(), place: place.to_owned(), user_writable: None });
     match paths::form(&path) {
-        Form::Unc => return elsewhere("a share of another computer"),
+        Form::Unc => return elsewhere("a share, of this computer or of another one"),
         Form::Url => return elsewhere("a place that is reached by a network"),
         Form::Drive | Form::Volume | Form::Rooted => {}
         // Which folder it means is not known.

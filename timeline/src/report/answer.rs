@@ -438,7 +438,7 @@ fn describe_lookalike(lookalike: &Lookalike) -> Statement {
     statement(StatementKind::Finding, None, text, &lookalike.sources)
 }
 
-/// The classes that COM would load now from where ordinary users can write. What remains of an act is told although nothing
+/// The classes that COM would load, as the hives are in the evidence, from where ordinary users can write. What remains of an act is told although nothing
 /// shows the act itself.
 fn registered(report: &Report) -> Vec<Statement> {
     let standing = report.registrations.iter().filter_map(|one| Some((one, one.of_users()?)));
@@ -477,8 +477,9 @@ fn describe_registration(registration: &Registration, loads: &Loads) -> Statemen
         Some(_) => format!("COM would load {path} for the class {class}"),
         None => format!("the class {class} names no file of its own, and {path} has this class"),
     };
-    let text =
-        format!("Registered now: {what}. That file is in {place}. The registration is in {hive}{written}. {runs}");
+    let text = format!(
+        "Registered in the evidence: {what}. That path is in {place}. The registration is in {hive}{written}. {runs}"
+    );
     statement(StatementKind::Finding, None, text, &registration.sources)
 }
 

@@ -499,7 +499,7 @@ fn what_com_would_load_from_where_users_write_is_in_the_answer_without_any_run()
         one.loads.as_mut().unwrap().user_writable = user_writable;
         let sources = one.sources.clone();
         let statements = answer::summarize(&report).statements;
-        let told = statements.into_iter().find(|one| one.text.starts_with("Registered now: "));
+        let told = statements.into_iter().find(|one| one.text.starts_with("Registered in the evidence: "));
         told.map(|told| {
             assert_eq!(told.citations, sources);
             told.text
@@ -510,7 +510,7 @@ fn what_com_would_load_from_where_users_write_is_in_the_answer_without_any_run()
     assert!(current.ends_with("No run that was found belongs to it."), "{current}");
     let in_the_log = told(RegistrationState::LogOnly, Some(true)).unwrap();
     assert!(in_the_log.contains("is in the transaction log of "), "{in_the_log}");
-    assert!(current.starts_with("Registered now: COM would load "), "{current}");
+    assert!(current.starts_with("Registered in the evidence: COM would load "), "{current}");
     // On another computer nobody knows who writes; what only administrators write is no news, nor is what is gone.
     assert!(told(RegistrationState::Current, None).is_some());
     assert_eq!(told(RegistrationState::Current, Some(false)), None);

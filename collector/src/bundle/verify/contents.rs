@@ -6,7 +6,7 @@
 use super::expected::{Checked, Comparing, Expected, number};
 use super::rows::{Described, Row, Stated};
 use super::{Check, MANIFESTS, Member, Store, TAG_FILES, VerifyReport, WrongKind};
-use crate::pipeline::{Blocks, Part, Pipeline};
+use crate::pipeline::{Buffers, Part, Pipeline};
 use crate::progress::{Observer, Progress, Step};
 use crate::spill::Sorter;
 use rayon::prelude::*;
@@ -162,7 +162,7 @@ impl Reading<'_> {
     fn long(&self, mut reader: Box<dyn Read + Send + '_>, comparing: Comparing<&Expected>, unread: &Unread) -> Checked {
         let pipeline = Pipeline::new(vec![Compared(comparing, self.cancel)], &|_, _, _| Ok(()), 4);
         let read = pipeline.run(1, |mut bringing| -> io::Result<Option<Compared<'_>>> {
-            let mut blocks = Blocks::default();
+            let mut blocks = Buffers::default();
             loop {
                 let mut block = blocks.free();
                 block.resize(BLOCK, 0);
