@@ -7,6 +7,8 @@ mod browser;
 #[cfg(test)]
 mod bundle;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod citations;
 #[cfg(test)]
 mod corpus;
