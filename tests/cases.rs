@@ -61,6 +61,30 @@ macro_rules! cases {
 
 cases! {
     j_11_a_target_account_that_is_not_set_is_not_the_user
+    j_14_a_boot_with_a_new_name_ends_the_one_before_it
+    j_3_a_late_record_of_sysmon_is_no_second_run
+    j_3_the_start_is_when_it_was_and_not_when_it_was_logged
+    j_4_a_boot_in_which_the_clock_was_set_back_ends_in_the_order_of_records
+    j_4_a_clock_set_back_during_a_run_leaves_one_run_with_its_exit_status
+    j_4_a_clock_set_forward_corrects_what_was_before
+    j_4_a_log_that_was_archived_goes_on_in_the_next_file
+    j_4_a_person_sets_the_clock_back_and_the_time_service_sets_it_right
+    j_4_a_process_of_an_earlier_boot_is_no_parent
+    j_4_a_restart_of_which_only_the_log_service_tells_is_one
+    j_4_an_end_with_an_earlier_time_than_its_start_is_of_the_same_run
+    j_4_the_number_of_a_process_is_reused_across_a_clock_set_back
+    j_4_the_small_steps_of_a_time_service_are_no_changes
+    j_4_what_the_audit_says_of_the_clock_orders_sysmon
+    j_4_what_the_kernel_says_of_the_clock_orders_sysmon
+    j_4_where_a_restart_may_lie_between_them_a_process_is_not_called_the_parent
+    j_5_a_32_bit_tool_means_system32_by_sysnative
+    j_5_a_32_bit_tool_means_syswow64_by_system32
+    j_5_a_64_bit_tool_means_system32
+    j_5_the_redirector_leaves_its_exemptions
+    j_6_an_event_that_another_computer_forwarded_is_of_that_computer
+    j_9_localhost_is_this_computer
+    j_9_the_host_by_its_loopback_address_is_this_computer
+    j_9_the_host_by_its_own_name_is_this_computer
 }
 
 #[test]

@@ -352,7 +352,8 @@ fn the_composite_host_has_two_executions_one_attempt_and_no_trap() {
         executions[0]["command_line"], r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\regasm.exe  /U T1121.dll",
         "both spaces are kept"
     );
-    assert!(executions[0]["started"].as_str().unwrap().starts_with("2019-07-19T14:45:55.6992"));
+    // UtcTime of Sysmon's record, as libevtx reads it; the service wrote the record 5 ms later.
+    assert_eq!(executions[0]["started"], "2019-07-19T14:45:55.6940000Z");
     assert_eq!(executions[0]["mode"], "unregister");
     assert_eq!(executions[0]["assembly"]["resolved_path"], r"C:\AtomicRedTeam\T1121.dll");
     assert_eq!(executions[0]["parent"]["pid"], 5800);

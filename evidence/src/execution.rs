@@ -246,9 +246,10 @@ pub struct Execution {
     /// Sysmon's process GUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process_guid: Option<String>,
-    /// Computer that the records name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Computer that the records name; of a run that only traces of this host show, the host.
     pub computer: Option<String>,
+    /// Whether that is another computer than the host that the evidence is of.
+    pub another_computer: Answer,
     /// Parent process.
     pub parent: Option<Parent>,
     /// Account; null for anonymous runs that nothing ties to one.

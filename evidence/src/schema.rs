@@ -197,6 +197,16 @@ roles! {
     LogonType,
     /// When the system started.
     SystemStart,
+    /// What the clock showed before it was changed.
+    ClockBefore,
+    /// What it showed after that.
+    ClockAfter,
+    /// Why it was changed, a number or a word of the provider.
+    ClockReason,
+    /// When it happened, where that is not when it was recorded.
+    HappenedAt,
+    /// Number that a record got when it was first logged.
+    RecordNumber,
     /// The log that was cleared.
     ClearedLog,
     /// The computer that logged an event.
@@ -468,10 +478,14 @@ pub enum Tells {
     SystemStart,
     /// The service that keeps the logs started.
     LogStart,
+    /// The audit of the system started, which it does once in each boot.
+    AuditStart,
     /// The system, or the service that keeps the logs, stopped.
     SystemStop,
     /// The system had stopped without being shut down.
     UncleanStop,
+    /// The clock was changed.
+    ClockChange,
     /// A log was cleared.
     LogCleared,
     /// A process wrote a file: these words and the file.

@@ -116,6 +116,22 @@ impl Filetime {
         (self.0 / 10) as i64 - UNIX_EPOCH_SECONDS * 1_000_000
     }
 
+    /// `2019-07-19 14:45:55.699 UTC`, as people are shown every time: milliseconds, rounded down. What is exact stands in
+    /// the citation.
+    pub fn in_words(self) -> String {
+        let c = self.civil();
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03} UTC",
+            c.year,
+            c.month,
+            c.day,
+            c.hour,
+            c.minute,
+            c.second,
+            c.ticks / 10_000
+        )
+    }
+
     /// The calendar date and time in UTC.
     pub fn civil(self) -> Civil {
         let seconds = self.unix_seconds();

@@ -11,12 +11,17 @@ use std::io::Write;
 /// objects, and shows the correlator what it asks for; `tick` is called for each row. Rendering runs on all threads; the
 /// bytes do not depend on their number.
 pub fn write_timeline<W: Write + Send>(
-    sorted: Sorted,
+    mut sorted: Sorted,
     items: &dyn Items,
     changed: &BTreeSet<ItemId>,
     outputs: &mut [Output<W>],
-    correlator: Option<&mut Correlator<'_>>,
+    mut correlator: Option<&mut Correlator<'_>>,
     tick: &mut (dyn FnMut() + Send),
 ) -> Result<TimelineSummary, TimelineError> {
-    write_rows(sorted, items, changed, outputs, Observed { by: correlator, tick })
+    let observed = Observed { by: correlator.as_deref_mut(), tick };
+    let summary = write_rows(&mut sorted, items, changed, outputs, observed)?;
+    if let Some(correlator) = correlator {
+        correlator.in_order(sorted)?;
+    }
+    Ok(summary)
 }

@@ -163,6 +163,23 @@ const AUDITED_END: &[Field] = &[
     field("ProcessName", Role::Image, "path of its image"),
     field("Status", Role::ExitStatus, "exit status"),
 ];
+const AUDITED_CLOCK: &[Field] = &[
+    field("PreviousTime", Role::ClockBefore, "what the clock showed before"),
+    field("NewTime", Role::ClockAfter, "what it showed after that"),
+    field("ProcessName", Role::Image, "path of the image of the process that changed it"),
+    BY_NAME,
+    BY_DOMAIN,
+];
+const KERNEL_CLOCK: &[Field] = &[
+    field("OldTime", Role::ClockBefore, "what the clock showed before"),
+    field("NewTime", Role::ClockAfter, "what it showed after that"),
+    field(
+        "Reason",
+        Role::ClockReason,
+        "1 a program changed it, 2 it was set by the hardware's clock, 3 the time zone was changed",
+    ),
+    field("ProcessName", Role::Image, "path of the image of the process that changed it"),
+];
 const LOGON: &[Field] = &[
     TARGET_ACCOUNT,
     TARGET_DOMAIN,
@@ -188,11 +205,14 @@ const BOUND: &[Field] = &[
 const FILTERED_CONNECTION: Tells =
     Tells::Connection(Connection { opened: "14593", unsaid: false, accepted: "accepted a connection from" });
 
+/// Sysmon's driver sees what happens, and its service writes the record, which can be minutes later.
+const UTC_TIME: Field = field("UtcTime", Role::HappenedAt, "when it happened, UTC");
 const PID: Field = field("ProcessId", Role::Pid, "number of the process");
 const GUID: Field = field("ProcessGuid", Role::ProcessGuid, "what Sysmon numbers it by for ever");
 const IMAGE: Field = field("Image", Role::Image, "path of its image");
-const ACTOR: &[Field] = &[PID, GUID, IMAGE];
+const ACTOR: &[Field] = &[UTC_TIME, PID, GUID, IMAGE];
 const SYSMON_START: &[Field] = &[
+    UTC_TIME,
     PID,
     GUID,
     IMAGE,
@@ -210,8 +230,9 @@ const SYSMON_START: &[Field] = &[
     field("Company", Role::Company, "company that it gives"),
     field("Hashes", Role::Hashes, "hashes of the image, each with its name"),
 ];
-const ON_FILE: &[Field] = &[PID, GUID, IMAGE, field("TargetFilename", Role::File, "path of the file")];
+const ON_FILE: &[Field] = &[UTC_TIME, PID, GUID, IMAGE, field("TargetFilename", Role::File, "path of the file")];
 const ON_REGISTRY: &[Field] = &[
+    UTC_TIME,
     PID,
     GUID,
     IMAGE,
@@ -222,6 +243,7 @@ const ON_REGISTRY: &[Field] = &[
 const SYSMON_CONNECTION: Tells =
     Tells::Connection(Connection { opened: "true", unsaid: true, accepted: "accepted a connection at" });
 const CONNECTED: &[Field] = &[
+    UTC_TIME,
     PID,
     GUID,
     IMAGE,
@@ -234,6 +256,7 @@ const CONNECTED: &[Field] = &[
 pub(super) const SIGNATURE: Field = Field::text("Signature", "who signed it");
 pub(super) const SIGNATURE_STATUS: Field = Field::text("SignatureStatus", "whether the signature is valid");
 const LOADED: &[Field] = &[
+    UTC_TIME,
     PID,
     GUID,
     IMAGE,
@@ -243,6 +266,7 @@ const LOADED: &[Field] = &[
 ];
 /// The process to which another did something; Sysmon spells the name of its GUID in two ways.
 const TARGET: &[Field] = &[
+    UTC_TIME,
     field("TargetProcessId", Role::Pid, "number of the process"),
     field("TargetProcessGuid", Role::ProcessGuid, "what Sysmon numbers it by for ever"),
     field("TargetProcessGUID", Role::ProcessGuid, "the same"),
@@ -250,7 +274,7 @@ const TARGET: &[Field] = &[
     field("SourceImage", Role::SourceImage, "path of the image of the process that did it"),
     field("GrantedAccess", Role::Access, "rights that it got"),
 ];
-const PIPE: &[Field] = &[PID, GUID, IMAGE, field("PipeName", Role::Pipe, "name of the pipe")];
+const PIPE: &[Field] = &[UTC_TIME, PID, GUID, IMAGE, field("PipeName", Role::Pipe, "name of the pipe")];
 const TASK_START: &[Field] = &[
     field("ProcessID", Role::Pid, "number of the process"),
     field("Path", Role::Image, "its image, as the task names it"),
@@ -315,6 +339,7 @@ static KINDS: &[Kind] = &[
     kind(SECURITY, &[5157], &[], &["Application"], NOBODY).tells(Tells::ConnectionBlocked, FILTERED),
     kind(SECURITY, &[5158], &[Connected], &["Application"], NOBODY).tells(Tells::PortOpened, BOUND),
     kind(SECURITY, &[4616], &[], &["ProcessName", "SubjectUserName"], SUBJECT_USER)
+        .tells(Tells::ClockChange, AUDITED_CLOCK)
         .says("The clock was changed from {PreviousTime} to {NewTime}[ by {ProcessName}]"),
     kind(SECURITY, &[4673, 4674, 4703], &[], &["ProcessName", "SubjectUserName"], SUBJECT_USER),
     kind(SECURITY, &[4907], &[], &["ObjectName"], SUBJECT_USER),
@@ -322,7 +347,8 @@ static KINDS: &[Kind] = &[
         .says("The audit policy was changed[ by {SubjectUserName}][: {AuditPolicyChanges}]"),
     kind(SECURITY, &[4739, 4904, 4905], &[], &["AuditSourceName", "SubjectUserName"], SUBJECT_USER),
     kind(SECURITY, &[4720, 4728, 4732, 4738], &[], TARGET_NAME, SUBJECT_USER),
-    kind(SECURITY, &[4608, 4609], &[], &[], NOBODY),
+    kind(SECURITY, &[4608], &[], &[], NOBODY).tells(Tells::AuditStart, &[]).says("The system started"),
+    kind(SECURITY, &[4609], &[], &[], NOBODY),
     kind(EVENTLOG, &[1102], &[Deleted], &["System.Channel"], SUBJECT_USER)
         .tells(Tells::LogCleared, &[BY_NAME, BY_DOMAIN, naming::CHANNEL.role(Role::ClearedLog)])
         .says("The Security log was cleared[ by {SubjectDomainName}\\{SubjectUserName}]"),
@@ -345,6 +371,7 @@ static KINDS: &[Kind] = &[
         .says("{Image}, process {ProcessId}, connection {Protocol} {SourceIp}:{SourcePort} to {DestinationIp}:{DestinationPort}[ {DestinationHostname}]"),
     kind(SYSMON, &[22], &[Connected], &["QueryName"], USER)
         .tells(Tells::DnsQuery, &[
+            UTC_TIME,
             PID,
             GUID,
             IMAGE,
@@ -393,7 +420,7 @@ static KINDS: &[Kind] = &[
         .says("{Image}, process {ProcessId}, deleted {TargetFilename}"),
     kind(SYSMON, &[27, 28], &[], TARGET_FILE, USER).tells(Tells::FileTouched("wrote the program"), ON_FILE),
     kind(SYSMON, &[25], &[], &["Image"], USER)
-        .tells(Tells::Tampering, &[PID, GUID, IMAGE, field("Type", Role::Tampering, "what was done to the image")])
+        .tells(Tells::Tampering, &[UTC_TIME, PID, GUID, IMAGE, field("Type", Role::Tampering, "what was done to the image")])
         .says("{Image}, process {ProcessId}, was tampered with: {Type}"),
     kind(SYSMON, &[4], &[], &["Image"], USER).says("Sysmon is {State}"),
     kind(SYSMON, &[16], &[], &["Image"], USER).says("The configuration of Sysmon was changed: {Configuration}"),
@@ -403,7 +430,7 @@ static KINDS: &[Kind] = &[
         .says("Service {ServiceName} was installed: {ImagePath}"),
     kind(CONTROL, &[7036], &[], &["param1"], LOGGED_BY).says("Service {param1} is now {param2}"),
     kind(CONTROL, &[7034, 7035, 7040], &[], &["param1"], LOGGED_BY),
-    kind(KERNEL, &[1], &[], &[], NOBODY).says("The clock was changed from {OldTime} to {NewTime}"),
+    kind(KERNEL, &[1], &[], &[], NOBODY).tells(Tells::ClockChange, KERNEL_CLOCK).says("The clock was changed from {OldTime} to {NewTime}"),
     kind(KERNEL, &[12], &[], &[], NOBODY)
         .tells(Tells::SystemStart, &[field("StartTime", Role::SystemStart, "when the system started")])
         .says("The system started[ at {StartTime}]"),
@@ -649,6 +676,8 @@ mod tests {
                 Tells::Logon,
                 Tells::SystemStart,
                 Tells::LogStart,
+                Tells::AuditStart,
+                Tells::ClockChange,
                 Tells::SystemStop,
                 Tells::UncleanStop,
                 Tells::LogCleared,

@@ -15,7 +15,7 @@ const SYSTEM: [(&str, Option<&str>, Field); 17] = [
     ("Task", None, Field::text("System.Task", "task")),
     ("Opcode", None, Field::text("System.Opcode", "opcode")),
     ("Keywords", None, Field::text("System.Keywords", "keywords, a bit mask")),
-    ("EventRecordID", None, Field::text("System.EventRecordID", "number of the record")),
+    ("EventRecordID", None, Field::text("System.EventRecordID", "number of the record").role(Role::RecordNumber)),
     ("Correlation", Some("ActivityID"), Field::text("System.ActivityID", "activity that it belongs to")),
     ("Execution", Some("ProcessID"), Field::text("System.ProcessID", "number of the process that logged")),
     ("Execution", Some("ThreadID"), Field::text("System.ThreadID", "number of the thread that logged")),
@@ -25,7 +25,7 @@ const SYSTEM: [(&str, Option<&str>, Field); 17] = [
 ];
 
 /// The channel of an event.
-pub(super) const CHANNEL: Field = Field::text("System.Channel", "channel of the event");
+pub(super) const CHANNEL: Field = Field::text("System.Channel", "channel of the event").role(Role::Channel);
 
 /// The fields that every event has.
 pub(super) const FIELDS: &[Field] = &{

@@ -171,7 +171,7 @@ pub(super) fn share(path: &str, asker: &Asker<'_>, machine: &Machine) -> Share {
     let administrative = format!("an administrative share of this machine{by}");
     match share.as_bytes() {
         [letter, b'$'] if letter.is_ascii_alphabetic() => {
-            Share::Local(format!("{}:\\{file}", char::from(*letter)), administrative)
+            Share::Local(format!("{}:\\{file}", char::from(letter.to_ascii_uppercase())), administrative)
         }
         _ if share.eq_ignore_ascii_case(ADMIN) => Share::Local(paths::join(&asker.windows(), file), administrative),
         _ => Share::UnknownFolder("a share of this machine; none of that name was read, so its folder is not known"),

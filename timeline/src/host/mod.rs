@@ -28,6 +28,9 @@ pub struct Host {
     pub control_set: Option<u64>,
     /// When the machine ran, from the event logs.
     pub boots: Vec<Boot>,
+    /// When its clock was changed by a second or more, from the event logs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clock_changes: Vec<ClockChange>,
     /// Accounts with a profile on the machine.
     pub users: Vec<HostUser>,
     /// Volumes with their names.
@@ -48,13 +51,37 @@ pub struct Host {
     pub records: u64,
 }
 
+/// A change of the clock.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClockChange {
+    /// What the clock showed before, UTC.
+    pub before: Filetime,
+    /// What it showed after that.
+    pub after: Filetime,
+    /// Whether a record says so. Else only the times of the records go back, and these are two of them.
+    pub is_recorded: bool,
+    /// The account and the program that changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The computer that the records name.
+    pub computer: String,
+    /// The records.
+    pub sources: Vec<Citation>,
+}
+
 /// One run of the machine, from start to shutdown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Boot {
     /// Start, UTC.
     pub started: Option<Filetime>,
+    /// The same corrected for known changes of the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_corrected: Option<Filetime>,
     /// Shutdown, UTC; absent while running and after an unclean end.
     pub ended: Option<Filetime>,
+    /// The same corrected for known changes of the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_corrected: Option<Filetime>,
     /// True when no record says that the machine started, and something else implies it.
     pub inferred: bool,
     /// What says so, in words.

@@ -21,7 +21,7 @@ pub use sorted::Sorted;
 #[cfg(test)]
 mod tests;
 
-use evidence::{ItemId, Record};
+use evidence::{Filetime, ItemId, Record};
 use parking_lot::Mutex;
 use run::{Buffer, Run};
 use shapes::Shapes;
@@ -107,10 +107,16 @@ impl Merger {
     /// Adds a record of an item. When a spill file could not be written, everything that comes later is
     /// dropped and [`Merger::finish`] gives the error.
     pub fn add(&self, item: ItemId, record: &Record) {
+        let times = record.moments.iter().filter_map(|moment| moment.when.sort_key());
+        self.add_at(item, record, times);
+    }
+
+    /// The same at other times than those that the record stores.
+    pub(crate) fn add_at(&self, item: ItemId, record: &Record, times: impl Iterator<Item = Filetime> + Clone) {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
             codec::encode(item, record, &self.shapes, scratch);
-            self.push(record, scratch);
+            self.push(times, scratch);
             if scratch.capacity() > SCRATCH_KEPT {
                 *scratch = Vec::new();
             }
@@ -122,8 +128,8 @@ impl Merger {
         self.filling.lock().records
     }
 
-    fn push(&self, record: &Record, encoded: &[u8]) {
-        let times = || record.moments.iter().filter_map(|moment| moment.when.sort_key());
+    fn push(&self, times: impl Iterator<Item = Filetime> + Clone, encoded: &[u8]) {
+        let times = || times.clone();
         {
             let mut filling = self.filling.lock();
             filling.records += 1;

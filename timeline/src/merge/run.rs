@@ -229,16 +229,26 @@ impl Merged {
         runs: Vec<Run>,
         shapes: Arc<Shapes>,
     ) -> Result<Self, MergeError> {
-        let mut files: Vec<_> = runs.into_iter().map(|run| BufReader::with_capacity(READ_BUFFER, run.file)).collect();
-        let mut heads = BinaryHeap::with_capacity(files.len());
-        for (index, file) in files.iter_mut().enumerate() {
-            let mut head = Head { time: 0, encoded: Vec::new(), source: index, shapes: Arc::clone(&shapes) };
-            if advance(file, &mut head).map_err(error(&folder, "read"))? {
-                heads.push(Reverse(head));
+        let files = runs.into_iter().map(|run| BufReader::with_capacity(READ_BUFFER, run.file)).collect();
+        let Buffer { bytes, entries } = buffer;
+        let heads = BinaryHeap::new();
+        let mut merged = Merged { folder, memory: Arc::new(bytes), entries, next: 0, files, heads, shapes };
+        merged.again()?;
+        Ok(merged)
+    }
+
+    /// Begins with the first event.
+    pub(super) fn again(&mut self) -> Result<(), MergeError> {
+        self.next = 0;
+        self.heads.clear();
+        for (index, file) in self.files.iter_mut().enumerate() {
+            let mut head = Head { time: 0, encoded: Vec::new(), source: index, shapes: Arc::clone(&self.shapes) };
+            let begun = file.rewind().and_then(|()| advance(file, &mut head));
+            if begun.map_err(error(&self.folder, "read"))? {
+                self.heads.push(Reverse(head));
             }
         }
-        let Buffer { bytes, entries } = buffer;
-        Ok(Merged { folder, memory: Arc::new(bytes), entries, next: 0, files, heads, shapes })
+        Ok(())
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -3,12 +3,13 @@
 use super::MergeError;
 use super::codec::{EventView, MomentView, Pool, RecordView};
 use super::run::{Buffer, Merged, Run};
+use super::seen::{Observer, Seen};
 use super::shapes::{Names, Shapes};
-use crate::event::Event;
+use crate::event::{Event, Glance};
 use evidence::{Problem, ProblemKind, Stage};
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Encoded bytes after which a batch ends with the next change of time. The rows of a batch take some times as much, and
@@ -63,6 +64,38 @@ impl Sorted {
         Ok(Sorted { merged, names, joined: 0, unfinished: None, split: 0, batch: Batch::default(), next: 0 })
     }
 
+    /// Begins with the first event again.
+    pub(crate) fn again(&mut self) -> Result<(), MergeError> {
+        (self.joined, self.split, self.unfinished, self.next) = (0, 0, None, 0);
+        self.batch.clear();
+        self.merged.again()
+    }
+
+    /// Shows an observer every event that is left.
+    pub(crate) fn show(&mut self, observer: &mut impl Observer) -> Result<(), MergeError> {
+        let (names, eye) = (self.names(), observer.eye());
+        let (mut batch, mut moments) = (Batch::default(), Vec::new());
+        loop {
+            self.next_batch(&mut batch)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            for index in 0..batch.len() {
+                let event = batch.event(index, &names, &mut moments).ok_or_else(|| self.damaged())?;
+                let seen = Seen { event, moments: &moments };
+                observer.count(&Glance::of(&seen));
+                if let Some(taken) = eye(&seen) {
+                    observer.observe(taken);
+                }
+            }
+        }
+    }
+
+    /// Folder of the spill files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.merged.folder()
+    }
+
     /// The texts that batches refer to.
     pub(crate) fn names(&self) -> Names {
         self.names.clone()
@@ -70,7 +103,7 @@ impl Sorted {
 
     /// The error for bytes that make no sense.
     pub(crate) fn damaged(&self) -> MergeError {
-        MergeError::Damaged { folder: self.merged.folder().to_owned() }
+        MergeError::Damaged { folder: self.folder().to_owned() }
     }
 
     /// How many events were joined to an equal one so far.

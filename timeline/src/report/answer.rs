@@ -1,5 +1,6 @@
 //! The plain answer: what ran, by whom, when, whether a method ran, what stands against it, what is unknown.
 
+use super::clock;
 use super::examined::{Examined, Missing, examined, missing};
 use super::model::{Report, Statement, StatementKind, Summary};
 use super::words::{capital, count, list, plural};
@@ -110,6 +111,8 @@ pub(super) fn summarize(report: &Report) -> Summary {
     statements.extend(registered(report));
     statements.extend(tools_that_are_not_there(report));
     statements.extend(clearings(&report.coverage));
+    let clock = clock::sentences(&report.host).into_iter();
+    statements.extend(clock.map(|(text, sources)| statement(StatementKind::Limit, None, text, sources)));
     if report.problems.iter().any(|problem| problem.kind == ProblemKind::Interrupted) {
         let text = "The collection was interrupted: objects are missing that could hold further traces.";
         statements.push(statement(StatementKind::Unknown, None, text.to_owned(), &[]));

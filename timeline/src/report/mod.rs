@@ -3,6 +3,7 @@
 mod answer;
 mod assembled;
 mod changed;
+mod clock;
 pub(crate) mod escape;
 mod examined;
 mod html;

@@ -97,6 +97,7 @@ fn unregister() -> Execution {
         pid: Some(6176),
         process_guid: Some("{747f3d96-d6f3-5d31-0000-001012d52e00}".to_owned()),
         computer: Some("MSEDGEWIN10".to_owned()),
+        another_computer: Answer::No,
         parent: Some(Parent {
             image: Some(r"C:\Windows\System32\cmd.exe".to_owned()),
             command_line: Some(format!(r#""C:\Windows\system32\cmd.exe" /c "{FRAMEWORK}\regasm.exe /U T1121.dll""#)),
@@ -433,9 +434,12 @@ pub(super) fn host() -> Host {
         addresses: Vec::new(),
         time_zone: Some(time_zone()),
         control_set: Some(1),
+        clock_changes: Vec::new(),
         boots: vec![Boot {
             started: Some(at("2019-07-19T11:58:02")),
+            started_corrected: None,
             ended: None,
+            ended_corrected: None,
             inferred: false,
             because: "Kernel-General 12 says that the system started".to_owned(),
             computer: Some("MSEDGEWIN10".to_owned()),

@@ -22,14 +22,14 @@ pub(super) fn attempts(
         let Role::Attempt(start) = &process.role else { continue };
         let led_to = by_ancestor.get(&id).cloned().or_else(|| by_wmi(process, &start.command, &over_wmi));
         found.push((
-            process.started,
+            process.started_as_recorded(),
             id,
             Attempt {
                 id: String::new(),
                 command_line: process.start.command_line.clone().unwrap_or_default(),
                 image: process.start.image.clone(),
                 pid: process.pid,
-                started: process.started,
+                started: process.started_as_recorded(),
                 command: start.command.clone(),
                 led_to,
                 sources: process.sources.iter().map(|cited| places.cite(cited)).collect(),
@@ -80,7 +80,7 @@ fn started_over_wmi(executions: &[Execution]) -> Vec<&Execution> {
 fn by_wmi(process: &Process, command: &str, over_wmi: &[&Execution]) -> Option<String> {
     const WINDOW: i64 = 10 * 10_000_000;
     let same = |one: &str| one.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let at = process.started?;
+    let at = process.started_as_recorded()?;
     let from = over_wmi.partition_point(|one| one.started.is_some_and(|started| started < at));
     over_wmi[from..]
         .iter()

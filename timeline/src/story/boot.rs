@@ -2,6 +2,7 @@
 //!
 //! Reference: Microsoft, *Kernel-General 12 and 13*; *EventLog 6005, 6006, 6008*; *Kernel-Power 41*.
 
+use super::clock::{Machine, Stamp};
 use super::log_event::BootSign;
 use super::source::{Places, Source};
 use crate::host::Boot;
@@ -14,9 +15,11 @@ const ONE_START: i64 = 10 * MINUTE;
 const MOST: usize = 10_000;
 
 struct Run {
+    machine: Machine,
+    /// The name that it had then.
     computer: String,
-    started: Option<Filetime>,
-    ended: Option<Filetime>,
+    started: Option<Stamp>,
+    ended: Option<Stamp>,
     /// A record of the kernel says so.
     recorded: bool,
     because: String,
@@ -30,14 +33,20 @@ pub(super) struct Boots {
 }
 
 impl Boots {
-    /// Takes a sign. Returns whether a new boot of that computer begins with it.
-    pub(super) fn sign(&mut self, computer: &str, sign: BootSign, at: Filetime, source: Source) -> bool {
-        let open = self.runs.iter_mut().rev().find(|run| run.computer == computer);
+    /// Takes a sign of a machine, under the name that it has. Returns whether a new boot of it begins with that.
+    pub(super) fn sign(
+        &mut self,
+        (machine, computer): (Machine, &str),
+        sign: BootSign,
+        at: Stamp,
+        source: Source,
+    ) -> bool {
+        let open = self.runs.iter_mut().rev().find(|run| run.machine == machine);
         match sign {
             BootSign::Started(start) => {
-                let started = start.unwrap_or(at);
+                let started = start.map_or(at, |start| at.of_the_same_clock(start));
                 match open {
-                    Some(run) if run.recorded && run.started == Some(started) => {
+                    Some(run) if run.recorded && run.started.map(|at| at.recorded) == Some(started.recorded) => {
                         push(&mut run.sources, source);
                         false
                     }
@@ -48,12 +57,12 @@ impl Boots {
                         push(&mut run.sources, source);
                         false
                     }
-                    _ => self.open(computer, started, true, "the kernel recorded its start", source),
+                    _ => self.open((machine, computer), started, true, "the kernel recorded its start", source),
                 }
             }
-            BootSign::LogStarted | BootSign::FirstProcess => match open {
+            BootSign::LogStarted | BootSign::AuditStarted | BootSign::FirstProcess => match open {
                 Some(run) if run.ended.is_none() && near(run.started, at) => {
-                    if sign == BootSign::LogStarted {
+                    if sign != BootSign::FirstProcess {
                         push(&mut run.sources, source);
                     }
                     false
@@ -61,9 +70,10 @@ impl Boots {
                 _ => {
                     let because = match sign {
                         BootSign::LogStarted => "the event log service started; the kernel's own record is missing",
+                        BootSign::AuditStarted => "the audit of the system started; the kernel's own record is missing",
                         _ => "a first process of a start was recorded; the kernel's own record is missing",
                     };
-                    self.open(computer, at, false, because, source)
+                    self.open((machine, computer), at, false, because, source)
                 }
             },
             BootSign::Stopped => {
@@ -87,9 +97,17 @@ impl Boots {
         }
     }
 
-    fn open(&mut self, computer: &str, started: Filetime, recorded: bool, because: &str, source: Source) -> bool {
+    fn open(
+        &mut self,
+        (machine, computer): (Machine, &str),
+        started: Stamp,
+        recorded: bool,
+        because: &str,
+        source: Source,
+    ) -> bool {
         if self.runs.len() < MOST {
             self.runs.push(Run {
+                machine,
                 computer: computer.to_owned(),
                 started: Some(started),
                 ended: None,
@@ -102,27 +120,29 @@ impl Boots {
     }
 
     /// When the machine, which ran at a moment, next stopped or started, as far as that is recorded.
-    pub(super) fn end_after(&self, computer: Option<&str>, at: Filetime) -> Option<Filetime> {
-        self.changes(computer).filter(|change| *change > at).min()
+    pub(super) fn end_after(&self, machine: Option<Machine>, at: Filetime) -> Option<Filetime> {
+        self.changes(machine).filter(|change| *change > at).min()
     }
 
     /// When the machine last stopped or started before a moment, at most so many ticks before it.
-    pub(super) fn change_before(&self, computer: Option<&str>, at: Filetime, ticks: i64) -> Option<Filetime> {
+    pub(super) fn change_before(&self, machine: Option<Machine>, at: Filetime, ticks: i64) -> Option<Filetime> {
         let earliest = at.checked_add_ticks(ticks.checked_neg()?)?;
-        Some(self.changes(computer).filter(|change| *change <= at).max().map_or(earliest, |last| last.max(earliest)))
+        Some(self.changes(machine).filter(|change| *change <= at).max().map_or(earliest, |last| last.max(earliest)))
     }
 
-    fn changes(&self, computer: Option<&str>) -> impl Iterator<Item = Filetime> {
-        let of_it = self.runs.iter().filter(move |run| computer.is_none_or(|computer| run.computer == computer));
-        of_it.flat_map(|run| [run.started, run.ended]).flatten()
+    fn changes(&self, machine: Option<Machine>) -> impl Iterator<Item = Filetime> {
+        let of_it = self.runs.iter().filter(move |run| machine.is_none_or(|machine| run.machine == machine));
+        of_it.flat_map(|run| [run.started, run.ended]).flatten().map(|at| at.recorded)
     }
 
     pub(super) fn finish(self, places: &Places) -> Vec<Boot> {
         self.runs
             .into_iter()
             .map(|run| Boot {
-                started: run.started,
-                ended: run.ended,
+                started: run.started.map(|at| at.recorded),
+                started_corrected: run.started.and_then(Stamp::corrected),
+                ended: run.ended.map(|at| at.recorded),
+                ended_corrected: run.ended.and_then(Stamp::corrected),
                 inferred: !run.recorded,
                 because: run.because,
                 computer: Some(run.computer),
@@ -138,6 +158,6 @@ fn push(sources: &mut Vec<Source>, source: Source) {
     }
 }
 
-fn near(one: Option<Filetime>, other: Filetime) -> bool {
+fn near(one: Option<Stamp>, other: Stamp) -> bool {
     one.is_some_and(|one| other.ticks_since(one).abs() <= ONE_START)
 }

@@ -2,7 +2,7 @@
 //! second Windows on the disk; no file, prefetch file or time zone of this host is evidence of what ran there.
 
 use crate::declared::Declared;
-use evidence::{Filetime, ItemId, Items};
+use evidence::{Answer, Filetime, ItemId, Items};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Logs and names in one log that are told apart; of a log with more names it is certain that it is of several computers.
@@ -101,6 +101,15 @@ impl Own {
     /// Whether a record that names this computer is of another one, as far as is known.
     pub(super) fn is_other(&self, computer: &str) -> bool {
         !computer.is_empty() && !self.0.contains(&label(computer))
+    }
+
+    /// The same as an answer: where nothing says which of several computers this host is, it is not known.
+    pub(super) fn is_another(&self, computer: &str) -> Answer {
+        match (computer.is_empty() || self.0.is_empty(), self.is_other(computer)) {
+            (true, _) => Answer::Unknown,
+            (false, true) => Answer::Yes,
+            (false, false) => Answer::No,
+        }
     }
 
     /// What the report says beside a run on another computer.

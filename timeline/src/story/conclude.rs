@@ -2,6 +2,7 @@
 
 use super::attempt::attempts;
 use super::boot::Boots;
+use super::clock::Watch;
 use super::computers::Own;
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
@@ -15,10 +16,9 @@ use super::source::Places;
 use super::traces::{self, Trace};
 use super::unread::Unread;
 use super::{Correlator, Story, limit};
-use crate::command::Machine;
 use crate::host::Host;
 use crate::paths::PathKey;
-use evidence::{AssemblyFile, Execution, Filetime, Lookalike, Problem, Tool};
+use evidence::{Answer, AssemblyFile, Execution, Filetime, Lookalike, Problem, Tool};
 use std::collections::HashMap;
 
 impl Correlator<'_> {
@@ -32,6 +32,8 @@ impl Correlator<'_> {
             places,
             processes,
             computers,
+            watch,
+            clocks,
             boots,
             files,
             unread,
@@ -56,20 +58,13 @@ impl Correlator<'_> {
                 prefetch: &prefetch,
                 places: &places,
             },
-            elsewhere: Context {
-                host: &no_host,
-                machine: Machine::default(),
-                files: &no_files,
-                unread: &no_unread,
-                prefetch: &[],
-                places: &places,
-            },
+            elsewhere: Context::elsewhere(&no_host, &no_files, &no_unread, &places),
             own: &own,
         };
 
         let (tools, other_processes) = decide(&processes, &contexts);
         let mut runs = runs(tools, slots, &contexts);
-        let joined = traces::join(&traces, &candidates(&runs, &processes, &own, &host, &boots));
+        let joined = traces::join(&traces, &candidates(&runs, &processes, &own, &host, (&boots, &watch)));
         let alone = run::tie_traces(traces, joined, &mut runs, &|at| boots.end_after(None, at));
         runs.extend(alone.into_iter().filter_map(Run::of_traces));
 
@@ -91,6 +86,7 @@ impl Correlator<'_> {
         let assemblies = assemblies(&files, &executions, &places);
         let coverage = seen.finish(items, &host, &places);
         host.boots = boots.finish(&places);
+        host.clock_changes = clocks.changes(&places);
         problems.sort();
         Story {
             declared,
@@ -173,7 +169,7 @@ fn lookalikes(
     let of_process = |(process, because): (&Process, String)| Lookalike {
         image: process.start.image.clone(),
         pid: process.pid,
-        started: process.started,
+        started: process.started_as_recorded(),
         command_line: process.start.command_line.clone(),
         because,
         sources: process.sources.iter().map(|cited| places.cite(cited)).collect(),
@@ -234,7 +230,7 @@ fn candidates<'r>(
     processes: &'r Processes,
     own: &Own,
     host: &'r Host,
-    boots: &Boots,
+    (boots, watch): (&Boots, &Watch),
 ) -> Vec<traces::Candidate<'r>> {
     let of = |(place, run): (usize, &'r Run)| {
         let process = run.process_in(processes);
@@ -243,8 +239,9 @@ fn candidates<'r>(
         let key = process.map(|process| &process.key).or_else(|| run.slots.first().map(|slot| &slot.key))?;
         let computer = process.map(|process| process.computer.as_str());
         (!computer.is_some_and(|computer| own.is_other(computer))).then_some(())?;
-        let ended = process.and_then(|process| process.ended);
-        let started = run.start.or_else(|| boots.change_before(computer, ended?, traces::APART))?;
+        let ended = process.and_then(Process::ended_as_recorded);
+        let machine = computer.map(|computer| watch.machine(computer));
+        let started = run.start.or_else(|| boots.change_before(machine, ended?, traces::APART))?;
         Some(traces::Candidate {
             run: place,
             key,
@@ -252,7 +249,7 @@ fn candidates<'r>(
             started,
             start_is_known: run.start.is_some(),
             ended,
-            until: boots.end_after(computer, started),
+            until: boots.end_after(machine, started),
         })
     };
     runs.iter().enumerate().filter_map(of).collect()
@@ -296,6 +293,10 @@ fn executions(
         let run = &runs[*at];
         let process = run.process_in(processes);
         let mut execution = run.describe(ids[*at].clone(), process, contexts.of(process));
+        execution.another_computer = match process {
+            Some(process) => contexts.own.is_another(&process.computer),
+            None => Answer::No,
+        };
         if let Some(computer) = process.map(|process| &process.computer).filter(|name| contexts.own.is_other(name)) {
             execution.warnings.push(contexts.own.warning(computer, contexts.here.host.name.as_deref()));
         }

@@ -123,6 +123,13 @@ impl Seen {
         Seen { declared, ..Seen::default() }
     }
 
+    /// Forgets every event.
+    pub(super) fn begin_again(&mut self) {
+        let searched = self.searched.take();
+        *self = Seen::new(self.declared);
+        self.searched(searched);
+    }
+
     /// Takes which artifacts the collection looked for.
     pub(super) fn searched(&mut self, artifacts: Option<BTreeSet<String>>) {
         self.searched = artifacts;

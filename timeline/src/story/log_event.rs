@@ -84,6 +84,8 @@ pub(super) enum BootSign {
     Started(Option<Filetime>),
     /// The event log service started.
     LogStarted,
+    /// The audit of the system started.
+    AuditStarted,
     /// A first process of a boot.
     FirstProcess,
     /// The kernel, or the event log service, ended.
@@ -108,6 +110,8 @@ pub(super) enum LogEvent {
     },
     Logon(Logon),
     Boot(BootSign),
+    /// The clock was changed.
+    ClockChanged,
     /// A log was cleared; which one, and by whom.
     Cleared {
         channel: String,
@@ -128,7 +132,7 @@ fn told(record: &Record, role: Role) -> Option<&str> {
 }
 
 /// The same, where it says something.
-fn said(record: &Record, role: Role) -> Option<String> {
+pub(super) fn said(record: &Record, role: Role) -> Option<String> {
     meant(told(record, role))
 }
 
@@ -153,7 +157,7 @@ fn logon_id(number: Option<u64>) -> Option<String> {
     number.filter(|number| *number != 0).map(|number| format!("{number:#x}"))
 }
 
-fn account(record: &Record, domain: Role, name: Role) -> Option<String> {
+pub(super) fn account(record: &Record, domain: Role, name: Role) -> Option<String> {
     let name = said(record, name)?;
     Some(match said(record, domain) {
         Some(domain) => format!("{domain}\\{name}"),
@@ -212,8 +216,10 @@ pub(super) fn read(record: &Record) -> LogEvent {
             LogEvent::Boot(BootSign::Started(at))
         }
         Tells::LogStart => LogEvent::Boot(BootSign::LogStarted),
+        Tells::AuditStart => LogEvent::Boot(BootSign::AuditStarted),
         Tells::SystemStop => LogEvent::Boot(BootSign::Stopped),
         Tells::UncleanStop => LogEvent::Boot(BootSign::Unclean),
+        Tells::ClockChange => LogEvent::ClockChanged,
         Tells::LogCleared => LogEvent::Cleared {
             channel: said(record, Role::ClearedLog).unwrap_or_else(|| "an unnamed log".to_owned()),
             by: account(record, Role::ByDomain, Role::ByName),

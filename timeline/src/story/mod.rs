@@ -6,11 +6,13 @@
 
 mod attempt;
 mod boot;
+mod clock;
 mod computers;
 mod conclude;
 mod coverage;
 mod files;
 mod identity;
+mod in_order;
 mod live;
 mod log_event;
 mod neighbourhood;
@@ -34,11 +36,12 @@ use crate::host::Host;
 use crate::merge::{Eye, Observer};
 use crate::paths;
 use boot::Boots;
+use clock::{Clocks, Stamp, Watch};
 use computers::Computers;
 use coverage::{Cleared, Seen};
 use evidence::{
-    Artifact, AssemblyFile, Attempt, Coverage, Execution, Filetime, Focus, Items, Lookalike, Meaning, Problem,
-    ProblemKind, Registration, Stage, Tells,
+    Artifact, AssemblyFile, Attempt, Coverage, Execution, Focus, Items, Lookalike, Meaning, Problem, ProblemKind,
+    Registration, Stage, Tells,
 };
 use files::Files;
 pub(crate) use identity::in_framework;
@@ -88,6 +91,8 @@ pub struct Correlator<'a> {
     places: Places<'a>,
     processes: Processes,
     computers: Computers,
+    watch: Watch,
+    clocks: Clocks,
     boots: Boots,
     files: Files<'a>,
     unread: Unread,
@@ -154,6 +159,8 @@ impl<'a> Correlator<'a> {
             places: Places::new(items),
             processes: Processes::new(suspects.clone(), own),
             computers: Computers::default(),
+            watch: Watch::default(),
+            clocks: Clocks::default(),
             boots: Boots::default(),
             files: Files::new(items, declared),
             unread: Unread::default(),
@@ -187,6 +194,19 @@ impl<'a> Correlator<'a> {
         self
     }
 
+    /// Forgets every event.
+    fn begin_again(&mut self) {
+        let suspects = Files::suspects(self.items, self.declared);
+        self.processes = Processes::new(suspects.clone(), self.processes.own());
+        self.computers = Computers::default();
+        self.boots = Boots::default();
+        self.files = Files::new(self.items, self.declared);
+        self.prefetch = Prefetch::new(suspects.clone());
+        self.traces = Traces::new(suspects);
+        self.registrations = Registrations::default();
+        self.seen.begin_again();
+    }
+
     /// Takes an event.
     pub fn observe(&mut self, event: &Event) {
         self.seen.count(&Glance::of(event));
@@ -198,6 +218,7 @@ impl<'a> Correlator<'a> {
     fn take(&mut self, taken: Taken) {
         let Taken { event, told } = taken;
         let event = &event;
+        let steady = event.happened().map(Stamp::steady);
         match event.record.of.tells {
             Tells::FileChange => self.files.add_journal(event),
             Tells::File => self.files.add_file_record(event),
@@ -212,7 +233,7 @@ impl<'a> Correlator<'a> {
                 {
                     let computer = live::computer(&event.record);
                     self.computers.is_this(&computer);
-                    self.processes.start(computer, start, event.happened(), Source::all_of(event));
+                    self.processes.start(computer, start, steady, Source::all_of(event));
                 }
             }
             Tells::LiveSession => {
@@ -225,7 +246,7 @@ impl<'a> Correlator<'a> {
             Tells::LiveConnection => {
                 if let Some(activity) = live::connection(&event.record) {
                     let computer = live::computer(&event.record);
-                    self.processes.act(&computer, &activity, event.happened(), &Source::of(event));
+                    self.processes.act(&computer, &activity, steady, &Source::of(event));
                 }
             }
             Tells::Prefetch => self.prefetch.add(event),
@@ -242,24 +263,28 @@ impl<'a> Correlator<'a> {
             return;
         }
         let computer = log_event::computer(&event.record);
-        let at = event.happened();
-        self.computers.see(event.item, &computer, at);
+        let (declared, items) = (self.declared, self.items);
+        let is_forwarded = || items.by_id(event.item).is_some_and(|log| declared.is_forwarded(&log.original_path));
+        self.watch.see(event, &computer, is_forwarded);
+        let stamp = self.clocks.stamp(event);
+        let at = stamp.map(|stamp| stamp.recorded);
+        self.computers.see(event.item, &computer, stamp.map(|stamp| stamp.ordered));
         let source = Source::of(event);
         match told {
             LogEvent::Start(start) => {
                 let name = paths::stem(&start.image);
                 // The session manager is started by the kernel once in each boot.
-                if let Some(at) = at
+                if let Some(at) = stamp
                     && (name == "smss" && start.parent_pid == Some(4)
                         || name == "registry" && !start.image.contains('\\'))
                 {
                     self.boot_sign(&computer, BootSign::FirstProcess, at, source);
                 }
-                self.processes.start(computer, *start, at, Source::all_of(event));
+                self.processes.start(computer, *start, stamp, Source::all_of(event));
             }
-            LogEvent::End { actor, exit } => self.processes.end(&computer, &actor, exit, at, Source::all_of(event)),
+            LogEvent::End { actor, exit } => self.processes.end(&computer, &actor, exit, stamp, Source::all_of(event)),
             LogEvent::Activity(activity) => {
-                let process = self.processes.act(&computer, &activity, at, &source);
+                let process = self.processes.act(&computer, &activity, stamp, &source);
                 match &activity.kind {
                     ActivityKind::File { path, deleted } => {
                         let who = activity.actor.image.as_deref().unwrap_or("a process");
@@ -280,27 +305,28 @@ impl<'a> Correlator<'a> {
                     _ => {}
                 }
             }
-            LogEvent::TaskStarted { actor, task } => self.processes.task(&computer, &actor, &task, at, &source),
+            LogEvent::TaskStarted { actor, task } => self.processes.task(&computer, &actor, &task, stamp, &source),
             LogEvent::Logon(logon) => {
                 if let Some(at) = at {
                     self.processes.logon(&computer, logon, at, source);
                 }
             }
             LogEvent::Boot(sign) => {
-                if let Some(at) = at {
+                if let Some(at) = stamp {
                     self.boot_sign(&computer, sign, at, source);
                 }
             }
             LogEvent::Cleared { channel, by } => {
                 self.seen.cleared(channel, Cleared { at, by, sources: Source::all_of(event) });
             }
-            LogEvent::Other => {}
+            LogEvent::ClockChanged | LogEvent::Other => {}
         }
     }
 
-    fn boot_sign(&mut self, computer: &str, sign: BootSign, at: Filetime, source: Source) {
-        if self.boots.sign(computer, sign, at, source) {
-            self.processes.boot(computer);
+    fn boot_sign(&mut self, computer: &str, sign: BootSign, at: Stamp, source: Source) {
+        let machine = self.watch.machine(computer);
+        if self.boots.sign((machine, computer), sign, at, source) {
+            self.processes.boot(&|name| self.watch.machine(name) == machine);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Process ids are reused quickly and mean something only until the machine restarts, so an entry is found
 //! by its id only while it is the newest one with that id on that computer in that boot.
 
+use super::clock::Stamp;
 use super::log_event::{Activity, ActivityKind, Actor, Logon, Recorder, Start, start_in_guid};
 use super::own::{Maker, OwnActs};
 use super::source::{Cited, Source};
@@ -57,8 +58,8 @@ pub(super) struct Process {
     pub(super) pid: Option<u64>,
     pub(super) start: Start,
     pub(super) key: PathKey,
-    pub(super) started: Option<Filetime>,
-    pub(super) ended: Option<Filetime>,
+    pub(super) started: Option<Stamp>,
+    pub(super) ended: Option<Stamp>,
     pub(super) exit: Option<u64>,
     pub(super) parent: Option<ProcessId>,
     pub(super) parent_cited: Option<Cited>,
@@ -117,7 +118,17 @@ impl Process {
 
     /// Start for joins: recorded, or the whole second in the GUID.
     pub(super) fn start_for_joins(&self) -> Option<Filetime> {
-        self.started.or_else(|| start_in_guid(self.start.guid.as_deref()?))
+        self.started_as_recorded().or_else(|| start_in_guid(self.start.guid.as_deref()?))
+    }
+
+    /// Its start, as the clock showed it.
+    pub(super) fn started_as_recorded(&self) -> Option<Filetime> {
+        self.started.map(|at| at.recorded)
+    }
+
+    /// Its end, as the clock showed it.
+    pub(super) fn ended_as_recorded(&self) -> Option<Filetime> {
+        self.ended.map(|at| at.recorded)
     }
 
     fn note(&mut self, note: Note) {
@@ -173,6 +184,10 @@ impl Processes {
         }
     }
 
+    pub(super) fn own(&self) -> Arc<OwnActs> {
+        Arc::clone(&self.own)
+    }
+
     pub(super) fn get(&self, id: ProcessId) -> Option<&Process> {
         self.entries.get(&id).map(Box::as_ref)
     }
@@ -182,9 +197,9 @@ impl Processes {
     }
 
     /// Nothing is joined by process or logon id across a start of the machine.
-    pub(super) fn boot(&mut self, computer: &str) {
-        self.by_pid.retain(|(name, _), _| name != computer);
-        self.sessions.retain(|(name, _), _| name != computer);
+    pub(super) fn boot(&mut self, is_of_it: &dyn Fn(&str) -> bool) {
+        self.by_pid.retain(|(name, _), _| !is_of_it(name));
+        self.sessions.retain(|(name, _), _| !is_of_it(name));
     }
 
     /// A logon.
@@ -204,7 +219,7 @@ impl Processes {
     }
 
     /// A process start.
-    pub(super) fn start(&mut self, computer: String, start: Start, at: Option<Filetime>, sources: Vec<Source>) {
+    pub(super) fn start(&mut self, computer: String, start: Start, at: Option<Stamp>, sources: Vec<Source>) {
         let key = PathKey::new(&start.image);
         if let Some(id) = self.same_start(&computer, &start, &key, at) {
             self.merge(id, start, at, sources);
@@ -240,7 +255,7 @@ impl Processes {
             has_sysmon: by == Recorder::Sysmon,
             has_audit: by == Recorder::Audit,
             has_live: by == Recorder::Live,
-            audit_at: at.filter(|_| by == Recorder::Audit),
+            audit_at: at.map(|at| at.recorded).filter(|_| by == Recorder::Audit),
             role: Role::Ordinary,
             sources: cited(sources, JoinRule::Anchor, JoinRule::J1),
             notes: Vec::new(),
@@ -260,7 +275,7 @@ impl Processes {
     }
 
     /// The entry that the same start already made.
-    fn same_start(&self, computer: &str, start: &Start, key: &PathKey, at: Option<Filetime>) -> Option<ProcessId> {
+    fn same_start(&self, computer: &str, start: &Start, key: &PathKey, at: Option<Stamp>) -> Option<ProcessId> {
         if let Some(id) = start.guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
             return Some(*id);
         }
@@ -276,11 +291,11 @@ impl Processes {
             Recorder::Live => !entry.has_live,
         };
         // The same record may also stand in another copy of the log.
-        let same_record = start.by == Recorder::Audit && entry.has_audit && entry.audit_at == at;
+        let same_record = start.by == Recorder::Audit && entry.has_audit && entry.audit_at == at.map(|at| at.recorded);
         ((other_kind && apart <= SAME_START) || same_record).then_some(id)
     }
 
-    fn merge(&mut self, id: ProcessId, start: Start, at: Option<Filetime>, sources: Vec<Source>) {
+    fn merge(&mut self, id: ProcessId, start: Start, at: Option<Stamp>, sources: Vec<Source>) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let is_trace = !entry.has_sysmon && !entry.has_audit && !entry.has_live;
         let by = start.by;
@@ -315,7 +330,7 @@ impl Processes {
         entry.has_live |= by == Recorder::Live;
         if by == Recorder::Audit {
             entry.has_audit = true;
-            entry.audit_at = entry.audit_at.or(at);
+            entry.audit_at = entry.audit_at.or(at.map(|at| at.recorded));
         }
         let Some(entry) = self.entries.get(&id).filter(|entry| entry.role == Role::Ordinary) else { return };
         let (role, bytes) = (self.role_of(entry), entry.weigh());
@@ -409,18 +424,17 @@ impl Processes {
     }
 
     /// The entry of the parent, the rule and how sure it is.
-    fn parent_of(
-        &self,
-        computer: &str,
-        start: &Start,
-        at: Option<Filetime>,
-    ) -> Option<(ProcessId, JoinRule, Confidence)> {
+    fn parent_of(&self, computer: &str, start: &Start, at: Option<Stamp>) -> Option<(ProcessId, JoinRule, Confidence)> {
         if let Some(id) = start.parent_guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
             return Some((*id, JoinRule::J1, Confidence::Direct));
         }
         let id = *self.by_pid.get(&(computer.to_owned(), start.parent_pid?))?;
         let parent = self.entries.get(&id)?;
-        let covers = parent.ended.is_none_or(|ended| at.is_none_or(|at| ended >= at));
+        // Where the clock was changed and it is not certain which of the two was before that, a restart may lie between them.
+        if [at, parent.started].iter().flatten().any(|at| !at.is_placed) {
+            return None;
+        }
+        let covers = parent.ended.is_none_or(|ended| at.is_none_or(|at| ended.ordered >= at.ordered));
         let same_name = start
             .parent_image
             .as_deref()
@@ -428,7 +442,7 @@ impl Processes {
         (covers && same_name).then_some((id, JoinRule::J4, Confidence::Direct))
     }
 
-    fn note_child(&mut self, child: &Process, at: Option<Filetime>) {
+    fn note_child(&mut self, child: &Process, at: Option<Stamp>) {
         let (Some(parent), Some(at)) = (child.parent, at) else { return };
         let Some(cited) = child.sources.first().cloned() else { return };
         let rule = child.parent_cited.as_ref().map_or(JoinRule::J4, |cited| cited.rule);
@@ -438,7 +452,7 @@ impl Processes {
         }
         let line = child.start.command_line.as_deref().map(|line| format!(": {line}")).unwrap_or_default();
         let note = Note {
-            at,
+            at: at.recorded,
             what: format!("started {}{line}", child.start.image),
             class: "process",
             cited: cited.source.by(rule, Confidence::Direct),
@@ -451,7 +465,7 @@ impl Processes {
         entry.note(note);
     }
 
-    fn note_logon(&self, process: &mut Process, at: Option<Filetime>) {
+    fn note_logon(&self, process: &mut Process, at: Option<Stamp>) {
         if process.role == Role::Ordinary || at.is_none() {
             return;
         }
@@ -474,7 +488,7 @@ impl Processes {
         &mut self,
         computer: &str,
         actor: &Actor,
-        at: Option<Filetime>,
+        at: Option<Stamp>,
         source: &Source,
     ) -> Option<(ProcessId, bool)> {
         if let Some(id) = actor.guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
@@ -531,7 +545,7 @@ impl Processes {
         computer: &str,
         actor: &Actor,
         exit: Option<u64>,
-        at: Option<Filetime>,
+        at: Option<Stamp>,
         sources: Vec<Source>,
     ) {
         let Some(source) = sources.first() else { return };
@@ -558,7 +572,7 @@ impl Processes {
         &mut self,
         computer: &str,
         activity: &Activity,
-        at: Option<Filetime>,
+        at: Option<Stamp>,
         source: &Source,
     ) -> Option<ProcessId> {
         let (id, by_guid) = self.find(computer, &activity.actor, at, source)?;
@@ -576,7 +590,7 @@ impl Processes {
         {
             entry.loaded.push((PathKey::new(image), cited.clone()));
         }
-        let at = at?;
+        let at = at?.recorded;
         let note = Note { at, what: activity.what.clone(), class: activity.class, cited };
         match &activity.kind {
             ActivityKind::Connected { name, port } => match self.own.of_connection(name.as_deref(), *port) {
@@ -592,7 +606,7 @@ impl Processes {
     }
 
     /// The task scheduler started a process.
-    pub(super) fn task(&mut self, computer: &str, actor: &Actor, task: &str, at: Option<Filetime>, source: &Source) {
+    pub(super) fn task(&mut self, computer: &str, actor: &Actor, task: &str, at: Option<Stamp>, source: &Source) {
         let Some((id, _)) = self.find(computer, actor, at, source) else { return };
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let apart = at.zip(entry.started).map_or(0, |(at, started)| at.ticks_since(started).abs());
@@ -601,7 +615,7 @@ impl Processes {
         }
         if let Some(at) = at {
             entry.note(Note {
-                at,
+                at: at.recorded,
                 what: format!("started by the scheduled task {task}"),
                 class: "process",
                 cited: source.clone().by(JoinRule::J16, Confidence::Direct),

@@ -79,6 +79,13 @@ pub(super) struct Context<'a> {
     pub(super) places: &'a Places<'a>,
 }
 
+impl<'a> Context<'a> {
+    /// For runs of another computer, of which nothing is in this host's evidence but their records.
+    pub(super) fn elsewhere(host: &'a Host, files: &'a Files<'a>, unread: &'a Unread, places: &'a Places<'a>) -> Self {
+        Context { host, machine: Machine::default(), files, unread, prefetch: &[], places }
+    }
+}
+
 impl Run {
     pub(super) fn of_process(
         id: ProcessId,
@@ -376,7 +383,10 @@ impl Run {
     /// The window in which keys that the run wrote were last changed.
     pub(super) fn wrote_between(&self, process: Option<&Process>) -> Option<(Filetime, Filetime)> {
         let start = self.start?;
-        let until = match process.and_then(|process| process.ended) {
+        // By the clock of the start, whatever it showed at the end.
+        let lasted = process.and_then(|process| Some(process.ended?.ticks_since(process.started?)));
+        let ended = lasted.and_then(|ticks| start.checked_add_ticks(ticks));
+        let until = match ended.or_else(|| process.and_then(Process::ended_as_recorded)) {
             Some(ended) => ended.checked_add_ticks(5 * SECOND)?,
             None => start.checked_add_ticks(60 * SECOND)?,
         };
@@ -394,7 +404,7 @@ impl Run {
         let loaded = self.loaded(process, context);
         let (method, proof) = self.judge(process, &elevated, loaded.as_ref(), context);
         let image = self.image(process, context);
-        let started = process.map_or(self.start, |process| process.started);
+        let started = process.map_or(self.start, Process::started_as_recorded);
         let command = self.command.as_ref();
         Execution {
             id,
@@ -406,14 +416,18 @@ impl Run {
             command_line: process.and_then(|process| process.start.command_line.clone()),
             current_directory: process.and_then(|process| process.start.current_directory.clone()),
             started,
-            started_corrected: None,
+            started_corrected: process.and_then(|process| process.started?.corrected()),
             started_local: started.and_then(|at| context.host.local(at)),
             not_after: self.not_after().filter(|_| self.is_by_traces(process)),
-            ended: process.and_then(|process| process.ended),
+            ended: process.and_then(Process::ended_as_recorded),
             exit_code: process.and_then(|process| process.exit),
             pid: process.and_then(|process| process.pid),
             process_guid: process.and_then(|process| process.start.guid.as_ref()).map(|guid| format!("{{{guid}}}")),
-            computer: process.map(|process| process.computer.clone()).filter(|name| !name.is_empty()),
+            computer: match process {
+                Some(process) => Some(process.computer.clone()).filter(|name| !name.is_empty()),
+                None => context.host.name.clone(),
+            },
+            another_computer: Answer::Unknown,
             parent: process.and_then(parent),
             user: match process {
                 Some(process) => user(process, elevated, context.host),
@@ -612,7 +626,7 @@ impl Run {
             }
         }
         if let (Some(path), Some(from)) = (self.assembly.resolved_path.as_deref(), self.start) {
-            let to = process.and_then(|process| process.ended).unwrap_or(from);
+            let to = process.and_then(Process::ended_as_recorded).unwrap_or(from);
             found.extend(context.files.around(path, from, to, places));
         }
         found.sort_by(|a, b| (a.at, a.class, &a.what, &a.citation).cmp(&(b.at, b.class, &b.what, &b.citation)));

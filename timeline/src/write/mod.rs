@@ -227,7 +227,7 @@ pub(crate) struct Observed<'a, O> {
 /// Writes every event to every output in the order of time, with a mark on every row that rests on one of the `changed`
 /// objects, and shows the observer what it asks for. Rendering runs on all threads; the bytes do not depend on their number.
 pub(crate) fn write_rows<W: Write + Send, O: Observer>(
-    sorted: Sorted,
+    sorted: &mut Sorted,
     items: &dyn Items,
     changed: &BTreeSet<ItemId>,
     outputs: &mut [Output<W>],
@@ -239,7 +239,7 @@ pub(crate) fn write_rows<W: Write + Send, O: Observer>(
 
 fn write_with<W: Write + Send, O: Observer>(
     mut writers: Vec<Box<dyn Writer>>,
-    sorted: Sorted,
+    sorted: &mut Sorted,
     items: &dyn Items,
     changed: &BTreeSet<ItemId>,
     outputs: &mut [Output<W>],
@@ -269,7 +269,7 @@ fn write_with<W: Write + Send, O: Observer>(
 }
 
 fn write_all<W: Write + Send, O: Observer>(
-    mut sorted: Sorted,
+    sorted: &mut Sorted,
     setting: &Setting<'_, O::Taken>,
     mut files: Vec<Written<'_, W>>,
     mut observed: Observed<'_, O>,
@@ -282,7 +282,7 @@ fn write_all<W: Write + Send, O: Observer>(
     let fresh = || (0..width).map(|_| Work::default()).collect::<Vec<Work<O::Taken>>>();
     let (mut reading, mut rendering, mut finished) = (fresh(), fresh(), fresh());
     let mut summary = TimelineSummary::default();
-    read(&mut sorted, &mut reading)?;
+    read(sorted, &mut reading)?;
     while [&reading, &rendering].iter().any(|set| set.iter().any(|work| !work.batch.is_empty())) {
         // The set that was written is read into, the one that was read is rendered, and the one that was rendered is written.
         std::mem::swap(&mut finished, &mut reading);
@@ -299,7 +299,7 @@ fn write_all<W: Write + Send, O: Observer>(
         let ((read, ()), (written, ())) = rayon::join(
             || {
                 let render = || rendering.par_iter_mut().for_each(|work| work.render(setting));
-                rayon::join(|| read(&mut sorted, &mut reading), render)
+                rayon::join(|| read(sorted, &mut reading), render)
             },
             || {
                 let show = || seen.iter_mut().for_each(|seen| show(seen, setting, &mut observed));

@@ -131,7 +131,8 @@ fn observed(
     let writers = outputs.iter().map(|output| (output.format.writer)()).collect();
     let (mut everything, mut ticks) = (Everything { counted: 0, events: Vec::new() }, 0);
     let observed = Observed { by: Some(&mut everything), tick: &mut || ticks += 1 };
-    let summary = write_with(writers, merger.finish().unwrap(), items, &BTreeSet::new(), outputs, observed).unwrap();
+    let summary =
+        write_with(writers, &mut merger.finish().unwrap(), items, &BTreeSet::new(), outputs, observed).unwrap();
     assert_eq!((everything.counted, ticks), (summary.events, summary.events));
     events.append(&mut everything.events);
     summary

@@ -6,6 +6,7 @@ mod page;
 mod picture;
 mod runs;
 
+use super::clock;
 use super::model::{CaseFacts, ChangedBundle, PartName, Report, StatementKind};
 use super::words::{capital, plural};
 use evidence::{JoinRule, Problem};
@@ -401,6 +402,17 @@ fn host(page: &mut Page, report: &Report) {
         }
         page.raw("</ul>");
         more(page, host.boots.len(), 200);
+        page.raw("</details>");
+    }
+    if !host.clock_changes.is_empty() {
+        page.raw("<details open><summary>When the clock was changed (")
+            .show(host.clock_changes.len())
+            .raw(")</summary><ul class=\"small\">");
+        for change in host.clock_changes.iter().take(100) {
+            page.raw("<li>").text(&clock::sentence(change)).cite(&change.sources, 3).raw("</li>");
+        }
+        page.raw("</ul>");
+        more(page, host.clock_changes.len(), 100);
         page.raw("</details>");
     }
     if !host.settings.is_empty() {

@@ -90,8 +90,8 @@ fn written(count: u64, threads: usize) -> Vec<u8> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let observed: Observed<'_, Everything> = Observed { by: None, tick: &mut || () };
-        let sorted = merger.finish().unwrap();
-        write_with(writers, sorted, &Vec::new(), &BTreeSet::new(), &mut outputs, observed).unwrap();
+        let mut sorted = merger.finish().unwrap();
+        write_with(writers, &mut sorted, &Vec::new(), &BTreeSet::new(), &mut outputs, observed).unwrap();
     });
     outputs.map(|output| output.to).concat()
 }
