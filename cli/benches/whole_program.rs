@@ -233,7 +233,7 @@ fn work(arguments: &[String]) {
                 })
                 .collect();
             let sorted = merger.finish().expect("a merge");
-            timeline::write_timeline(sorted, &Vec::new(), &Default::default(), &mut outputs, None, &mut || ())
+            timeline::write_timeline(sorted, &Vec::new(), timeline::Marks::default(), &mut outputs, &mut || ())
                 .expect("a timeline");
         }
         ["least", from, to] => least(from, to).expect("a file that can be read, and room"),

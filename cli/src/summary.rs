@@ -327,6 +327,7 @@ mod tests {
     #[test]
     fn a_class_that_only_the_log_registers_is_registered() {
         let registration = |state: &str| Registration {
+            id: String::new(),
             clsid: "{1}".to_owned(),
             view: evidence::RegistryView::Bits64,
             hive: r"C:\Windows\System32\config\SOFTWARE".to_owned(),

@@ -28,6 +28,9 @@ pub struct Citation {
     /// How sure the join is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Confidence>,
+    /// Id of the row of the timeline in which the record stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
 }
 
 /// Confidence classes C1 to C4: what kind of statement the evidence allows.
@@ -360,6 +363,8 @@ pub struct Lookalike {
 /// A COM registration of a managed class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Registration {
+    /// Stable id: `R1`, `R2`, … in the order of the report.
+    pub id: String,
     /// Class id, upper case in braces.
     pub clsid: String,
     /// Where in the registry.
@@ -409,6 +414,19 @@ impl Registration {
     /// Whether COM would use it, as the hives are in the evidence: it also replays the hive's transaction logs.
     pub fn is_current(&self) -> bool {
         matches!(self.state, RegistrationState::Current | RegistrationState::LogOnly)
+    }
+
+    /// Whether it is worth a look of its own: it belongs to a run, names a code base or has a collected file, is in a user's
+    /// hive, is not simply present, or has the managed category as the two tools spell it; installers and Windows itself
+    /// write `45E7`.
+    pub fn is_notable(&self) -> bool {
+        const TOOL_SPELLING: &str = "-45e7-";
+        self.code_base.is_some()
+            || !self.executions.is_empty()
+            || !self.assemblies.is_empty()
+            || self.view == RegistryView::User
+            || self.state != RegistrationState::Current
+            || self.categories.iter().any(|category| category.contains(TOOL_SPELLING))
     }
 
     /// The file that COM would load then, where an ordinary user or another computer may decide what is in it.

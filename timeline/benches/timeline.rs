@@ -10,9 +10,8 @@ use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Recor
 
 static FILE: RecordType = RecordType { tells: Tells::File, ..RecordType::named("windows:ntfs:file") };
 
-use std::collections::BTreeSet;
 use std::io::Write;
-use timeline::{Format, Merger, Output, write_timeline};
+use timeline::{Format, Marks, Merger, Output, write_timeline};
 
 /// Bytes of a file record, for the comparison with tools that are measured in bytes of $MFT.
 const RECORD_BYTES: f64 = 1024.0;
@@ -54,7 +53,7 @@ fn run(records: &[Record], formats: &[&'static Format]) {
     let written = merger
         .finish()
         .map_err(Into::into)
-        .and_then(|sorted| write_timeline(sorted, &Vec::new(), &BTreeSet::new(), &mut outputs, None, &mut || ()));
+        .and_then(|sorted| write_timeline(sorted, &Vec::new(), Marks::default(), &mut outputs, &mut || ()));
     if let Err(error) = written {
         panic!("{error}");
     }

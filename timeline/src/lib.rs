@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod assess;
+mod cited;
 pub mod command;
 mod declared;
 mod event;
@@ -20,14 +21,15 @@ mod testing;
 mod write;
 
 pub use assess::{Assessed, Rules, RulesError, Weighed, assess};
+pub use cited::{Cited, CitedRecord, Fields};
 pub use event::{Event, EventSource};
 pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
 pub use leads::lead_paths;
 pub use merge::{MergeError, Merger, Sorted};
-pub use pass::write_timeline;
+pub use pass::{show, write_timeline};
 pub use report::{
     BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, Judged, PAGE_TITLE, PartName,
     RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
 pub use story::{Correlator, OwnActs, Story};
-pub use write::{Format, Output, TimelineError, TimelineSummary};
+pub use write::{Format, Marks, Output, TimelineError, TimelineSummary};

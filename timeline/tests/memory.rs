@@ -7,8 +7,7 @@ use evidence::{Claim, Fields, Integrity, ItemId, Locator, Meaning, Moment, Recor
 
 static FILE: RecordType = RecordType { tells: Tells::File, ..RecordType::named("windows:ntfs:file") };
 
-use std::collections::BTreeSet;
-use timeline::{Format, Merger, Output, write_timeline};
+use timeline::{Format, Marks, Merger, Output, write_timeline};
 
 const BUDGET: usize = 16 << 20;
 const MIB: u64 = 1 << 20;
@@ -41,7 +40,7 @@ fn write(records: u64) -> Result<u64, Box<dyn std::error::Error>> {
     (1..=records).for_each(|number| merger.add(ItemId(0), &file(number)));
     let sink = |format: &&'static Format| Output { format, name: String::new(), to: std::io::sink() };
     let mut outputs: Vec<_> = Format::ALL.iter().map(sink).collect();
-    let summary = write_timeline(merger.finish()?, &Vec::new(), &BTreeSet::new(), &mut outputs, None, &mut || ())?;
+    let summary = write_timeline(merger.finish()?, &Vec::new(), Marks::default(), &mut outputs, &mut || ())?;
     Ok(summary.events)
 }
 

@@ -19,7 +19,10 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
-use timeline::{BundleName, CaseFacts, Correlator, Host, Merger, Output, Report, Rules, TimelineSummary, ToolName};
+use timeline::{
+    BundleName, CaseFacts, Cited, Correlator, Host, Marks, Merger, Output, Report, Rules, Sorted, TimelineSummary,
+    ToolName,
+};
 
 /// What a report is made of.
 pub(super) struct Work<'a> {
@@ -58,11 +61,11 @@ impl Work<'_> {
             .knowing(&failures)
             .having_searched(searched(reader))
             .within(focus.everything.then_some(Focus { everything: false, ..focus }));
-        let summary = self.timeline(merger, items, &mut correlator, hashes)?;
+        let mut sorted = merger.finish()?;
+        let summary = timeline::show(&mut sorted, items, &mut correlator, &mut pace::work)?;
         reader.failure().map_or(Ok(()), Err)?;
         signals::check()?;
         problems.extend(summary.problems);
-        progress.finish();
         let tool = ToolName { name: "comtrail".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let bundle = self.bundle(summary.events)?;
         let story = correlator.finish();
@@ -70,6 +73,12 @@ impl Work<'_> {
         let mut report = Report::new(tool, bundle, story, assessed, problems.into_vec());
         report.case = case_facts(reader);
         report.changed = self.changed.map(|changed| changed.said.clone());
+        // Rows say to what of the report they belong.
+        let cited = report.cited();
+        let written = self.timeline(sorted, items, &cited, hashes)?;
+        report.take_records(written.cited);
+        signals::check()?;
+        progress.finish();
         Ok(report)
     }
 
@@ -98,12 +107,12 @@ impl Work<'_> {
         (Host::from_records(&of_host), focus)
     }
 
-    /// Writes the files of the timeline, while the correlator looks on.
+    /// Writes the files of the timeline.
     fn timeline(
         &self,
-        merger: Merger,
+        sorted: Sorted,
         items: &dyn Items,
-        correlator: &mut Correlator<'_>,
+        cited: &Cited,
         hashes: &mut Hashes,
     ) -> anyhow::Result<TimelineSummary> {
         let mut outputs = Vec::new();
@@ -111,11 +120,8 @@ impl Work<'_> {
             let Output { format, name, to } = Output::create(self.folder, format)?;
             outputs.push(Output { format, name, to: Hashed { file: to, sha256: Sha256::new() } });
         }
-        let none = BTreeSet::new();
-        let changed = self.changed.map_or(&none, |changed| &changed.ids);
-        let sorted = merger.finish()?;
-        let summary =
-            timeline::write_timeline(sorted, items, changed, &mut outputs, Some(correlator), &mut pace::work)?;
+        let marks = Marks { changed: self.changed.map(|changed| &changed.ids), cited: Some(cited) };
+        let summary = timeline::write_timeline(sorted, items, marks, &mut outputs, &mut pace::work)?;
         for Output { format, name, to } in outputs {
             to.file.sync_all().with_context(|| format!("cannot write {name}"))?;
             hashes.0.insert(format.file_name, hex(&to.sha256.finalize()));

@@ -229,22 +229,22 @@ impl Merged {
         runs: Vec<Run>,
         shapes: Arc<Shapes>,
     ) -> Result<Self, MergeError> {
-        let files = runs.into_iter().map(|run| BufReader::with_capacity(READ_BUFFER, run.file)).collect();
+        let files: Vec<_> = runs.into_iter().map(|run| BufReader::with_capacity(READ_BUFFER, run.file)).collect();
+        let heads = BinaryHeap::with_capacity(files.len());
         let Buffer { bytes, entries } = buffer;
-        let heads = BinaryHeap::new();
         let mut merged = Merged { folder, memory: Arc::new(bytes), entries, next: 0, files, heads, shapes };
-        merged.again()?;
+        merged.rewind()?;
         Ok(merged)
     }
 
-    /// Begins with the first event.
-    pub(super) fn again(&mut self) -> Result<(), MergeError> {
+    /// Begins again with the first event.
+    pub(super) fn rewind(&mut self) -> Result<(), MergeError> {
         self.next = 0;
         self.heads.clear();
-        for (index, file) in self.files.iter_mut().enumerate() {
-            let mut head = Head { time: 0, encoded: Vec::new(), source: index, shapes: Arc::clone(&self.shapes) };
-            let begun = file.rewind().and_then(|()| advance(file, &mut head));
-            if begun.map_err(error(&self.folder, "read"))? {
+        for (source, file) in self.files.iter_mut().enumerate() {
+            let mut head = Head { time: 0, encoded: Vec::new(), source, shapes: Arc::clone(&self.shapes) };
+            let first = file.rewind().and_then(|()| advance(file, &mut head));
+            if first.map_err(error(&self.folder, "read"))? {
                 self.heads.push(Reverse(head));
             }
         }

@@ -22,7 +22,7 @@ const MOST_BATCH_BYTES: usize = 4 << 20;
 /// The same for their number: short records can have long rows.
 const MOST_BATCH_EVENTS: usize = 8_192;
 
-/// Every event of a timeline in the order of time; an iterator, once.
+/// Every event of a timeline in the order of time; an iterator.
 pub struct Sorted {
     merged: Merged,
     names: Names,
@@ -64,11 +64,12 @@ impl Sorted {
         Ok(Sorted { merged, names, joined: 0, unfinished: None, split: 0, batch: Batch::default(), next: 0 })
     }
 
-    /// Begins with the first event again.
-    pub(crate) fn again(&mut self) -> Result<(), MergeError> {
-        (self.joined, self.split, self.unfinished, self.next) = (0, 0, None, 0);
-        self.batch.clear();
-        self.merged.again()
+    /// Begins again with the first event.
+    pub(crate) fn rewind(&mut self) -> Result<(), MergeError> {
+        self.merged.rewind()?;
+        (self.joined, self.unfinished, self.split) = (0, None, 0);
+        (self.batch, self.next) = (Batch::default(), 0);
+        Ok(())
     }
 
     /// Shows an observer every event that is left.

@@ -46,6 +46,9 @@ impl Report {
         for (one, loads) in registrations.iter_mut().zip(assessed.registrations) {
             one.loads = loads;
         }
+        for (number, one) in registrations.iter_mut().enumerate() {
+            one.id = format!("R{}", number + 1);
+        }
         problems.extend(story.problems);
         problems.sort();
         problems.dedup();
@@ -66,6 +69,7 @@ impl Report {
             assemblies: story.assemblies,
             coverage: story.coverage,
             problems,
+            records: Vec::new(),
         };
         for source in &mut report.coverage {
             tell_what_failed(source, report.declared, &report.problems);

@@ -1,5 +1,6 @@
 //! The model of a report: everything that `report.json` holds and `report.html` shows.
 
+use crate::cited::CitedRecord;
 use crate::declared::Declared;
 use crate::host::Host;
 use crate::report::words::plural;
@@ -250,6 +251,8 @@ pub struct Report {
     pub coverage: Vec<Coverage>,
     /// Everything that went wrong, with what it costs, and the notes, which cost nothing.
     pub problems: Vec<Problem>,
+    /// What the cited records say, in the order of the timeline.
+    pub records: Vec<CitedRecord>,
 }
 
 impl Report {

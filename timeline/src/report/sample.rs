@@ -36,6 +36,7 @@ fn cite(
         locator,
         rule: rule.into(),
         confidence: Some(confidence),
+        event_id: None,
     }
 }
 
@@ -214,6 +215,7 @@ fn install() -> Execution {
 
 fn registration() -> Registration {
     Registration {
+        id: String::new(),
         clsid: CLSID.to_owned(),
         view: RegistryView::Bits32,
         hive: SYSMON.to_owned(),
@@ -241,6 +243,7 @@ pub(super) fn framework_registration(number: u64) -> Registration {
     let item = r"C:\Windows\System32\config\SOFTWARE";
     let key = format!(r"Classes\CLSID\{{{number:08X}-0000-3000-8000-000000000000}}");
     Registration {
+        id: String::new(),
         clsid: format!("{{{number:08X}-0000-3000-8000-000000000000}}"),
         view: RegistryView::Bits64,
         hive: item.to_owned(),

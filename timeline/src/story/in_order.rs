@@ -77,16 +77,15 @@ fn as_recorded(event: Event) -> Event {
 
 impl Correlator<'_> {
     /// Tells the story again where the order of the times was not that of the records.
-    pub(crate) fn in_order(&mut self, mut sorted: Sorted) -> Result<(), MergeError> {
+    pub(crate) fn in_order(&mut self, sorted: &mut Sorted) -> Result<(), MergeError> {
         if !self.watch.is_out_of_order() {
             return Ok(());
         }
         let mut series = std::mem::take(&mut self.watch).series();
         self.begin_again();
         let (by_number, by_time) = (Merger::new(sorted.folder(), BUDGET), Merger::new(sorted.folder(), BUDGET));
-        sorted.again()?;
+        sorted.rewind()?;
         sorted.show(&mut Sorting { to: self, series: &mut series, by_number: &by_number, by_time: &by_time })?;
-        drop(sorted);
 
         let mut numbered = by_number.finish()?;
         let mut reading = Reading::default();
@@ -97,7 +96,7 @@ impl Correlator<'_> {
             }
         }
         self.clocks = reading.finish(series);
-        numbered.again()?;
+        numbered.rewind()?;
         // Inside a series nothing comes before what has a smaller number.
         let mut reached: HashMap<clock::Series, Filetime> = HashMap::new();
         for event in numbered {

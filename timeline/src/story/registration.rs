@@ -115,6 +115,7 @@ impl Registrations {
         let source =
             Source { artifact: event.record.artifact, item: event.item, locator: event.record.locator.clone() };
         let registration = Registration {
+            id: String::new(),
             clsid,
             view: record.text_of(Role::View).and_then(RegistryView::named).unwrap_or(RegistryView::Bits64),
             hive: places.path(event.item),
@@ -227,6 +228,7 @@ impl Registrations {
                 Value::Map(members)
             });
             let registration = Registration {
+                id: String::new(),
                 clsid: key.clsid,
                 view: key.view,
                 hive: group.item.map(|item| places.path(item)).unwrap_or_default(),

@@ -75,6 +75,7 @@ impl<'a> Places<'a> {
             locator: source.locator.clone(),
             rule: None,
             confidence: None,
+            event_id: None,
         }
     }
 }

@@ -44,7 +44,7 @@ impl Writer for Csv {
 
 /// The first line.
 pub(super) const HEADER: &[u8] = b"datetime,timestamp_desc,message,timestamp,data_type,artifact,event_id,user,\
-subject,item,item_sha256,locator,integrity,other_sources\r\n";
+subject,item,item_sha256,locator,integrity,other_sources,belongs_to\r\n";
 
 fn write(row: &Row<'_>, rows: &Rows<'_>, shape: &[u8], words: &mut Vec<u8>, out: &mut Vec<u8>) {
     let record = &row.event.record;
@@ -92,5 +92,7 @@ fn write(row: &Row<'_>, rows: &Rows<'_>, shape: &[u8], words: &mut Vec<u8>, out:
     if !words.is_empty() {
         text::cell(&String::from_utf8_lossy(words), out);
     }
+    out.push(b',');
+    out.extend_from_slice(row.belongs_to.as_bytes());
     out.extend_from_slice(b"\r\n");
 }

@@ -77,6 +77,7 @@ const OWN: &[&str] = &[
     "integrity",
     "object_changed",
     "other_sources",
+    "belongs_to",
 ];
 
 fn member(name: &str, value: &str, out: &mut Vec<u8>) {
@@ -147,6 +148,12 @@ fn write(
     out.push(b'"');
     if record.integrity != Integrity::Intact {
         member("integrity", record.integrity.name(), out);
+    }
+    if !row.belongs_to.is_empty() {
+        out.extend_from_slice(b",\"belongs_to\":[\"");
+        // Ids are made here, of letters and digits.
+        out.extend_from_slice(row.belongs_to.replace("; ", "\",\"").as_bytes());
+        out.extend_from_slice(b"\"]");
     }
     fields(row, shape, subject, out);
     others(row, rows, subject, out);

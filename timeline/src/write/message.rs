@@ -5,6 +5,7 @@
 
 use super::file_record::FileFacts;
 use super::text;
+use crate::cited::{MOST_CHARACTERS, MOST_FIELDS};
 use crate::merge::{FieldName, Place, RecordView, ValueView};
 use evidence::{Role, Tells};
 
@@ -32,6 +33,25 @@ pub(super) fn write(record: &RecordView<'_>, out: &mut Vec<u8>) {
         (_, "") => push(record.subject, out),
         (_, pattern) => fill(pattern, record, &record.all_fields(), out),
     }
+}
+
+/// What a record holds in the fields that have a role, which are those that the analysis reads, as people read it.
+pub(super) fn known_fields(record: &RecordView<'_>) -> Vec<(String, String)> {
+    let of = record.shape.of;
+    let is_known =
+        |name: &str| of.fields.iter().chain(of.shared).any(|field| field.name == name && field.role.is_some());
+    let mut found = Vec::new();
+    for (name, value) in record.all_fields() {
+        let is_empty = matches!(value, ValueView::Text("" | "-"));
+        if is_empty || !is_known(name.as_str()) || found.len() >= MOST_FIELDS {
+            continue;
+        }
+        let mut text = Vec::new();
+        push_value(value, MOST_CHARACTERS, &mut text);
+        let text = String::from_utf8_lossy(&text);
+        found.push((name.as_str().to_owned(), text.chars().take(MOST_CHARACTERS).collect()));
+    }
+    found
 }
 
 /// File records are by far the most, so their sentence is no pattern.

@@ -10,12 +10,13 @@ mod row;
 mod tests;
 mod text;
 
+use crate::cited::CitedRecord;
 use crate::event::Glance;
 use crate::merge::{Batch, EventView, Eye, MergeError, MomentView, Names, Observer, Seen, Shape, Sorted};
-use evidence::{ItemId, Items, Problem};
+use evidence::{Items, Problem};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
+pub use row::Marks;
 use row::{ItemText, ItemTexts, Rows, Shows};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -145,7 +146,7 @@ impl Output<File> {
 }
 
 /// What was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TimelineSummary {
     /// Rows.
     pub events: u64,
@@ -153,6 +154,8 @@ pub struct TimelineSummary {
     pub joined: u64,
     /// What limits of ours cost.
     pub problems: Vec<Problem>,
+    /// The rows that the report cites, in their order.
+    pub cited: Vec<CitedRecord>,
 }
 
 /// What all rows are made with.
@@ -205,12 +208,14 @@ struct Work<T> {
     pieces: Vec<Piece>,
     /// What the observer counts, and what it gets of an event for which it asks.
     glances: Glances<T>,
+    /// What the report cites of its rows.
+    cited: Vec<CitedRecord>,
     damaged: bool,
 }
 
 impl<T> Default for Work<T> {
     fn default() -> Self {
-        Work { batch: Batch::default(), pieces: Vec::new(), glances: Vec::new(), damaged: false }
+        Work { batch: Batch::default(), pieces: Vec::new(), glances: Vec::new(), cited: Vec::new(), damaged: false }
     }
 }
 
@@ -224,24 +229,24 @@ pub(crate) struct Observed<'a, O> {
     pub(crate) tick: &'a mut (dyn FnMut() + Send),
 }
 
-/// Writes every event to every output in the order of time, with a mark on every row that rests on one of the `changed`
-/// objects, and shows the observer what it asks for. Rendering runs on all threads; the bytes do not depend on their number.
+/// Writes every event to every output in the order of time, with its marks on each row,
+/// and shows the observer what it asks for. Rendering runs on all threads; the bytes do not depend on their number.
 pub(crate) fn write_rows<W: Write + Send, O: Observer>(
     sorted: &mut Sorted,
     items: &dyn Items,
-    changed: &BTreeSet<ItemId>,
+    marks: Marks<'_>,
     outputs: &mut [Output<W>],
     observed: Observed<'_, O>,
 ) -> Result<TimelineSummary, TimelineError> {
     let writers = outputs.iter().map(|output| (output.format.writer)()).collect();
-    write_with(writers, sorted, items, changed, outputs, observed)
+    write_with(writers, sorted, items, marks, outputs, observed)
 }
 
 fn write_with<W: Write + Send, O: Observer>(
     mut writers: Vec<Box<dyn Writer>>,
     sorted: &mut Sorted,
     items: &dyn Items,
-    changed: &BTreeSet<ItemId>,
+    marks: Marks<'_>,
     outputs: &mut [Output<W>],
     observed: Observed<'_, O>,
 ) -> Result<TimelineSummary, TimelineError> {
@@ -255,7 +260,7 @@ fn write_with<W: Write + Send, O: Observer>(
     let make = |item: &ItemText| writers.iter().map(|writer| writer.item(item)).collect();
     let setting = Setting {
         names,
-        items: ItemTexts::new(items, changed, &make),
+        items: ItemTexts::new(items, marks, &make),
         shows: match writers.iter().map(|writer| writer.describes()).max() {
             None => Shows::Nothing,
             Some(false) => Shows::Lines,
@@ -290,6 +295,7 @@ fn write_all<W: Write + Send, O: Observer>(
         if finished.iter().any(|work| work.damaged) {
             return Err(sorted.damaged().into());
         }
+        summary.cited.extend(finished.iter_mut().flat_map(|work| work.cited.drain(..)));
         summary.events += finished.iter().map(|work| work.batch.len() as u64).sum::<u64>();
         let parts = finished.iter_mut().map(|Work { batch, pieces, glances, .. }| {
             let rows = batch.len() as u64;
@@ -398,6 +404,7 @@ impl<T: Send> Work<T> {
             self.damaged = true;
             return;
         };
+        self.cited.append(&mut rows.cited);
         for (number, (writer, piece)) in setting.writers.iter().zip(&mut self.pieces).enumerate() {
             rows.writer = number;
             writer.batch(&rows, piece);

@@ -3,7 +3,8 @@
 use super::file_record::is_file;
 use super::message;
 use super::text::{self, Clock};
-use crate::merge::{Batch, EventView, MomentView, Names, RecordView};
+use crate::cited::{self, Cited, CitedRecord};
+use crate::merge::{Batch, EventView, MomentView, Names, Place, RecordView};
 use evidence::{Filetime, ItemId, Items};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
@@ -18,10 +19,35 @@ pub(crate) struct ItemText {
     pub(crate) sha256: String,
     /// Whether it is not what was sealed.
     pub(crate) changed: bool,
+    /// Whether a place in it is cited.
+    is_cited: bool,
     /// What each writer made of it, in the order of the writers.
     made: Vec<Vec<u8>>,
     /// SHA-256 over the object's own in hexadecimal, to be continued for each event.
     id: Sha256,
+}
+
+/// What rows are marked with.
+#[derive(Clone, Copy, Default)]
+pub struct Marks<'a> {
+    /// The objects that are not what was sealed.
+    pub changed: Option<&'a BTreeSet<ItemId>>,
+    /// The places that the report cites.
+    pub cited: Option<&'a Cited>,
+}
+
+impl Marks<'_> {
+    fn item(&self, id: Option<ItemId>, path: &str, sha256: &str, make: MakeItem<'_>) -> ItemText {
+        let text = ItemText {
+            path: path.to_owned(),
+            sha256: sha256.to_owned(),
+            changed: id.zip(self.changed).is_some_and(|(id, changed)| changed.contains(&id)),
+            is_cited: self.cited.is_some_and(|cited| cited.of_object(path, sha256).is_some()),
+            made: Vec::new(),
+            id: Sha256::new().chain_update(sha256),
+        };
+        ItemText { made: make(&text), ..text }
+    }
 }
 
 /// Makes what a writer shows of each object, for the writer of this number.
@@ -33,7 +59,7 @@ const MOST_KNOWN: usize = 8_192;
 /// The texts of the objects.
 pub(super) struct ItemTexts<'a> {
     items: &'a dyn Items,
-    changed: &'a BTreeSet<ItemId>,
+    marks: Marks<'a>,
     make: MakeItem<'a>,
     known: Vec<ItemText>,
     met: RwLock<HashMap<u32, Arc<ItemText>, RandomState>>,
@@ -57,26 +83,19 @@ impl Deref for Shown<'_> {
     }
 }
 
-fn item_text(path: &str, sha256: &str, changed: bool, make: MakeItem<'_>) -> ItemText {
-    let id = Sha256::new().chain_update(sha256);
-    let text = ItemText { path: path.to_owned(), sha256: sha256.to_owned(), changed, made: Vec::new(), id };
-    ItemText { made: make(&text), ..text }
-}
-
 impl<'a> ItemTexts<'a> {
-    pub(super) fn new(items: &'a dyn Items, changed: &'a BTreeSet<ItemId>, make: MakeItem<'a>) -> Self {
+    pub(super) fn new(items: &'a dyn Items, marks: Marks<'a>, make: MakeItem<'a>) -> Self {
         let mut known = Vec::new();
         if items.count() <= MOST_KNOWN {
             items.each(&mut |item| {
                 // Ids are indexes; a gap would only come from a damaged bundle.
                 if item.id.0 as usize == known.len() {
-                    let is_changed = changed.contains(&item.id);
-                    known.push(item_text(&item.original_path, item.cited_sha256(), is_changed, make));
+                    known.push(marks.item(Some(item.id), &item.original_path, item.cited_sha256(), make));
                 }
             });
         }
-        let unknown = item_text("(unknown item)", "", false, make);
-        ItemTexts { items, changed, make, known, met: RwLock::default(), unknown }
+        let unknown = marks.item(None, "(unknown item)", "", make);
+        ItemTexts { items, marks, make, known, met: RwLock::default(), unknown }
     }
 
     fn get(&self, id: ItemId) -> Shown<'_> {
@@ -91,8 +110,7 @@ impl<'a> ItemTexts<'a> {
             return Shown::Met(text);
         }
         let Some(item) = self.items.by_id(id) else { return Shown::Known(&self.unknown) };
-        let is_changed = self.changed.contains(&id);
-        let text = Arc::new(item_text(&item.original_path, item.cited_sha256(), is_changed, self.make));
+        let text = Arc::new(self.marks.item(Some(id), &item.original_path, item.cited_sha256(), self.make));
         let mut met = self.met.write();
         if met.len() >= MOST_KNOWN {
             met.clear();
@@ -100,6 +118,76 @@ impl<'a> ItemTexts<'a> {
         met.insert(id.0, Arc::clone(&text));
         Shown::Met(text)
     }
+}
+
+/// A place of a row that the report cites.
+struct Found<'a> {
+    path: String,
+    sha256: String,
+    words: &'a str,
+    place: &'a cited::Place,
+}
+
+impl<'a> ItemTexts<'a> {
+    /// The places of an event that the report cites: that of its time, that of its record, and those of its copies.
+    fn cited(&self, event: &EventView<'_>, moment: Option<usize>, item: &ItemText) -> Vec<Found<'a>> {
+        let mut found = Vec::new();
+        let Some(cited) = self.marks.cited else { return found };
+        let mut words = Vec::new();
+        let mut look = |item: &ItemText, place: Place<'_>| {
+            let places = item.is_cited.then(|| cited.of_object(&item.path, &item.sha256)).flatten();
+            let Some(places) = places else { return };
+            words.clear();
+            text::place(place, &mut words);
+            let there = std::str::from_utf8(&words).ok().and_then(|words| places.get_key_value(words));
+            if let Some((words, place)) = there {
+                found.push(Found { path: item.path.clone(), sha256: item.sha256.clone(), words, place });
+            }
+        };
+        if let Some(own) = own_place(event, moment) {
+            look(item, own);
+        }
+        look(item, event.record.place);
+        for other in event.others() {
+            look(&self.get(other.item), other.place);
+        }
+        found
+    }
+}
+
+impl Found<'_> {
+    /// What the row of a cited place says.
+    fn record(&self, part: &Part<'_>, texts: &[u8]) -> CitedRecord {
+        let text =
+            |range: &Range<usize>| String::from_utf8_lossy(texts.get(range.clone()).unwrap_or_default()).into_owned();
+        let mut record = CitedRecord {
+            event_id: String::from_utf8_lossy(&part.id).into_owned(),
+            item: self.path.clone(),
+            sha256: self.sha256.clone(),
+            locator: self.words.to_owned(),
+            at: part.event.time,
+            is_told: self.place.is_told,
+            ..CitedRecord::default()
+        };
+        if self.place.is_told {
+            record.meaning = text(&part.meanings);
+            record.says = text(&part.message);
+            record.fields = cited::Fields(message::known_fields(&part.event.record));
+            record.belongs_to = self.place.owners.clone();
+        }
+        record
+    }
+}
+
+/// Writes whose row it is, each once.
+fn belongs_to(found: &[Found<'_>], out: &mut Vec<u8>) {
+    let mut all: Vec<&str> = Vec::new();
+    for owner in found.iter().flat_map(|found| &found.place.owners) {
+        if !all.contains(&owner.as_str()) {
+            all.push(owner);
+        }
+    }
+    out.extend_from_slice(all.join("; ").as_bytes());
 }
 
 /// What of the rows the writers show.
@@ -118,6 +206,8 @@ pub(crate) struct Rows<'a> {
     /// The texts that the rows share, in one piece of memory.
     texts: Vec<u8>,
     items: &'a ItemTexts<'a>,
+    /// What the report cites of them.
+    pub(super) cited: Vec<CitedRecord>,
     /// The number of the writer that reads them.
     pub(super) writer: usize,
 }
@@ -132,6 +222,7 @@ struct Part<'a> {
     place: Range<usize>,
     datetime: Range<usize>,
     micros: Range<usize>,
+    belongs_to: Range<usize>,
 }
 
 /// A row of the timeline.
@@ -150,6 +241,8 @@ pub(crate) struct Row<'a> {
     /// `2019-07-19T14:45:55.699293+00:00`, and the same as microseconds since 1970; empty for undated events.
     pub(crate) datetime: &'a [u8],
     pub(crate) micros: &'a [u8],
+    /// Ids of the runs, attempts and registrations of the report that it belongs to, separated by `; `.
+    pub(crate) belongs_to: &'a str,
 }
 
 /// Another place of a row's record.
@@ -181,15 +274,18 @@ impl<'a> Rows<'a> {
         look: &mut dyn FnMut(EventView<'_>, &[MomentView]),
     ) -> Option<Self> {
         let described = shows == Shows::All;
-        let (mut rows, mut texts) = (Vec::with_capacity(batch.len()), Vec::new());
+        let (mut rows, mut texts, mut cited) = (Vec::with_capacity(batch.len()), Vec::new(), Vec::new());
         let (mut clock, mut scratch, mut moments) = (Clock::default(), Vec::new(), Vec::new());
         for index in 0..batch.len() {
             let event = batch.event(index, names, &mut moments)?;
             look(event, &moments);
-            if shows == Shows::Nothing {
+            let item = items.get(event.record.item);
+            let moment = moments.first().map(|(index, _)| *index);
+            let found = items.cited(&event, moment, &item);
+            if shows == Shows::Nothing && found.is_empty() {
                 continue;
             }
-            let item = items.get(event.record.item);
+            let described = described || !found.is_empty();
             let mut text = |write: &mut dyn FnMut(&mut Vec<u8>)| {
                 let start = texts.len();
                 write(&mut texts);
@@ -204,7 +300,11 @@ impl<'a> Rows<'a> {
                 place: 0..0,
                 datetime: 0..0,
                 micros: 0..0,
+                belongs_to: 0..0,
             };
+            if !found.is_empty() {
+                part.belongs_to = text(&mut |out| belongs_to(&found, out));
+            }
             if described || !is_file(event.record.shape) {
                 part.message = text(&mut |out| message::write(&event.record, out));
             }
@@ -220,12 +320,14 @@ impl<'a> Rows<'a> {
                     part.datetime = text(&mut |out| clock.micros(time, out));
                     part.micros = text(&mut |out| text::number(time.unix_micros(), out));
                 }
-                let moment = moments.first().map(|(index, _)| *index);
                 part.id = event_id(&event, moment, &part.item, &texts[part.place.clone()], &mut scratch);
             }
-            rows.push(part);
+            cited.extend(found.iter().map(|found| found.record(&part, &texts)));
+            if shows != Shows::Nothing {
+                rows.push(part);
+            }
         }
-        Some(Rows { rows, texts, items, writer: 0 })
+        Some(Rows { rows, texts, items, cited, writer: 0 })
     }
 
     /// The rows in order.
@@ -241,6 +343,7 @@ impl<'a> Rows<'a> {
             place: text(&part.place),
             datetime: text(&part.datetime),
             micros: text(&part.micros),
+            belongs_to: std::str::from_utf8(text(&part.belongs_to)).unwrap_or_default(),
         })
     }
 
@@ -249,6 +352,11 @@ impl<'a> Rows<'a> {
         let (items, writer) = (self.items, self.writer);
         event.others().map(move |record| Other { item: items.get(record.item), record, writer })
     }
+}
+
+/// Where the time of an event stands, where that is not where its record is.
+fn own_place<'a>(event: &EventView<'a>, moment: Option<usize>) -> Option<Place<'a>> {
+    event.record.moment_places().find(|(there, _)| Some(*there) == moment).map(|(_, place)| place)
 }
 
 /// The id of an event: the first 128 bits of SHA-256 over the item's SHA-256 in hexadecimal, the words of
@@ -262,9 +370,8 @@ fn event_id(
 ) -> [u8; 32] {
     scratch.clear();
     scratch.push(b'\n');
-    let own = event.record.moment_places().find(|(there, _)| Some(*there) == moment);
-    match own {
-        Some((_, own)) => text::place(own, scratch),
+    match own_place(event, moment) {
+        Some(own) => text::place(own, scratch),
         None => scratch.extend_from_slice(place),
     }
     scratch.push(b'\n');

@@ -5,7 +5,7 @@ use crate::event::{Event, Happening};
 use crate::merge::{Eye, Merger};
 use crate::pass::write_timeline;
 pub(super) use crate::testing::item;
-use evidence::{Claim, Fields, Filetime, Integrity, Locator, Meaning, Moment, Record, Timestamp, Value, When};
+use evidence::{Claim, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Record, Timestamp, Value, When};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -132,7 +132,7 @@ fn observed(
     let (mut everything, mut ticks) = (Everything { counted: 0, events: Vec::new() }, 0);
     let observed = Observed { by: Some(&mut everything), tick: &mut || ticks += 1 };
     let summary =
-        write_with(writers, &mut merger.finish().unwrap(), items, &BTreeSet::new(), outputs, observed).unwrap();
+        write_with(writers, &mut merger.finish().unwrap(), items, Marks::default(), outputs, observed).unwrap();
     assert_eq!((everything.counted, ticks), (summary.events, summary.events));
     events.append(&mut everything.events);
     summary
@@ -343,8 +343,8 @@ fn a_full_disk_is_a_clear_error() {
     let merger = Merger::new(folder.path(), 0);
     merger.add(ItemId(0), &file());
     let mut outputs = [Output { format: &body::FORMAT, name: "timeline.body".to_owned(), to: Full }];
-    let error = write_timeline(merger.finish().unwrap(), &Vec::new(), &BTreeSet::new(), &mut outputs, None, &mut || ())
-        .unwrap_err();
+    let error =
+        write_timeline(merger.finish().unwrap(), &Vec::new(), Marks::default(), &mut outputs, &mut || ()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write timeline.body: "), "{error}");
 }
 
@@ -357,7 +357,8 @@ fn rows_of_a_changed_object_say_so() {
     merger.add(ItemId(1), &file());
     let mut outputs = all_formats();
     let changed = [ItemId(1)].into();
-    write_timeline(merger.finish().unwrap(), &items, &changed, &mut outputs, None, &mut || ()).unwrap();
+    let marks = Marks { changed: Some(&changed), cited: None };
+    write_timeline(merger.finish().unwrap(), &items, marks, &mut outputs, &mut || ()).unwrap();
     let [jsonl, csv, body] = texts(outputs);
     let marked = |text: &str, mark: &str| text.lines().filter(|line| line.contains(mark)).count();
     assert_eq!(csv.lines().next().unwrap().as_bytes(), csv::HEADER.trim_ascii_end());

@@ -245,19 +245,6 @@ fn types(page: &mut Page, cli: Told<'_>) {
     more(page, all, Limits::TYPES);
 }
 
-/// The managed category as the two tools spell it; installers and Windows itself write `45E7`.
-const TOOL_SPELLING: &str = "-45e7-";
-
-/// Whether a registration is worth a look of its own.
-fn is_notable(registration: &Registration) -> bool {
-    registration.code_base.is_some()
-        || !registration.executions.is_empty()
-        || !registration.assemblies.is_empty()
-        || registration.view == RegistryView::User
-        || registration.state != RegistrationState::Current
-        || registration.categories.iter().any(|category| category.contains(TOOL_SPELLING))
-}
-
 pub(super) fn registrations(page: &mut Page, report: &Report) {
     page.raw("<section id=\"registrations\"><h2>COM registrations</h2>");
     if report.registrations.is_empty() {
@@ -271,7 +258,7 @@ pub(super) fn registrations(page: &mut Page, report: &Report) {
         return;
     }
     let (mut notable, others): (Vec<&Registration>, Vec<&Registration>) =
-        report.registrations.iter().partition(|registration| is_notable(registration));
+        report.registrations.iter().partition(|registration| registration.is_notable());
     // Those of a run first; the order is kept otherwise.
     notable.sort_by_key(|registration| registration.executions.is_empty());
     page.raw("<p>").text(&capital(&plural(report.registrations.len(), "registration", "registrations")));

@@ -238,6 +238,7 @@ mod tests {
             locator: Locator::EvtxRecord { record_id, offset: 0 },
             rule: None,
             confidence: None,
+            event_id: None,
         };
         let mut page = Page::default();
         page.cite(&[citation(1), citation(2), citation(1)], 2).cite(&[citation(2)], 5);

@@ -91,7 +91,7 @@ fn written(count: u64, threads: usize) -> Vec<u8> {
     pool.install(|| {
         let observed: Observed<'_, Everything> = Observed { by: None, tick: &mut || () };
         let mut sorted = merger.finish().unwrap();
-        write_with(writers, &mut sorted, &Vec::new(), &BTreeSet::new(), &mut outputs, observed).unwrap();
+        write_with(writers, &mut sorted, &Vec::new(), Marks::default(), &mut outputs, observed).unwrap();
     });
     outputs.map(|output| output.to).concat()
 }
