@@ -70,12 +70,11 @@ impl Page {
     }
 
     fn runs(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let mut runs: Vec<&Execution> = report.executions.iter().map(|run| &run.subject).collect();
+        let runs: Vec<&Execution> = report.worst_first().into_iter().map(|run| &run.subject).collect();
         if runs.is_empty() {
             return Ok(());
         }
         writeln!(out)?;
-        runs.sort_by_key(|run| (rank(run.method.runs), run.started.is_none(), run.started));
         for run in runs.iter().take(MOST_LINES) {
             let when = match (run.started, run.not_after) {
                 (Some(at), _) => seconds(&at.to_string()),
@@ -211,14 +210,6 @@ impl Page {
 /// What a line begins with that rests on an object which was changed after it was sealed.
 fn changed(rests: bool) -> &'static str {
     if rests { "[changed] " } else { "" }
-}
-
-fn rank(answer: Answer) -> u8 {
-    match answer {
-        Answer::Yes => 0,
-        Answer::Unknown => 1,
-        Answer::No => 2,
-    }
 }
 
 /// Whether code of an assembly is expected to have run, in two words.

@@ -428,6 +428,8 @@ roles! {
     VersionStrings,
     /// Whether the process is the collection itself.
     Collector,
+    /// Whether the places of the record count in the decompressed data of its object.
+    Decompressed,
     /// Own end of a connection.
     Local,
     /// Other end of a connection.

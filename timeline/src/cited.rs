@@ -60,11 +60,17 @@ pub struct CitedRecord {
     pub at: Option<Filetime>,
     /// What the time means, in the words of the row.
     pub meaning: String,
+    /// Number and provider of an event of a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
     /// The sentence of the row.
     pub says: String,
     /// What the record holds in the fields that the analysis reads, shortened.
     #[serde(skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,
+    /// Whether the place counts in the object's decompressed data.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub decompressed: bool,
     /// Ids of the runs, attempts and registrations that it belongs to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub belongs_to: Vec<String>,

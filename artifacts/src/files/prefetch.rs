@@ -82,7 +82,8 @@ const VERSION: Field = Field::number("Version", "format version");
 const COMPRESSED: Field = Field::flag(
     "Compressed",
     "whether it is stored in a MAM container; where true, every byte range counts in the decompressed data",
-);
+)
+.role(Role::Decompressed);
 const EXECUTABLE: Field = Field::text("Executable", "name in the header").role(Role::Name);
 const HASH: Field = Field::text("Hash", "8 upper-case hexadecimal digits");
 const FLAGS: Field =

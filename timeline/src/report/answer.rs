@@ -58,34 +58,33 @@ pub(super) fn mode_words(mode: Mode) -> &'static str {
     }
 }
 
-/// `2019-07-19 14:45:55.699 UTC`: the full precision stands beside the facts of each run.
-pub(super) fn moment(at: Filetime) -> String {
-    let c = at.civil();
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03} UTC",
-        c.year,
-        c.month,
-        c.day,
-        c.hour,
-        c.minute,
-        c.second,
-        c.ticks / 10_000
-    )
+/// A reading of the host's clock, as the story writes it: its date, its time of day, and `UTC-5`.
+fn reading(local: &str) -> (&str, &str, Option<String>) {
+    let (date, rest) = local.split_once('T').unwrap_or(("", local));
+    let time = rest.split(' ').next().unwrap_or(rest);
+    let offset = time.rfind(['+', '-']).and_then(|at| time.get(at..)).map(|offset| {
+        let (sign, offset) = offset.split_at(1);
+        let (hours, minutes) = offset.split_once(':').unwrap_or((offset, "00"));
+        let minutes = if minutes == "00" { String::new() } else { format!(":{minutes}") };
+        format!("UTC{sign}{}{minutes}", hours.strip_prefix('0').unwrap_or(hours))
+    });
+    (date, rest, offset)
 }
 
 /// ` (09:12:33 host time, UTC-5)` behind a time in UTC, with the date where that is another one on the host.
 fn host_time(local: &str, utc: &str) -> String {
-    let (date, rest) = local.split_once('T').unwrap_or(("", local));
-    let clock = rest.get(..8).unwrap_or(rest);
+    let (date, rest, offset) = reading(local);
     let date = if utc.starts_with(date) { String::new() } else { format!("{date} ") };
-    let offset = rest.split(' ').next().and_then(|time| time.rfind(['+', '-']).and_then(|at| time.get(at..)));
-    let offset = offset.map_or_else(String::new, |offset| {
-        let (sign, offset) = offset.split_at(1);
-        let (hours, minutes) = offset.split_once(':').unwrap_or((offset, "00"));
-        let minutes = if minutes == "00" { String::new() } else { format!(":{minutes}") };
-        format!(", UTC{sign}{}{minutes}", hours.strip_prefix('0').unwrap_or(hours))
-    });
-    format!(" ({date}{clock} host time{offset})")
+    let offset = offset.map_or_else(String::new, |offset| format!(", {offset}"));
+    format!(" ({date}{} host time{offset})", rest.get(..8).unwrap_or(rest))
+}
+
+/// `2026-03-04 09:12:33.120 UTC-5`, and what else is said of it.
+pub(super) fn host_moment(local: &str) -> String {
+    let (date, rest, offset) = reading(local);
+    let more = rest.split_once(' ').map_or_else(String::new, |(_, more)| format!(" {more}"));
+    let offset = offset.map_or_else(String::new, |offset| format!(" {offset}"));
+    format!("{date} {}{offset}{more}", rest.get(..12).unwrap_or(rest))
 }
 
 /// The last part of a path.
@@ -95,7 +94,7 @@ pub(super) fn file_name(path: &str) -> &str {
 
 pub(super) fn summarize(report: &Report) -> Summary {
     let mut statements = Vec::new();
-    for execution in report.executions.iter().take(MOST_DESCRIBED) {
+    for execution in report.worst_first().into_iter().take(MOST_DESCRIBED) {
         describe(report.declared, execution, &mut statements);
     }
     if let Some(more @ 1..) = report.executions.len().checked_sub(MOST_DESCRIBED) {
@@ -257,7 +256,7 @@ fn clearings(coverage: &[Coverage]) -> Vec<Statement> {
             let by = clearing.by.as_deref().unwrap_or("An account that the record does not name");
             let at = clearing
                 .at
-                .map_or_else(|| "at a time that is not recorded".to_owned(), |at| format!("on {}", moment(at)));
+                .map_or_else(|| "at a time that is not recorded".to_owned(), |at| format!("on {}", at.in_words()));
             let text = format!(
                 "{by} cleared the event log {} {at}; what it held before is gone, so runs before that can be missing.",
                 source.source
@@ -327,13 +326,13 @@ fn finding(declared: Declared, execution: &Execution) -> String {
         text.push_str(&format!(" as process {pid}"));
     }
     match execution.started {
-        Some(at) => text.push_str(&format!(" on {}", moment(at))),
+        Some(at) => text.push_str(&format!(" on {}", at.in_words())),
         None => match execution.not_after {
-            Some(at) => text.push_str(&format!(" on or before {}", moment(at))),
+            Some(at) => text.push_str(&format!(" on or before {}", at.in_words())),
             None => text.push_str(" at a time that is not recorded"),
         },
     }
-    let at_date = execution.started.map(moment).unwrap_or_default();
+    let at_date = execution.started.map(Filetime::in_words).unwrap_or_default();
     if let Some(local) = &execution.started_local {
         text.push_str(&host_time(local, &at_date));
     }
@@ -426,7 +425,7 @@ fn describe_attempt(attempt: &Attempt) -> Statement {
     }
     text.push_str(&format!(" was told to run {}", attempt.command));
     if let Some(at) = attempt.started {
-        text.push_str(&format!(" on {}", moment(at)));
+        text.push_str(&format!(" on {}", at.in_words()));
     }
     text.push_str(&match &attempt.led_to {
         Some(run) => format!(". The run {run} followed."),
@@ -470,7 +469,8 @@ fn describe_registration(registration: &Registration, loads: &Loads) -> Statemen
         RegistrationState::LogOnly => format!("the transaction log of {}", registration.hive),
         _ => registration.hive.clone(),
     };
-    let written = registration.last_written.map_or_else(String::new, |at| format!(", last written on {}", moment(at)));
+    let written =
+        registration.last_written.map_or_else(String::new, |at| format!(", last written on {}", at.in_words()));
     let runs = match registration.executions.as_slice() {
         [] => "No run that was found belongs to it.".to_owned(),
         runs => format!("It belongs to {}.", runs.join(", ")),

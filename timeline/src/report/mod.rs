@@ -9,6 +9,7 @@ mod examined;
 mod html;
 mod index;
 mod model;
+mod order;
 mod records;
 #[cfg(test)]
 pub(crate) mod sample;

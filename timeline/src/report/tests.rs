@@ -14,7 +14,7 @@ fn keep(name: &str, html: &str) {
 
 /// Markup that is open at the end, or closed without being open. Void elements, the doctype and comments are left out.
 fn unbalanced(html: &str) -> Vec<String> {
-    const VOID: [&str; 8] = ["!DOCTYPE", "!--", "meta", "br", "rect", "line", "link", "img"];
+    const VOID: [&str; 9] = ["!DOCTYPE", "!--", "meta", "br", "rect", "line", "circle", "link", "img"];
     let mut open: Vec<String> = Vec::new();
     let mut wrong = Vec::new();
     let body = html.replace(include_str!("html/style.css"), "");
@@ -374,12 +374,17 @@ fn every_rule_is_explained_wherever_rules_are() {
     let html = sample::report().to_html();
     let legend = html.split_once("id=\"rules\"").unwrap().1.split_once("</dl>").unwrap().0;
     let mut page = Vec::new();
-    for entry in legend.split("<dt>").skip(1) {
+    for entry in legend.split("<dt id=\"rule-").skip(1) {
+        let (_, entry) = entry.split_once("\">").unwrap();
         let (id, meaning) = entry.trim_end_matches("</dd>").split_once("</dt><dd>").unwrap();
         page.push(format!("| `{id}` | {} |", meaning.replace("&#39;", "'")));
     }
     assert_eq!(page, wanted);
-    assert!(html.contains("rule J1, recorded") && !html.contains(", direct<") && !html.contains(", strong<"));
+    assert!(
+        html.contains("<a href=\"#rule-J1\">rule J1</a>, recorded")
+            && !html.contains(", direct<")
+            && !html.contains(", strong<")
+    );
 }
 
 #[test]
@@ -398,17 +403,31 @@ fn a_tool_that_ran_and_is_not_there_is_named() {
 }
 
 #[test]
-fn the_ladder_leaves_hollow_what_is_concluded() {
-    let mut report = sample::report();
-    report.executions[0].proof.level = evidence::Step::L4;
-    report.executions[0].proof.inferred = vec![evidence::Step::L3, evidence::Step::L4];
-    let html = report.to_html();
-    let ladder = html.split_once("<ol class=\"ladder\">").unwrap().1.split_once("</ol>").unwrap().0;
-    let steps: Vec<&str> = ladder.split("</li>").collect();
-    assert!(steps[2].starts_with("<li class=\"reached\">L2"), "{ladder}");
-    assert!(steps[3].starts_with("<li class=\"inferred\">L3 The tool opened or loaded the assembly <span"), "{ladder}");
-    assert!(steps[4].starts_with("<li class=\"inferred\">L4 A method of the assembly is expected to have run <span"));
-    assert!(steps[5].starts_with("<li>L5"), "{ladder}");
+fn v_4_the_ladder_has_other_marks_for_what_is_shown_and_what_is_expected() {
+    use evidence::Step;
+    let steps = |shown: Step, expected: Step, inferred: &[Step]| {
+        let mut report = sample::report();
+        let proof = &mut report.executions[0].proof;
+        (proof.shown, proof.expected, proof.inferred) = (shown, expected, inferred.to_vec());
+        let html = report.to_html();
+        let run = html.split_once("<article class=\"run\" id=\"E1\"").unwrap().1;
+        let ladder = run.split_once("<ol class=\"ladder\">").unwrap().1.split_once("</ol>").unwrap().0.to_owned();
+        ladder.split("</li>").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let is = |item: &str, mark: &str, words: &str| {
+        assert!(item.starts_with(mark) && item.contains(&format!("<span class=\"note\">{words}</span>")), "{item}");
+    };
+    let (by_rule, shown) = ("expected by the rules of the tool, not shown", "<li class=\"shown\">");
+    let ladder = steps(Step::L2, Step::L4, &[Step::L3, Step::L4]);
+    is(&ladder[2], &format!("{shown}L2 It ran with this assembly"), "shown");
+    is(&ladder[3], "<li class=\"expected\">L3 The tool opened or loaded", by_rule);
+    is(&ladder[4], "<li class=\"expected\">L4 A method of the assembly ran", by_rule);
+    is(&ladder[5], "<li>L5", "not reached");
+    let ladder = steps(Step::L5, Step::L5, &[Step::L4]);
+    is(&ladder[4], "<li class=\"concluded\">L4", "concluded from what is shown");
+    is(&ladder[5], &format!("{shown}L5 An effect of it was observed"), "shown");
+    let ladder = steps(Step::L2, Step::L2, &[]);
+    is(&ladder[3], "<li>L3", "not reached");
 }
 
 #[test]

@@ -44,12 +44,14 @@ impl Channel {
             }
             (0, ..) => "the log is empty: nothing can be concluded from a missing record".to_owned(),
             (_, Some(first), Some(last)) if first == last => format!(
-                "all that it holds is of {first}: a missing record means nothing at any other time, and something then \
-                 only if the provider recorded such events"
+                "all that it holds is of {}: a missing record means nothing at any other time, and something then \
+                 only if the provider recorded such events",
+                first.in_words()
             ),
             (_, Some(first), Some(last)) => format!(
-                "a missing record means something only from {first} to {last}, and only if the provider recorded such \
-                 events then"
+                "a missing record means something only from {} to {}, and only if the provider recorded such events then",
+                first.in_words(),
+                last.in_words()
             ),
             _ => "its times are not known, so a missing record means nothing".to_owned(),
         }

@@ -54,6 +54,25 @@ pub(super) fn known_fields(record: &RecordView<'_>) -> Vec<(String, String)> {
     found
 }
 
+/// `4688 of Microsoft-Windows-Security-Auditing`, for a record of a log.
+pub(super) fn event_name(record: &RecordView<'_>) -> Option<String> {
+    let fields = record.all_fields();
+    let told = |role| {
+        let value = record.shape.of.in_role(role).find_map(|field| get(&fields, field.name))?;
+        let mut text = Vec::new();
+        push_value(value, MOST_CHARACTERS, &mut text);
+        Some(String::from_utf8_lossy(&text).into_owned())
+    };
+    record.shape.of.is_event().then(|| Some(format!("{} of {}", told(Role::EventId)?, told(Role::Provider)?))).flatten()
+}
+
+/// Whether the places of a record count in the decompressed data of its object.
+pub(super) fn is_decompressed(record: &RecordView<'_>) -> bool {
+    let fields = record.all_fields();
+    let told = record.shape.of.in_role(Role::Decompressed).find_map(|field| get(&fields, field.name));
+    matches!(told, Some(ValueView::Bool(true)))
+}
+
 /// File records are by far the most, so their sentence is no pattern.
 fn file(record: &RecordView<'_>, out: &mut Vec<u8>) {
     push(record.subject, out);
@@ -202,7 +221,7 @@ fn push_value(value: ValueView<'_>, limit: usize, out: &mut Vec<u8>) {
         ValueView::Unsigned(number) => text::number(number, out),
         ValueView::Signed(number) => text::number(number, out),
         ValueView::Bool(flag) => push(if flag { "yes" } else { "no" }, out),
-        ValueView::Time(time) => push(&time.to_string(), out),
+        ValueView::Time(time) => push(&time.in_words(), out),
         ValueView::List(items) => {
             for (index, item) in items.enumerate() {
                 if index > 0 {

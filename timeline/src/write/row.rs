@@ -171,7 +171,9 @@ impl Found<'_> {
         };
         if self.place.is_told {
             record.meaning = text(&part.meanings);
+            record.event = message::event_name(&part.event.record);
             record.says = text(&part.message);
+            record.decompressed = message::is_decompressed(&part.event.record);
             record.fields = cited::Fields(message::known_fields(&part.event.record));
             record.belongs_to = self.place.owners.clone();
         }

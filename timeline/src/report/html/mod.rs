@@ -1,9 +1,12 @@
 //! `report.html`: one file without scripts or outside resources, for people and for paper.
 
+mod citations;
+mod coverage;
 mod index;
 mod objects;
 mod page;
 mod picture;
+mod reach;
 mod runs;
 
 use super::clock;
@@ -43,10 +46,11 @@ impl Report {
 }
 
 fn html(report: &Report) -> String {
-    let runs = report.executions.iter().take(Limits::RUNS).map(|one| one.id.clone());
+    let runs = report.worst_first().into_iter().take(Limits::RUNS).map(|one| one.id.clone());
     let attempts = report.attempts.iter().take(Limits::ATTEMPTS).map(|one| one.id.clone());
+    let classes = objects::one_by_one(report).map(|one| one.id.clone());
     let files = objects::shown(report).map(|one| objects::target(&one.sha256));
-    let mut page = Page::new(report.declared, runs.chain(attempts).chain(files));
+    let mut page = Page::new(report.declared, runs.chain(attempts).chain(classes).chain(files));
     if let Some(changed) = &report.changed {
         page.mark_changed(&changed.paths);
         // A comment may stand before everything else, so that the first line of the file says it too.
@@ -60,11 +64,11 @@ fn html(report: &Report) -> String {
     runs::lookalikes(&mut page, report);
     objects::assemblies(&mut page, report);
     objects::registrations(&mut page, report);
-    coverage(&mut page, report);
+    coverage::coverage(&mut page, report);
     problems(&mut page, report);
     host(&mut page, report);
     check(&mut page, report);
-    citations(&mut page, report);
+    citations::citations(&mut page, report);
     seal(&mut page, report);
     page.raw("</main><footer><p>Made by ").text(&report.tool.name).raw(" ").text(&report.tool.version);
     page.raw(" from ").code(&report.bundle.file).raw(". Schema of the data beside it: ").text(report.schema);
@@ -145,7 +149,26 @@ fn head(page: &mut Page, report: &Report) {
         None => page.raw("not known, so times are given in UTC only"),
     };
     page.raw("</dd>").fact("Made by").text(&report.tool.name).raw(" ").text(&report.tool.version);
-    page.raw("</dd></dl><nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#attempts\">Attempts</a><a href=\"#runs\">Runs</a><a href=\"#assemblies\">Assemblies</a><a href=\"#registrations\">Registrations</a><a href=\"#coverage\">Coverage</a><a href=\"#problems\">Problems</a><a href=\"#host\">Host</a><a href=\"#check\">How to check</a><a href=\"#citations\">Citations</a><a href=\"#seal\">Hashes</a></nav></header>");
+    page.raw("</dd></dl></header>");
+    contents(page, report);
+}
+
+/// What the page holds: a column beside it where there is room, otherwise a paragraph at its head.
+fn contents(page: &mut Page, report: &Report) {
+    const MOST: usize = 40;
+    page.raw("<nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#attempts\">Attempts</a><a href=\"#runs\">Runs</a>");
+    if !report.executions.is_empty() {
+        page.raw("<span class=\"runs\">");
+        for run in report.worst_first().into_iter().take(MOST) {
+            page.raw("<span class=\"").raw(page::answer_class(run.method.runs)).raw("\">").link(&run.id, &run.id);
+            page.raw("</span>");
+        }
+        page.raw("</span>");
+    }
+    if !report.lookalikes.is_empty() {
+        page.raw("<a href=\"#lookalikes\">Only the name</a>");
+    }
+    page.raw("<a href=\"#assemblies\">Assemblies</a><a href=\"#registrations\">Registrations</a><a href=\"#coverage\">Coverage</a><a href=\"#problems\">Problems</a><a href=\"#host\">Host</a><a href=\"#check\">How to check</a><a href=\"#citations\">Citations</a><a href=\"#seal\">Hashes</a></nav>");
 }
 
 /// The parts beside the bundle that is named first.
@@ -225,52 +248,6 @@ fn answer(page: &mut Page, report: &Report) {
         page.rests(report.statement_rests_on_changed(statement)).raw("</li>");
     }
     page.raw("</ul><p class=\"small soft\">The words are fixed. “Recorded”: a record of the system says so. “Established by … and …”: independent traces agree. “Consistent with”: it fits, and other explanations are possible. “Present on the system”: it was there, and no more is known. Numbers in brackets lead to the place in the evidence.</p></section>");
-}
-
-fn coverage(page: &mut Page, report: &Report) {
-    page.raw("<section id=\"coverage\"><h2>Coverage</h2><p>What each source could have recorded, and when. Only within these times, and only for what the source records at all, does a missing record say anything.</p>");
-    if report.coverage.is_empty() {
-        page.raw("<p>No source was found in the evidence.</p></section>");
-        return;
-    }
-    page.raw("<div class=\"scroll\"><table class=\"stack\"><thead><tr><th>Source</th><th class=\"n\">Records</th><th>First to last</th><th>What a missing record means</th></tr></thead><tbody>");
-    for source in report.coverage.iter().take(Limits::COVERAGE) {
-        page.raw("<tr><td><strong>").source(&source.source).raw("</strong>");
-        page.rests(report.coverage_rests_on_changed(source));
-        if let Some(item) = &source.item {
-            page.raw("<br><code class=\"small soft\">").text(item).raw("</code>");
-        }
-        page.raw("</td><td class=\"n\" data-th=\"Records\">");
-        if source.present {
-            page.show(source.records);
-        } else {
-            page.raw("none");
-        }
-        page.raw("</td><td data-th=\"Times\">");
-        match (source.first, source.last) {
-            (Some(first), Some(last)) if first == last => page.time(first),
-            (Some(first), Some(last)) => page.time(first).raw(" to ").time(last),
-            (Some(one), None) | (None, Some(one)) => page.time(one),
-            (None, None) => page.raw(""),
-        };
-        page.raw("</td><td data-th=\"Meaning\">").text(&source.meaning);
-        for gap in source.gaps.iter().take(8) {
-            page.raw("<br><span class=\"small\">Gap: ").text(gap).raw("</span>");
-        }
-        if source.gaps.len() > 8 {
-            page.raw("<br><span class=\"small soft\">and ").show(source.gaps.len() - 8).raw(" more gaps</span>");
-        }
-        if let Some(why) = source.partly.as_ref().filter(|why| !source.gaps.contains(why)) {
-            page.raw("<br><span class=\"small\">Not read whole: ").text(why).raw("</span>");
-        }
-        if !source.cleared.is_empty() {
-            page.raw("<br><strong>The log was cleared.</strong>").cite(&source.cleared, 5);
-        }
-        page.raw("</td></tr>");
-    }
-    page.raw("</tbody></table></div>");
-    more(page, report.coverage.len(), Limits::COVERAGE);
-    page.raw("</section>");
 }
 
 /// Says how many entries a limit left out.
@@ -444,14 +421,15 @@ fn check(page: &mut Page, report: &Report) {
     } else {
         ".</li>"
     });
-    page.raw("<li><strong>Each statement.</strong> Follow its number to the citation. Take the object out of the bundle (the file <code>metadata/objects.jsonl</code> says where it lies), compare its SHA-256, and open the place with another program: an event log reader shows records by their number, a hex editor any offset. Offsets of a registry key count in the hive after its transaction logs were applied.</li>");
+    page.raw("<li><strong>Each statement.</strong> Follow its number to the citation. Take the object out of the bundle (the file <code>metadata/objects.jsonl</code> says where it lies), compare its SHA-256, and open the place with another program: an event log reader shows records by their number, a hex editor any offset. Offsets of a registry key count in the hive after its transaction logs were applied. <span id=\"decompressed\">Offsets in a prefetch file of Windows 10 and later count in its decompressed data</span>: such a file begins with the bytes <code>4D 41 4D</code> (MAM) and one byte for the kind, then four bytes with the length of the data, and the rest is the data, compressed with LZXPRESS Huffman ([MS-XCA] 2.2); Windows decompresses it with <code>RtlDecompressBufferEx</code>, and other programs with a library for this format.</li>");
     page.raw("<li><strong>What belongs to a run.</strong> Each record was joined to it by a rule:<dl class=\"facts small\" id=\"rules\">");
     for rule in JoinRule::ALL {
-        page.fact(rule.id()).text(rule.meaning()).raw("</dd>");
+        page.raw("<dt id=\"rule-").raw(rule.id()).raw("\">").raw(rule.id()).raw("</dt><dd>");
+        page.text(rule.meaning()).raw("</dd>");
     }
     page.raw("</dl></li>");
     page.raw("<li><strong>The analysis.</strong> The same version of the program gives the same bytes for the same bundle, on any machine and with any number of threads.</li>");
-    page.raw("<li><strong>The times.</strong> UTC as recorded, in steps of 100 ns where the source has them; the clock of the host may have been wrong, and changes of it are in the timeline. Host time is computed by the rule of its time zone that was valid at that date.</li>");
+    page.raw("<li><strong>The times.</strong> UTC as recorded, shown in milliseconds, rounded down; Citations and <code>report.json</code> have the exact value. The clock of the host may have been wrong, and changes of it are in the timeline. Host time is computed by the rule of its time zone that was valid at that date.</li>");
     page.raw("<li><strong>Completeness.</strong> <a href=\"#coverage\">Coverage</a> says what could have been recorded, <a href=\"#problems\">Problems</a> what could not be read. A source that Coverage does not list was not searched for runs; <code>metadata/objects.jsonl</code> in the bundle lists all that was collected.</li>");
     page.raw("<li><strong>The conclusions.</strong> Each run has a proof ladder that says how far the evidence reaches and what the next step would need. Whether a method ran is a conclusion from the command line, the rights of the process and the program's own metadata, unless an effect was recorded.</li>");
     page.raw("<li><strong>The context.</strong> The merged timeline beside this file (<code>timeline.jsonl</code>, <code>timeline.csv</code>, <code>timeline.body</code>) has ");
@@ -462,43 +440,4 @@ fn check(page: &mut Page, report: &Report) {
         "; of the file system it describes only the files around the findings"
     });
     page.raw(".</li></ol></section>");
-}
-
-fn citations(page: &mut Page, report: &Report) {
-    page.raw("<section id=\"citations\"><h2>Citations</h2>");
-    let mut objects: Vec<Object> = Vec::new();
-    for (object, places) in page.cited() {
-        objects.push(Object {
-            artifact: object.artifact.clone(),
-            item: object.item.clone(),
-            sha256: object.sha256.clone(),
-            places: places.into_iter().map(|(number, place)| (number, place.locator.to_string())).collect(),
-        });
-    }
-    if objects.is_empty() {
-        page.raw("<p>No place in the evidence is cited.</p></section>");
-        return;
-    }
-    page.raw("<p>Objects of the bundle by their path on the host, with the SHA-256 of the whole file, as any program computes it, and the places in them that are cited.</p><ul class=\"cards\">");
-    for object in objects {
-        page.raw("<li><code>").text(&object.item).raw("</code> <span class=\"soft small\">").source(&object.artifact);
-        page.raw("</span>");
-        if report.changed.as_ref().is_some_and(|changed| changed.paths.contains(&object.item)) {
-            page.raw(" <strong>changed after the bundle was sealed</strong>");
-        }
-        page.raw("<br><code class=\"small soft\">SHA-256 ").text(&object.sha256).raw("</code><ul class=\"small\">");
-        for (number, place) in &object.places {
-            page.raw("<li id=\"c").show(number).raw("\">[").show(number).raw("] ").text(place).raw("</li>");
-        }
-        page.raw("</ul></li>");
-    }
-    page.raw("</ul></section>");
-}
-
-/// A cited object, apart from the page that is written to.
-struct Object {
-    artifact: String,
-    item: String,
-    sha256: String,
-    places: Vec<(usize, String)>,
 }

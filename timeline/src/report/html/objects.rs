@@ -245,6 +245,12 @@ fn types(page: &mut Page, cli: Told<'_>) {
     more(page, all, Limits::TYPES);
 }
 
+/// The registrations that are shown one by one, those of a run first; the order is kept otherwise.
+pub(super) fn one_by_one(report: &Report) -> impl Iterator<Item = &Registration> {
+    let of_runs = |of_run: bool| report.registrations.iter().filter(move |one| one.executions.is_empty() != of_run);
+    of_runs(true).chain(of_runs(false)).filter(|one| one.is_notable()).take(Limits::REGISTRATIONS)
+}
+
 pub(super) fn registrations(page: &mut Page, report: &Report) {
     page.raw("<section id=\"registrations\"><h2>COM registrations</h2>");
     if report.registrations.is_empty() {
@@ -257,21 +263,20 @@ pub(super) fn registrations(page: &mut Page, report: &Report) {
         };
         return;
     }
-    let (mut notable, others): (Vec<&Registration>, Vec<&Registration>) =
-        report.registrations.iter().partition(|registration| registration.is_notable());
-    // Those of a run first; the order is kept otherwise.
-    notable.sort_by_key(|registration| registration.executions.is_empty());
+    let notable: Vec<&Registration> = one_by_one(report).collect();
+    let others: Vec<&Registration> = report.registrations.iter().filter(|one| !one.is_notable()).collect();
+    let all = report.registrations.len() - others.len();
     page.raw("<p>").text(&capital(&plural(report.registrations.len(), "registration", "registrations")));
     page.raw(" of managed classes. Shown one by one are those that belong to a run, name a code base, are in a user's hive, are deleted or known from logs only, or have the category in the tools’ own spelling (<code>45e7</code>).</p>");
     if notable.is_empty() {
         page.raw("<p>None of them is of that kind.</p>");
     } else {
         page.raw("<ul class=\"cards\">");
-        for registration in notable.iter().take(Limits::REGISTRATIONS) {
+        for registration in &notable {
             class(page, registration, report.rests_on_changed(&registration.sources));
         }
         page.raw("</ul>");
-        more(page, notable.len(), Limits::REGISTRATIONS);
+        more(page, all, Limits::REGISTRATIONS);
     }
     if !others.is_empty() {
         by_assembly(page, report, &others);
@@ -280,7 +285,8 @@ pub(super) fn registrations(page: &mut Page, report: &Report) {
 }
 
 fn class(page: &mut Page, registration: &Registration, on_changed: bool) {
-    page.raw("<li><code>").text(&registration.clsid).raw("</code> ");
+    page.raw("<li").anchor(&registration.id).raw("><strong>").text(&registration.id).raw("</strong> <code>");
+    page.text(&registration.clsid).raw("</code> ");
     page.text(registration.class.as_deref().unwrap_or(""));
     page.cite(&registration.sources, 3).rests(on_changed).raw("<dl class=\"facts\">");
     if !registration.executions.is_empty() {

@@ -64,6 +64,16 @@ impl Page {
         }
     }
 
+    /// The beginning of a link in a picture, or of a group where the page does not have the target; says which.
+    pub(super) fn begin_svg_link(&mut self, target: &str) -> bool {
+        let is_there = self.targets.contains_key(target);
+        match is_there {
+            true => self.raw("<a href=\"#").plain(target).raw("\">"),
+            false => self.raw("<g>"),
+        };
+        is_there
+    }
+
     /// A link to a file below the page's own folder.
     pub(super) fn file(&mut self, path: &str, words: &str) -> &mut Self {
         let mut address = String::with_capacity(path.len());
@@ -136,12 +146,9 @@ impl Page {
         self.raw("<code>").text(text).raw("</code>")
     }
 
-    /// A time with its full precision.
+    /// A time as people are shown every time. What is exact stands in the citation.
     pub(super) fn time(&mut self, at: Filetime) -> &mut Self {
-        let text = at.to_string();
-        let (date, rest) = text.split_once('T').unwrap_or((&text, ""));
-        self.raw("<span class=\"mono\">");
-        self.text(date).raw(" ").text(rest.trim_end_matches('Z')).raw(" UTC</span>")
+        self.raw("<span class=\"mono\">").text(&at.in_words()).raw("</span>")
     }
 
     /// Links to citations, at most `most` of them.
@@ -166,7 +173,8 @@ impl Page {
         self.changed.contains(&citation.item)
     }
 
-    fn cited_number(&mut self, citation: &Citation) -> usize {
+    /// The number of a cited place.
+    pub(super) fn cited_number(&mut self, citation: &Citation) -> usize {
         // The path as well, since two empty files have the same hash.
         let key = (format!("{} {}", citation.sha256, citation.item), citation.locator.to_string());
         let next = self.cited.len() + 1;

@@ -3,8 +3,9 @@
 use super::objects::target;
 use super::page::{Page, answer_class};
 use super::{Limits, more, picture};
-use crate::report::answer::{method_line, mode_words, moment, phrase};
+use crate::report::answer::{host_moment, method_line, mode_words, phrase};
 use crate::report::model::Report;
+use crate::report::words::plural;
 use evidence::{
     Answer, AssemblyState, Citation, Confidence, Execution, Finding, Identified, Identity, JoinRule, Presence, Related,
     Step, User,
@@ -79,7 +80,10 @@ pub(super) fn executions(page: &mut Page, report: &Report) {
         });
         page.raw(" What could have recorded one is under <a href=\"#coverage\">Coverage</a>; what could not be read, under <a href=\"#problems\">Problems</a>.</p>");
     }
-    for execution in report.executions.iter().take(Limits::RUNS) {
+    if report.executions.len() > 1 {
+        page.raw("<p class=\"small soft\">The worst first; E1, E2 and so on are their order in time.</p>");
+    }
+    for execution in report.worst_first().into_iter().take(Limits::RUNS) {
         run(page, execution, &execution.findings, report.run_rests_on_changed(execution));
     }
     more(page, report.executions.len(), Limits::RUNS);
@@ -90,7 +94,7 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
     page.raw("<article class=\"run\"").anchor(&execution.id).raw("><h3>").text(&execution.id).raw(" · ");
     page.text(execution.tool.name());
     if let Some(at) = execution.started {
-        page.raw(" · ").text(&moment(at));
+        page.raw(" · ").text(&at.in_words());
     }
     let phrase = phrase(page.declared, execution.confidence, &execution.sources);
     page.raw("</h3><p>").text(&phrase).raw(match execution.confidence {
@@ -100,6 +104,11 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
     page.cite(&execution.sources, 4);
     page.raw(" <span class=\"verdict ").raw(answer_class(execution.method.runs)).raw("\">");
     page.text(method_line(execution)).raw(".</span>").rests(on_changed).raw("</p>");
+    // Of a run in which nothing of an assembly is expected to have run, the particulars are folded.
+    let is_folded = execution.method.runs == Answer::No;
+    if is_folded {
+        page.raw("<details><summary>Particulars of ").text(&execution.id).raw("</summary>");
+    }
     facts(page, execution);
     method(page, execution);
     ladder(page, execution);
@@ -117,7 +126,8 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
             "<table class=\"stack\"><thead><tr><th class=\"n\">No.</th><th>Time</th><th>What</th><th>Tie</th></tr></thead><tbody>",
         );
         for (index, one) in related.iter().enumerate() {
-            page.raw("<tr><td class=\"n\">").show(index + 1).raw("</td><td class=\"n\">").time(one.at).raw("</td><td>");
+            page.raw("<tr id=\"").plain(&execution.id).raw("-").show(index + 1).raw("\"><td class=\"n\">");
+            page.show(index + 1).raw("</td><td class=\"n\">").time(one.at).raw("</td><td>");
             page.text(&one.what).cite(std::slice::from_ref(&one.citation), 1).raw("</td><td data-th=\"Tie\">");
             tie(page, &one.citation);
             page.raw("</td></tr>");
@@ -126,7 +136,8 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
         more(page, execution.related.len(), Limits::RELATED);
     }
 
-    page.raw("<h4>Sources</h4><ul class=\"small\">");
+    page.raw("<details><summary>Its ").text(&plural(execution.sources.len(), "record", "records"));
+    page.raw(", and how each was joined</summary><ul class=\"small\">");
     for source in execution.sources.iter().take(Limits::SOURCES) {
         page.raw("<li>").source(&source.artifact).raw(", <code>").text(&source.item).raw("</code>, ");
         page.show(&source.locator).cite(std::slice::from_ref(source), 1).raw(" <span class=\"soft\">");
@@ -135,6 +146,10 @@ fn run(page: &mut Page, execution: &Execution, asked: &[Finding], on_changed: bo
     }
     page.raw("</ul>");
     more(page, execution.sources.len(), Limits::SOURCES);
+    page.raw("</details>");
+    if is_folded {
+        page.raw("</details>");
+    }
     page.raw("</article>");
 }
 
@@ -153,7 +168,7 @@ fn tie(page: &mut Page, citation: &Citation) {
             page.raw("the record that identified it");
             return;
         }
-        Some(rule) => page.raw("rule ").text(rule.id()),
+        Some(rule) => page.raw("<a href=\"#rule-").raw(rule.id()).raw("\">rule ").raw(rule.id()).raw("</a>"),
         None => page.raw(""),
     };
     if let Some(confidence) = citation.confidence {
@@ -277,7 +292,7 @@ fn times(page: &mut Page, execution: &Execution) {
         (None, None) => page.raw("not recorded"),
     };
     if let Some(local) = &execution.started_local {
-        page.raw("<br><span class=\"mono\">").text(&local.replacen('T', " ", 1));
+        page.raw("<br><span class=\"mono\">").text(&host_moment(local));
         page.raw("</span> <span class=\"soft small\">host time</span>");
     }
     if let Some(at) = execution.started_corrected {
@@ -356,7 +371,7 @@ fn step_words(step: Step) -> &'static str {
         Step::L1 => "L1 The tool ran",
         Step::L2 => "L2 It ran with this assembly",
         Step::L3 => "L3 The tool opened or loaded the assembly",
-        Step::L4 => "L4 A method of the assembly is expected to have run",
+        Step::L4 => "L4 A method of the assembly ran",
         Step::L5 => "L5 An effect of it was observed",
     }
 }
@@ -391,22 +406,23 @@ fn findings(page: &mut Page, asked: &[Finding]) {
     page.raw("</tbody></table>");
 }
 
+/// The steps of the proof: those that are shown, and beside them what is only expected by the rules of the tool.
 fn ladder(page: &mut Page, execution: &Execution) {
+    let proof = &execution.proof;
     page.raw("<h4>How far the proof reaches</h4><ol class=\"ladder\">");
     for step in Step::ALL {
-        let is_inferred = execution.proof.inferred.contains(&step);
-        let (item, note) = match step <= execution.proof.level {
-            true if is_inferred => {
-                ("<li class=\"inferred\">", " <span class=\"small\">(concluded, not recorded)</span>")
-            }
-            true => ("<li class=\"reached\">", ""),
-            false => ("<li>", " <span class=\"small\">(not reached)</span>"),
+        let is_inferred = proof.inferred.contains(&step);
+        let (item, note) = match step {
+            _ if step <= proof.shown && !is_inferred => ("<li class=\"shown\">", "shown"),
+            _ if step <= proof.shown => ("<li class=\"concluded\">", "concluded from what is shown"),
+            _ if step <= proof.expected => ("<li class=\"expected\">", "expected by the rules of the tool, not shown"),
+            _ => ("<li>", "not reached"),
         };
-        page.raw(item).raw(step_words(step)).raw(note).raw("</li>");
+        page.raw(item).raw(step_words(step)).raw(" <span class=\"note\">").raw(note).raw("</span></li>");
     }
-    page.raw("</ol><p>").text(&execution.proof.statement);
-    if !execution.proof.next_needs.is_empty() {
-        page.raw(" <span class=\"soft\">The next step needs: ").text(&execution.proof.next_needs).raw("</span>");
+    page.raw("</ol><p>").text(&proof.statement);
+    if !proof.next_needs.is_empty() {
+        page.raw(" <span class=\"soft\">The next step needs: ").text(&proof.next_needs).raw("</span>");
     }
     page.raw("</p>");
 }

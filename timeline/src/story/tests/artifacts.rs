@@ -404,7 +404,7 @@ fn coverage_says_what_is_missing() {
         |name: &str| correlation.coverage.iter().find(|one| one.source == name).unwrap_or_else(|| panic!("{name}"));
     let security = of("Security");
     assert!(security.present && security.cleared.len() == 1 && security.gaps.len() == 1);
-    assert!(security.meaning.contains("was cleared") && security.meaning.contains("2026-03-02T12:01:00"));
+    assert!(security.meaning.contains("was cleared") && security.meaning.contains("2026-03-02 12:01:00.000 UTC"));
     for name in ["System", "Microsoft-Windows-Sysmon/Operational", "prefetch", "mft", "usn-journal", "com-registration"]
     {
         assert!(!of(name).present && of(name).meaning.starts_with("not in the evidence"), "{name}");

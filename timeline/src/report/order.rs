@@ -1,0 +1,24 @@
+//! In which order runs are told.
+
+use super::model::{Judged, Report};
+use evidence::{Answer, Execution, Step};
+use std::cmp::Reverse;
+
+impl Report {
+    /// The runs as they are told to people, the worst first: an effect was observed, a method is expected to have run, it is
+    /// not known, none is; among equals the one for which the findings count most, then the earlier.
+    pub fn worst_first(&self) -> Vec<&Judged<Execution>> {
+        let mut runs: Vec<&Judged<Execution>> = self.executions.iter().collect();
+        runs.sort_by_key(|run| {
+            let method = match run.method.runs {
+                Answer::Yes => 0,
+                Answer::Unknown => 1,
+                Answer::No => 2,
+            };
+            let counts: i64 = run.findings.iter().map(|finding| finding.counts).sum();
+            let at = run.started.or(run.not_after);
+            (run.proof.shown < Step::L5, method, Reverse(counts), at.is_none(), at)
+        });
+        runs
+    }
+}
