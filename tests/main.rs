@@ -46,3 +46,5 @@ mod traces;
 mod verify;
 #[cfg(test)]
 mod way_out;
+#[cfg(test)]
+mod words;

@@ -106,7 +106,8 @@ static CHANNEL: RecordType = RecordType {
     channels: channels::CHANNELS,
     message: "Event log {Channel}[: {Records} records][, {FirstRecordId} to {LastRecordId}][, from {First} to {Last}][, missing {MissingRecordIds}]",
     says: "One record per file, undated: `Channel` (of most records; else from the file name), `Records` (live ones, kept \
-           or not), `Recovered`, `Undecodable` (live ones), `FirstRecordId`, `LastRecordId`, `First`, `Last` (times), \
+           or not), `Recovered`, `Undecodable` (live ones), `UndecodableRecovered` (what looks like a record in free space and \
+           cannot be decoded, where there is any), `FirstRecordId`, `LastRecordId`, `First`, `Last` (times), \
            `MissingRecordIds` (list of text ranges `a-b`, capped; where the header says that a higher number was given, \
            up to that; `up to b` where no record is left), `MissingChunks` (how many chunks the header counts and the log \
            does not have, where there are any), `Dirty` (bool; normal for a copy of a live log), `Unread` (`evt` for a \
@@ -143,6 +144,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         return;
     }
     counts.tell_nameless(sink);
+    counts.tell_undecodable(sink);
     let shortfall = held.shortfall(&counts.summary);
     shortfall.tell(sink);
     counts.summary.describe(input.original_path, header, (shortfall.chunks, shortfall.record_ids), sink);
@@ -270,6 +272,24 @@ impl Counts {
             None,
             "recovered records have lost the names of their values",
             "their values are listed by number, and no conclusion is drawn from them",
+        );
+    }
+}
+
+impl Counts {
+    /// Says once how many records of the free space there are of which nothing can be said.
+    fn tell_undecodable(&self, sink: &mut Sink<'_>) {
+        let count = self.summary.count_of_undecodable_recovered();
+        let (records, are) = match count {
+            0 => return,
+            1 => ("1 record".to_owned(), "was"),
+            count => (format!("{count} records"), "were"),
+        };
+        sink.note(
+            ProblemKind::OutOfRange { raw: format!("{records} in free space") },
+            None,
+            format!("{records} in free space could not be decoded and {are} not recovered"),
+            "what they said is not known; free space keeps what is left of old records",
         );
     }
 }
@@ -440,7 +460,10 @@ impl<'l, 's> Log<'l, 's> {
             let found = match decoded.remove(&stored.raw.body) {
                 Some(whole) => Some(whole),
                 // Free space is full of fragments that only look like records.
-                None if !was_counted && stored.integrity == Integrity::Recovered => continue,
+                None if !was_counted && stored.integrity == Integrity::Recovered => {
+                    self.counts.summary.undecodable_recovered();
+                    continue;
+                }
                 None => {
                     self.undecodable(&stored, error);
                     stored.integrity = stored.integrity.max(Integrity::Corrupted);

@@ -3,7 +3,7 @@
 
 use crate::progress::printable;
 use console::{Style, Term};
-use evidence::{Answer, Citation, Execution, Registration, RegistrationState};
+use evidence::{Answer, Citation, Clearing, Execution, Registration, RegistrationState};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use timeline::{Report, StatementKind};
@@ -61,10 +61,14 @@ impl Page {
         self.attempts(report, out)?;
         writeln!(out)?;
         self.registered(&report.registrations, &|sources| report.rests_on_changed(sources), out)?;
-        let cleared: BTreeSet<&str> =
-            report.coverage.iter().filter(|one| !one.cleared.is_empty()).map(|one| one.source.as_str()).collect();
-        if !cleared.is_empty() {
-            self.fact(out, "cleared", &format!("{}: runs before that can be missing", few(cleared.iter().copied())))?;
+        for (log, clearings) in report.clearings() {
+            let when = |clearing: &&Clearing| {
+                let at = clearing.at.map_or_else(|| "at a time not recorded".to_owned(), |at| seconds(&at.to_string()));
+                format!("{at} by {}", clearing.by.as_deref().unwrap_or("an account not recorded"))
+            };
+            let told: Vec<String> = clearings.iter().map(when).collect();
+            let told = few(told.iter().map(String::as_str));
+            self.fact(out, "cleared", &format!("{log}: {told}; runs before that can be missing"))?;
         }
         self.notes(report, every_note, out)
     }

@@ -55,7 +55,7 @@ pub struct CitedRecord {
     /// SHA-256 of the object.
     pub sha256: String,
     /// Words of the cited place in it.
-    pub locator: String,
+    pub place: String,
     /// The time, UTC.
     pub at: Option<Filetime>,
     /// What the time means, in the words of the row.

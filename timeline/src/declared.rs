@@ -98,6 +98,11 @@ impl Declared {
         self.logs().any(|artifact| may_lie_below(artifact, folder))
     }
 
+    /// Whether event logs are looked for at a place, as a note names it.
+    pub(crate) fn is_place_of_logs(self, place: &str) -> bool {
+        self.logs().any(|artifact| is_place_of(artifact, place))
+    }
+
     /// What the absence of a record of an artifact means, where it is one that tells of the tools.
     pub(crate) fn absence(self, id: &str) -> Option<&'static str> {
         self.artifacts().find(|(artifact, _)| *artifact == id).map(|(_, absence)| absence)
@@ -170,6 +175,16 @@ fn is_key_below(pattern: &str, key: &str) -> bool {
     let pattern = pattern.replace("CurrentControlSet", "ControlSet*");
     let mut names = key.split('\\');
     pattern.split('\\').all(|pattern| names.next().is_some_and(|name| is_like(pattern, name)))
+}
+
+/// Whether a place, as a note names it, is one of those that an artifact declares.
+pub(crate) fn is_place_of(artifact: &Artifact, place: &str) -> bool {
+    artifact.reads.iter().any(|reads| match reads {
+        Reads::File(there) => *there == place,
+        Reads::EveryVolume(there) => place.strip_suffix(" on every volume") == Some(there),
+        Reads::Key { hive, .. } => hive.globs().contains(&place),
+        Reads::Volatile(_) | Reads::Loose(_) | Reads::Lead => false,
+    })
 }
 
 /// Whether an artifact can be kept in a folder, or below it.

@@ -18,6 +18,10 @@ pub(super) const CHANNEL_NAME: Field = Field::text("Channel", "the channel").rol
 const RECORDS: Field = Field::number("Records", "how many records the log holds").role(Role::Records);
 const RECOVERED: Field = Field::number("Recovered", "records from where the log keeps none").role(Role::Recovered);
 const UNDECODABLE: Field = Field::number("Undecodable", "records of which it is not known what they say");
+const UNDECODABLE_RECOVERED: Field = Field::number(
+    "UndecodableRecovered",
+    "records from where the log keeps none, of which it is not known what they say",
+);
 const FIRST_ID: Field = Field::number("FirstRecordId", "the lowest number of a record");
 const LAST_ID: Field = Field::number("LastRecordId", "the highest number of a record");
 const FIRST: Field = Field::time("First", "time of the first record").role(Role::FirstRecord);
@@ -36,6 +40,7 @@ pub(super) const FIELDS: &[Field] = &[
     RECORDS,
     RECOVERED,
     UNDECODABLE,
+    UNDECODABLE_RECOVERED,
     FIRST_ID,
     LAST_ID,
     FIRST,
@@ -53,6 +58,7 @@ pub(super) struct Summary {
     live: u64,
     recovered: u64,
     undecodable: u64,
+    undecodable_recovered: u64,
     times: Option<(u64, u64)>,
     /// Runs of consecutive record numbers, in stored order.
     runs: Vec<(u64, u64)>,
@@ -70,6 +76,7 @@ impl Summary {
         self.live += part.live;
         self.recovered += part.recovered;
         self.undecodable += part.undecodable;
+        self.undecodable_recovered += part.undecodable_recovered;
         if let Some((part_first, part_last)) = part.times {
             let (first, last) = self.times.get_or_insert((part_first, part_last));
             (*first, *last) = (part_first.min(*first), part_last.max(*last));
@@ -155,6 +162,16 @@ impl Summary {
         self.undecodable += 1;
     }
 
+    /// Counts a record from where the log keeps none, and of which it is not known what it says.
+    pub(super) fn undecodable_recovered(&mut self) {
+        self.undecodable_recovered += 1;
+    }
+
+    /// How many of them there are.
+    pub(super) fn count_of_undecodable_recovered(&self) -> u64 {
+        self.undecodable_recovered
+    }
+
     /// The number and the time of the last live record.
     pub(super) fn last(&self) -> Option<(u64, u64)> {
         Some((self.runs.iter().map(|(_, last)| *last).max()?, self.times?.1))
@@ -195,6 +212,9 @@ impl Summary {
         fields.push(RECORDS.name, self.live);
         fields.push(RECOVERED.name, self.recovered);
         fields.push(UNDECODABLE.name, self.undecodable);
+        if self.undecodable_recovered > 0 {
+            fields.push(UNDECODABLE_RECOVERED.name, self.undecodable_recovered);
+        }
         if let (Some(first), Some(last)) =
             (self.runs.iter().map(|(first, _)| first).min(), self.runs.iter().map(|(_, last)| last).max())
         {

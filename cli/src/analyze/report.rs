@@ -75,7 +75,7 @@ impl Work<'_> {
         report.changed = self.changed.map(|changed| changed.said.clone());
         // Rows say to what of the report they belong.
         let cited = report.cited();
-        let written = self.timeline(sorted, items, &cited, hashes)?;
+        let written = self.timeline(sorted, items, &cited, &report.host, hashes)?;
         report.take_records(written.cited);
         signals::check()?;
         progress.finish();
@@ -104,7 +104,9 @@ impl Work<'_> {
         // The first of several records counts, whichever thread was the first.
         let mut of_host = of_host.into_inner();
         of_host.sort_by_key(|(item, record)| (item.id, record.artifact));
-        (Host::from_records(&of_host), focus)
+        let mut host = Host::from_records(&of_host);
+        host.serials = serials(&self.collection.reader);
+        (host, focus)
     }
 
     /// Writes the files of the timeline.
@@ -113,6 +115,7 @@ impl Work<'_> {
         sorted: Sorted,
         items: &dyn Items,
         cited: &Cited,
+        host: &Host,
         hashes: &mut Hashes,
     ) -> anyhow::Result<TimelineSummary> {
         let mut outputs = Vec::new();
@@ -120,7 +123,7 @@ impl Work<'_> {
             let Output { format, name, to } = Output::create(self.folder, format)?;
             outputs.push(Output { format, name, to: Hashed { file: to, sha256: Sha256::new() } });
         }
-        let marks = Marks { changed: self.changed.map(|changed| &changed.ids), cited: Some(cited) };
+        let marks = Marks { changed: self.changed.map(|changed| &changed.ids), cited: Some(cited), host: Some(host) };
         let summary = timeline::write_timeline(sorted, items, marks, &mut outputs, &mut pace::work)?;
         for Output { format, name, to } in outputs {
             to.file.sync_all().with_context(|| format!("cannot write {name}"))?;
@@ -153,6 +156,16 @@ fn searched(reader: &BundleReader) -> Option<BTreeSet<String>> {
     let listed = reader.tool().get("artifacts")?.as_array()?;
     let ids: BTreeSet<String> = listed.iter().filter_map(|id| Some(id.as_str()?.to_owned())).collect();
     (!ids.is_empty()).then_some(ids)
+}
+
+/// The letters of the collected volumes, with what Windows shows of their serial numbers: the last eight digits.
+fn serials(reader: &BundleReader) -> Vec<(String, String)> {
+    let volumes = reader.host()["volumes"].as_array();
+    let of = |volume: &serde_json::Value| {
+        let (letter, serial) = (volume["letter"].as_str()?, volume["serial"].as_str()?);
+        Some((format!("{}:", letter.trim_end_matches(':')), serial.get(serial.len().checked_sub(8)?..)?.to_owned()))
+    };
+    volumes.into_iter().flatten().filter_map(of).collect()
 }
 
 /// What was said about the case when it was collected.

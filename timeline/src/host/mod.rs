@@ -46,6 +46,18 @@ pub struct Host {
     /// The network addresses that are set, or that it last got.
     #[serde(skip)]
     pub addresses: Vec<IpAddr>,
+    /// Whether its name is that of the records in its logs, since no hive has one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub name_by_records: bool,
+    /// Other computers that the records of its own logs name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_computers: Vec<String>,
+    /// Whether a record of its own logs names it.
+    #[serde(skip)]
+    pub named_in_logs: bool,
+    /// Letters of the collected volumes with their serial numbers, as Windows shows them: `9A3C11F2`.
+    #[serde(skip)]
+    pub serials: Vec<(String, String)>,
     /// How many records describe it.
     #[serde(skip)]
     pub records: u64,
@@ -125,6 +137,17 @@ pub struct Setting {
 }
 
 impl Host {
+    /// Takes what the records of its own logs call it, and which others they name. Where no hive has its name, theirs is it.
+    pub(crate) fn takes_names(&mut self, this: Vec<String>, others: Vec<String>) {
+        self.named_in_logs = !this.is_empty();
+        if self.name.is_none() {
+            // The last is the newest, where it was renamed.
+            self.name = this.into_iter().next_back();
+            self.name_by_records = self.name.is_some();
+        }
+        self.other_computers = others;
+    }
+
     /// The host that these records describe. Where two records disagree the first one counts.
     pub fn from_records(records: &[(Item, Record)]) -> Host {
         let mut host = Host { records: records.len() as u64, ..Host::default() };
@@ -305,6 +328,13 @@ impl Host {
             .iter()
             .find(|volume| volume.letter.is_some() && volume.names.iter().any(|name| paths::fold(name) == key.volume));
         if let Some(letter) = by_name.and_then(|volume| volume.letter.as_deref()) {
+            return Some((format!("{letter}{rest}"), true));
+        }
+        // The cache manager names a volume by when it was made and its serial number.
+        let serial = key.volume.strip_prefix(r"\VOLUME{").and_then(|name| name.strip_suffix('}')?.rsplit_once('-'));
+        if let Some((_, serial)) = serial
+            && let Some((letter, _)) = self.serials.iter().find(|(_, there)| there.eq_ignore_ascii_case(serial))
+        {
             return Some((format!("{letter}{rest}"), true));
         }
         if !key.volume.starts_with(r"\DEVICE\HARDDISKVOLUME") && !key.volume.starts_with(r"\VOLUME{") {

@@ -7,8 +7,8 @@ use super::words::{capital, count, list, plural};
 use crate::command::tool_named;
 use crate::declared::Declared;
 use evidence::{
-    Answer, AssemblyState, Attempt, Citation, Confidence, Coverage, Execution, Filetime, Identified, Identity, Loads,
-    Lookalike, Mode, Problem, ProblemKind, Registration, RegistrationState, Stage, Tool,
+    Answer, AssemblyState, Attempt, Citation, Clearing, Confidence, Coverage, Execution, Filetime, Identified,
+    Identity, Loads, Lookalike, Mode, Problem, ProblemKind, Registration, RegistrationState, Stage, Tool,
 };
 use std::collections::BTreeSet;
 
@@ -108,6 +108,7 @@ pub(super) fn summarize(report: &Report) -> Summary {
         statements.push(describe_lookalike(lookalike));
     }
     statements.extend(registered(report));
+    statements.extend(names_that_differ(report));
     statements.extend(tools_that_are_not_there(report));
     statements.extend(clearings(&report.coverage));
     let clock = clock::sentences(&report.host).into_iter();
@@ -222,11 +223,36 @@ fn statement(kind: StatementKind, about: Option<&str>, text: String, citations: 
     Statement { kind, about: about.map(str::to_owned), text, citations: citations.to_vec() }
 }
 
+/// That the records of the host's logs name other computers than it.
+fn names_that_differ(report: &Report) -> Option<Statement> {
+    const MOST: usize = 5;
+    let host = &report.host;
+    let mut others: Vec<String> = host.other_computers.iter().take(MOST).cloned().collect();
+    if let Some(more @ 1..) = host.other_computers.len().checked_sub(MOST) {
+        others.push(plural(more, "more computer", "more computers"));
+    }
+    let others = list(&others.iter().map(String::as_str).collect::<Vec<_>>());
+    let text = match (&host.name, others.is_empty()) {
+        (_, true) => return None,
+        (None, false) => format!("The records of its logs are of {others}; which of them this host is, nothing says."),
+        (Some(name), false) => {
+            let own = if host.named_in_logs { "" } else { &format!("; none names {name}") };
+            format!(
+                "This host is called {name}, and records in its own logs name {others}{own}. What such a record says is told \
+                 as of the computer that it names; no file, prefetch file or time zone of this host is taken for that one's."
+            )
+        }
+    };
+    Some(statement(StatementKind::Limit, None, text, &[]))
+}
+
 /// The tools that ran and that nobody could look at, because they were not where they were looked for.
 fn tools_that_are_not_there(report: &Report) -> Vec<Statement> {
     let mut found = Vec::new();
     for tool in [Tool::Regasm, Tool::Regsvcs] {
-        let runs = report.executions.iter().filter(|run| run.tool == tool && !run.renamed);
+        // What ran on another computer is not looked for here.
+        let is_here = |run: &Execution| !run.warnings.iter().any(|warning| warning.starts_with("other_computer"));
+        let runs = report.executions.iter().filter(|run| run.tool == tool && !run.renamed && is_here(run));
         let Some(run) = runs.clone().next() else { continue };
         // The place is a pattern for every framework directory; a file that a record names has a path of its own.
         let is_of_it = |problem: &&Problem| {
@@ -247,31 +273,45 @@ fn tools_that_are_not_there(report: &Report) -> Vec<Statement> {
     found
 }
 
-/// Who cleared which log and when; of one log the first few.
+/// Each clearing of a log: who did it and when. A log that was also archived, or that was collected twice, tells of it in several
+/// files.
 fn clearings(coverage: &[Coverage]) -> Vec<Statement> {
-    const MOST: usize = 5;
-    let mut all: Vec<Statement> = Vec::new();
-    for source in coverage {
-        for clearing in source.clearings.iter().take(MOST) {
+    const MOST: usize = 25;
+    let mut told: Vec<Statement> = Vec::new();
+    for (channel, clearings) in each_clearing(coverage) {
+        for clearing in clearings.iter().take(MOST) {
             let by = clearing.by.as_deref().unwrap_or("An account that the record does not name");
             let at = clearing
                 .at
                 .map_or_else(|| "at a time that is not recorded".to_owned(), |at| format!("on {}", at.in_words()));
             let text = format!(
-                "{by} cleared the event log {} {at}; what it held before is gone, so runs before that can be missing.",
-                source.source
+                "{by} cleared the event log {channel} {at}; what it held before is gone, so runs before that can be missing."
             );
-            // An archived log has a row of its own.
-            if !all.iter().any(|one| one.text == text) {
-                all.push(statement(StatementKind::Limit, None, text, std::slice::from_ref(&clearing.citation)));
-            }
+            told.push(statement(StatementKind::Limit, None, text, std::slice::from_ref(&clearing.citation)));
         }
-        if let Some(more @ 1..) = source.clearings.len().checked_sub(MOST) {
-            let text = format!("The event log {} was cleared {} more.", source.source, plural(more, "time", "times"));
-            all.push(statement(StatementKind::Limit, None, text, &source.cleared));
+        if let Some(more @ [_, ..]) = clearings.get(MOST..) {
+            let text = format!("The event log {channel} was cleared {} more.", plural(more.len(), "time", "times"));
+            let cited: Vec<Citation> = more.iter().map(|one| one.citation.clone()).collect();
+            told.push(statement(StatementKind::Limit, None, text, &cited));
         }
     }
-    all
+    told
+}
+
+/// The clearings of each log, in the order of coverage, each once and in the order of time.
+pub(super) fn each_clearing(coverage: &[Coverage]) -> Vec<(&str, Vec<&Clearing>)> {
+    let mut logs: Vec<(&str, Vec<&Clearing>)> = Vec::new();
+    for source in coverage.iter().filter(|source| !source.clearings.is_empty()) {
+        match logs.iter_mut().find(|(channel, _)| channel.eq_ignore_ascii_case(&source.source)) {
+            Some((_, clearings)) => clearings.extend(&source.clearings),
+            None => logs.push((&source.source, source.clearings.iter().collect())),
+        }
+    }
+    for (_, clearings) in &mut logs {
+        clearings.sort();
+        clearings.dedup_by(|one, other| (one.at, &one.by) == (other.at, &other.by));
+    }
+    logs
 }
 
 fn describe(declared: Declared, execution: &Execution, out: &mut Vec<Statement>) {

@@ -75,6 +75,8 @@ impl Report {
             tell_what_failed(source, report.declared, &report.problems);
         }
         report.summary = answer::summarize(&report);
+        let Report { problems, coverage, declared, .. } = &mut report;
+        problems.retain(|problem| !examined::is_known_otherwise(*declared, problem, coverage));
         report
     }
 }

@@ -69,7 +69,7 @@ fn mark(value: &mut Value, changed: &BTreeSet<String>) -> bool {
     match value {
         Value::Object(members) => {
             let is_changed = members.get("item").and_then(Value::as_str).is_some_and(|item| changed.contains(item));
-            if is_changed && members.contains_key("locator") {
+            if is_changed && (members.contains_key("locator") || members.contains_key("says")) {
                 members.insert("object_changed".to_owned(), Value::Bool(true));
             }
             let mut rests = is_changed;

@@ -404,6 +404,20 @@ pub(super) fn missing(declared: Declared, source: &str, problems: &[Problem]) ->
     }
 }
 
+/// Whether a note says of a place that nothing is there, and what is kept at that place was found at another: absence is that of a
+/// source, which coverage has. A hive that holds classes is the only place of its classes.
+pub(super) fn is_known_otherwise(declared: Declared, problem: &Problem, coverage: &[Coverage]) -> bool {
+    if !problem.is_note || problem.stage != Stage::Locate || problem.kind != ProblemKind::NotFound {
+        return false;
+    }
+    let is_class_hive = CLASSES.iter().any(|hive| hive.eq_ignore_ascii_case(name(&problem.item)));
+    let is_present = |source: &str| coverage.iter().any(|one| one.source.eq_ignore_ascii_case(source) && one.present);
+    let of_place = declared.without_logs().filter(|artifact| declared::is_place_of(artifact, &problem.item));
+    let mut kept = of_place.map(|artifact| artifact.id).peekable();
+    let of_logs = || declared.is_place_of_logs(&problem.item) && declared.channels().any(|one| is_present(one.name));
+    !is_class_hive && (kept.peek().is_some() && kept.all(is_present) || of_logs())
+}
+
 /// Why the registrations that were found may not be all that the host has, for a sentence.
 pub(super) fn why_not_all_registrations(
     declared: Declared,

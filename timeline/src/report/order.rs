@@ -1,10 +1,16 @@
 //! In which order runs are told.
 
+use super::answer::each_clearing;
 use super::model::{Judged, Report};
-use evidence::{Answer, Execution, Step};
+use evidence::{Answer, Clearing, Execution, Step};
 use std::cmp::Reverse;
 
 impl Report {
+    /// The clearings of each log by its name, each once and in the order of time.
+    pub fn clearings(&self) -> Vec<(&str, Vec<&Clearing>)> {
+        each_clearing(&self.coverage)
+    }
+
     /// The runs as they are told to people, the worst first: an effect was observed, a method is expected to have run, it is
     /// not known, none is; among equals the one for which the findings count most, then the earlier.
     pub fn worst_first(&self) -> Vec<&Judged<Execution>> {

@@ -5,6 +5,12 @@ use crate::cited::{Cited, CitedRecord};
 use evidence::{Citation, Execution, Filetime};
 use std::collections::{HashMap, HashSet};
 
+/// Takes a citation, the id of what it belongs to, and the time of the row that is meant.
+type Each<'e> = dyn FnMut(&mut Citation, Option<&str>, Option<Filetime>) + 'e;
+
+/// The time and the id of a row.
+type Row<'r> = (Option<Filetime>, &'r str);
+
 /// Hands over every place that a run rests on, with its time where that is known.
 fn of_run(run: &mut Execution, each: &mut dyn FnMut(&mut Citation, Option<Filetime>)) {
     let started = run.started.or(run.not_after);
@@ -15,7 +21,7 @@ fn of_run(run: &mut Execution, each: &mut dyn FnMut(&mut Citation, Option<Fileti
 
 impl Report {
     /// Hands over every citation with the id of what it belongs to, and the time of the row that is meant.
-    fn each_citation(&mut self, each: &mut dyn FnMut(&mut Citation, Option<&str>, Option<Filetime>)) {
+    fn each_citation(&mut self, each: &mut Each<'_>) {
         for run in &mut self.executions {
             let id = run.id.clone();
             of_run(&mut run.subject, &mut |one, at| each(one, Some(&id), at));
@@ -33,6 +39,7 @@ impl Report {
         let others = others.chain(self.assemblies.iter_mut().flat_map(|one| &mut one.sources));
         let others = others.chain(self.summary.statements.iter_mut().flat_map(|one| &mut one.citations));
         let others = others.chain(self.host.boots.iter_mut().flat_map(|boot| &mut boot.sources));
+        let others = others.chain(self.host.clock_changes.iter_mut().flat_map(|change| &mut change.sources));
         others.for_each(|one| each(one, None, None));
         for source in &mut self.coverage {
             source.cleared.iter_mut().for_each(|one| each(one, None, None));
@@ -54,9 +61,9 @@ impl Report {
 
     /// Takes the rows of the timeline that it cites: each citation gets the id of its row, and what the records say is told.
     pub fn take_records(&mut self, records: Vec<CitedRecord>) {
-        let mut rows: HashMap<(&str, &str, &str), Vec<(Option<Filetime>, &str)>> = HashMap::new();
+        let mut rows: HashMap<(&str, &str, &str), Vec<Row<'_>>> = HashMap::new();
         for record in &records {
-            let place = (record.item.as_str(), record.sha256.as_str(), record.locator.as_str());
+            let place = (record.item.as_str(), record.sha256.as_str(), record.place.as_str());
             rows.entry(place).or_default().push((record.at, &record.event_id));
         }
         self.each_citation(&mut |one, _, at| {

@@ -460,6 +460,7 @@ pub(super) fn host() -> Host {
         }],
         settings: vec![Setting { name: "ProcessCreationIncludeCmdLine_Enabled".to_owned(), value: "1".to_owned() }],
         records: 0,
+        ..Host::default()
     }
 }
 

@@ -17,10 +17,20 @@ pub(super) struct Computers {
     logs: BTreeMap<ItemId, BTreeMap<String, Option<(Filetime, Filetime)>>>,
     /// What the host called itself while it was collected from.
     live: BTreeSet<String>,
+    /// The names as a record spells them, by how they are compared.
+    spelled: BTreeMap<String, String>,
 }
 
 /// The names that this host had.
 pub(super) struct Own(BTreeSet<String>);
+
+/// The names in the records of the host's own logs.
+pub(super) struct Named {
+    /// Those that are of this host.
+    pub(super) this: Vec<String>,
+    /// Those of other computers.
+    pub(super) others: Vec<String>,
+}
 
 /// A name as it is compared: its first label, as far as NetBIOS keeps it.
 fn label(computer: &str) -> String {
@@ -38,6 +48,9 @@ impl Computers {
         if names.len() >= MOST_NAMES && !names.contains_key(&name) {
             return;
         }
+        if !self.spelled.contains_key(&name) && self.spelled.len() < MOST_LOGS {
+            self.spelled.insert(name.clone(), computer.to_owned());
+        }
         let reach = names.entry(name).or_default();
         if let Some(at) = at {
             let (first, last) = reach.unwrap_or((at, at));
@@ -50,6 +63,26 @@ impl Computers {
         if self.live.len() < MOST_NAMES {
             self.live.insert(label(computer));
         }
+    }
+
+    /// What the records of the host's own logs say of its name.
+    pub(super) fn named(&self, own: &Own, items: &dyn Items, declared: Declared) -> Named {
+        let is_forwarded =
+            |log: &ItemId| items.by_id(*log).is_some_and(|log| declared.is_forwarded(&log.original_path));
+        let own_logs = self.logs.iter().filter(|(log, _)| !is_forwarded(log));
+        // The one that was seen last comes last.
+        let mut seen: BTreeMap<&String, Option<Filetime>> = BTreeMap::new();
+        for (name, reach) in own_logs.flat_map(|(_, names)| names) {
+            let last = seen.entry(name).or_default();
+            *last = (*last).max(reach.map(|(_, last)| last));
+        }
+        let mut names: Vec<(Option<Filetime>, &String)> = seen.into_iter().map(|(name, last)| (last, name)).collect();
+        names.sort();
+        let (this, others): (Vec<&String>, Vec<&String>) =
+            names.into_iter().map(|(_, name)| name).partition(|name| own.0.contains(*name));
+        let spelled =
+            |names: Vec<&String>| names.into_iter().filter_map(|name| self.spelled.get(name).cloned()).collect();
+        Named { this: spelled(this), others: spelled(others) }
     }
 
     /// The names of this host. A log that one computer wrote has its names one after the other, where it was renamed;

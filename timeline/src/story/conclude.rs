@@ -87,6 +87,8 @@ impl Correlator<'_> {
         let coverage = seen.finish(items, &host, &places);
         host.boots = boots.finish(&places);
         host.clock_changes = clocks.changes(&places);
+        let named = computers.named(&own, items, declared);
+        host.takes_names(named.this, named.others);
         problems.sort();
         Story {
             declared,

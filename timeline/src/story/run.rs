@@ -591,6 +591,7 @@ impl Run {
             doubt,
             mark,
             stream: self.stream.as_deref(),
+            listed: !self.slots.is_empty(),
             loaded: certain_load,
             registered: self.registered.as_ref(),
             child: process.and_then(|process| process.child.as_deref()),

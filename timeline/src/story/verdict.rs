@@ -32,6 +32,8 @@ pub(super) struct Known<'a> {
     pub(super) doubt: Option<String>,
     pub(super) mark: Marked,
     pub(super) stream: Option<&'a str>,
+    /// Whether a prefetch file of the run was read, with its list of opened files.
+    pub(super) listed: bool,
     /// The assembly was among the loaded or opened files.
     pub(super) loaded: Option<&'a Cited>,
     /// Its registration was written by this run.
@@ -117,7 +119,11 @@ fn predict(known: &Known<'_>) -> Prediction {
 /// The hook of the assembly with every doubt about it; `Err` when the question ends there.
 fn expected(known: &Known<'_>, role: Role, which: &'static str) -> Result<String, Prediction> {
     let Some(facts) = known.facts else {
-        let because = format!("{}, so whether it has a {which} method that can run is not known.", known.no_facts);
+        let because = format!(
+            "{}, so whether it has {} {which} method that can run is not known.",
+            known.no_facts,
+            if which == "unregister" { "an" } else { "a" }
+        );
         return Err(Prediction::new(Answer::Unknown, Some(which), because));
     };
     if let Some(doubt) = &known.doubt {
@@ -531,6 +537,18 @@ fn next_of_loaded(known: &Known<'_>, method: &MethodVerdict) -> String {
     }
 }
 
+/// What would show that a named assembly was loaded: only what this run could have left and what is not there.
+fn next_of_named(known: &Known<'_>) -> String {
+    let mut missing = vec!["image loads in Sysmon"];
+    if !known.listed {
+        missing.push("the prefetch list");
+    }
+    if matches!(known.mode, Mode::Register | Mode::CoplusInstall) {
+        missing.push("the registry keys it writes");
+    }
+    format!("a record that the assembly was loaded: {}", missing.join(", "))
+}
+
 /// The step of the proof ladder.
 pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool) -> Proof {
     let recorded = known.loaded.is_some() || known.registered.is_some();
@@ -591,11 +609,7 @@ pub(super) fn proof(known: &Known<'_>, method: &MethodVerdict, identified: bool)
         };
         return step(Step::L3, format!("{ran} and {direct}."), &next_of_loaded(known, method));
     }
-    step(
-        Step::L2,
-        format!("{ran} with this assembly on its command line."),
-        "a record that the assembly was loaded: image loads in Sysmon, the prefetch list, the registry keys it writes",
-    )
+    step(Step::L2, format!("{ran} with this assembly on its command line."), &next_of_named(known))
 }
 
 #[cfg(test)]
@@ -618,6 +632,7 @@ mod tests {
             doubt: None,
             mark: Marked::None,
             stream: None,
+            listed: false,
             loaded: None,
             registered: None,
             child: None,

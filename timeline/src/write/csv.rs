@@ -62,7 +62,7 @@ fn write(row: &Row<'_>, rows: &Rows<'_>, shape: &[u8], words: &mut Vec<u8>, out:
         text::cell(user, out);
     }
     out.push(b',');
-    text::cell(record.subject, out);
+    text::cell(row.subject, out);
     out.extend_from_slice(row.of_item);
     match record.place {
         Place::RegistryKey { .. } => text::cell(&String::from_utf8_lossy(row.place), out),

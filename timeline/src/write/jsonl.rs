@@ -104,23 +104,22 @@ fn write(
     let record = &row.event.record;
     // The subject is a path as a rule, full of what must be escaped, and stands in several members.
     subject.clear();
-    text::json(record.subject, subject);
+    text::json(row.subject, subject);
     out.extend_from_slice(b"{\"message\":\"");
-    match row.message.strip_prefix(record.subject) {
+    match row.message.strip_prefix(row.subject) {
         Some(rest) => {
             out.extend_from_slice(subject);
             text::json(rest, out);
         }
         None => text::json(row.message, out),
     }
-    out.extend_from_slice(b"\",\"datetime\":\"");
-    match row.event.time {
-        Some(_) => {
-            out.extend_from_slice(row.datetime);
-            out.extend_from_slice(b"\",\"timestamp\":");
-            out.extend_from_slice(row.micros);
-        }
-        None => out.extend_from_slice(b"1970-01-01T00:00:00.000000+00:00\",\"timestamp\":0"),
+    out.push(b'"');
+    // A row without a time has neither of them, rather than one that nobody recorded.
+    if row.event.time.is_some() {
+        start("datetime", out);
+        out.extend_from_slice(row.datetime);
+        out.extend_from_slice(b"\",\"timestamp\":");
+        out.extend_from_slice(row.micros);
     }
     start("timestamp_desc", out);
     out.extend_from_slice(row.meanings);
@@ -265,7 +264,7 @@ fn fields(row: &Row<'_>, shape: &ShapeText, subject: &[u8], out: &mut Vec<u8>) {
             }
         }
         match value {
-            ValueView::Text(text) if std::ptr::eq(text, record.subject) => {
+            ValueView::Text(text) if std::ptr::eq(text, row.subject) => {
                 out.push(b'"');
                 out.extend_from_slice(subject);
                 out.push(b'"');

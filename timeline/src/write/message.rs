@@ -4,6 +4,7 @@
 //! at most so many characters of it, and what stands in `[…]` is left out when a field in it has no value.
 
 use super::file_record::FileFacts;
+use super::row::Marks;
 use super::text;
 use crate::cited::{MOST_CHARACTERS, MOST_FIELDS};
 use crate::merge::{FieldName, Place, RecordView, ValueView};
@@ -15,6 +16,24 @@ const MISSING: &str = "(not recorded)";
 /// The fields of a record.
 type Fields<'a> = [(FieldName<'a>, ValueView<'a>)];
 
+/// A record, and what its sentence is made with.
+struct Told<'a> {
+    record: &'a RecordView<'a>,
+    fields: &'a Fields<'a>,
+    marks: Marks<'a>,
+}
+
+impl<'a> Told<'a> {
+    /// The number of a process, which some providers write in hexadecimal digits; `None` of any other field.
+    fn process(&self, name: &str, value: ValueView<'_>) -> Option<u64> {
+        let of = self.record.shape.of;
+        let is_process = |role| of.in_role(role).any(|field| field.name == name);
+        let ValueView::Text(text) = value else { return None };
+        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+        [Role::Pid, Role::ParentPid].into_iter().any(is_process).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+    }
+}
+
 /// The first value of this name.
 fn get<'a>(fields: &Fields<'a>, name: &str) -> Option<ValueView<'a>> {
     fields.iter().find(|(there, _)| there.as_str() == name).map(|(_, value)| *value)
@@ -25,13 +44,13 @@ fn push(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Writes the sentence of a record.
-pub(super) fn write(record: &RecordView<'_>, out: &mut Vec<u8>) {
+pub(super) fn write(record: &RecordView<'_>, marks: Marks<'_>, out: &mut Vec<u8>) {
     let of = record.shape.of;
     match (of.tells, of.message) {
         (Tells::File, _) => file(record, out),
         (_, "") if of.is_event() => event(record, &record.all_fields(), out),
-        (_, "") => push(record.subject, out),
-        (_, pattern) => fill(pattern, record, &record.all_fields(), out),
+        (_, "") => push(&marks.shown(record.subject), out),
+        (_, pattern) => fill(pattern, &Told { record, fields: &record.all_fields(), marks }, out),
     }
 }
 
@@ -131,13 +150,13 @@ fn event(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
 }
 
 /// Fills a pattern.
-fn fill(pattern: &str, record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
+fn fill(pattern: &str, told: &Told<'_>, out: &mut Vec<u8>) {
     // Outside of a group, and at most one group deep.
     let mut rest = pattern;
     while let Some(at) = rest.find(['[', '{']) {
         push(&rest[..at], out);
         if rest[at..].starts_with('{') {
-            rest = field(&rest[at..], record, fields, out).unwrap_or_else(|after| {
+            rest = field(&rest[at..], told, out).unwrap_or_else(|after| {
                 push(MISSING, out);
                 after
             });
@@ -149,7 +168,7 @@ fn fill(pattern: &str, record: &RecordView<'_>, fields: &Fields<'_>, out: &mut V
         let mut inside = &group[..end];
         while let Some(at) = inside.find('{') {
             push(&inside[..at], out);
-            match field(&inside[at..], record, fields, out) {
+            match field(&inside[at..], told, out) {
                 Ok(after) => inside = after,
                 Err(_) => {
                     out.truncate(before);
@@ -179,12 +198,7 @@ fn group_end(group: &str) -> usize {
 
 /// Writes the field that a pattern starts with; gives the rest of the pattern, as an error when the field
 /// has no value.
-fn field<'a>(
-    pattern: &'a str,
-    record: &RecordView<'_>,
-    fields: &Fields<'_>,
-    out: &mut Vec<u8>,
-) -> Result<&'a str, &'a str> {
+fn field<'a>(pattern: &'a str, told: &Told<'_>, out: &mut Vec<u8>) -> Result<&'a str, &'a str> {
     let end = pattern.find('}').unwrap_or(pattern.len());
     let rest = pattern.get(end + 1..).unwrap_or("");
     let name = pattern.get(1..end).unwrap_or("");
@@ -194,13 +208,17 @@ fn field<'a>(
     };
     for name in names.split('|') {
         let value = match name {
-            "@subject" => Some(ValueView::Text(record.subject)),
-            name => get(fields, name),
+            "@subject" => Some(ValueView::Text(told.record.subject)),
+            name => get(told.fields, name),
         };
         match value {
             None | Some(ValueView::Text("" | "-")) => {}
             Some(value) => {
-                push_value(value, limit, out);
+                match (told.process(name, value), value) {
+                    (Some(number), _) => text::number(number, out),
+                    (None, ValueView::Text(text)) => push_value(ValueView::Text(&told.marks.shown(text)), limit, out),
+                    (None, value) => push_value(value, limit, out),
+                }
                 return Ok(rest);
             }
         }

@@ -4,11 +4,14 @@ use super::file_record::is_file;
 use super::message;
 use super::text::{self, Clock};
 use crate::cited::{self, Cited, CitedRecord};
+use crate::host::Host;
 use crate::merge::{Batch, EventView, MomentView, Names, Place, RecordView};
+use crate::paths;
 use evidence::{Filetime, ItemId, Items};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -34,9 +37,25 @@ pub struct Marks<'a> {
     pub changed: Option<&'a BTreeSet<ItemId>>,
     /// The places that the report cites.
     pub cited: Option<&'a Cited>,
+    /// The host, whose volumes have letters.
+    pub host: Option<&'a Host>,
 }
 
 impl Marks<'_> {
+    /// A path with the letter of its volume in place of what else it is called, where the volume is known.
+    pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let is_of_volume = [r"\VOLUME{", r"\Device\", r"\??\", r"\\?\", "{volume-"];
+        if !text.starts_with(['\\', '{'])
+            || !is_of_volume.iter().any(|start| paths::strip_prefix_any_case(text, start).is_some())
+        {
+            return Cow::Borrowed(text);
+        }
+        match self.host.and_then(|host| host.with_letter(text)) {
+            Some((path, true)) => Cow::Owned(path),
+            _ => Cow::Borrowed(text),
+        }
+    }
+
     fn item(&self, id: Option<ItemId>, path: &str, sha256: &str, make: MakeItem<'_>) -> ItemText {
         let text = ItemText {
             path: path.to_owned(),
@@ -164,7 +183,7 @@ impl Found<'_> {
             event_id: String::from_utf8_lossy(&part.id).into_owned(),
             item: self.path.clone(),
             sha256: self.sha256.clone(),
-            locator: self.words.to_owned(),
+            place: self.words.to_owned(),
             at: part.event.time,
             is_told: self.place.is_told,
             ..CitedRecord::default()
@@ -219,6 +238,8 @@ struct Part<'a> {
     event: EventView<'a>,
     item: Shown<'a>,
     id: [u8; 32],
+    /// What the record is about; none where that is shown as it is recorded.
+    subject: Option<Range<usize>>,
     meanings: Range<usize>,
     message: Range<usize>,
     place: Range<usize>,
@@ -235,6 +256,8 @@ pub(crate) struct Row<'a> {
     pub(crate) of_item: &'a [u8],
     /// Hexadecimal digits.
     pub(crate) id: &'a [u8; 32],
+    /// What the record is about.
+    pub(crate) subject: &'a str,
     /// Every meaning of the time.
     pub(crate) meanings: &'a [u8],
     pub(crate) message: &'a str,
@@ -297,6 +320,7 @@ impl<'a> Rows<'a> {
                 event,
                 item,
                 id: [b'0'; 32],
+                subject: None,
                 meanings: 0..0,
                 message: 0..0,
                 place: 0..0,
@@ -304,16 +328,21 @@ impl<'a> Rows<'a> {
                 micros: 0..0,
                 belongs_to: 0..0,
             };
+            if let Cow::Owned(shown) = items.marks.shown(event.record.subject) {
+                part.subject = Some(text(&mut |out| out.extend_from_slice(shown.as_bytes())));
+            }
             if !found.is_empty() {
                 part.belongs_to = text(&mut |out| belongs_to(&found, out));
             }
             if described || !is_file(event.record.shape) {
-                part.message = text(&mut |out| message::write(&event.record, out));
+                part.message = text(&mut |out| message::write(&event.record, items.marks, out));
             }
             if described {
                 part.meanings = text(&mut |out| {
-                    for (index, (_, meaning)) in moments.iter().enumerate() {
-                        out.extend_from_slice(if index > 0 { b"; " } else { b"" });
+                    // A key and a value of it, say, can be changed at one time, which is said once.
+                    let is_new = |at: usize| !moments[..at].iter().any(|(_, before)| *before == moments[at].1);
+                    for (at, (_, meaning)) in moments.iter().enumerate().filter(|(at, _)| is_new(*at)) {
+                        out.extend_from_slice(if at > 0 { b"; " } else { b"" });
                         out.extend_from_slice(meaning.0.as_bytes());
                     }
                 });
@@ -340,6 +369,10 @@ impl<'a> Rows<'a> {
             item: &part.item,
             of_item: part.item.made.get(self.writer).map_or(&[], Vec::as_slice),
             id: &part.id,
+            subject: part
+                .subject
+                .as_ref()
+                .map_or(part.event.record.subject, |shown| std::str::from_utf8(text(shown)).unwrap_or_default()),
             meanings: text(&part.meanings),
             message: std::str::from_utf8(text(&part.message)).unwrap_or_default(),
             place: text(&part.place),

@@ -241,7 +241,7 @@ fn names_and_values_of_the_evidence_change_no_row() {
         concat!(
             r#"{"message":"=1+"#,
             "\u{202e}",
-            r#"\"2","datetime":"1970-01-01T00:00:00.000000+00:00","timestamp":0,"timestamp_desc":"Not a time","#,
+            r#"\"2","timestamp_desc":"Not a time","#,
             r#""data_type":"test:undated","artifact":"host","event_id":"2a48e0c70893ff5b05999e9608c3ddf0","subject":"=1+"#,
             "\u{202e}",
             r#"\"2","item":"C:\\=Archive, b.evtx","item_sha256":"0000000000000000000000000000000000000000000000000000000000000002","#,
@@ -357,7 +357,7 @@ fn rows_of_a_changed_object_say_so() {
     merger.add(ItemId(1), &file());
     let mut outputs = all_formats();
     let changed = [ItemId(1)].into();
-    let marks = Marks { changed: Some(&changed), cited: None };
+    let marks = Marks { changed: Some(&changed), cited: None, host: None };
     write_timeline(merger.finish().unwrap(), &items, marks, &mut outputs, &mut || ()).unwrap();
     let [jsonl, csv, body] = texts(outputs);
     let marked = |text: &str, mark: &str| text.lines().filter(|line| line.contains(mark)).count();

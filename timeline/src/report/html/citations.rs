@@ -25,7 +25,7 @@ pub(super) fn citations(page: &mut Page, report: &Report) {
     }
     let mut records: HashMap<(&str, &str, &str), Vec<&CitedRecord>> = HashMap::new();
     for record in &report.records {
-        records.entry((&record.item, &record.sha256, &record.locator)).or_default().push(record);
+        records.entry((&record.item, &record.sha256, &record.place)).or_default().push(record);
     }
     page.raw("<p>Objects of the bundle by their path on the host, with the SHA-256 of the whole file, as any program computes it, and the places in them that are cited, with what stands there. Times are exact here. <code>event_id</code> finds the row in <code>timeline.jsonl</code> and <code>timeline.csv</code>, with every field of the record.</p><ul class=\"cards\">");
     for object in objects {

@@ -12,7 +12,7 @@ mod runs;
 use super::clock;
 use super::model::{CaseFacts, ChangedBundle, PartName, Report, StatementKind};
 use super::words::{capital, plural};
-use evidence::{JoinRule, Problem};
+use evidence::{Filetime, JoinRule, Problem};
 use page::Page;
 use std::collections::BTreeMap;
 
@@ -98,6 +98,9 @@ fn head(page: &mut Page, report: &Report) {
         changed_banner(page, changed);
     }
     page.raw("<header><h1>Runs of regasm and regsvcs on ").text(host_name(report));
+    if report.host.name_by_records {
+        page.raw(" <span class=\"small soft\">(by its records; no hive names it)</span>");
+    }
     page.raw("</h1><p class=\"soft\">A report on MITRE ATT&amp;CK T1218.009, drawn from collected evidence</p>");
     page.raw("<dl class=\"facts\">");
     case(page, &report.case);
@@ -187,7 +190,9 @@ fn case(page: &mut Page, case: &CaseFacts) {
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            page.fact(name).text(value).raw("</dd>");
+            // A clock's time is shown as every other.
+            let at = value.strip_suffix('Z').and_then(Filetime::parse_utc);
+            page.fact(name).text(&at.map_or_else(|| value.clone(), Filetime::in_words)).raw("</dd>");
         }
     }
 }
