@@ -62,6 +62,28 @@ macro_rules! cases {
 cases! {
     j_11_a_target_account_that_is_not_set_is_not_the_user
     j_14_a_boot_with_a_new_name_ends_the_one_before_it
+    j_1_a_changed_record_is_settled_by_the_journal
+    j_1_a_changed_record_without_the_journal_is_not_settled
+    j_1_a_copy_with_an_old_modified_time_is_not_the_file_that_ran
+    j_1_a_creation_that_sysmon_recorded_raises_the_doubt
+    j_1_a_deletion_that_sysmon_recorded_raises_the_doubt
+    j_1_a_file_replaced_within_the_second_of_the_run_does_not_answer
+    j_1_a_file_that_took_the_name_is_not_the_one_that_ran
+    j_1_a_file_with_earlier_times_is_the_one_that_ran
+    j_1_a_file_written_over_in_place_does_not_answer
+    j_1_a_folder_that_took_the_name_leads_to_another_file
+    j_1_a_journal_that_begins_after_the_run_settles_nothing
+    j_1_a_stream_beside_the_content_is_not_the_content
+    j_1_another_file_record_in_the_prefetch_file_is_another_file
+    j_1_another_hash_at_the_load_is_another_file
+    j_1_names_in_another_case_are_the_same_path
+    j_1_the_file_record_in_the_prefetch_file_is_that_of_today
+    j_1_the_file_table_of_another_volume_shows_nothing
+    j_1_the_file_that_was_renamed_away_is_the_one_judged
+    j_1_the_hash_at_the_load_is_that_of_today
+    j_1_times_set_back_do_not_make_it_the_file_that_ran
+    j_1_what_is_written_through_a_hard_link_is_written_into_the_file
+    j_1_without_file_system_nothing_shows_a_replacement
     j_3_a_late_record_of_sysmon_is_no_second_run
     j_3_the_start_is_when_it_was_and_not_when_it_was_logged
     j_4_a_boot_in_which_the_clock_was_set_back_ends_in_the_order_of_records

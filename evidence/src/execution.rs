@@ -176,6 +176,13 @@ pub struct AssemblyReference {
     pub sha256: Option<String>,
     /// What became of it.
     pub state: AssemblyState,
+    /// Path of the file that is judged, where that is another one than the path to which the command line points: the file
+    /// that ran had been moved away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<String>,
+    /// Whether the file with this hash is the one that was there when the tool ran; only where there is a hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_file: Option<Reasoned>,
     /// Other files that could be meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
@@ -192,6 +199,21 @@ pub struct MethodVerdict {
     pub because: String,
     /// What supports it.
     pub citations: Vec<Citation>,
+    /// Where the answer is not known because the file now there may be another than the one that ran: what it would be if it
+    /// were the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub if_same_file: Option<IfSameFile>,
+}
+
+/// A verdict on a condition that is not established: that the file now there is the one that ran.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IfSameFile {
+    /// The answer.
+    pub runs: Answer,
+    /// `register` or `unregister`.
+    pub which: Option<&'static str>,
+    /// Why, in sentences.
+    pub because: String,
 }
 
 /// Something that happened around a run: an entry of its picture.

@@ -35,7 +35,7 @@ pub use bytes::Bytes;
 pub use claim::{Claim, RunTime};
 pub use execution::{
     AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence, Coverage,
-    CoverageState, Execution, Finding, Identified, Identity, Loads, Lookalike, MethodVerdict, Mode, Parent, Presence,
+    CoverageState, Execution, Finding, Identified, Identity, IfSameFile, Loads, Lookalike, MethodVerdict, Mode, Parent, Presence,
     Proof, Reasoned, Registration, Related, RulesUsed, Step, UnknownKind, User,
 };
 pub use format::{FORMAT_HEAD, Format};

@@ -272,6 +272,14 @@ roles! {
     PathCertain,
     /// Names of a file's alternate streams.
     Streams,
+    /// Further paths of a file.
+    Links,
+    /// Number of a file record of NTFS.
+    FileEntry,
+    /// Sequence number of that record.
+    FileSequence,
+    /// Whether nothing is missing of what a record tells of.
+    Whole,
     /// Domain of the computer.
     Domain,
     /// Control set that is in use.
@@ -536,6 +544,8 @@ pub enum Tells {
     Stream,
     /// A change of a file.
     FileChange,
+    /// The time of which a journal has the changes of files.
+    FileChanges,
     /// A file or folder of a volume.
     File,
     /// The name of the computer.

@@ -230,7 +230,14 @@ const SYSMON_START: &[Field] = &[
     field("Company", Role::Company, "company that it gives"),
     field("Hashes", Role::Hashes, "hashes of the image, each with its name"),
 ];
-const ON_FILE: &[Field] = &[UTC_TIME, PID, GUID, IMAGE, field("TargetFilename", Role::File, "path of the file")];
+const ON_FILE: &[Field] = &[
+    UTC_TIME,
+    PID,
+    GUID,
+    IMAGE,
+    field("TargetFilename", Role::File, "path of the file"),
+    field("Hashes", Role::Hashes, "hashes of the file, each with its name"),
+];
 const ON_REGISTRY: &[Field] = &[
     UTC_TIME,
     PID,
@@ -261,6 +268,7 @@ const LOADED: &[Field] = &[
     GUID,
     IMAGE,
     field("ImageLoaded", Role::LoadedImage, "path of the image that was loaded"),
+    field("Hashes", Role::Hashes, "hashes of that image, each with its name"),
     SIGNATURE,
     SIGNATURE_STATUS,
 ];

@@ -68,8 +68,8 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
 };
 
 const FILE_PATH: Field = Field::text("Path", "path on its volume").role(Role::Path);
-const MFT_ENTRY: Field = Field::number("MftEntry", "number of its file record");
-const SEQUENCE: Field = Field::number("Sequence", "sequence number of that record");
+const MFT_ENTRY: Field = Field::number("MftEntry", "number of its file record").role(Role::FileEntry);
+const SEQUENCE: Field = Field::number("Sequence", "sequence number of that record").role(Role::FileSequence);
 const FILES_OF: &[Field] = &[FILE_PATH, MFT_ENTRY, SEQUENCE];
 
 const DEVICE_PATH: Field = Field::text("DevicePath", "device or volume that it was mounted as");

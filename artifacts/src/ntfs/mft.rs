@@ -71,13 +71,14 @@ const PATH_CERTAIN: Field =
 const SIZE: Field = Field::number("Size", "size in bytes").role(Role::Size);
 const NAME: Field = Field::text("Name", "name that was asked for, else the first long one").role(Role::Name);
 const SHORT_NAME: Field = Field::text("ShortName", "its name in 8.3 form");
-const ENTRY: Field = Field::number("Entry", "number of the file record");
-const SEQUENCE: Field = Field::number("Sequence", "its sequence number as stored: deletion counts it up");
+const ENTRY: Field = Field::number("Entry", "number of the file record").role(Role::FileEntry);
+const SEQUENCE: Field =
+    Field::number("Sequence", "its sequence number as stored: deletion counts it up").role(Role::FileSequence);
 const PARENT_ENTRY: Field = Field::number("ParentEntry", "number of the folder's file record");
 const PARENT_SEQUENCE: Field = Field::number("ParentSequence", "its sequence number");
 const ATTRIBUTES: Field = Field::number("Attributes", "file attributes");
 const STREAMS: Field = Field::list("Streams", "names of alternate streams").role(Role::Streams);
-const LINKS: Field = Field::list("Links", "its further paths");
+const LINKS: Field = Field::list("Links", "its further paths").role(Role::Links);
 
 /// A file or folder.
 static FILE: RecordType = RecordType {

@@ -46,7 +46,7 @@ use super::wanted::Wanted;
 pub(crate) static ARTIFACT: Artifact = Artifact {
     id: "usn-journal",
     title: "NTFS change journal",
-    records: &[&CHANGE, &JOURNAL],
+    records: &[&CHANGE, &CHANGES, &JOURNAL],
     reads: &[Reads::EveryVolume(r"\$Extend\$UsnJrnl:$J"), Reads::EveryVolume(r"\$Extend\$UsnJrnl:$Max")],
     supports: "A file of this name was created, changed, renamed or deleted on this volume at this time, even if nothing else \
                is left of it.",
@@ -74,8 +74,8 @@ const PATH: Field = Field::text(
 .role(Role::Path);
 const PATH_CERTAIN: Field = Field::flag("PathCertain", "whether every parent's sequence number matched");
 const USN: Field = Field::number("Usn", "update sequence number");
-const ENTRY: Field = Field::number("Entry", "number of the file record");
-const SEQUENCE: Field = Field::number("Sequence", "its sequence number");
+const ENTRY: Field = Field::number("Entry", "number of the file record").role(Role::FileEntry);
+const SEQUENCE: Field = Field::number("Sequence", "its sequence number").role(Role::FileSequence);
 const PARENT_ENTRY: Field = Field::number("ParentEntry", "number of the folder's file record");
 const PARENT_SEQUENCE: Field = Field::number("ParentSequence", "its sequence number");
 const REASONS: Field =
@@ -110,6 +110,22 @@ static CHANGE: RecordType = RecordType {
     message: "{Path|Name}: {Reasons}",
     absence: "the journal is a ring: what is older than its first record is not in it",
     ..RecordType::named("windows:ntfs:usn")
+};
+
+const RECORDS: Field = Field::number("Records", "how many records there are").role(Role::Records);
+const FIRST: Field = Field::time("First", "time of the first record").role(Role::FirstRecord);
+const LAST: Field = Field::time("Last", "time of the last record").role(Role::LastRecord);
+const WHOLE: Field =
+    Field::flag("Whole", "whether every record between them is there and could be read").role(Role::Whole);
+
+/// Of which time the journal has the changes. Without it that there is no change of a file would say nothing.
+static CHANGES: RecordType = RecordType {
+    tells: Tells::FileChanges,
+    fields: &[RECORDS, FIRST, LAST, WHOLE],
+    says: "What `$J` holds, whatever files were asked for. No moment. Locator: byte range.",
+    claims: &[Claim::Present],
+    message: "The change journal has {Records} records, from {First} to {Last}",
+    ..RecordType::named("windows:ntfs:usn_changes")
 };
 
 /// The journal itself.
@@ -152,6 +168,7 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     }
     let mut reader = UsnReader::new(input.bytes);
     let mut first = None;
+    let mut reach = Reach::default();
     sink.in_parts(
         || {
             let part = Part::next(&mut reader)?;
@@ -161,14 +178,24 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         },
         || Paths::new(&mft),
         |part, paths, sink| {
+            let mut reach = Reach::default();
             for record in part.records() {
+                reach.add(&record);
                 if input.focus.everything || followed.contains(&record.file()) {
                     sink.record(describe(&record, mft_bytes.is_some().then_some(&mut *paths)));
                 }
             }
+            reach
         },
-        |_| (),
+        |part| match part {
+            Some(part) => reach.join(part),
+            None => reach.has_gap = true,
+        },
     );
+    if let Some(first) = first {
+        let is_damaged = !reader.unreadable().is_empty() || reader.skipped().any(|range| range.start > first);
+        sink.record(reach.describe(input, is_damaged));
+    }
     if followed.len() >= MAX_FOLLOWED {
         let what = format!("more than {MAX_FOLLOWED} files are asked for");
         sink.problem(ProblemKind::LimitReached, None, what, "changes of some of the files are missing");
@@ -179,6 +206,67 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         let effect =
             "the folders of changed files are known by their numbers only, and files asked for by folder are missing";
         sink.problem(ProblemKind::NotFound, None, what, effect);
+    }
+}
+
+/// Of which time a journal, or a part of it, has the records.
+#[derive(Default)]
+struct Reach {
+    records: u64,
+    /// Time of the first record and of the last one that have times, in stored order.
+    times: Option<(Filetime, Filetime)>,
+    /// Number of the first record, and the one behind the last.
+    numbers: Option<(u64, u64)>,
+    /// Whether there is room between two records that Windows does not leave.
+    has_gap: bool,
+}
+
+impl Reach {
+    /// Adds the record that follows.
+    fn add(&mut self, record: &UsnRecord<'_>) {
+        self.join(Reach {
+            records: 1,
+            times: record.time.map(|time| (time, time)),
+            numbers: Some((record.usn, record.usn.saturating_add(u64::from(record.length)))),
+            has_gap: false,
+        });
+    }
+
+    /// Adds what follows.
+    fn join(&mut self, next: Reach) {
+        /// No record goes over the end of a page of the journal, so what would not fit before it stays empty.
+        const PAGE: u64 = 4096;
+        self.records += next.records;
+        self.has_gap |= next.has_gap;
+        if let Some((first, last)) = next.times {
+            self.times = Some((self.times.map_or(first, |(first, _)| first), last));
+        }
+        if let Some((first, end)) = next.numbers {
+            let before = self.numbers.map_or(first, |(_, end)| end);
+            self.has_gap |= first < before || first - before >= PAGE;
+            self.numbers = Some((self.numbers.map_or(first, |(first, _)| first), end));
+        }
+    }
+
+    fn describe(self, input: &Input<'_>, is_damaged: bool) -> Record {
+        let mut fields = Fields::with_capacity(4, 64);
+        fields.push(RECORDS.name, self.records);
+        if let Some((first, last)) = self.times {
+            fields.push(FIRST.name, first);
+            fields.push(LAST.name, last);
+        }
+        fields.push(WHOLE.name, !self.has_gap && !is_damaged);
+        Record {
+            artifact: ARTIFACT.id,
+            of: &CHANGES,
+            subject: input.original_path.to_owned(),
+            user: None,
+            moments: Vec::new(),
+            fields,
+            claims: CHANGES.claims,
+            locator: Locator::ByteRange { offset: 0, length: input.bytes.len() },
+            integrity: Integrity::Intact,
+        }
     }
 }
 

@@ -115,6 +115,8 @@ fn unregister() -> Execution {
             sha256: Some(assembly_citation().sha256),
             state: AssemblyState::Present,
             candidates: vec![r"C:\Windows\System32\T1121.dll".to_owned()],
+            judged: None,
+            same_file: None,
         },
         method: MethodVerdict {
             runs: Answer::Yes,
@@ -123,6 +125,7 @@ fn unregister() -> Execution {
                       calls it before it removes the keys."
                 .to_owned(),
             citations: vec![assembly_citation()],
+            if_same_file: None,
         },
         proof: Proof {
             level: evidence::Step::L3,
@@ -181,6 +184,7 @@ fn install() -> Execution {
         because: "The file bears a Zone.Identifier of zone 3, and version 4 of the CLR may refuse to load it."
             .to_owned(),
         citations: vec![assembly_citation()],
+        if_same_file: None,
     };
     run.proof = Proof {
         level: evidence::Step::L5,

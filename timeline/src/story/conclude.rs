@@ -35,7 +35,7 @@ impl Correlator<'_> {
             watch,
             clocks,
             boots,
-            files,
+            mut files,
             unread,
             prefetch,
             traces,
@@ -43,6 +43,7 @@ impl Correlator<'_> {
             seen,
             focus: _,
         } = self;
+        files.settle();
         let (prefetch, slots, other_prefetch) = prefetch.finish(&files);
         let (traces, other_traces) = traces.finish(&host, &files, &places);
         let own = computers.own(host.name.as_deref(), items, declared);
@@ -57,8 +58,9 @@ impl Correlator<'_> {
                 unread: &unread,
                 prefetch: &prefetch,
                 places: &places,
+                own: &own,
             },
-            elsewhere: Context::elsewhere(&no_host, &no_files, &no_unread, &places),
+            elsewhere: Context::elsewhere(&no_host, &no_files, &no_unread, &places, &own),
             own: &own,
         };
 
@@ -325,7 +327,8 @@ fn not_listed<'r>(runs: &'r [Run], processes: &'r Processes) -> impl Iterator<It
 fn assemblies(files: &Files<'_>, executions: &[Execution], places: &Places) -> Vec<AssemblyFile> {
     let mut by_hash: HashMap<&str, Vec<(PathKey, &str)>> = HashMap::new();
     for one in executions {
-        if let (Some(sha256), Some(path)) = (&one.assembly.sha256, &one.assembly.resolved_path) {
+        let path = one.assembly.judged.as_ref().or(one.assembly.resolved_path.as_ref());
+        if let (Some(sha256), Some(path)) = (&one.assembly.sha256, path) {
             by_hash.entry(sha256).or_default().push((PathKey::new(path), &one.id));
         }
     }

@@ -1,6 +1,7 @@
 //! What became of the files: which were collected, what their readers found, and what the file system and
 //! Sysmon tell about their creation and deletion.
 
+use super::file_history::{FileHistory, on_volume_of};
 use super::source::{Places, Source};
 use crate::declared::Declared;
 use crate::event::{Event, Happening};
@@ -9,6 +10,7 @@ use evidence::{
     AssemblyFile, Confidence, Facts, Filetime, Focus, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning,
     Method, Recovery, Related, Role, Told,
 };
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Most bytes that traces of files take which are kept, some 50,000 with paths of ordinary length.
@@ -53,6 +55,9 @@ pub(super) struct Files<'a> {
     /// Streams by the path of their file.
     streams: HashMap<String, Vec<Stream>>,
     stream_count: usize,
+    /// Collected leads and programs by volume and file record.
+    by_record: KeyIndex,
+    history: FileHistory,
     /// Collected programs that $MFT has a record of, and whether it lists a Zone.Identifier, by path without volume.
     listed: HashMap<String, Vec<(PathKey, bool, Source)>>,
     /// By file name, in the order of time, undated ones last.
@@ -120,7 +125,7 @@ fn is_in_use(event: &Event) -> Option<bool> {
 impl<'a> Files<'a> {
     pub(super) fn new(items: &'a dyn Items, declared: Declared) -> Self {
         let is_program = declared.is_program();
-        let mut by_rest = KeyIndex::default();
+        let (mut by_rest, mut by_record) = (KeyIndex::default(), KeyIndex::default());
         let mut leads: HashMap<String, Vec<String>> = HashMap::new();
         items.each(&mut |item| {
             by_rest.add(&PathKey::new(&item.original_path).rest, item.id.0);
@@ -130,9 +135,13 @@ impl<'a> Files<'a> {
             if is_program(item) {
                 let name = paths::fold(paths::file_name(&item.original_path));
                 leads.entry(name).or_default().push(item.original_path.clone());
+                if let Some(entry) = item.mft_entry {
+                    by_record.add(&(item.volume.as_str(), entry), item.id.0);
+                }
             }
         });
         by_rest.sort();
+        by_record.sort();
         Files {
             items,
             by_rest,
@@ -141,6 +150,8 @@ impl<'a> Files<'a> {
             by_hash: HashMap::new(),
             streams: HashMap::new(),
             stream_count: 0,
+            by_record,
+            history: FileHistory::default(),
             listed: HashMap::new(),
             traces: HashMap::new(),
             known: HashMap::new(),
@@ -217,6 +228,33 @@ impl<'a> Files<'a> {
         let path = event.text_of(Role::Path);
         let what = format!("change journal: {} {}", path.unwrap_or(name), reasons.join(", "));
         self.add_trace(name, path, event.happened(), what, deleted, Source::of(event));
+        if let Some(journal) = self.items.by_id(event.item) {
+            self.trace_bytes += self.history.add_change(event, &journal);
+        }
+    }
+
+    /// What one change journal holds.
+    pub(super) fn add_reach(&mut self, event: &Event) {
+        if let Some(journal) = self.items.by_id(event.item) {
+            self.history.add_reach(event, &journal);
+        }
+    }
+
+    /// Ends the input.
+    pub(super) fn settle(&mut self) {
+        self.history.settle();
+    }
+
+    pub(super) fn history(&self) -> &FileHistory {
+        &self.history
+    }
+
+    pub(super) fn items(&self) -> &dyn Items {
+        self.items
+    }
+
+    pub(super) fn by_record(&self) -> &KeyIndex {
+        &self.by_record
     }
 
     /// Whether an event of a file record is more than one row of the timeline.
@@ -237,6 +275,9 @@ impl<'a> Files<'a> {
         let shown = path.unwrap_or(name);
         if event.is_first() {
             self.add_listed(event, name, path);
+            if let Some(table) = self.items.by_id(event.item).filter(|_| self.has_room()) {
+                self.trace_bytes += self.history.add_record(event, &table);
+            }
         }
         if event.is_first() && is_in_use(event) == Some(false) && self.has_room() {
             let what = format!("$MFT: {shown} is deleted");
@@ -255,11 +296,7 @@ impl<'a> Files<'a> {
         let Some(path) = path.filter(|_| is_there && self.leads.contains_key(&paths::fold(name))) else { return };
         // The path in a file record has no volume; that of the file table itself has.
         let table = self.items.by_id(event.item);
-        let volume = table.as_ref().and_then(|table| table.original_path.split('\\').next()).unwrap_or_default();
-        let key = match path.strip_prefix('\\') {
-            Some(rest) => PathKey::new(&format!("{volume}\\{rest}")),
-            None => PathKey::new(path),
-        };
+        let key = PathKey::new(&table.map_or_else(|| path.to_owned(), |table| on_volume_of(&table, path)));
         let has_mark = event.record.role(Role::Streams).into_iter().flat_map(Told::texts).any(is_mark);
         let listed = self.listed.entry(key.rest.clone()).or_default();
         if listed.len() < MOST_FACTS {
@@ -271,12 +308,16 @@ impl<'a> Files<'a> {
     pub(super) fn add_activity(
         &mut self,
         path: &str,
-        at: Option<Filetime>,
+        (at, computer): (Option<Filetime>, &str),
         what: String,
-        deleted: bool,
+        (deleted, sha256): (bool, Option<&str>),
         source: Source,
     ) {
         if self.has_room() {
+            if let Some(at) = at {
+                let (what, source, sha256) = (what.clone(), source.clone(), sha256.map(str::to_owned));
+                self.trace_bytes += self.history.add_act(path, (at, computer), what, (deleted, sha256), source);
+            }
             self.add_trace(paths::file_name(path), Some(path), at, what, deleted, source);
         }
     }
@@ -315,14 +356,24 @@ impl<'a> Files<'a> {
         self.find_key(&PathKey::new(path))
     }
 
-    fn find_key(&self, key: &PathKey) -> Option<Found> {
+    /// The collected files at a path, and whether the volume is spelled otherwise.
+    fn all_at<'f>(&'f self, key: &'f PathKey) -> impl Iterator<Item = (bool, Cow<'f, Item>)> {
         let candidates = self.by_rest.candidates(&key.rest).filter_map(|id| self.items.by_id(ItemId(id)));
-        let here = candidates.filter_map(|item| {
+        candidates.filter_map(|item| {
             let own = PathKey::new(&item.original_path);
             let named = || item.named_as.iter().any(|path| PathKey::new(path).same_file(key));
             (own.same_file(key) || named()).then_some((own.volume != key.volume, item))
-        });
-        let (_, item) = here.min_by_key(|(elsewhere, item)| {
+        })
+    }
+
+    /// The deleted files of a path that were recovered.
+    pub(super) fn deleted_at(&self, key: &PathKey) -> Vec<Cow<'_, Item>> {
+        let all = self.by_rest.candidates(&key.rest).filter_map(|id| self.items.by_id(ItemId(id)));
+        all.filter(|item| item.recovery.is_some() && PathKey::new(&item.original_path).same_file(key)).collect()
+    }
+
+    fn find_key(&self, key: &PathKey) -> Option<Found> {
+        let (_, item) = self.all_at(key).min_by_key(|(elsewhere, item)| {
             (*elsewhere, item.status != ItemStatus::Complete, item.recovery.is_some(), item.id)
         })?;
         let times = [item.times.si, item.times.file_name];

@@ -57,6 +57,7 @@ pub(super) fn connection(record: &Record) -> Option<Activity> {
             name: None,
             port: remote.rsplit_once(':').and_then(|(_, port)| port.parse().ok()),
         },
+        sha256: None,
     })
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Activity {
     /// Rule by which it is joined when the process id, not a GUID, says whose it is.
     pub(super) rule: JoinRule,
     pub(super) kind: ActivityKind,
+    /// SHA-256 of the file that it is about.
+    pub(super) sha256: Option<String>,
 }
 
 /// What an activity is to the verdict.
@@ -226,7 +228,8 @@ pub(super) fn read(record: &Record) -> LogEvent {
         },
         _ => match act(record) {
             Some((class, what, rule, kind)) => {
-                LogEvent::Activity(Box::new(Activity { actor: actor(record), class, what, rule, kind }))
+                let sha256 = told(record, Role::Hashes).and_then(sha256);
+                LogEvent::Activity(Box::new(Activity { actor: actor(record), class, what, rule, kind, sha256 }))
             }
             None => LogEvent::Other,
         },

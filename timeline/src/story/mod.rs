@@ -10,6 +10,7 @@ mod clock;
 mod computers;
 mod conclude;
 mod coverage;
+mod file_history;
 mod files;
 mod identity;
 mod in_order;
@@ -23,6 +24,7 @@ mod process;
 mod registered_by;
 mod registration;
 mod run;
+mod same_file;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -221,6 +223,7 @@ impl<'a> Correlator<'a> {
         let steady = event.happened().map(Stamp::steady);
         match event.record.of.tells {
             Tells::FileChange => self.files.add_journal(event),
+            Tells::FileChanges => self.files.add_reach(event),
             Tells::File => self.files.add_file_record(event),
             Tells::Log => self.seen.channel(event),
             Tells::LogPlace => self.seen.moved(event),
@@ -289,7 +292,8 @@ impl<'a> Correlator<'a> {
                     ActivityKind::File { path, deleted } => {
                         let who = activity.actor.image.as_deref().unwrap_or("a process");
                         let what = format!("{who} {}", activity.what);
-                        self.files.add_activity(path, at, what, *deleted, source);
+                        let sha256 = activity.sha256.as_deref();
+                        self.files.add_activity(path, (at, &computer), what, (*deleted, sha256), source);
                     }
                     kind @ ActivityKind::Registry { .. } => {
                         let actor = &activity.actor;

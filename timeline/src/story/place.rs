@@ -49,7 +49,7 @@ fn is_of_64_bit(path: &str) -> bool {
 /// Whether a process is a 32-bit one, by the runtime that it loaded or by the program that lies at its path.
 pub(super) fn is_32_bit(process: &Process, files: &Files<'_>) -> Option<bool> {
     let is_runtime = |path: &str| RUNTIMES.iter().any(|name| path.ends_with(name));
-    let runtimes = process.loaded.iter().map(|(loaded, _)| loaded.rest.as_str()).filter(|path| is_runtime(path));
+    let runtimes = process.loaded.iter().map(|loaded| loaded.image.rest.as_str()).filter(|path| is_runtime(path));
     for runtime in runtimes {
         if runtime.starts_with(OF_32_BIT) {
             return Some(true);

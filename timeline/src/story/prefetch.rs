@@ -3,6 +3,7 @@
 //! A slot is the start of a process at a path. It has no process id, no arguments and no account, so a run
 //! that only a slot tells of is anonymous.
 
+use super::file_history::Reference;
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
 use super::source::{Cited, Source};
@@ -30,7 +31,8 @@ pub(super) struct PrefetchFile {
     pub(super) run_count: Option<u64>,
     /// Files in the list, verbatim.
     pub(super) files: Vec<String>,
-    keys: HashMap<String, Vec<String>>,
+    /// The same by path without volume: the volume, and the file as NTFS numbers it.
+    keys: HashMap<String, Vec<(String, Option<Reference>)>>,
     pub(super) source: Source,
     slots: Vec<(Filetime, Source)>,
 }
@@ -39,8 +41,19 @@ impl PrefetchFile {
     /// Whether a file stands in its list.
     pub(super) fn lists(&self, path: &str) -> bool {
         let key = PathKey::new(paths::split_stream(path).0);
-        let volumes = self.keys.get(&key.rest).into_iter().flatten();
-        volumes.cloned().any(|volume| PathKey { volume, rest: key.rest.clone() }.same_file(&key))
+        self.listed(&key).next().is_some()
+    }
+
+    /// The files in its list that have this path.
+    pub(super) fn references(&self, key: &PathKey) -> Vec<Reference> {
+        self.listed(key).flatten().collect()
+    }
+
+    fn listed(&self, key: &PathKey) -> impl Iterator<Item = Option<Reference>> {
+        let listed = self.keys.get(&key.rest).into_iter().flatten();
+        listed.filter_map(|(volume, reference)| {
+            PathKey { volume: volume.clone(), rest: key.rest.clone() }.same_file(key).then_some(*reference)
+        })
     }
 
     /// Programs in the list that do not belong to Windows: what the tool may have been given.
@@ -114,10 +127,16 @@ impl Prefetch {
         }
         let file = self.files.entry(whole.clone()).or_insert_with(|| {
             let listed = record.role(Role::Files).into_iter().flat_map(Told::items);
-            let files: Vec<String> = listed.filter_map(|file| file.text_of(Role::Path)).map(str::to_owned).collect();
-            let mut keys: HashMap<String, Vec<String>> = HashMap::new();
-            for key in files.iter().map(|file| PathKey::new(file)) {
-                keys.entry(key.rest).or_default().push(key.volume);
+            let mut files: Vec<String> = Vec::new();
+            let mut keys: HashMap<String, Vec<(String, Option<Reference>)>> = HashMap::new();
+            for file in listed {
+                let Some(path) = file.text_of(Role::Path) else { continue };
+                let number = |role| file.role(role).and_then(Told::number);
+                let reference = number(Role::FileEntry).zip(number(Role::FileSequence));
+                let key = PathKey::new(path);
+                let reference = reference.map(|(entry, sequence)| Reference::new(entry, sequence));
+                keys.entry(key.rest).or_default().push((key.volume, reference));
+                files.push(path.to_owned());
             }
             PrefetchFile {
                 path: path.to_owned(),

@@ -51,6 +51,14 @@ pub(super) struct Note {
     pub(super) cited: Cited,
 }
 
+/// An image that a process loaded.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    pub(super) image: PathKey,
+    pub(super) sha256: Option<String>,
+    pub(super) cited: Cited,
+}
+
 /// What is known about one process.
 #[derive(Clone, Debug)]
 pub(super) struct Process {
@@ -76,7 +84,7 @@ pub(super) struct Process {
     pub(super) notes: Vec<Note>,
     pub(super) notes_left_out: u64,
     /// Images that it loaded.
-    pub(super) loaded: Vec<(PathKey, Cited)>,
+    pub(super) loaded: Vec<Loaded>,
     /// The first child that neither the tool nor Windows starts of itself.
     pub(super) child: Option<Box<Note>>,
     /// The first connection that neither of them opens of itself.
@@ -588,7 +596,8 @@ impl Processes {
         if let ActivityKind::Loaded(image) = &activity.kind
             && entry.loaded.len() < MOST_ACTIVITIES
         {
-            entry.loaded.push((PathKey::new(image), cited.clone()));
+            let (image, sha256) = (PathKey::new(image), activity.sha256.clone());
+            entry.loaded.push(Loaded { image, sha256, cited: cited.clone() });
         }
         let at = at?.recorded;
         let note = Note { at, what: activity.what.clone(), class: activity.class, cited };

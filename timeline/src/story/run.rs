@@ -1,10 +1,12 @@
 //! One run of the tool on its way into the report.
 
+use super::computers::Own;
 use super::files::{self, Files, Mark};
 use super::identity::{self, Basis};
 use super::place;
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId, Processes};
+use super::same_file::Standing;
 use super::source::{Cited, Places, Source};
 use super::traces::{self, ToolTrace, Trace};
 use super::unread::{Because, Unread};
@@ -14,7 +16,7 @@ use crate::host::Host;
 use crate::paths::{self, Form, PathKey};
 use evidence::{
     Answer, AssemblyReference, AssemblyState, Citation, Confidence, Execution, Facts, Filetime, Identified, Identity,
-    ItemId, ItemStatus, JoinRule, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User,
+    IfSameFile, ItemId, ItemStatus, JoinRule, MethodVerdict, Mode, Parent, Proof, Reasoned, Related, Tool, User,
 };
 
 /// Most entries of a run's picture.
@@ -38,8 +40,10 @@ pub(super) struct Run {
     pub(super) item: Option<ItemId>,
     /// The assembly's path as the tool named it, where Windows made another of it: what it registered has this one.
     pub(super) named: Option<String>,
-    stream: Option<String>,
+    pub(super) stream: Option<String>,
     no_facts: String,
+    /// Whether the file that is judged is the one that was there when it started.
+    pub(super) same: Option<Standing>,
     /// A registration that this run wrote.
     pub(super) registered: Option<Cited>,
     /// What the registration that it wrote says of the assembly's name.
@@ -77,12 +81,20 @@ pub(super) struct Context<'a> {
     pub(super) unread: &'a Unread,
     pub(super) prefetch: &'a [PrefetchFile],
     pub(super) places: &'a Places<'a>,
+    /// Which computers are this host.
+    pub(super) own: &'a Own,
 }
 
 impl<'a> Context<'a> {
     /// For runs of another computer, of which nothing is in this host's evidence but their records.
-    pub(super) fn elsewhere(host: &'a Host, files: &'a Files<'a>, unread: &'a Unread, places: &'a Places<'a>) -> Self {
-        Context { host, machine: Machine::default(), files, unread, prefetch: &[], places }
+    pub(super) fn elsewhere(
+        host: &'a Host,
+        files: &'a Files<'a>,
+        unread: &'a Unread,
+        places: &'a Places<'a>,
+        own: &'a Own,
+    ) -> Self {
+        Context { host, machine: Machine::default(), files, unread, prefetch: &[], places, own }
     }
 }
 
@@ -118,11 +130,13 @@ impl Run {
             named: None,
             stream: None,
             no_facts: "The assembly was not collected".to_owned(),
+            same: None,
             registered: None,
             registered_name: None,
             registrations: Vec::new(),
         };
         run.find_assembly(Some(process), context);
+        run.settle(Some(process), context);
         run
     }
 
@@ -141,11 +155,13 @@ impl Run {
             named: None,
             stream: None,
             no_facts: "The assembly is not known".to_owned(),
+            same: None,
             registered: None,
             registered_name: None,
             registrations: Vec::new(),
         };
         run.find_assembly(None, context);
+        run.settle(None, context);
         run
     }
 
@@ -170,6 +186,7 @@ impl Run {
             named: None,
             stream: None,
             no_facts: "The assembly is not known".to_owned(),
+            same: None,
             registered: None,
             registered_name: None,
             registrations: Vec::new(),
@@ -218,6 +235,8 @@ impl Run {
             sha256: None,
             state: AssemblyState::Unresolved,
             candidates: Vec::new(),
+            judged: None,
+            same_file: None,
         };
         self.choose(&argument, directory, &resolution, context);
         self.assembly.resolution = format!("{}{}", resolution.rule, self.assembly.resolution);
@@ -325,7 +344,7 @@ impl Run {
         }
     }
 
-    fn take(&mut self, item: ItemId, sha256: &str, status: ItemStatus, recovered: bool) {
+    pub(super) fn take(&mut self, item: ItemId, sha256: &str, status: ItemStatus, recovered: bool) {
         self.item = Some(item);
         self.assembly.state = match (status, recovered) {
             (ItemStatus::Failed, _) => {
@@ -436,7 +455,10 @@ impl Run {
             mode: self.mode(),
             options: command.map(|command| command.options.clone()).unwrap_or_default(),
             warnings: self.warnings(process),
-            assembly: self.assembly.clone(),
+            assembly: AssemblyReference {
+                same_file: self.same_file(context),
+                ..self.assembly.clone()
+            },
             method,
             proof,
             sources: self.sources(process, context.places),
@@ -515,9 +537,9 @@ impl Run {
     fn loaded(&self, process: Option<&Process>, context: &Context<'_>) -> Option<Load> {
         let path = self.assembly.resolved_path.as_deref()?;
         let key = PathKey::new(path);
-        let image = process.and_then(|process| process.loaded.iter().find(|(image, _)| image.same_file(&key)));
-        if let Some((_, cited)) = image {
-            return Some(Load::Recorded(cited.clone()));
+        let image = process.and_then(|process| process.loaded.iter().find(|one| one.image.same_file(&key)));
+        if let Some(one) = image {
+            return Some(Load::Recorded(one.cited.clone()));
         }
         let file =
             self.slots.iter().filter_map(|slot| context.prefetch.get(slot.file)).find(|file| file.lists(path))?;
@@ -546,24 +568,14 @@ impl Run {
         context: &Context<'_>,
     ) -> (MethodVerdict, Proof) {
         let facts = self.item.and_then(|item| context.files.facts_of(item));
-        let mut doubt = None;
-        if let (Some(path), Some(start), Some(_)) = (self.assembly.resolved_path.as_deref(), self.start, facts.as_ref())
-            && context.files.find(path).is_some_and(|found| found.is_newer_than(start))
-        {
-            doubt = Some(
-                "The file that is now at that path was made after the run, so what is in it says nothing certain about the run"
-                    .to_owned(),
-            );
-        }
-        if let (Some(registered), Some(own)) =
-            (&self.registered_name, facts.as_ref().and_then(|(facts, _)| files::assembly_name(facts)))
-            && !registered.eq_ignore_ascii_case(own)
-        {
-            doubt = Some(format!(
-                "The run registered the assembly {registered}, and the file that is now at that path is {own}, another \
-                 assembly; so its methods are not those that ran"
-            ));
-        }
+        let registered_other = self.registered_other(context.files);
+        let doubt = match (&registered_other, &self.same) {
+            _ if facts.is_none() => None,
+            (Some(words), _) => Some(words.clone()),
+            (None, Some(standing)) => standing.doubt(self.assembly.judged.is_some()),
+            (None, None) => None,
+        };
+        let doubt_cited = self.same.as_ref().filter(|_| doubt.is_some()).map(|one| one.cited.as_slice());
         let by = |source: Source| source.by(JoinRule::J10, Confidence::Strong);
         let mark = match self.assembly.resolved_path.as_deref().map(|path| context.files.mark_of(path)) {
             Some(Mark::Zone(zone, source)) => Marked::Zone(zone, by(source)),
@@ -576,7 +588,7 @@ impl Run {
             Some(Load::Recorded(cited)) if cited.confidence != Confidence::Circumstantial => Some(cited),
             _ => None,
         };
-        let known = Known {
+        let known = |doubt: Option<String>| Known {
             mode: self.mode(),
             invalid: self.command.as_ref().and_then(|command| command.invalid.as_deref()),
             elevated,
@@ -584,12 +596,13 @@ impl Run {
             clr: self.clr(process, context),
             named: self.assembly.argument.is_some() && !matches!(self.mode(), Mode::Usage | Mode::Invalid),
             facts: facts.as_ref().map(|(facts, _)| *facts),
-            facts_cited: facts.and_then(|(_, source)| source).map(|source| {
+            facts_cited: facts.as_ref().and_then(|(_, source)| source.clone()).map(|source| {
                 source.by(JoinRule::J10, if doubt.is_some() { Confidence::Circumstantial } else { Confidence::Strong })
             }),
             no_facts: &self.no_facts,
+            doubt_cited: doubt_cited.unwrap_or_default(),
             doubt,
-            mark,
+            mark: mark.clone(),
             stream: self.stream.as_deref(),
             listed: !self.slots.is_empty(),
             loaded: certain_load,
@@ -599,11 +612,36 @@ impl Run {
             unclear: process.and_then(|process| process.unclear.as_deref()),
             injected: process.and_then(|process| process.injected.as_deref()),
         };
-        let method = verdict::method(&known, context.places);
-        let known = Known { loaded: loaded.map(Load::cited), ..known };
+        let mut method = verdict::method(&known(doubt.clone()), context.places);
+        if doubt.is_some() && registered_other.is_none() && method.runs == Answer::Unknown {
+            let MethodVerdict { runs, which, because, .. } = verdict::method(&known(None), context.places);
+            method.if_same_file = Some(IfSameFile { runs, which, because });
+        }
+        let known = Known { loaded: loaded.map(Load::cited), ..known(doubt) };
         let proof =
             verdict::proof(&known, &method, !matches!(self.basis.identity, Identity::ByName | Identity::ByItself));
         (method, proof)
+    }
+
+    /// That the assembly which it registered has another name than the file that is judged.
+    fn registered_other(&self, files: &Files) -> Option<String> {
+        let (registered, own) = (self.registered_name.as_deref()?, files::assembly_name(self.facts(files)?)?);
+        (!registered.eq_ignore_ascii_case(own)).then(|| {
+            format!(
+                "The run registered the assembly {registered}, and the file that is now at that path is {own}, another \
+                 assembly; so its methods are not those that ran"
+            )
+        })
+    }
+
+    /// Whether the file that is judged is the one that ran, for the report.
+    fn same_file(&self, context: &Context<'_>) -> Option<Reasoned> {
+        let standing = self.same.as_ref()?;
+        if let Some(because) = self.registered_other(context.files) {
+            return Some(Reasoned { state: Answer::No, because, citations: Vec::new() });
+        }
+        let citations = standing.cited.iter().map(|cited| context.places.cite(cited)).collect();
+        Some(Reasoned { state: standing.state, because: standing.because.clone(), citations })
     }
 
     fn related(&self, process: Option<&Process>, started: Option<Filetime>, context: &Context<'_>) -> Vec<Related> {
@@ -657,6 +695,8 @@ fn unknown_assembly(because: &str) -> AssemblyReference {
         sha256: None,
         state: AssemblyState::Unknown,
         candidates: Vec::new(),
+        judged: None,
+        same_file: None,
     }
 }
 

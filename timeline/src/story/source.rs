@@ -1,7 +1,8 @@
 //! Where a statement comes from, kept small until the report needs it.
 
 use crate::event::Event;
-use evidence::{Citation, Confidence, ItemId, Items, JoinRule, Locator};
+use evidence::{Citation, Confidence, Item, ItemId, Items, JoinRule, Locator};
+use std::borrow::Cow;
 
 /// A place in the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,10 @@ pub(super) struct Places<'a> {
 impl<'a> Places<'a> {
     pub(super) fn new(items: &'a dyn Items) -> Self {
         Places { items }
+    }
+
+    pub(super) fn item(&self, item: ItemId) -> Option<Cow<'_, Item>> {
+        self.items.by_id(item)
     }
 
     pub(super) fn path(&self, item: ItemId) -> String {

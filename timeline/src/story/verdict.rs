@@ -30,6 +30,8 @@ pub(super) struct Known<'a> {
     pub(super) no_facts: &'a str,
     /// Why the facts may not be those of the file that ran.
     pub(super) doubt: Option<String>,
+    /// What raises that doubt.
+    pub(super) doubt_cited: &'a [Cited],
     pub(super) mark: Marked,
     pub(super) stream: Option<&'a str>,
     /// Whether a prefetch file of the run was read, with its list of opened files.
@@ -46,6 +48,7 @@ pub(super) struct Known<'a> {
 }
 
 /// The mark of the assembly, cited.
+#[derive(Clone)]
 pub(super) enum Marked {
     Zone(u32, Cited),
     Listed(Cited),
@@ -495,6 +498,7 @@ pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
     let mut prediction = predict(known);
     let mut citations: Vec<Citation> = known.elevated.citations.clone();
     citations.extend(known.facts_cited.iter().map(|cited| places.cite(cited)));
+    citations.extend(known.doubt_cited.iter().map(|cited| places.cite(cited)));
     citations.extend(known.mark.cited().map(|cited| places.cite(cited)));
     citations.extend([known.loaded, known.registered].into_iter().flatten().map(|cited| places.cite(cited)));
     let shown = known.child.or(known.connection).or(known.unclear.map(|(note, _)| note));
@@ -510,7 +514,8 @@ pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
         prediction.because.push_str(&format!(" Apart from that, code of the file runs when it is loaded ({because})."));
     }
     citations.dedup();
-    MethodVerdict { runs: prediction.runs, which: prediction.which, because: prediction.because, citations }
+    let Prediction { runs, which, because } = prediction;
+    MethodVerdict { runs, which, because, citations, if_same_file: None }
 }
 
 /// What a method that ran would need beyond a loaded assembly: only what is not known.
@@ -630,6 +635,7 @@ mod tests {
             facts_cited: None,
             no_facts: "",
             doubt: None,
+            doubt_cited: &[],
             mark: Marked::None,
             stream: None,
             listed: false,
@@ -645,7 +651,7 @@ mod tests {
     #[test]
     fn the_next_step_needs_only_what_is_missing() {
         let method =
-            MethodVerdict { runs: Answer::Unknown, which: None, because: String::new(), citations: Vec::new() };
+            MethodVerdict { runs: Answer::Unknown, which: None, because: String::new(), citations: Vec::new(), if_same_file: None };
         let facts = Facts::new(crate::testing::of("windows:pe:file"), Value::Map(Vec::new()));
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
         let unknown = Reasoned::default();
@@ -661,7 +667,7 @@ mod tests {
     #[test]
     fn steps_that_are_concluded_are_not_called_recorded() {
         let method =
-            MethodVerdict { runs: Answer::Yes, which: Some("register"), because: String::new(), citations: Vec::new() };
+            MethodVerdict { runs: Answer::Yes, which: Some("register"), because: String::new(), citations: Vec::new(), if_same_file: None };
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
         let proof = proof(&known(None, &elevated, Some(0)), &method, true);
         assert_eq!((proof.level, proof.inferred), (Step::L4, vec![Step::L3, Step::L4]));

@@ -14,8 +14,8 @@ use crate::host::Host;
 use crate::story::{Correlator, Story};
 use crate::testing::{at, in_order, item, logged, map, record, security, sysmon, time, values};
 use evidence::{
-    Answer, AssemblyState, Confidence, Execution, Fields, Identified, Identity, Item, ItemId, JoinRule, Meaning, Mode,
-    Record, Recovery, Tool, Value,
+    Answer, AssemblyState, Confidence, Execution, Fields, FileTimes, Identified, Identity, Item, ItemId, JoinRule, Macb, Meaning,
+    Mode, Record, Recovery, Tool, Value,
 };
 use std::sync::Arc;
 
@@ -55,10 +55,18 @@ fn only(correlation: &Story) -> &Execution {
     &correlation.executions[0]
 }
 
-/// A collected lead with the facts of a managed assembly in which these hooks run.
+/// The times of a file that was made then, as the file system has them, and never changed.
+fn made_at(when: &str) -> FileTimes {
+    let at = Some(time(when));
+    let times = Some(Macb { modified: at, accessed: at, changed: at, born: at });
+    FileTimes { si: times, file_name: times, container: None }
+}
+
+/// A collected lead, made long before every run, with the facts of a managed assembly in which these hooks run.
 fn assembly(id: u32, path: &str, hooks: &[&'static str]) -> (Item, (ItemId, Record)) {
     let mut lead = item(id, path);
     lead.wanted_by = vec!["lead".to_owned()];
+    lead.times = made_at("2026-01-01 08:00:00");
     let mut fields = Fields::new();
     fields.push("Kind", "managed");
     fields.push("Sha256", lead.sha256.as_str());
