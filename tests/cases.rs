@@ -67,10 +67,13 @@ cases! {
     j_1_a_copy_with_an_old_modified_time_is_not_the_file_that_ran
     j_1_a_creation_that_sysmon_recorded_raises_the_doubt
     j_1_a_deletion_that_sysmon_recorded_raises_the_doubt
+    j_1_a_file_in_the_recycle_bin_is_named
     j_1_a_file_replaced_within_the_second_of_the_run_does_not_answer
     j_1_a_file_that_took_the_name_is_not_the_one_that_ran
+    j_1_a_file_that_was_renamed_away_is_said_to_be_elsewhere
     j_1_a_file_with_earlier_times_is_the_one_that_ran
     j_1_a_file_written_over_in_place_does_not_answer
+    j_1_a_folder_further_up_that_took_the_name_leads_to_another_file
     j_1_a_folder_that_took_the_name_leads_to_another_file
     j_1_a_journal_that_begins_after_the_run_settles_nothing
     j_1_a_stream_beside_the_content_is_not_the_content

@@ -278,6 +278,8 @@ roles! {
     FileEntry,
     /// Sequence number of that record.
     FileSequence,
+    /// Whether a file is asked for, under whichever name.
+    Followed,
     /// Whether nothing is missing of what a record tells of.
     Whole,
     /// Domain of the computer.

@@ -1,6 +1,6 @@
 //! One moment of one record: the row of a timeline.
 
-use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, Record, RecordType, Role};
+use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, Record, RecordType, Role, Told};
 
 /// One moment of one record. A record without times gives one undated event.
 ///
@@ -117,6 +117,8 @@ pub(crate) trait Happening {
     fn meanings(&self) -> impl Iterator<Item = Meaning>;
     /// The text in a role.
     fn text_of(&self, role: Role) -> Option<&str>;
+    /// Whether the flag in a role is there, and set.
+    fn is_set(&self, role: Role) -> bool;
 }
 
 impl Happening for Event {
@@ -150,6 +152,10 @@ impl Happening for Event {
 
     fn text_of(&self, role: Role) -> Option<&str> {
         self.record.text_of(role)
+    }
+
+    fn is_set(&self, role: Role) -> bool {
+        self.record.role(role).and_then(Told::flag) == Some(true)
     }
 }
 

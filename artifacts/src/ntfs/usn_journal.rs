@@ -35,10 +35,12 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use evidence::{
-    Artifact, Beside, Claim, Field, Fields, Filetime, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
-    ProblemKind, Reads, Record, RecordType, Role, Sink, Tells, Timestamp, name::into_shown,
+    Artifact, Beside, Claim, Field, Fields, Filetime, Focus, Input, Integrity, Locator, Meaning, Memory, Moment, Parse,
+    Phase, ProblemKind, Reads, Record, RecordType, Role, Sink, Tells, Timestamp, name::into_shown,
 };
-use ntfs_layout::{FileReference, MftReader, Paths, UsnReader, UsnRecord, reason_names, source_names};
+use ntfs_layout::{
+    FileName, FileReference, MftReader, Namespace, Paths, UsnReader, UsnRecord, kind, reason_names, source_names,
+};
 
 use super::wanted::Wanted;
 
@@ -83,6 +85,8 @@ const REASONS: Field =
         .role(Role::Reasons);
 const SOURCES: Field = Field::list("Sources", "names, where the change was not made by an ordinary program");
 const ATTRIBUTES: Field = Field::number("Attributes", "file attributes");
+const FOLLOWED: Field =
+    Field::flag("Followed", "true: the file is asked for by another name, or by its folder").role(Role::Followed);
 
 const MAXIMUM_SIZE: Field = Field::number("MaximumSize", "bytes that the journal may take");
 const ALLOCATION_DELTA: Field = Field::number("AllocationDelta", "bytes by which it grows");
@@ -104,6 +108,7 @@ static CHANGE: RecordType = RecordType {
         REASONS,
         SOURCES,
         ATTRIBUTES,
+        FOLLOWED,
     ],
     says: "One per change. Moment: `Metadata Modification Time (USN)`. Locator: USN record. Claims `deleted` only with `FILE_DELETE`.",
     claims: &[Claim::Present, Claim::Deleted],
@@ -141,6 +146,8 @@ static JOURNAL: RecordType = RecordType {
 const MFT: &str = r"\$MFT";
 /// Most files followed through their renamings.
 const MAX_FOLLOWED: usize = 1 << 18;
+/// `DATA_OVERWRITE`, `DATA_EXTEND` and `DATA_TRUNCATION` among the reasons.
+const DATA: u32 = 0x7;
 /// `FILE_DELETE` among the reasons.
 const FILE_DELETE: u32 = 0x200;
 
@@ -153,17 +160,19 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
     let nothing = Vec::new();
     let mft = MftReader::new(mft_bytes.unwrap_or(&nothing));
     let mut paths = Paths::new(&mft);
-    let mut wanted = Wanted::new(input.focus);
+    let mut wanted = Wanted::with_folders_above(input.focus);
 
     // A wanted file may have had other names before and after, so its records are found by its number.
     let mut followed = HashSet::new();
-    if !input.focus.everything {
-        let mut reader = UsnReader::new(input.bytes);
-        while let Some(record) = reader.next_record() {
-            let Some(name) = record.name else { continue };
-            if wanted.wants(record.parent(), name, &mut paths) && followed.len() < MAX_FOLLOWED {
-                followed.insert(record.file());
-            }
+    let mut linked = Linked { mft: &mft, asked: HashSet::new(), buffer: Vec::new() };
+    let mut asking = UsnReader::new(input.bytes);
+    while let Some(record) = asking.next_record() {
+        let Some(name) = record.name else { continue };
+        if followed.len() < MAX_FOLLOWED
+            && (wanted.wants(record.parent(), name, &mut paths)
+                || record.reason & DATA != 0 && linked.is_wanted(record.file(), &mut wanted, &mut paths))
+        {
+            followed.insert(record.file());
         }
     }
     let mut reader = UsnReader::new(input.bytes);
@@ -181,8 +190,10 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
             let mut reach = Reach::default();
             for record in part.records() {
                 reach.add(&record);
-                if input.focus.everything || followed.contains(&record.file()) {
-                    sink.record(describe(&record, mft_bytes.is_some().then_some(&mut *paths)));
+                let is_followed = followed.contains(&record.file());
+                if input.focus.everything || is_followed {
+                    let by_other_name = is_followed && !is_named(&record, input.focus);
+                    sink.record(describe(&record, mft_bytes.is_some().then_some(&mut *paths), by_other_name));
                 }
             }
             reach
@@ -206,6 +217,33 @@ fn parse(input: &Input<'_>, sink: &mut Sink<'_>) {
         let effect =
             "the folders of changed files are known by their numbers only, and files asked for by folder are missing";
         sink.problem(ProblemKind::NotFound, None, what, effect);
+    }
+}
+
+/// The files of several names: what is written by one of them is written into the file of each.
+struct Linked<'a> {
+    mft: &'a MftReader<'a>,
+    /// Files that were looked up, each once.
+    asked: HashSet<FileReference>,
+    buffer: Vec<u8>,
+}
+
+impl Linked<'_> {
+    /// Whether a file has a wanted name beside others.
+    fn is_wanted(&mut self, file: FileReference, wanted: &mut Wanted<'_>, paths: &mut Paths<'_>) -> bool {
+        if self.asked.len() >= MAX_FOLLOWED || !self.asked.insert(file) {
+            return false;
+        }
+        let Ok(record) = self.mft.record(file.entry, &mut self.buffer) else { return false };
+        if record.sequence() != file.sequence {
+            return false;
+        }
+        let names = || {
+            let attributes = record.attributes().map_while(Result::ok).filter(|one| one.kind == kind::FILE_NAME);
+            let names = attributes.filter_map(|one| one.resident().and_then(FileName::parse));
+            names.filter(|name| name.namespace != Namespace::Dos)
+        };
+        names().nth(1).is_some() && names().any(|name| wanted.wants(name.parent, name.name, paths))
     }
 }
 
@@ -322,7 +360,13 @@ fn report(reader: &UsnReader<'_>, first: Option<u64>, sink: &mut Sink<'_>) {
     }
 }
 
-fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>) -> Record {
+/// Whether a record has a name that is asked for.
+fn is_named(record: &UsnRecord<'_>, focus: &Focus) -> bool {
+    record.name.is_some_and(|name| focus.names.contains(&name.to_string().to_uppercase()))
+}
+
+/// `by_other_name`: whether the file is asked for by another name or by its folder.
+fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>, by_other_name: bool) -> Record {
     let (file, parent) = (record.file(), record.parent());
     let name = record.name.map(|name| into_shown(name.to_string()));
     let path = match (paths, record.name) {
@@ -332,7 +376,7 @@ fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>) -> Record {
         }
         _ => None,
     };
-    let mut fields = Fields::with_capacity(11, 256);
+    let mut fields = Fields::with_capacity(12, 256);
     fields.push_some(NAME.name, name.as_deref());
     if let Some((path, certain)) = &path {
         fields.push(PATH.name, path.as_str());
@@ -346,6 +390,7 @@ fn describe(record: &UsnRecord<'_>, paths: Option<&mut Paths<'_>>) -> Record {
         fields.push(SOURCES.name, source_names(record.source).collect::<Vec<_>>());
     }
     fields.push_some(ATTRIBUTES.name, record.attributes);
+    fields.push_some(FOLLOWED.name, by_other_name.then_some(true));
     let timestamp = record.time.and_then(|Filetime(raw)| Timestamp::filetime(raw));
     Record {
         artifact: ARTIFACT.id,

@@ -11,6 +11,8 @@ pub(crate) struct Wanted<'a> {
     focus: &'a Focus,
     /// Last components of the wanted folders, because a folder itself is wanted too.
     folder_names: HashSet<&'a str>,
+    /// Folders above the wanted ones that are wanted themselves.
+    above: HashSet<&'a str>,
     /// Folders asked so far, with the answer.
     folders: HashMap<FileReference, bool, RandomState>,
     upper: String,
@@ -22,7 +24,21 @@ const MAX_FOLDERS: usize = 1 << 18;
 impl<'a> Wanted<'a> {
     pub(crate) fn new(focus: &'a Focus) -> Self {
         let folder_names = focus.folders.iter().filter_map(|folder| folder.rsplit('\\').next()).collect();
-        Wanted { focus, folder_names, folders: HashMap::default(), upper: String::new() }
+        Wanted { focus, folder_names, above: HashSet::new(), folders: HashMap::default(), upper: String::new() }
+    }
+
+    /// The same with the folders above the wanted ones: what becomes of them becomes of the paths through them.
+    pub(crate) fn with_folders_above(focus: &'a Focus) -> Self {
+        let mut wanted = Wanted::new(focus);
+        for folder in &focus.folders {
+            let mut path = folder.as_str();
+            while let Some((above, _)) = path.rsplit_once('\\').filter(|(above, _)| !above.is_empty()) {
+                wanted.folder_names.extend(above.rsplit('\\').next());
+                wanted.above.insert(above);
+                path = above;
+            }
+        }
+        wanted
     }
 
     /// Whether the focus names a file with this name in this folder, or the folder of this name.
@@ -34,8 +50,11 @@ impl<'a> Wanted<'a> {
         if self.focus.folders.is_empty() {
             return false;
         }
-        if self.folder_names.contains(self.upper.as_str()) && self.focus.wants(&paths.path(parent, name).0) {
-            return true;
+        if self.folder_names.contains(self.upper.as_str()) {
+            let path = paths.path(parent, name).0;
+            if self.focus.wants(&path) || self.above.contains(path.to_uppercase().as_str()) {
+                return true;
+            }
         }
         if self.folders.len() >= MAX_FOLDERS {
             self.folders.clear();

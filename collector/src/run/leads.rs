@@ -405,8 +405,12 @@ fn find_file(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Loca
             match tree.lookup(&path) {
                 Ok(Some(found)) if !found.is_folder => {
                     let others = other_copies(source, *index, &found);
+                    // A file that had the path before can be the one that is meant.
+                    let before = deleted(tree, &path).into_iter().map(|found| {
+                        (Located { volume: *index, found }, "deleted file of a path that has another now".to_owned())
+                    });
                     let mut found = belongings(run, *index, tree, vec![found]);
-                    found.extend(others);
+                    found.extend(others.into_iter().chain(before));
                     return Ok(found);
                 }
                 Ok(Some(_)) => is_folder = true,

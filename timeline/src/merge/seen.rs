@@ -82,4 +82,8 @@ impl Happening for Seen<'_> {
             _ => None,
         }
     }
+
+    fn is_set(&self, role: Role) -> bool {
+        matches!(self.event.record.role(role), Some(ValueView::Bool(true)))
+    }
 }

@@ -410,7 +410,21 @@ fn finding(declared: Declared, execution: &Execution) -> String {
 
 /// The verdict on a method in one line.
 pub(super) fn method_line(execution: &Execution) -> &'static str {
-    match (execution.method.runs, execution.method.which) {
+    line_of(execution.method.runs, execution.method.which)
+}
+
+/// What would follow if the file now there were the one that ran.
+pub(super) fn if_same_file(execution: &Execution) -> Option<String> {
+    let same = execution.method.if_same_file.as_ref()?;
+    Some(format!(
+        " If the file that is judged is the one that ran: {}. {}",
+        line_of(same.runs, same.which),
+        same.because
+    ))
+}
+
+fn line_of(runs: Answer, which: Option<&str>) -> &'static str {
+    match (runs, which) {
         (Answer::Yes, Some("unregister")) => "An unregister method of the assembly is expected to have run",
         (Answer::Yes, Some(_)) => "A register method of the assembly is expected to have run",
         (Answer::Yes, None) => "A method of the assembly is expected to have run",
@@ -424,7 +438,7 @@ fn method(execution: &Execution) -> String {
     if because.is_empty() {
         format!("{}.", method_line(execution))
     } else {
-        format!("{}. {because}", method_line(execution))
+        format!("{}. {because}{}", method_line(execution), if_same_file(execution).unwrap_or_default())
     }
 }
 

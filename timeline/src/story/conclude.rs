@@ -326,7 +326,8 @@ fn not_listed<'r>(runs: &'r [Run], processes: &'r Processes) -> impl Iterator<It
 /// The collected programs, each with the runs that it is the assembly of.
 fn assemblies(files: &Files<'_>, executions: &[Execution], places: &Places) -> Vec<AssemblyFile> {
     let mut by_hash: HashMap<&str, Vec<(PathKey, &str)>> = HashMap::new();
-    for one in executions {
+    let is_other = |one: &&Execution| one.assembly.same_file.as_ref().is_some_and(|same| same.state == Answer::No);
+    for one in executions.iter().filter(|one| !is_other(one)) {
         let path = one.assembly.judged.as_ref().or(one.assembly.resolved_path.as_ref());
         if let (Some(sha256), Some(path)) = (&one.assembly.sha256, path) {
             by_hash.entry(sha256).or_default().push((PathKey::new(path), &one.id));

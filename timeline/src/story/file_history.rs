@@ -5,7 +5,7 @@ use super::source::Source;
 use crate::event::Event;
 use crate::paths::{self, PathKey};
 use evidence::{Filetime, Item, ItemId, Items, KeyIndex, Meaning, Role, Told};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// A file as the NTFS of its volume numbers it. The sequence number tells it apart from files that had its record before.
@@ -100,9 +100,11 @@ pub(super) struct Change {
     usn: u64,
     pub(super) at: Filetime,
     pub(super) reference: Reference,
-    pub(super) name: String,
+    name: String,
     /// Behind the volume, in upper case; where the folder is known.
     pub(super) rest: Option<String>,
+    /// With the volume, as people write it; of a change that gives the name.
+    pub(super) new_path: Option<String>,
     /// Everything since the file was opened.
     reasons: u16,
     /// What was not so in the record before.
@@ -146,14 +148,30 @@ pub(super) struct FileHistory {
     changes_by_reference: HashMap<Reference, Vec<usize>>,
     acts: HashMap<String, Vec<Act>>,
     reaches: Vec<Reach>,
+    /// How paths on a volume begin, by its id.
+    volumes: BTreeMap<String, String>,
 }
 
 /// A place in a table, with its key.
 const PLACE: usize = 64;
 
 impl FileHistory {
+    /// Remembers how the paths of a volume begin.
+    fn meet(&mut self, item: &Item) {
+        if !self.volumes.contains_key(&item.volume) {
+            self.volumes.insert(item.volume.clone(), PathKey::new(&on_volume_of(item, "\\")).volume);
+        }
+    }
+
+    /// The volumes on which a path can be.
+    pub(super) fn volumes_of(&self, key: &PathKey) -> Vec<&str> {
+        let on = |volume: &String| PathKey { volume: volume.clone(), rest: key.rest.clone() };
+        self.volumes.iter().filter(|(_, begin)| on(begin).same_file(key)).map(|(id, _)| id.as_str()).collect()
+    }
+
     /// A record of $MFT, once. Gives the bytes that it takes.
     pub(super) fn add_record(&mut self, event: &Event, table: &Item) -> usize {
+        self.meet(table);
         let record = &event.record;
         let (Some(stored), Some(path)) = (Reference::of(event), record.text_of(Role::Path)) else { return 0 };
         let flag = |role| record.role(role).and_then(Told::flag) == Some(true);
@@ -193,18 +211,22 @@ impl FileHistory {
         };
         let evidence::Locator::UsnRecord { usn, .. } = record.locator else { return 0 };
         let reasons = record.role(Role::Reasons).into_iter().flat_map(Told::texts);
+        let reasons = reasons.map(reason::named).fold(0, |all, one| all | one);
+        let path = record.text_of(Role::Path);
+        let shown = path.map_or_else(|| name.to_owned(), |path| on_volume_of(journal, path));
         let change = Change {
             volume: journal.volume.clone(),
             usn,
             at,
             reference,
             name: paths::fold(name),
-            rest: record.text_of(Role::Path).map(|path| PathKey::new(path).rest),
-            reasons: reasons.map(reason::named).fold(0, |all, one| all | one),
+            rest: path.map(|path| PathKey::new(path).rest),
+            new_path: (reasons & reason::RENAME_NEW != 0).then_some(shown),
+            reasons,
             fresh: 0,
             source: Source::of(event),
         };
-        let path = change.rest.as_ref().map_or(0, String::len);
+        let path = change.rest.as_ref().map_or(0, String::len) + change.new_path.as_ref().map_or(0, String::len);
         let bytes = size_of::<Change>() + 3 * PLACE + change.volume.len() + 2 * (change.name.len() + path);
         self.changes.push(change);
         bytes
@@ -212,6 +234,7 @@ impl FileHistory {
 
     /// What one change journal holds.
     pub(super) fn add_reach(&mut self, event: &Event, journal: &Item) {
+        self.meet(journal);
         let record = &event.record;
         let is_whole = record.role(Role::Whole).and_then(Told::flag) == Some(true);
         if let Some(first) = record.role(Role::FirstRecord).and_then(Told::time) {
@@ -300,8 +323,10 @@ impl FileHistory {
         self.acts.get(&key.rest).into_iter().flatten().filter(move |act| act.key.same_file(key))
     }
 
-    /// The change journal of a volume that has every change since `start`.
+    /// The change journal of a volume that has every change since `start`. Without the $MFT that gives its records their
+    /// paths, what becomes of folders and of the other names of a file is not seen in it.
     pub(super) fn journal_since(&self, volume: &str, start: Filetime) -> Option<&Reach> {
+        self.records.iter().find(|record| record.volume == volume)?;
         self.reaches.iter().find(|reach| reach.volume == volume && reach.is_whole && reach.first <= start)
     }
 }

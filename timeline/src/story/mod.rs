@@ -43,7 +43,7 @@ use computers::Computers;
 use coverage::{Cleared, Seen};
 use evidence::{
     Artifact, AssemblyFile, Attempt, Coverage, Execution, Focus, Items, Lookalike, Meaning, Problem, ProblemKind,
-    Registration, Stage, Tells,
+    Registration, Role, Stage, Tells,
 };
 use files::Files;
 pub(crate) use identity::in_framework;
@@ -111,7 +111,7 @@ fn asks(event: &impl Happening, focus: Option<&Focus>) -> bool {
     match event.of().tells {
         Tells::Event => false,
         Tells::File => Files::asks_for_file_record(event) && Files::is_meant(event, focus),
-        Tells::FileChange => Files::is_meant(event, focus),
+        Tells::FileChange => event.is_set(Role::Followed) || Files::is_meant(event, focus),
         Tells::Row => event.claims().iter().any(|claim| claim.run_time().is_some()),
         tells => !tells.is_of_the_host(),
     }
@@ -231,7 +231,7 @@ impl<'a> Correlator<'a> {
                 // Without its start it is not known which of the processes with this number it was.
                 // Nor is the collection itself anything that happened on the host.
                 if event.meanings().any(|meaning| meaning == Meaning::STARTED)
-                    && event.record.role(evidence::Role::Collector).is_none()
+                    && event.record.role(Role::Collector).is_none()
                     && let Some(start) = live::process(&event.record)
                 {
                     let computer = live::computer(&event.record);

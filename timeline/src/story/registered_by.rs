@@ -7,7 +7,7 @@ use super::registration::Draft;
 use super::run::Run;
 use super::source::Places;
 use crate::paths::{self, PathKey};
-use evidence::{Confidence, JoinRule, Mode, Registration, RegistrationState, Related};
+use evidence::{Answer, Confidence, JoinRule, Mode, Registration, RegistrationState, Related};
 use std::collections::HashMap;
 
 /// The registrations with their runs and assemblies; the runs get what they registered. `ids` are those of the runs.
@@ -76,7 +76,8 @@ impl Writers {
             for path in run.assembly.resolved_path.iter().chain(&run.named) {
                 writers.by_path.entry(PathKey::new(path).rest).or_default().push(at);
             }
-            if let Some(facts) = run.facts(files) {
+            let is_other = run.same.as_ref().is_some_and(|same| same.state == Answer::No);
+            if let Some(facts) = run.facts(files).filter(|_| !is_other) {
                 for clsid in files::clsids(facts) {
                     writers.by_clsid.entry(clsid.to_uppercase()).or_default().push(at);
                 }

@@ -41,7 +41,7 @@ pub(super) struct Run {
     /// The assembly's path as the tool named it, where Windows made another of it: what it registered has this one.
     pub(super) named: Option<String>,
     pub(super) stream: Option<String>,
-    no_facts: String,
+    pub(super) no_facts: String,
     /// Whether the file that is judged is the one that was there when it started.
     pub(super) same: Option<Standing>,
     /// A registration that this run wrote.
@@ -455,10 +455,7 @@ impl Run {
             mode: self.mode(),
             options: command.map(|command| command.options.clone()).unwrap_or_default(),
             warnings: self.warnings(process),
-            assembly: AssemblyReference {
-                same_file: self.same_file(context),
-                ..self.assembly.clone()
-            },
+            assembly: AssemblyReference { same_file: self.same_file(context), ..self.assembly.clone() },
             method,
             proof,
             sources: self.sources(process, context.places),

@@ -16,7 +16,7 @@ use super::process::Process;
 use super::run::{Context, Run};
 use super::source::Cited;
 use crate::paths::{self, PathKey};
-use evidence::{Answer, Confidence, Filetime, Item, ItemId, JoinRule, Meaning};
+use evidence::{Answer, AssemblyState, Confidence, Filetime, Item, ItemId, JoinRule, Meaning};
 
 /// Most signs that are told.
 const MOST_SIGNS: usize = 4;
@@ -41,7 +41,15 @@ pub(super) struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// The same of another file, about which the list and the load say nothing.
     fn of(&self, item: ItemId) -> Asked<'a> {
-        Asked { path: self.path, stream: self.stream, item, start: self.start, listed: None, loaded: None, own: self.own }
+        Asked {
+            path: self.path,
+            stream: self.stream,
+            item,
+            start: self.start,
+            listed: None,
+            loaded: None,
+            own: self.own,
+        }
     }
 }
 
@@ -71,7 +79,16 @@ pub(super) struct Earlier {
     pub(super) reference: Option<Reference>,
     /// When it left the path, where that is known.
     left: Option<Filetime>,
+    /// Whether it is there under another name, and not deleted.
+    is_moved: bool,
     pub(super) cited: Vec<Cited>,
+}
+
+/// A path of a volume, and when the tool started.
+struct Place<'a> {
+    volume: &'a str,
+    rest: &'a str,
+    start: Filetime,
 }
 
 /// Something that happened after the run.
@@ -110,29 +127,26 @@ impl Files<'_> {
         if !signs.is_empty() {
             return Some(doubtful(signs));
         }
-        let journal = self.journal(&candidate, asked.start);
-        if let Some(changed) = soft {
-            return Some(match journal {
-                Some(journal) => Standing {
-                    state: Answer::Yes,
-                    because: format!(
-                        "{}, and the change journal, which has every change since before the run, shows no change of its \
-                         content or its name",
-                        changed.what
-                    ),
-                    cited: vec![changed.cited, journal],
-                },
-                None => Standing {
-                    because: format!(
-                        "{}, and no change journal that reaches back to the run was read, which would show whether that \
-                         was a change of its content or its name",
-                        changed.what
-                    ),
-                    ..doubtful(vec![changed])
-                },
-            });
+        let journal = self.journal(&candidate.item.volume, asked.start);
+        if soft.is_empty() {
+            return Some(self.shown_by(asked, &candidate, journal));
         }
-        Some(self.shown_by(asked, &candidate, journal))
+        let mut standing = doubtful(soft);
+        standing.because.push_str(match &journal {
+            Some(_) => {
+                ", and the change journal, which has every change since before the run, shows no change of its content or its \
+                 name"
+            }
+            None => {
+                ", and no change journal that reaches back to the run was read, which would show whether that was a change of \
+                 its content or its name"
+            }
+        });
+        if let Some(journal) = journal {
+            standing.state = Answer::Yes;
+            standing.cited.push(journal);
+        }
+        Some(standing)
     }
 
     /// What would show that the file was replaced, and does not.
@@ -181,9 +195,9 @@ impl Files<'_> {
         Standing { state: Answer::Yes, because: by.join(", and "), cited }
     }
 
-    /// The change journal that has every change of the file's volume since the run.
-    fn journal(&self, candidate: &Candidate<'_>, start: Filetime) -> Option<Cited> {
-        let reach = self.history().journal_since(&candidate.item.volume, start);
+    /// The change journal that has every change of a volume since the run.
+    fn journal(&self, volume: &str, start: Filetime) -> Option<Cited> {
+        let reach = self.history().journal_since(volume, start);
         reach.filter(|_| self.traces_left_out == 0).map(|reach| strong(&reach.source))
     }
 
@@ -193,7 +207,8 @@ impl Files<'_> {
         let asked_for = PathKey::new(paths::split_stream(asked.path).0);
         let history = self.history();
         let is_there = item.recovery.is_none();
-        let by_path = || history.records_at(&item.volume, &own.rest).into_iter().find(|record| record.in_use && is_there);
+        let by_path =
+            || history.records_at(&item.volume, &own.rest).into_iter().find(|record| record.in_use && is_there);
         let reference = Reference::of_item(&item);
         let record = match reference {
             Some(reference) => history.record_of(&item.volume, reference),
@@ -208,12 +223,14 @@ impl Files<'_> {
     }
 
     /// What happened after the run by which the file may be another, and a change of the record that need not be one.
-    fn signs(&self, asked: &Asked<'_>, candidate: &Candidate<'_>) -> (Vec<Sign>, Option<Sign>) {
-        let (mut signs, soft) = self.signs_in_times(asked, candidate, true);
+    fn signs(&self, asked: &Asked<'_>, candidate: &Candidate<'_>) -> (Vec<Sign>, Vec<Sign>) {
+        let (mut signs, mut soft) = self.signs_in_times(asked, candidate, true);
         let end = self.end_of(asked, candidate);
         let until = end.as_ref().map(|(at, _)| *at);
         signs.extend(self.signs_in_journal(asked, candidate, until));
-        signs.extend(self.signs_of_folders(asked, candidate));
+        let (of_folders, unclear) = self.signs_of_folders(asked, candidate);
+        signs.extend(of_folders);
+        soft.extend(unclear);
         signs.extend(self.signs_in_logs(asked, candidate, until));
         (signs, soft)
     }
@@ -235,18 +252,13 @@ impl Files<'_> {
     }
 
     /// `with_name`: whether the times of its name count, which it gets anew when it is renamed.
-    fn signs_in_times(
-        &self,
-        asked: &Asked<'_>,
-        candidate: &Candidate<'_>,
-        with_name: bool,
-    ) -> (Vec<Sign>, Option<Sign>) {
+    fn signs_in_times(&self, asked: &Asked<'_>, candidate: &Candidate<'_>, with_name: bool) -> (Vec<Sign>, Vec<Sign>) {
         let cited = match (candidate.record, self.facts_of(asked.item)) {
             (Some(record), _) => strong(&record.source),
             (None, Some((_, Some(source)))) => strong(&source),
-            (None, _) => return (Vec::new(), None),
+            (None, _) => return (Vec::new(), Vec::new()),
         };
-        let (mut signs, mut soft) = (Vec::new(), None);
+        let (mut signs, mut soft) = (Vec::new(), Vec::new());
         for (meaning, at) in candidate.times.iter().filter(|(_, at)| *at > asked.start) {
             let when = at.to_the_millisecond();
             let (what, is_proof) = match *meaning {
@@ -260,7 +272,7 @@ impl Files<'_> {
                 }
                 Meaning::SI_CHANGED => {
                     let what = format!("its file record was changed at {when}");
-                    soft = Some(Sign { what, is_proof: false, cited: cited.clone() });
+                    soft.push(Sign { what, is_proof: false, cited: cited.clone() });
                     continue;
                 }
                 _ => continue,
@@ -297,18 +309,20 @@ impl Files<'_> {
         changes.into_iter().filter(is_before).filter_map(sign).collect()
     }
 
-    /// That a folder of the path was made or renamed: then the path led to another file before.
-    fn signs_of_folders(&self, asked: &Asked<'_>, candidate: &Candidate<'_>) -> Vec<Sign> {
-        if candidate.item.recovery.is_some() {
-            // Its path is that of its folder today, whatever that was called.
-            return Vec::new();
-        }
-        let (volume, mut signs) = (candidate.item.volume.as_str(), Vec::new());
+    /// That a folder of the path was renamed or another: then the path led to another file before. And what may be that: its
+    /// record was made, or changed without a change of what is in it, after the run.
+    fn signs_of_folders(&self, asked: &Asked<'_>, candidate: &Candidate<'_>) -> (Vec<Sign>, Vec<Sign>) {
+        let (volume, mut signs, mut soft) = (candidate.item.volume.as_str(), Vec::new(), Vec::new());
         let mut folder = candidate.rest.as_str();
-        while let Some((above, _)) = folder.rsplit_once('\\').filter(|(above, _)| !above.is_empty()) {
+        // The path of a deleted file is that of its folder today, whatever that was called.
+        while let Some((above, _)) = folder.rsplit_once('\\').filter(|(above, _)| !above.is_empty())
+            && candidate.item.recovery.is_none()
+        {
             folder = above;
             for change in self.history().changes_after((volume, asked.start), folder, None) {
-                let Some(what) = words_of(change.fresh & reason::NAME).filter(|_| change.rest.is_some()) else { continue };
+                let Some(what) = words_of(change.fresh & reason::NAME).filter(|_| change.rest.is_some()) else {
+                    continue;
+                };
                 let at = change.at.to_the_millisecond();
                 signs.push(Sign {
                     what: format!("the change journal shows that the folder {folder} {what} at {at}"),
@@ -316,18 +330,10 @@ impl Files<'_> {
                     cited: strong(&change.source),
                 });
             }
-            for record in self.history().records_at(volume, folder).into_iter().filter(|one| one.in_use && one.is_folder) {
-                let made = |(meaning, at): &&(Meaning, Filetime)| {
-                    matches!(*meaning, Meaning::FN_CREATED | Meaning::SI_CREATED) && *at > asked.start
-                };
-                signs.extend(record.times.iter().find(made).map(|(_, at)| Sign {
-                    what: format!("its folder {} was made at {}", record.path, at.to_the_millisecond()),
-                    is_proof: false,
-                    cited: strong(&record.source),
-                }));
-            }
+            let records = self.history().records_at(volume, folder);
+            soft.extend(records.into_iter().filter_map(|record| made_or_renamed(record, asked.start)));
         }
-        signs
+        (signs, soft)
     }
 
     /// What processes did to the file of this path, at most until `until`.
@@ -335,9 +341,10 @@ impl Files<'_> {
         let mut signs: Vec<(Filetime, Sign)> = Vec::new();
         for key in &candidate.keys {
             for act in self.history().acts_on(key) {
-                let is_of_it = act.stream.as_deref().is_none_or(|one| {
-                    asked.stream.is_some_and(|stream| stream.eq_ignore_ascii_case(one))
-                });
+                let is_of_it = act
+                    .stream
+                    .as_deref()
+                    .is_none_or(|one| asked.stream.is_some_and(|stream| stream.eq_ignore_ascii_case(one)));
                 let is_later = act.at > asked.start && until.is_none_or(|until| act.at <= until);
                 let is_own_end = act.deleted && candidate.item.recovery.is_some();
                 if !is_of_it || !is_later || is_own_end || asked.own.is_other(&act.computer) {
@@ -353,6 +360,23 @@ impl Files<'_> {
         signs.sort_by_key(|(at, _)| *at);
         signs.into_iter().map(|(_, sign)| sign).collect()
     }
+}
+
+/// That a folder was made, or may have got its name, after `start`. What is put into a folder changes its content and its
+/// record at once; a rename changes the record alone.
+fn made_or_renamed(folder: &FileRecord, start: Filetime) -> Option<Sign> {
+    if !folder.in_use || !folder.is_folder {
+        return None;
+    }
+    let time = |wanted| folder.times.iter().find(|(meaning, _)| *meaning == wanted).map(|(_, at)| *at);
+    let made = [Meaning::FN_CREATED, Meaning::SI_CREATED].into_iter().filter_map(time).find(|at| *at > start);
+    let changed = time(Meaning::SI_CHANGED).filter(|at| *at > start && Some(*at) > time(Meaning::SI_MODIFIED));
+    let (words, at) = made.map(|at| ("made", at)).or(changed.map(|at| ("changed", at)))?;
+    Some(Sign {
+        what: format!("the record of its folder {} was {words} at {}", folder.path, at.to_the_millisecond()),
+        is_proof: false,
+        cited: strong(&folder.source),
+    })
 }
 
 /// What the bits of a change say, as the end of a sentence.
@@ -406,9 +430,10 @@ fn by_hash(asked: &Asked<'_>, candidate: &Candidate<'_>, history: &FileHistory) 
     // The last hash before the run, or that of the file which was the first to be deleted after it.
     let before = acts[..later].iter().rev().find(|act| act.sha256.is_some()).filter(|act| !act.deleted);
     let after = acts.get(later).filter(|act| act.deleted && act.sha256.is_some());
-    let other = [before, after].into_iter().flatten().find(|act| {
-        act.sha256.as_deref().is_some_and(|sha256| !sha256.eq_ignore_ascii_case(own))
-    })?;
+    let other = [before, after]
+        .into_iter()
+        .flatten()
+        .find(|act| act.sha256.as_deref().is_some_and(|sha256| !sha256.eq_ignore_ascii_case(own)))?;
     let sha256 = other.sha256.as_deref().unwrap_or_default();
     Some(Standing {
         state: Answer::No,
@@ -453,22 +478,42 @@ impl Files<'_> {
     /// The file that was at the path when the tool started, where the one that is there now is another.
     pub(super) fn earlier(&self, asked: &Asked<'_>) -> Option<Earlier> {
         let candidate = self.candidate(asked)?;
-        self.earlier_in_journal(asked, &candidate)
-            .or_else(|| self.earlier_in_prefetch(asked, &candidate))
+        let place = Place { volume: &candidate.item.volume, rest: &candidate.rest, start: asked.start };
+        let listed = asked.listed.as_ref().filter(|_| candidate.reference.is_some());
+        let is_other = |listed: &&Listed| candidate.reference.is_none_or(|own| !listed.references.contains(&own));
+        self.earlier_in_journal(&place)
+            .or_else(|| self.earlier_in_prefetch(&place, listed.filter(is_other)?))
             .or_else(|| self.earlier_recovered(asked, &candidate))
     }
 
+    /// The file that was at a path where no file is now, on whichever volume can be meant.
+    pub(super) fn moved_away(&self, path: &str, start: Filetime, listed: Option<&Listed>) -> Option<Earlier> {
+        let key = PathKey::new(paths::split_stream(path).0);
+        let volumes = self.history().volumes_of(&key);
+        volumes.into_iter().find_map(|volume| {
+            let place = Place { volume, rest: &key.rest, start };
+            self.earlier_in_journal(&place).or_else(|| self.earlier_in_prefetch(&place, listed?))
+        })
+    }
+
+    /// The collected object with the content of a file of a volume.
     fn collected(&self, volume: &str, reference: Reference) -> Option<ItemId> {
-        item_of(self.items(), self.by_record(), volume, reference)
+        item_of(self.items(), self.by_record(), volume, reference).or_else(|| {
+            // An object from a folder or an archive has no number of its own.
+            let record = self.history().record_of(volume, reference).filter(|record| record.in_use)?;
+            let found = self.find(&record.path)?;
+            self.items().by_id(found.item).filter(|item| item.volume == volume && item.mft_entry.is_none())?;
+            Some(found.item)
+        })
     }
 
     /// The first file that leaves the path after the run was there during it.
-    fn earlier_in_journal(&self, asked: &Asked<'_>, candidate: &Candidate<'_>) -> Option<Earlier> {
-        let (volume, start) = (candidate.item.volume.as_str(), asked.start);
-        self.journal(candidate, start)?;
+    fn earlier_in_journal(&self, place: &Place<'_>) -> Option<Earlier> {
+        let Place { volume, rest, start } = *place;
+        self.journal(volume, start)?;
         let history = self.history();
-        let at_path = |change: &&Change| change.rest.as_ref() == Some(&candidate.rest) && change.fresh & reason::NAME != 0;
-        let changes = history.changes_after((volume, start), &candidate.rest, None);
+        let at_path = |change: &&Change| change.rest.as_deref() == Some(rest) && change.fresh & reason::NAME != 0;
+        let changes = history.changes_after((volume, start), rest, None);
         let first = changes.into_iter().find(at_path)?;
         if first.fresh & (reason::DELETE | reason::RENAME_OLD) == 0 || first.fresh & reason::CREATE != 0 {
             return None;
@@ -479,24 +524,28 @@ impl Files<'_> {
         if first.fresh & reason::RENAME_OLD != 0 {
             let later = history.changes_after((volume, start), "", Some(reference));
             let named = later.iter().rfind(|change| change.fresh & reason::RENAME_NEW != 0);
-            let to = history.record_of(volume, reference).filter(|record| record.in_use).map(|record| record.path.clone());
-            let name = to.or_else(|| named.map(|change| change.rest.clone().unwrap_or_else(|| change.name.clone())));
+            let to =
+                history.record_of(volume, reference).filter(|record| record.in_use).map(|record| record.path.clone());
+            let name = to.or_else(|| named.and_then(|change| change.new_path.clone()));
             let to = name.map(|name| format!(" and is {name} now")).unwrap_or_default();
             what = format!("was renamed at {}{to}", first.at.to_the_millisecond());
             cited.extend(named.map(|change| strong(&change.source)));
         }
         let item = self.collected(volume, reference);
-        Some(Earlier { what, item, reference: Some(reference), left: Some(first.at), cited })
+        Some(Earlier {
+            what,
+            item,
+            reference: Some(reference),
+            left: Some(first.at),
+            is_moved: first.fresh & reason::RENAME_OLD != 0,
+            cited,
+        })
     }
 
     /// The file that the prefetch file lists.
-    fn earlier_in_prefetch(&self, asked: &Asked<'_>, candidate: &Candidate<'_>) -> Option<Earlier> {
-        let listed = asked.listed.as_ref().filter(|listed| listed.is_of_run)?;
-        let volume = candidate.item.volume.as_str();
-        if listed.references.contains(&candidate.reference?) {
-            return None;
-        }
-        let reference = *listed.references.first()?;
+    fn earlier_in_prefetch(&self, place: &Place<'_>, listed: &Listed) -> Option<Earlier> {
+        let reference = *listed.references.first().filter(|_| listed.is_of_run)?;
+        let volume = place.volume;
         let record = self.history().record_of(volume, reference);
         let what = match record {
             Some(record) if record.in_use => format!("is {} now", record.path),
@@ -504,7 +553,14 @@ impl Files<'_> {
             None => return None,
         };
         let cited = record.map(|record| strong(&record.source)).into_iter().chain([listed.cited.clone()]).collect();
-        Some(Earlier { what, item: self.collected(volume, reference), reference: Some(reference), left: None, cited })
+        Some(Earlier {
+            what,
+            item: self.collected(volume, reference),
+            reference: Some(reference),
+            left: None,
+            is_moved: record.is_some_and(|record| record.in_use),
+            cited,
+        })
     }
 
     /// A deleted file of this path that was made before the run.
@@ -519,6 +575,7 @@ impl Files<'_> {
             item: Some(found.id),
             reference: None,
             left: None,
+            is_moved: false,
             cited: record.map(|record| strong(&record.source)).into_iter().collect(),
         })
     }
@@ -567,7 +624,9 @@ impl Standing {
         let because = &self.because;
         match (self.state, is_earlier) {
             (Answer::Yes, _) => None,
-            (_, true) => Some(format!("Whether the earlier file that is judged is what the tool ran is not known: {because}")),
+            (_, true) => {
+                Some(format!("Whether the earlier file that is judged is what the tool ran is not known: {because}"))
+            }
             (Answer::No, false) => Some(format!("The file now at that path does not answer for the run: {because}")),
             (Answer::Unknown, false) => {
                 Some(format!("Whether the file now at that path is the one that ran is not known: {because}"))
@@ -579,9 +638,9 @@ impl Standing {
 impl Run {
     /// Whether the collected file is the one that ran. Where it is not, and that one was collected, that one is judged.
     pub(super) fn settle(&mut self, process: Option<&Process>, context: &Context<'_>) {
-        let (Some(item), Some(path), Some(_)) = (self.item, self.assembly.resolved_path.clone(), &self.assembly.sha256)
-        else {
-            return;
+        let Some(path) = self.assembly.resolved_path.clone() else { return };
+        let (Some(item), Some(_)) = (self.item, &self.assembly.sha256) else {
+            return self.look_where_it_went(&path, context);
         };
         let Some(start) = self.start else {
             let because = "when the tool started is not known".to_owned();
@@ -620,6 +679,31 @@ impl Run {
             }
             _ => self.say_of_today(),
         }
+    }
+
+    /// No file is at the path now: it may have been renamed, and be there under another name.
+    fn look_where_it_went(&mut self, path: &str, context: &Context<'_>) {
+        let is_gone =
+            matches!(self.assembly.state, AssemblyState::Absent | AssemblyState::Deleted | AssemblyState::Unknown);
+        let Some(start) = self.start.filter(|_| is_gone && self.item.is_none()) else { return };
+        let key = PathKey::new(paths::split_stream(path).0);
+        let Some(earlier) = context.files.moved_away(path, start, self.listed(&key, context).as_ref()) else { return };
+        if !earlier.is_moved {
+            return;
+        }
+        let Some(item) = earlier.item.and_then(|item| context.places.item(item)) else {
+            self.assembly.resolution.push_str(&format!("; the file {}, and was not collected", earlier.what));
+            self.no_facts = format!("The assembly {}, and was not collected", earlier.what);
+            return;
+        };
+        let asked = Asked { path, stream: None, item: item.id, start, listed: None, loaded: None, own: context.own };
+        self.take(item.id, item.cited_sha256(), item.status, item.recovery.is_some());
+        self.assembly.judged = Some(item.original_path.clone());
+        self.assembly.resolution.push_str(&format!(
+            "; the file {}, was collected from {}, and is the one that is judged",
+            earlier.what, item.original_path
+        ));
+        self.same = context.files.is_unchanged(&asked, &earlier);
     }
 
     fn say_of_today(&mut self) {

@@ -650,8 +650,13 @@ mod tests {
 
     #[test]
     fn the_next_step_needs_only_what_is_missing() {
-        let method =
-            MethodVerdict { runs: Answer::Unknown, which: None, because: String::new(), citations: Vec::new(), if_same_file: None };
+        let method = MethodVerdict {
+            runs: Answer::Unknown,
+            which: None,
+            because: String::new(),
+            citations: Vec::new(),
+            if_same_file: None,
+        };
         let facts = Facts::new(crate::testing::of("windows:pe:file"), Value::Map(Vec::new()));
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
         let unknown = Reasoned::default();
@@ -666,8 +671,13 @@ mod tests {
     /// An exit status of 0 is what is expected of a run in which the method ran; no record says that the assembly was loaded.
     #[test]
     fn steps_that_are_concluded_are_not_called_recorded() {
-        let method =
-            MethodVerdict { runs: Answer::Yes, which: Some("register"), because: String::new(), citations: Vec::new(), if_same_file: None };
+        let method = MethodVerdict {
+            runs: Answer::Yes,
+            which: Some("register"),
+            because: String::new(),
+            citations: Vec::new(),
+            if_same_file: None,
+        };
         let elevated = Reasoned { state: Answer::Yes, ..Reasoned::default() };
         let proof = proof(&known(None, &elevated, Some(0)), &method, true);
         assert_eq!((proof.level, proof.inferred), (Step::L4, vec![Step::L3, Step::L4]));

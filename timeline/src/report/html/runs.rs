@@ -3,7 +3,7 @@
 use super::objects::target;
 use super::page::{Page, answer_class};
 use super::{Limits, more, picture};
-use crate::report::answer::{host_moment, method_line, mode_words, phrase};
+use crate::report::answer::{host_moment, if_same_file, method_line, mode_words, phrase};
 use crate::report::model::Report;
 use crate::report::words::plural;
 use evidence::{
@@ -361,7 +361,8 @@ fn assembly(page: &mut Page, execution: &Execution) {
 fn method(page: &mut Page, execution: &Execution) {
     page.raw("<h4>Did a method of the assembly run?</h4><p><span class=\"verdict ");
     page.raw(answer_class(execution.method.runs)).raw("\">").text(method_line(execution)).raw(".</span> ");
-    page.text(&execution.method.because).cite(&execution.method.citations, 6).raw("</p>");
+    page.text(&execution.method.because).cite(&execution.method.citations, 6);
+    page.text(&if_same_file(execution).unwrap_or_default()).raw("</p>");
 }
 
 /// What is shown on a step of the proof ladder.

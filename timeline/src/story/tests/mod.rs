@@ -14,8 +14,8 @@ use crate::host::Host;
 use crate::story::{Correlator, Story};
 use crate::testing::{at, in_order, item, logged, map, record, security, sysmon, time, values};
 use evidence::{
-    Answer, AssemblyState, Confidence, Execution, Fields, FileTimes, Identified, Identity, Item, ItemId, JoinRule, Macb, Meaning,
-    Mode, Record, Recovery, Tool, Value,
+    Answer, AssemblyState, Confidence, Execution, Fields, FileTimes, Identified, Identity, Item, ItemId, JoinRule,
+    Macb, Meaning, Mode, Record, Recovery, Tool, Value,
 };
 use std::sync::Arc;
 
