@@ -479,7 +479,14 @@ mod tests {
         volume(&[file(3, 1, (0, 0), &[name((7, 9), 3, "payload.dll")])])
     }
 
+    /// The changes that are described, without what is said of the journal as a whole.
     fn read(path: &str, journal: &[u8], mft: Option<&Vec<u8>>, focus: &Focus) -> (Vec<Record>, Vec<Problem>) {
+        let (mut records, problems) = read_all(path, journal, mft, focus);
+        records.retain(|record| record.of.name != CHANGES.name);
+        (records, problems)
+    }
+
+    fn read_all(path: &str, journal: &[u8], mft: Option<&Vec<u8>>, focus: &Focus) -> (Vec<Record>, Vec<Problem>) {
         let mut records = Vec::new();
         let mut keep = |record| records.push(record);
         let mut sink = Sink::new("journal", &mut keep);
@@ -494,7 +501,7 @@ mod tests {
         Focus { names: [name.to_owned()].into(), ..Focus::default() }
     }
 
-    fn names(records: &[Record]) -> Vec<&str> {
+    fn names_of(records: &[Record]) -> Vec<&str> {
         records.iter().map(|record| record.fields.text("Name").unwrap()).collect()
     }
 
@@ -512,7 +519,7 @@ mod tests {
         let mft = mft();
         let (records, problems) = read("$J", &journal, Some(&mft), &by_name("PAYLOAD.DLL"));
         assert_eq!(problems, []);
-        assert_eq!(names(&records), ["x.tmp", "x.tmp", "payload.dll", "payload.dll"]);
+        assert_eq!(names_of(&records), ["x.tmp", "x.tmp", "payload.dll", "payload.dll"]);
         let last = &records[3];
         assert_eq!(last.subject, r"\Users\Public\payload.dll");
         assert_eq!(last.fields.get("Reasons").map(ValueRef::to_value), Some(Value::from(vec!["FILE_DELETE", "CLOSE"])));
@@ -556,6 +563,49 @@ mod tests {
         assert_eq!(kinds(&[one, vec![0xAA; 40], two].concat()), (2, vec!["bad_signature"]));
         assert_eq!(kinds(&[]), (0, vec!["inconsistent"]));
         assert_eq!(kinds(&[0; 5000]), (0, vec!["inconsistent"]));
+    }
+
+    /// Of a record at byte 80 that is 80 bytes long the next one follows at 160, or up to a page further where it would not fit.
+    #[test]
+    fn j_1_a_journal_says_of_which_time_it_has_every_change() {
+        let none = by_name("OTHER.DLL");
+        let whole = |journal: &[u8]| {
+            let (records, _) = read_all("$J", journal, Some(&mft()), &none);
+            let [all] = &records[..] else { panic!("{} records", records.len()) };
+            assert_eq!(all.of.name, "windows:ntfs:usn_changes");
+            let time = |name| all.fields.get(name).map(ValueRef::to_value);
+            let at = Some(Value::from(Filetime(134_171_071_530_000_000)));
+            assert_eq!((time("First"), time("Last")), (at.clone(), at));
+            (all.fields.number("Records"), all.fields.get("Whole").and_then(|value| value.as_bool()))
+        };
+        let one = |usn| change(usn, 8, "a.txt", CREATE);
+        let length = one(0).len() as u64;
+        let journal = |usns: &[u64]| usns.iter().flat_map(|usn| one(*usn)).collect::<Vec<u8>>();
+        assert_eq!(whole(&journal(&[80, 80 + length])), (Some(2), Some(true)));
+        assert_eq!(whole(&journal(&[80, 80 + length + 4088])), (Some(2), Some(true)), "the rest of a page");
+        assert_eq!(whole(&journal(&[80, 80 + length + 4096])), (Some(2), Some(false)), "a page is missing");
+        assert_eq!(whole(&journal(&[4096, 80])), (Some(2), Some(false)), "records of another journal");
+        let damaged = [one(80), vec![0xAA; 40], one(80 + length)].concat();
+        assert_eq!(whole(&damaged), (Some(2), Some(false)));
+    }
+
+    #[test]
+    fn j_1_what_is_written_by_another_name_is_of_the_wanted_file() {
+        let names = [name((7, 9), 3, "payload.dll"), name((7, 9), 1, "other.dat")];
+        let mft = volume(&[file(3, 1, (0, 0), &names)]);
+        let by = |reason| read("$J", &change(0, 8, "other.dat", reason), Some(&mft), &by_name("PAYLOAD.DLL")).0;
+        let written = by(0x1);
+        assert_eq!(names_of(&written), ["other.dat"]);
+        assert_eq!(written[0].fields.get("Followed").and_then(|value| value.as_bool()), Some(true));
+        assert_eq!(by(0x800).len(), 0, "a change of rights is no change of the content");
+    }
+
+    #[test]
+    fn j_1_folders_above_the_wanted_ones_are_followed() {
+        let renamed = |name| change(0, 30, name, RENAME_OLD);
+        let focus = Focus { folders: [r"\USERS\PUBLIC\QUARTZ\V2".to_owned()].into(), ..Focus::default() };
+        let count = |name| read("$J", &renamed(name), Some(&mft()), &focus).0.len();
+        assert_eq!((count("Quartz"), count("V2"), count("Other")), (1, 0, 0), "V2 lies in Quartz, not beside it");
     }
 
     #[test]

@@ -134,12 +134,12 @@ impl Files<'_> {
         let mut standing = doubtful(soft);
         standing.because.push_str(match &journal {
             Some(_) => {
-                ", and the change journal, which has every change since before the run, shows no change of its content or its \
-                 name"
+                ", and the change journal, which has every change since before the run, shows no change of its content \
+                 or of a name on its path"
             }
             None => {
                 ", and no change journal that reaches back to the run was read, which would show whether that was a change of \
-                 its content or its name"
+                 its content or of a name on its path"
             }
         });
         if let Some(journal) = journal {
@@ -155,17 +155,17 @@ impl Files<'_> {
         let is_listed = asked.listed.as_ref().filter(|listed| {
             listed.is_of_run && candidate.reference.is_some_and(|own| listed.references.contains(&own))
         });
-        if candidate.item.recovery.is_some() && is_listed.is_none() {
-            // Its record says nothing of when it was deleted.
-            let Some((at, end)) = self.end_of(asked, candidate) else {
-                return Standing {
-                    state: Answer::Unknown,
-                    because: "nothing that was read shows that it was deleted after the run and not before".to_owned(),
-                    cited,
-                };
-            };
+        let end = self.end_of(asked, candidate);
+        if let Some((at, end)) = end.as_ref() {
             by.push(format!("it was deleted after the run, at {}", at.to_the_millisecond()));
-            cited.push(end);
+            cited.push(end.clone());
+        } else if candidate.item.recovery.is_some() && is_listed.is_none() {
+            // Its record says nothing of when it was deleted.
+            return Standing {
+                state: Answer::Unknown,
+                because: "nothing that was read shows that it was deleted after the run and not before".to_owned(),
+                cited,
+            };
         }
         let is_shown = by.len();
         let has_times = candidate.times.iter().any(|(meaning, _)| *meaning == Meaning::SI_CHANGED)
@@ -175,7 +175,8 @@ impl Files<'_> {
             cited.extend(candidate.record.map(|record| strong(&record.source)));
         }
         if let Some(journal) = journal {
-            by.push("the change journal, which has every change since before the run, has none of it".to_owned());
+            let until = if end.is_some() { " before that" } else { "" };
+            by.push(format!("the change journal, which has every change since before the run, has none of it{until}"));
             cited.push(journal);
         }
         if let Some(listed) = is_listed {

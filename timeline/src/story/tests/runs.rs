@@ -116,7 +116,7 @@ fn m1_twin_without_a_reachable_method_did_not_run() {
     records.pop();
     items.pop();
     let (lead, facts) = assembly(3, DLL, &[]);
-    items.push(lead);
+    items.push(Item { recovery: Some(Recovery::ClustersFree), ..lead });
     records.push(facts);
     let correlation = correlate(items, &records);
     assert_eq!(only(&correlation).method.runs, Answer::No);
