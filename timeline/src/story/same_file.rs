@@ -16,7 +16,7 @@ use super::process::Process;
 use super::run::{Context, Run};
 use super::source::Cited;
 use crate::paths::{self, PathKey};
-use evidence::{Answer, AssemblyState, Confidence, Filetime, Item, ItemId, JoinRule, Meaning};
+use evidence::{Answer, AssemblyState, Confidence, Filetime, Item, ItemId, JoinRule, Meaning, Method};
 
 /// Most signs that are told.
 const MOST_SIGNS: usize = 4;
@@ -168,10 +168,16 @@ impl Files<'_> {
             };
         }
         let is_shown = by.len();
-        let has_times = candidate.times.iter().any(|(meaning, _)| *meaning == Meaning::SI_CHANGED)
-            && candidate.times.iter().any(|(meaning, _)| *meaning == Meaning::FN_CREATED);
-        if has_times {
-            by.push("the times in its file record are all before the run".to_owned());
+        let has = |wanted| candidate.times.iter().any(|(meaning, _)| *meaning == wanted);
+        let is_access = |meaning: Meaning| [Meaning::SI_ACCESSED, Meaning::FN_ACCESSED].contains(&meaning);
+        let mut times = candidate.times.iter().filter(|(meaning, _)| !is_access(*meaning));
+        // A shadow copy has the times of a moment that may lie before the run.
+        if has(Meaning::SI_CHANGED)
+            && has(Meaning::FN_CREATED)
+            && candidate.item.method != Method::ShadowCopy
+            && times.all(|(_, at)| *at <= asked.start)
+        {
+            by.push("its file record says that it was made, changed and named before the run".to_owned());
             cited.extend(candidate.record.map(|record| strong(&record.source)));
         }
         if let Some(journal) = journal {
@@ -245,6 +251,10 @@ impl Files<'_> {
         let deleted = changes.iter().find(|change| change.fresh & reason::DELETE != 0);
         if let Some(deleted) = deleted {
             return Some((deleted.at, strong(&deleted.source)));
+        }
+        if candidate.reference.is_some() && self.journal(volume, asked.start).is_some() {
+            // The journal would have it: a deletion that another source records is that of a later file.
+            return None;
         }
         let acts = candidate.keys.iter().flat_map(|key| history.acts_on(key));
         let is_end = |act: &&Act| act.deleted && act.stream.is_none() && act.at > asked.start;
@@ -428,8 +438,8 @@ fn by_hash(asked: &Asked<'_>, candidate: &Candidate<'_>, history: &FileHistory) 
     acts.retain(|act| act.stream.is_none() && !asked.own.is_other(&act.computer));
     acts.sort_by_key(|act| act.at);
     let later = acts.partition_point(|act| act.at <= asked.start);
-    // The last hash before the run, or that of the file which was the first to be deleted after it.
-    let before = acts[..later].iter().rev().find(|act| act.sha256.is_some()).filter(|act| !act.deleted);
+    // The hash of what was done to it last before the run, or that of the file which was the first to be deleted after it.
+    let before = acts[..later].last().filter(|act| !act.deleted && act.sha256.is_some());
     let after = acts.get(later).filter(|act| act.deleted && act.sha256.is_some());
     let other = [before, after]
         .into_iter()
@@ -714,7 +724,7 @@ impl Run {
     /// Takes the file that was there during the run in place of the one that is there now.
     fn judge_earlier(&mut self, earlier: &Earlier, asked: &Asked<'_>, context: &Context<'_>) {
         let Some(item) = earlier.item.and_then(|item| context.places.item(item)) else { return };
-        let now = self.assembly.sha256.clone().unwrap_or_default();
+        let now = self.assembly.sha256.take().unwrap_or_default();
         self.take(item.id, item.cited_sha256(), item.status, item.recovery.is_some());
         self.assembly.judged = Some(item.original_path.clone());
         self.assembly.resolution.push_str(&format!(

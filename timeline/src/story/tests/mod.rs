@@ -5,6 +5,7 @@ mod live;
 mod objects;
 mod place;
 mod runs;
+mod same_file;
 mod traces;
 mod unread;
 mod verdicts;
