@@ -148,16 +148,6 @@ impl Filetime {
         }
     }
 
-    /// `2019-07-19 14:45:55.699 UTC`, for people; what is less than a millisecond is left out.
-    pub fn to_the_millisecond(self) -> String {
-        let c = self.civil();
-        let thousandth = c.ticks / 10_000;
-        format!(
-            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{thousandth:03} UTC",
-            c.year, c.month, c.day, c.hour, c.minute, c.second
-        )
-    }
-
     /// Adds signed 100 ns ticks; `None` when the result leaves the FILETIME range.
     pub fn checked_add_ticks(self, ticks: i64) -> Option<Self> {
         self.0.checked_add_signed(ticks).map(Filetime)

@@ -157,7 +157,7 @@ impl Files<'_> {
         });
         let end = self.end_of(asked, candidate);
         if let Some((at, end)) = end.as_ref() {
-            by.push(format!("it was deleted after the run, at {}", at.to_the_millisecond()));
+            by.push(format!("it was deleted after the run, at {}", at.in_words()));
             cited.push(end.clone());
         } else if candidate.item.recovery.is_some() && is_listed.is_none() {
             // Its record says nothing of when it was deleted.
@@ -271,7 +271,7 @@ impl Files<'_> {
         };
         let (mut signs, mut soft) = (Vec::new(), Vec::new());
         for (meaning, at) in candidate.times.iter().filter(|(_, at)| *at > asked.start) {
-            let when = at.to_the_millisecond();
+            let when = at.in_words();
             let (what, is_proof) = match *meaning {
                 Meaning::FN_CREATED => (format!("its file record says that it was made at {when} ($FILE_NAME)"), true),
                 Meaning::SI_CREATED => {
@@ -311,7 +311,7 @@ impl Files<'_> {
                 (_, false, _) => "it, under another name,",
             };
             Some(Sign {
-                what: format!("the change journal shows that {of} {what} at {}", change.at.to_the_millisecond()),
+                what: format!("the change journal shows that {of} {what} at {}", change.at.in_words()),
                 is_proof: change.rest.is_some(),
                 cited: strong(&change.source),
             })
@@ -334,7 +334,7 @@ impl Files<'_> {
                 let Some(what) = words_of(change.fresh & reason::NAME).filter(|_| change.rest.is_some()) else {
                     continue;
                 };
-                let at = change.at.to_the_millisecond();
+                let at = change.at.in_words();
                 signs.push(Sign {
                     what: format!("the change journal shows that the folder {folder} {what} at {at}"),
                     is_proof: true,
@@ -361,7 +361,7 @@ impl Files<'_> {
                 if !is_of_it || !is_later || is_own_end || asked.own.is_other(&act.computer) {
                     continue;
                 }
-                let what = format!("{} at {}", act.what, act.at.to_the_millisecond());
+                let what = format!("{} at {}", act.what, act.at.in_words());
                 let sign = Sign { what, is_proof: act.deleted, cited: strong(&act.source) };
                 if !signs.iter().any(|(_, one)| one.cited == sign.cited) {
                     signs.push((act.at, sign));
@@ -384,7 +384,7 @@ fn made_or_renamed(folder: &FileRecord, start: Filetime) -> Option<Sign> {
     let changed = time(Meaning::SI_CHANGED).filter(|at| *at > start && Some(*at) > time(Meaning::SI_MODIFIED));
     let (words, at) = made.map(|at| ("made", at)).or(changed.map(|at| ("changed", at)))?;
     Some(Sign {
-        what: format!("the record of its folder {} was {words} at {}", folder.path, at.to_the_millisecond()),
+        what: format!("the record of its folder {} was {words} at {}", folder.path, at.in_words()),
         is_proof: false,
         cited: strong(&folder.source),
     })
@@ -448,7 +448,7 @@ fn by_hash(asked: &Asked<'_>, candidate: &Candidate<'_>, history: &FileHistory) 
     let sha256 = other.sha256.as_deref().unwrap_or_default();
     Some(Standing {
         state: Answer::No,
-        because: format!("{} at {}, with another SHA-256, {sha256}", other.what, other.at.to_the_millisecond()),
+        because: format!("{} at {}, with another SHA-256, {sha256}", other.what, other.at.in_words()),
         cited: vec![strong(&other.source)],
     })
 }
@@ -531,7 +531,7 @@ impl Files<'_> {
         }
         let reference = first.reference;
         let mut cited = vec![strong(&first.source)];
-        let mut what = format!("was deleted at {}", first.at.to_the_millisecond());
+        let mut what = format!("was deleted at {}", first.at.in_words());
         if first.fresh & reason::RENAME_OLD != 0 {
             let later = history.changes_after((volume, start), "", Some(reference));
             let named = later.iter().rfind(|change| change.fresh & reason::RENAME_NEW != 0);
@@ -539,7 +539,7 @@ impl Files<'_> {
                 history.record_of(volume, reference).filter(|record| record.in_use).map(|record| record.path.clone());
             let name = to.or_else(|| named.and_then(|change| change.new_path.clone()));
             let to = name.map(|name| format!(" and is {name} now")).unwrap_or_default();
-            what = format!("was renamed at {}{to}", first.at.to_the_millisecond());
+            what = format!("was renamed at {}{to}", first.at.in_words());
             cited.extend(named.map(|change| strong(&change.source)));
         }
         let item = self.collected(volume, reference);
@@ -609,7 +609,7 @@ impl Files<'_> {
         let volume = candidate.item.volume.as_str();
         for change in self.history().changes_after((volume, asked.start), "", candidate.reference) {
             signs.extend(words_of(change.fresh & reason::DATA).map(|what| Sign {
-                what: format!("the change journal shows that it {what} at {}", change.at.to_the_millisecond()),
+                what: format!("the change journal shows that it {what} at {}", change.at.in_words()),
                 is_proof: true,
                 cited: strong(&change.source),
             }));
