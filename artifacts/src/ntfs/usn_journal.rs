@@ -127,7 +127,7 @@ const WHOLE: Field =
 static CHANGES: RecordType = RecordType {
     tells: Tells::FileChanges,
     fields: &[RECORDS, FIRST, LAST, WHOLE],
-    says: "What `$J` holds, whatever files were asked for. No moment. Locator: byte range.",
+    says: "What `$J` holds, whatever files were asked for. No moment. Locator: the whole journal.",
     claims: &[Claim::Present],
     message: "The change journal has {Records} records, from {First} to {Last}",
     ..RecordType::named("windows:ntfs:usn_changes")
@@ -302,7 +302,7 @@ impl Reach {
             moments: Vec::new(),
             fields,
             claims: CHANGES.claims,
-            locator: Locator::ByteRange { offset: 0, length: input.bytes.len() },
+            locator: Locator::Whole,
             integrity: Integrity::Intact,
         }
     }
