@@ -4,7 +4,7 @@
 //! at most so many characters of it, and what stands in `[…]` is left out when a field in it has no value.
 
 use super::file_record::FileFacts;
-use super::row::Marks;
+use super::marks::Marks;
 use super::text;
 use crate::cited::{MOST_CHARACTERS, MOST_FIELDS};
 use crate::merge::{FieldName, Place, RecordView, ValueView};

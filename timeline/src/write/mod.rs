@@ -4,6 +4,7 @@ mod body;
 mod csv;
 mod file_record;
 mod jsonl;
+mod marks;
 mod message;
 mod row;
 #[cfg(test)]
@@ -14,8 +15,8 @@ use crate::cited::CitedRecord;
 use crate::event::Glance;
 use crate::merge::{Batch, EventView, Eye, MergeError, MomentView, Names, Observer, Seen, Shape, Sorted};
 use evidence::{Items, Problem};
+pub use marks::Marks;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
-pub use row::Marks;
 use row::{ItemText, ItemTexts, Rows, Shows};
 use std::fs::File;
 use std::io::{self, Write};

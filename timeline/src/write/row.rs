@@ -1,18 +1,17 @@
 //! The rows of a batch, before they have a format: what all formats show of them, made once.
 
 use super::file_record::is_file;
+use super::marks::Marks;
 use super::message;
 use super::text::{self, Clock};
-use crate::cited::{self, Cited, CitedRecord};
-use crate::host::Host;
+use crate::cited::{self, CitedRecord};
 use crate::merge::{Batch, EventView, MomentView, Names, Place, RecordView};
-use crate::paths;
 use evidence::{Filetime, ItemId, Items};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
@@ -30,32 +29,7 @@ pub(crate) struct ItemText {
     id: Sha256,
 }
 
-/// What rows are marked with.
-#[derive(Clone, Copy, Default)]
-pub struct Marks<'a> {
-    /// The objects that are not what was sealed.
-    pub changed: Option<&'a BTreeSet<ItemId>>,
-    /// The places that the report cites.
-    pub cited: Option<&'a Cited>,
-    /// The host, whose volumes have letters.
-    pub host: Option<&'a Host>,
-}
-
 impl Marks<'_> {
-    /// A path with the letter of its volume in place of what else it is called, where the volume is known.
-    pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let is_of_volume = [r"\VOLUME{", r"\Device\", r"\??\", r"\\?\", "{volume-"];
-        if !text.starts_with(['\\', '{'])
-            || !is_of_volume.iter().any(|start| paths::strip_prefix_any_case(text, start).is_some())
-        {
-            return Cow::Borrowed(text);
-        }
-        match self.host.and_then(|host| host.with_letter(text)) {
-            Some((path, true)) => Cow::Owned(path),
-            _ => Cow::Borrowed(text),
-        }
-    }
-
     fn item(&self, id: Option<ItemId>, path: &str, sha256: &str, make: MakeItem<'_>) -> ItemText {
         let text = ItemText {
             path: path.to_owned(),
