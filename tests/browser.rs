@@ -32,6 +32,10 @@ Promise.all(frames).then(frames => {
       small: visible.filter(e => e.childNodes.length && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && !e.closest("svg") && parseFloat(view.getComputedStyle(e).fontSize) < 11).slice(0, 5).map(e => e.outerHTML.slice(0, 200)),
       headings: [...page.querySelectorAll("h1,h2")].map(e => e.textContent.trim()),
       pictures: page.querySelectorAll("svg").length,
+      // Of each run the picture that is shown, and where its bar is: nothing of it has to be scrolled to.
+      bars: visible.filter(e => e.matches("rect.bar, rect.open")).map(e => box(e)[0] >= 0 && box(e)[1] <= wide),
+      marks: visible.filter(e => e.matches("svg a")).length,
+      contents: view.getComputedStyle(page.querySelector("nav")).position,
       scripts: page.querySelectorAll("script").length,
       repeated_ids: ids.length - new Set(ids).size,
       broken: links.filter(link => !link.startsWith('#') || !page.getElementById(decodeURIComponent(link.slice(1)))),
@@ -84,6 +88,10 @@ fn look(browser: &Path, source: &Path) {
         }
         assert_eq!((&view["scripts"], &view["repeated_ids"]), (&0.into(), &0.into()));
         assert!(view["pictures"].as_u64().unwrap() > 0, "no timeline picture");
+        let bars = view["bars"].as_array().unwrap();
+        assert!(!bars.is_empty() && bars.iter().all(|is_in_view| is_in_view == true), "bars at {width}: {bars:?}");
+        assert!(view["marks"].as_u64().unwrap() > 0, "no mark of a picture leads anywhere");
+        assert_eq!(view["contents"], if width > 1200 { "sticky" } else { "static" }, "the contents at {width}");
         assert!(view["headings"].as_array().unwrap().len() > 4, "{}", view["headings"]);
     }
 
