@@ -59,7 +59,7 @@ pub(super) fn draw(page: &mut Page, report: &Report, rows: &[&Coverage]) {
     for frame in [WIDE, NARROW] {
         draw_in(page, report, &frame, &lanes, (*from, *to));
     }
-    page.raw("<p class=\"small soft\">A bar reaches from the first record of a source to the last; a broken one was not read whole, or has records missing. A red line: the log was cleared. The grey bars above: when the machine is known to have run. Bars that begin at the left edge are older. Marks lead to the runs and to the records.</p>");
+    page.raw("<p class=\"small soft\">A bar reaches from the first record of a source to the last; a broken one was not read whole, or has records missing. A red line: the log was cleared. A dashed line across: the clock was changed. The grey bars above: when the machine is known to have run. Bars that begin at the left edge are older. Marks lead to the runs and to the records.</p>");
 }
 
 fn draw_in(page: &mut Page, report: &Report, frame: &Frame, lanes: &[Lane<'_>], (from, to): (Filetime, Filetime)) {
@@ -76,6 +76,7 @@ fn draw_in(page: &mut Page, report: &Report, frame: &Frame, lanes: &[Lane<'_>], 
     begin(page, frame, "reach", bottom + 40.0, "When each source could have recorded a run", &about);
     runs(page, report, frame, &scale);
     machine(page, report, frame, &scale);
+    clock(page, report, &scale, bottom);
     for (row, lane) in lanes.iter().enumerate() {
         let y = frame.middle(TOP, row + 2);
         let name = report.declared.title(lane.name);
@@ -147,6 +148,22 @@ fn machine(page: &mut Page, report: &Report, frame: &Frame, scale: &Scale) {
             None => page.raw(", its end is not recorded"),
         };
         page.raw("</title></rect>");
+    }
+}
+
+/// When the clock was changed, across all lanes.
+fn clock(page: &mut Page, report: &Report, scale: &Scale, bottom: f64) {
+    for change in report.host.clock_changes.iter().filter(|one| one.after.is_possible()).take(MOST_MARKS) {
+        let (x, cited) = (scale.x(change.after), change.sources.first());
+        match cited.map(|source| page.cited_number(source)) {
+            Some(number) => page.raw("<a href=\"#c").show(number).raw("\">"),
+            None => page.raw("<g>"),
+        };
+        page.raw("<title>The clock of ").plain(&change.computer).raw(" went from ");
+        page.plain(&change.before.in_words()).raw(" to ").plain(&change.after.in_words());
+        page.raw(if change.is_recorded { "" } else { ", as the order of the records shows" }).raw("</title>");
+        line(page, (x, x), (TOP - 6.0, bottom + 4.0), "clock");
+        page.raw(if cited.is_some() { "</a>" } else { "</g>" });
     }
 }
 
