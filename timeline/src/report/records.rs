@@ -38,7 +38,6 @@ impl Report {
         let others = self.lookalikes.iter_mut().flat_map(|one| &mut one.sources);
         let others = others.chain(self.assemblies.iter_mut().flat_map(|one| &mut one.sources));
         let others = others.chain(self.summary.statements.iter_mut().flat_map(|one| &mut one.citations));
-        let others = others.chain(self.host.clock_changes.iter_mut().flat_map(|change| &mut change.sources));
         let others = others.chain(self.host.boots.iter_mut().flat_map(|boot| &mut boot.sources));
         let others = others.chain(self.host.clock_changes.iter_mut().flat_map(|change| &mut change.sources));
         others.for_each(|one| each(one, None, None));
