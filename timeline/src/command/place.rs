@@ -366,14 +366,14 @@ mod tests {
     fn j9_shares_of_this_machine() {
         for (argument, wanted) in [
             (r"\\WS-FIN-07\C$\a\x.dll", r"C:\a\x.dll"),
-            (r"\\ws-fin-07.CORP.example\d$\x.dll", r"d:\x.dll"),
+            (r"\\ws-fin-07.CORP.example\d$\x.dll", r"D:\x.dll"),
             (r"//ws-fin-07/C$/a/x.dll", r"C:\a\x.dll"),
             (r"\\?\UNC\WS-FIN-07\C$\a\x.dll", r"C:\a\x.dll"),
             ("file://ws-fin-07/C$/a/x.dll", r"C:\a\x.dll"),
             (r"\\OLD-PC\ADMIN$\Temp\x.dll", r"C:\Windows\Temp\x.dll"),
             (r"\\accounting-front-7\C$\x.dll", r"C:\x.dll"),
             (r"\\127.0.0.1\ADMIN$\Temp\x.dll", r"C:\Windows\Temp\x.dll"),
-            (r"\\127.9.9.9\c$\x.dll", r"c:\x.dll"),
+            (r"\\127.9.9.9\c$\x.dll", r"C:\x.dll"),
             (r"\\localhost\admin$\x.dll", r"C:\Windows\x.dll"),
             (r"\\::1\C$\x.dll", r"C:\x.dll"),
             (r"\\[::1]\C$\x.dll", r"C:\x.dll"),

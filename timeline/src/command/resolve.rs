@@ -304,7 +304,7 @@ mod tests {
             (r"C:\a\x.dll:s", here, r"C:\a\x.dll:s", None, false),
             (r"\\10.20.5.77\c$\x\u.dll", here, r"\\10.20.5.77\c$\x\u.dll", Some(Remote::Unc), false),
             (r"\\?\UNC\srv\share\u.dll", here, r"\\srv\share\u.dll", Some(Remote::Unc), false),
-            (r"\\localhost\c$\x\u.dll", here, r"c:\x\u.dll", None, false),
+            (r"\\localhost\c$\x\u.dll", here, r"C:\x\u.dll", None, false),
             (r"\\h@SSL@443\DavWWWRoot\p\u.dll", here, r"\\h@SSL@443\DavWWWRoot\p\u.dll", Some(Remote::WebDav), false),
             (r"\\h@8080\p\u.dll", here, r"\\h@8080\p\u.dll", Some(Remote::WebDav), false),
             ("http://h/u.dll", here, "http://h/u.dll", Some(Remote::Url), false),

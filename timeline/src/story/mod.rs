@@ -25,6 +25,7 @@ mod registered_by;
 mod registration;
 mod run;
 mod same_file;
+mod settle;
 mod source;
 #[cfg(test)]
 mod tests;
