@@ -87,6 +87,16 @@ cases! {
     j_1_times_set_back_do_not_make_it_the_file_that_ran
     j_1_what_is_written_through_a_hard_link_is_written_into_the_file
     j_1_without_file_system_nothing_shows_a_replacement
+    j_2_a_copy_of_another_generation_and_processor
+    j_2_a_copy_without_the_hosts_own_to_compare_with
+    j_2_a_patched_copy_is_said_to_be_that
+    j_2_a_renamed_copy_that_only_bam_records
+    j_2_a_renamed_copy_that_only_the_audit_records
+    j_2_a_renamed_copy_whose_payload_is_named_regasm
+    j_2_a_usage_log_of_a_renamed_copy_is_joined_to_its_run
+    j_2_programs_that_are_not_the_tool
+    j_2_where_no_record_names_programs_coverage_says_so
+    j_2_where_the_image_is_gone_coverage_says_so
     j_3_a_late_record_of_sysmon_is_no_second_run
     j_3_the_start_is_when_it_was_and_not_when_it_was_logged
     j_4_a_boot_in_which_the_clock_was_set_back_ends_in_the_order_of_records
@@ -107,6 +117,19 @@ cases! {
     j_5_a_64_bit_tool_means_system32
     j_5_the_redirector_leaves_its_exemptions
     j_6_an_event_that_another_computer_forwarded_is_of_that_computer
+    j_7_a_lookalike_takes_no_slot_of_the_tool
+    j_7_a_lookalike_with_prefetch_is_one
+    j_7_a_slot_of_a_process_that_is_not_the_tool_is_no_run
+    j_7_the_runs_of_a_lookalike_are_in_one_entry
+    j_8_a_command_of_at_is_led_to_by_the_scheduler
+    j_8_a_run_that_the_scheduler_did_not_start_is_not_led_to
+    j_8_a_task_is_known_by_the_process_that_its_log_names
+    j_8_a_task_leads_through_the_shell_that_it_starts
+    j_8_a_task_that_ran_is_what_schtasks_led_to
+    j_8_a_task_that_starts_another_program_is_no_attempt
+    j_8_a_task_that_was_imported_from_xml_is_an_attempt
+    j_8_a_task_that_was_made_over_com_is_an_attempt
+    j_8_a_wrapper_that_does_not_show_the_command_breaks_no_chain
     j_9_localhost_is_this_computer
     j_9_the_host_by_its_loopback_address_is_this_computer
     j_9_the_host_by_its_own_name_is_this_computer

@@ -2,10 +2,10 @@
 //! of the tools give.
 
 use crate::args::{CaseWords, CollectLimits, Common, EARLIER_PARTS};
-use crate::focus;
 use crate::host_name::{HOST_FACTS, by_place, host_facts, named_by_records};
 use crate::memory::Ceiling;
 use crate::progress::{Progress, Style};
+use crate::renamed::Renamed;
 use crate::{pace, signals};
 use anyhow::Context;
 use collector::source::{Source, live};
@@ -120,11 +120,11 @@ pub(crate) fn collect(
     let tool = this_program();
     let _collecting = signals::collecting(destination);
     let shown = Shown::new(Progress::new(Style::choose(common.quiet, common.json)));
-    let ceiling = Ceiling::new(common.memory / 2);
+    let (ceiling, renamed) = (Ceiling::new(common.memory / 2), Renamed::default());
     let request = CollectRequest {
         source: &opened.source,
         artifacts: artifacts::ALL,
-        leads: &|acquired| leads_of(acquired, &ceiling),
+        leads: &|acquired| leads_of(acquired, &ceiling, &renamed),
         destination,
         name: &opened.name,
         host: &host,
@@ -197,7 +197,7 @@ pub(crate) fn file_hash(path: &Path) -> std::io::Result<String> {
 }
 
 /// What an acquired object names: its records, through the leads of its artifacts and the grammar of the tools.
-fn leads_of(acquired: &AcquiredItem<'_>, ceiling: &Ceiling) -> Vec<LeadPath> {
+fn leads_of(acquired: &AcquiredItem<'_>, ceiling: &Ceiling, renamed: &Renamed) -> Vec<LeadPath> {
     let item = acquired.item;
     let mut named: BTreeMap<(String, Option<&'static str>), String> = BTreeMap::new();
     let companions = acquired.companions.clone();
@@ -208,8 +208,8 @@ fn leads_of(acquired: &AcquiredItem<'_>, ceiling: &Ceiling) -> Vec<LeadPath> {
         // What is wrong with the bytes is not lost: the analysis parses them again and reports it. That they could not
         // be read this time the collector tells.
         group.parse(&input, &mut |artifact, record| {
-            for lead in focus::leads(artifact, &record) {
-                named.entry(lead).or_insert_with(|| format!("{}, {}", item.original_path, record.locator));
+            for (lead, by) in renamed.leads(artifact, item, &record) {
+                named.entry(lead).or_insert(by);
             }
         });
     }

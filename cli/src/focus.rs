@@ -1,7 +1,8 @@
 //! What the records are about: the files that are collected as leads and that focused artifacts describe.
 
 use evidence::technique::FRAMEWORK;
-use evidence::{Artifact, Focus, Items, Lead, Record, Role, Tool};
+use evidence::{Focus, Item, ItemId, Items, Lead, Tool};
+use std::collections::BTreeSet;
 
 /// What stands behind the names that are always of interest: those of the tools, of their configuration and of their CLR
 /// usage logs.
@@ -10,28 +11,14 @@ const ALWAYS: [&str; 3] = ["", ".CONFIG", ".LOG"];
 /// Folders of Windows in which a lead says nothing about its neighbours: they hold thousands of files.
 const CROWDED: [&str; 5] = [r"\WINDOWS", r"\WINDOWS\SYSTEM32", r"\WINDOWS\SYSWOW64", r"\WINDOWS\PREFETCH", ""];
 
-/// The paths that a record names and that should be collected, as text for people and machines.
-pub(crate) fn lead_paths(artifact: &Artifact, record: &Record) -> Vec<String> {
-    let mut paths: Vec<String> = leads(artifact, record).into_iter().map(|(path, _)| path).collect();
-    paths.dedup();
-    paths
-}
-
-/// The same, each with the artifact that it is kept for, where Windows was told to keep it there.
-pub(crate) fn leads(artifact: &Artifact, record: &Record) -> Vec<(String, Option<&'static str>)> {
-    let mut leads: Vec<(String, Option<&'static str>)> = Vec::new();
-    for lead in artifact.leads.into_iter().flat_map(|leads| leads(record)) {
-        let kept_for = match lead {
-            Lead::KeptAt { artifact, .. } => Some(artifact),
-            Lead::Path(_) | Lead::CommandLine { .. } => None,
-        };
-        let paths =
-            timeline::lead_paths(&lead, record.text_of(Role::Computer)).into_iter().filter(|path| !path.is_empty());
-        leads.extend(paths.map(|path| (path, kept_for)));
+/// What the file of a lead is kept for, where that is not what a record merely names.
+pub(crate) fn kept_for(lead: &Lead) -> Option<&'static str> {
+    match lead {
+        Lead::KeptAt { artifact, .. } => Some(artifact),
+        Lead::Program(_) => Some(Item::RAN),
+        Lead::IfTool { lead, .. } => kept_for(lead),
+        Lead::Path(_) | Lead::CommandLine { .. } => None,
     }
-    leads.sort();
-    leads.dedup();
-    leads
 }
 
 /// A focus on nothing but the tools themselves.
@@ -54,11 +41,12 @@ pub(crate) fn add_path(focus: &mut Focus, path: &str) {
     }
 }
 
-/// Adds the objects that were collected because a record named them, and the prefetch files of the tools.
-pub(crate) fn add_items(focus: &mut Focus, items: &dyn Items) {
+/// Adds the objects that were collected because a record named them, the tools among those that merely ran, and the prefetch
+/// files of the tools.
+pub(crate) fn add_items(focus: &mut Focus, items: &dyn Items, tools: &BTreeSet<ItemId>) {
     items.each(&mut |item| {
         let name = item.original_path.rsplit('\\').next().unwrap_or_default().to_uppercase();
-        if item.is_lead() {
+        if item.is_lead() || tools.contains(&item.id) {
             add_path(focus, &item.original_path);
         } else if Tool::ALL.iter().any(|tool| name.starts_with(&(tool.file_name() + "-"))) {
             focus.names.insert(name);

@@ -19,6 +19,7 @@ mod parts;
 mod place;
 mod progress;
 mod recover;
+mod renamed;
 mod run;
 mod say;
 mod signals;

@@ -259,7 +259,8 @@ impl Artifact {
 
     /// Whether it asked for an object: by its places, or because it describes what records name.
     pub fn asked_for(&self, item: &Item) -> bool {
-        item.is_wanted_by(self.id) || item.is_lead() && self.reads.contains(&Reads::Lead)
+        let is_named = || item.is_lead() || item.is_wanted_by(Item::RAN);
+        item.is_wanted_by(self.id) || is_named() && self.reads.contains(&Reads::Lead)
     }
 
     /// Whether it has records that tell this.

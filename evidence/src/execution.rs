@@ -76,11 +76,9 @@ pub enum Identity {
     /// It says so itself, by its version resource or its CLI name with Microsoft's key token, and ran from a .NET framework
     /// directory; or its bytes are those of such a file of the host.
     Proven,
-    /// It says so itself, and lay elsewhere.
-    ByItself,
     /// It ran from a .NET framework directory under the tool's name.
     ByPath,
-    /// Only the file name says so.
+    /// Its file name says so, or it says so itself and lay elsewhere: anybody can write that.
     ByName,
 }
 
@@ -240,6 +238,9 @@ pub struct Execution {
     pub image: String,
     /// True when the file name is not the tool's.
     pub renamed: bool,
+    /// True when the file says that it is the tool, with Microsoft's key token, and its bytes are not those of the host's own
+    /// copy for the same CLR and processor.
+    pub patched: bool,
     /// Why we believe that it is the tool.
     pub identity: Identity,
     /// The same in words, for a sentence: what says so, and what was not checked.
@@ -370,14 +371,29 @@ pub struct Attempt {
 pub struct Lookalike {
     /// Image path as recorded.
     pub image: String,
+    /// Process id of its first run.
+    pub pid: Option<u64>,
+    /// Start of that run as recorded, UTC.
+    pub started: Option<Filetime>,
+    /// Command line of that run as recorded.
+    pub command_line: Option<String>,
+    /// Why it is not the tool.
+    pub because: String,
+    /// Its runs, in the order of time.
+    pub runs: Vec<LookalikeRun>,
+    /// Every record of it.
+    pub sources: Vec<Citation>,
+}
+
+/// A run of such a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LookalikeRun {
     /// Process id.
     pub pid: Option<u64>,
     /// Start as recorded, UTC.
     pub started: Option<Filetime>,
     /// Command line as recorded.
     pub command_line: Option<String>,
-    /// Why it is not the tool.
-    pub because: String,
     /// Every record of it.
     pub sources: Vec<Citation>,
 }

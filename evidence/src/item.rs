@@ -177,6 +177,8 @@ impl Item {
     /// In [`Item::wanted_by`], for what a record named. No artifact has one of these marks for its id, hence what only they
     /// ask for is kept and not parsed.
     pub const LEAD: &str = "lead";
+    /// There, for a program of which a record says that it ran, and which may be a tool under another name.
+    pub const RAN: &str = "ran";
     /// There, for what is kept because it is another copy of a file that is wanted.
     pub const OTHER_COPY: &str = "other-copy";
     /// There, for what is kept because a shadow copy has it.
@@ -190,6 +192,11 @@ impl Item {
     /// Whether it was collected because a record named it.
     pub fn is_lead(&self) -> bool {
         self.is_wanted_by(Item::LEAD)
+    }
+
+    /// Whether it was collected only to see whether it is a tool under another name.
+    pub fn is_suspect(&self) -> bool {
+        !self.wanted_by.is_empty() && self.wanted_by.iter().all(|one| one == Item::RAN)
     }
 
     /// The SHA-256 that stands for the object: that of the whole file where it is known, else that of what is stored.

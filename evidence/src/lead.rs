@@ -12,6 +12,15 @@ pub enum Lead {
         /// The path, as for [`Lead::Path`].
         path: String,
     },
+    /// A program that ran from where a copy of a tool could lie under another name: its bytes tell whether it is one.
+    Program(String),
+    /// What else a record of a program names, to be followed if that program turns out to be one of the tools.
+    IfTool {
+        /// Path of the program, as for [`Lead::Path`].
+        program: String,
+        /// What is followed; a command line is read as that of the tool.
+        lead: Box<Lead>,
+    },
     /// A command line of some program, to be read with the grammar of the tools.
     CommandLine {
         /// Image path of the process, verbatim, where the record has it.

@@ -35,8 +35,8 @@ pub use bytes::Bytes;
 pub use claim::{Claim, RunTime};
 pub use execution::{
     AssemblyFile, AssemblyReference, AssemblyState, Assessment, Attempt, Citation, Clearing, Confidence, Coverage,
-    CoverageState, Execution, Finding, Identified, Identity, IfSameFile, Loads, Lookalike, MethodVerdict, Mode, Parent,
-    Presence, Proof, Reasoned, Registration, Related, RulesUsed, Step, UnknownKind, User,
+    CoverageState, Execution, Finding, Identified, Identity, IfSameFile, Loads, Lookalike, LookalikeRun, MethodVerdict,
+    Mode, Parent, Presence, Proof, Reasoned, Registration, Related, RulesUsed, Step, UnknownKind, User,
 };
 pub use format::{FORMAT_HEAD, Format};
 pub use group::Group;

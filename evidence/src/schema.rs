@@ -193,6 +193,8 @@ roles! {
     Pipe,
     /// Name of a scheduled task.
     Task,
+    /// The definition of a scheduled task, XML.
+    TaskDefinition,
     /// Type of a logon, a number.
     LogonType,
     /// When the system started.
@@ -484,6 +486,10 @@ pub enum Tells {
     ProcessEnd,
     /// The task scheduler started a process.
     TaskStart,
+    /// The task scheduler started an action, without the number of its process.
+    TaskAction,
+    /// A scheduled task was made or changed.
+    TaskMade,
     /// An account logged on.
     Logon,
     /// The system started.

@@ -31,6 +31,35 @@ pub const FILES: [&str; 4] = [
     r"%SystemRoot%\Microsoft.NET\Framework*\v*\RegSvcs.exe.config",
 ];
 
+/// Folders that Windows and its installers own, upper case, behind the root of a volume.
+const OWNED: [&str; 3] = [r"WINDOWS\", r"PROGRAM FILES\", r"PROGRAM FILES (X86)\"];
+/// Folders inside of Windows' own that anybody may write to, likewise.
+const SHARED: [&str; 4] =
+    [r"WINDOWS\TEMP\", r"WINDOWS\TASKS\", r"WINDOWS\TRACING\", r"WINDOWS\SYSTEM32\SPOOL\DRIVERS\COLOR\"];
+
+/// Whether a program at this path lay outside of the folders of Windows and of installed programs, where a copy of a tool
+/// can be put under another name. The path is verbatim: with a drive letter, a device, a volume, or of a share. A name
+/// without a folder says nothing of that.
+pub fn lies_elsewhere(path: &str) -> bool {
+    let upper = path.to_uppercase().replace('/', r"\");
+    let plain = [r"\\?\", r"\??\", r"\\.\"].iter().find_map(|prefix| upper.strip_prefix(prefix)).unwrap_or(&upper);
+    let behind_name = |rest: &str| rest.split_once('\\').map(|(_, inside)| inside.to_owned());
+    let inside = if plain.get(1..3) == Some(r":\") {
+        plain.get(3..).map(str::to_owned)
+    } else if plain.starts_with(r"\VOLUME{") || plain.starts_with("VOLUME{") || plain.starts_with('{') {
+        plain.split_once('}').and_then(|(_, rest)| behind_name(rest))
+    } else if let Some(rest) = plain.strip_prefix(r"\DEVICE\") {
+        behind_name(rest)
+    } else if let Some(rest) = plain.strip_prefix(r"\SYSTEMROOT\") {
+        Some(format!(r"WINDOWS\{rest}"))
+    } else {
+        plain.strip_prefix('\\').filter(|rest| !rest.starts_with('\\')).map(str::to_owned)
+    };
+    let Some(inside) = inside else { return plain.starts_with(r"\\") };
+    let is_in = |folders: &[&str]| folders.iter().any(|folder| inside.starts_with(folder));
+    !is_in(&OWNED) || is_in(&SHARED)
+}
+
 impl Tool {
     /// Both.
     pub const ALL: [Tool; 2] = [Tool::Regasm, Tool::Regsvcs];
@@ -85,6 +114,27 @@ impl Serialize for Tool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_in_which_a_copy_can_lie() {
+        for (path, wanted) in [
+            (r"C:\ProgramData\Intel\helper.exe", true),
+            (r"\Device\HarddiskVolume3\Users\Public\a.exe", true),
+            (r"\VOLUME{01da2f77-9a3c11f2}\TOOLS\A.EXE", true),
+            (r"\??\D:\a.exe", true),
+            (r"C:\Windows\Temp\a.exe", true),
+            (r"\\server\share\a.exe", true),
+            (r"C:\WindowsUpdate\a.exe", true),
+            (r"C:\Windows\System32\cmd.exe", false),
+            (r"\Device\HarddiskVolume3\Program Files (x86)\Vendor\a.exe", false),
+            (r"\VOLUME{01da2f77-9a3c11f2}\WINDOWS\EXPLORER.EXE", false),
+            (r"\SystemRoot\System32\smss.exe", false),
+            ("Registry", false),
+            ("", false),
+        ] {
+            assert_eq!(lies_elsewhere(path), wanted, "{path}");
+        }
+    }
 
     #[test]
     fn file_names() {

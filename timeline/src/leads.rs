@@ -1,7 +1,7 @@
 //! From what a record names to the files that should be collected because of it.
 
 use crate::command::{self, Asker, Machine, Resolution};
-use crate::paths::{self, Form};
+use crate::paths::{self, Form, PathKey};
 use evidence::{Lead, Tool};
 
 /// Most paths that one lead gives.
@@ -13,7 +13,16 @@ const MOST: usize = 24;
 pub fn lead_paths(lead: &Lead, computer: Option<&str>) -> Vec<String> {
     let asker = Asker { computer, ..Asker::default() };
     let mut paths = match lead {
-        Lead::Path(path) | Lead::KeptAt { path, .. } => from_path(path, &asker),
+        Lead::Path(path) | Lead::KeptAt { path, .. } | Lead::Program(path) => from_path(path, &asker),
+        Lead::IfTool { lead, .. } => match &**lead {
+            Lead::CommandLine { image, command_line, current_directory } => {
+                let (image, current_directory) = (image.as_deref(), current_directory.as_deref());
+                // Which of the tools it is decides little: both grammars give the same first name in most lines.
+                let asker = Asker { image, current_directory, ..asker };
+                Tool::ALL.iter().flat_map(|tool| assembly(*tool, command_line, &asker)).collect()
+            }
+            lead => lead_paths(lead, computer),
+        },
         Lead::CommandLine { image, command_line, current_directory } => {
             let (image, current_directory) = (image.as_deref(), current_directory.as_deref());
             from_command_line(command_line, &Asker { image, current_directory, ..asker })
@@ -95,6 +104,11 @@ fn kept(resolution: Resolution) -> Vec<String> {
         .collect()
 }
 
+/// The key of a path that names a program, without its volume: two records of one program have the same.
+pub fn program_key(path: &str) -> String {
+    PathKey::new(path).rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +157,18 @@ mod tests {
         assert_eq!(line(image, r"regasm C:\Windows\System32\u.dll", None), both);
         assert_eq!(line(image, r"regasm C:\a\b.dll /tlb:C:\a\c.tlb", None), [r"C:\a\b.dll", r"C:\a\c.tlb"]);
         assert_eq!(line(None, r#""C:\x y\regsvcs.exe" C:\a.dll"#, None), [r"C:\a.dll"]);
+    }
+
+    #[test]
+    fn j_2_a_line_of_a_program_that_is_a_tool_is_read_as_the_tools() {
+        let lead = Lead::CommandLine {
+            image: Some(r"C:\x\copy.exe".to_owned()),
+            command_line: r"copy.exe /u C:\x\regasm.dll".to_owned(),
+            current_directory: None,
+        };
+        let waits = Lead::IfTool { program: r"C:\x\copy.exe".to_owned(), lead: Box::new(lead) };
+        assert_eq!(lead_paths(&waits, None), [r"C:\x\regasm.dll"]);
+        assert_eq!(program_key(r"\Device\HarddiskVolume3\x\Copy.exe"), program_key(r"C:\x\COPY.EXE"));
     }
 
     #[test]

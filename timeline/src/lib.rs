@@ -24,12 +24,12 @@ pub use assess::{Assessed, Rules, RulesError, Weighed, assess};
 pub use cited::{Cited, CitedRecord, Fields};
 pub use event::{Event, EventSource};
 pub use host::{Boot, Host, HostUser, HostVolume, Setting, TimeZone};
-pub use leads::lead_paths;
+pub use leads::{lead_paths, program_key};
 pub use merge::{MergeError, Merger, Sorted};
 pub use pass::{show, write_timeline};
 pub use report::{
     BundleName, CaseFacts, ChangedBundle, ChangedHosts, INDEX_SCHEMA, Index, IndexedHost, Judged, PAGE_TITLE, PartName,
     RESTS_ON_CHANGED, Report, SCHEMA, Statement, StatementKind, Summary, ToolName,
 };
-pub use story::{Correlator, OwnActs, Story};
+pub use story::{Correlator, OwnActs, Story, tool_of};
 pub use write::{Format, Marks, Output, TimelineError, TimelineSummary};

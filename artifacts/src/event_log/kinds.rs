@@ -288,6 +288,17 @@ const TASK_START: &[Field] = &[
     field("Path", Role::Image, "its image, as the task names it"),
     field("TaskName", Role::Task, "path of the task"),
 ];
+const TASK_ACTION: &[Field] = &[
+    field("ActionName", Role::Image, "the program of the action, as the task names it"),
+    field("TaskName", Role::Task, "path of the task"),
+];
+const TASK_MADE: &[Field] = &[
+    field("TaskName", Role::Task, "path of the task"),
+    field("TaskContent", Role::TaskDefinition, "definition of the task, XML"),
+    field("TaskContentNew", Role::TaskDefinition, "the same of a task that was changed"),
+    field("ClientProcessId", Role::Pid, "number of the process that asked for it"),
+];
+const TASK_NAME: &[Field] = &[field("TaskName", Role::Task, "path of the task")];
 const APPLOCKER_FIELDS: &[Field] = &[
     field("TargetProcessId", Role::Pid, "number of the process"),
     field("FullFilePath", Role::Image, "path of the file"),
@@ -323,8 +334,10 @@ static KINDS: &[Kind] = &[
     kind(SECURITY, &[4697], &[Persisted, Installed], &["ServiceFileName", "ServiceName"], SUBJECT_USER)
         .says("Service {ServiceName} was installed: {ServiceFileName}"),
     kind(SECURITY, &[4698], &[Persisted], &["TaskName"], SUBJECT_USER)
+        .tells(Tells::TaskMade, TASK_MADE)
         .says("Scheduled task {TaskName} was created[ by {SubjectUserName}]"),
     kind(SECURITY, &[4702], &[Persisted], &["TaskName"], SUBJECT_USER)
+        .tells(Tells::TaskMade, TASK_MADE)
         .says("Scheduled task {TaskName} was changed[ by {SubjectUserName}]"),
     kind(SECURITY, &[4700], &[Persisted], &["TaskName"], SUBJECT_USER),
     kind(SECURITY, &[4699], &[Deleted], &["TaskName"], SUBJECT_USER)
@@ -476,8 +489,10 @@ static KINDS: &[Kind] = &[
     kind("ScreenConnect*", &[], &[], &["Data[0]"], NOBODY),
     // Channels of their own.
     kind(TASKS, &[106], &[Persisted], &["TaskName"], &["UserContext", "UserName"])
+        .tells(Tells::TaskMade, TASK_NAME)
         .says("Scheduled task {TaskName} was registered[ by {UserContext}]"),
     kind(TASKS, &[140], &[Persisted], &["TaskName"], &["UserContext", "UserName"])
+        .tells(Tells::TaskMade, TASK_NAME)
         .says("Scheduled task {TaskName} was changed[ by {UserName}]"),
     kind(TASKS, &[141], &[Deleted], &["TaskName"], &["UserName"])
         .says("Scheduled task {TaskName} was deleted[ by {UserName}]"),
@@ -485,6 +500,7 @@ static KINDS: &[Kind] = &[
         .tells(Tells::TaskStart, TASK_START)
         .says("Scheduled task {TaskName} started process {ProcessID} {Path}"),
     kind(TASKS, &[200], SCHEDULED, &["ActionName", "TaskName"], NOBODY)
+        .tells(Tells::TaskAction, TASK_ACTION)
         .says("Scheduled task {TaskName} started the action {ActionName}"),
     kind(TASKS, &[201], SCHEDULED, &["ActionName", "TaskName"], NOBODY)
         .says("Scheduled task {TaskName} ended the action {ActionName}[ with {ResultCode}]"),

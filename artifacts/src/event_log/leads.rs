@@ -1,7 +1,7 @@
 //! Which files the records name that should be collected: the assemblies and the renamed copies of the tools.
 
 use super::kinds::{SIGNATURE, SIGNATURE_STATUS};
-use evidence::technique::FRAMEWORK;
+use evidence::technique::{FRAMEWORK, lies_elsewhere};
 use evidence::{Field, Lead, Record, Role, Tells, Told, Tool, ValueRef};
 
 /// Whether the file name of a path is one of the tools'.
@@ -20,6 +20,9 @@ pub(super) fn of(record: &Record) -> Vec<Lead> {
     let by_tool = || text(Role::Image).is_some_and(is_tool);
     let lead = match record.of.tells {
         Tells::ProcessStart(_) => return process_start(record),
+        Tells::ProcessEnd => {
+            text(Role::Image).filter(|image| lies_elsewhere(image)).map(|image| Lead::Program(image.to_owned()))
+        }
         Tells::ImageLoaded if by_tool() && !is_of_windows(record) => path(Role::LoadedImage),
         Tells::FileWritten(_) | Tells::FileDeleted(_) if by_tool() => path(Role::File),
         Tells::RegistryChange if text(Role::RegistryTarget).is_some_and(is_code_base) => path(Role::RegistryValue),
@@ -49,6 +52,18 @@ fn process_start(record: &Record) -> Vec<Lead> {
         && !(is_tool(image) && in_framework(image))
     {
         leads.push(Lead::Path(image.to_owned()));
+    } else if let Some(image) = image
+        && lies_elsewhere(image)
+    {
+        leads.extend(command_line.map(|command_line| Lead::IfTool {
+            program: image.to_owned(),
+            lead: Box::new(Lead::CommandLine {
+                image: Some(image.to_owned()),
+                command_line: command_line.to_owned(),
+                current_directory: text(Role::CurrentDirectory).map(str::to_owned),
+            }),
+        }));
+        leads.push(Lead::Program(image.to_owned()));
     }
     leads
 }
@@ -123,7 +138,24 @@ mod tests {
             [command(shell, "cmd /c RegSvcs a.dll", None)]
         );
         assert_eq!(leads(security, 4688, &[("NewProcessName", shell), ("CommandLine", "cmd /c dir")]), []);
-        assert_eq!(leads(security, 4689, &[("ProcessName", r"C:\x\regasm.exe")]), []);
+        assert_eq!(leads(security, 4689, &[("ProcessName", REGASM)]), []);
+    }
+
+    #[test]
+    fn j_2_programs_that_may_be_a_tool_under_another_name() {
+        let security = "Microsoft-Windows-Security-Auditing";
+        let program = |path: &str| Lead::Program(path.to_owned());
+        let image = r"C:\ProgramData\a.exe";
+        let waits = Lead::IfTool { program: image.to_owned(), lead: Box::new(command(image, "a /u x.dll", None)) };
+        assert_eq!(
+            leads(security, 4688, &[("NewProcessName", image), ("CommandLine", "a /u x.dll")]),
+            [waits, program(image)]
+        );
+        assert_eq!(leads(security, 4688, &[("NewProcessName", image)]), [program(image)]);
+        assert_eq!(leads(SYSMON, 1, &[("Image", image), ("OriginalFileName", "other.exe")]), [program(image)]);
+        assert_eq!(leads(security, 4689, &[("ProcessName", image)]), [program(image)]);
+        let installed = r"C:\Program Files\Vendor\a.exe";
+        assert_eq!(leads(security, 4688, &[("NewProcessName", installed), ("CommandLine", "a /u x.dll")]), []);
     }
 
     #[test]

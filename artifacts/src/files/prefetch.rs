@@ -36,7 +36,8 @@
 use evidence::{
     Answer, Artifact, Beside, Claim, Field, Fields, Filetime, Format, Input, Integrity, Lead, Locator, Meaning, Memory,
     Moment, Parse, Phase, ProblemKind, Reads, Record, RecordType, Role, RunTime, Sink, Tells, Timestamp, Tool, Value,
-    ValueRef, When, technique::FRAMEWORK,
+    ValueRef, When,
+    technique::{FRAMEWORK, lies_elsewhere},
 };
 
 use crate::formats::{mam, scca};
@@ -364,16 +365,28 @@ fn is_tool(name: &str) -> bool {
     Tool::ALL.iter().any(|tool| tool.file_name() == name)
 }
 
-/// What the two tools mapped: the assemblies that they were given are among it.
+/// What the two tools mapped: the assemblies that they were given are among it. A managed program, and one from where
+/// copies can lie, may be one of them under another name.
 fn leads(record: &Record) -> Vec<Lead> {
     let executable = EXECUTABLE.of(record).and_then(ValueRef::as_text).unwrap_or_default();
-    if !is_tool(&executable.to_uppercase()) {
+    let files = FILES.of(record).map(ValueRef::items).unwrap_or_default();
+    let paths = || files.iter().filter_map(|file| file.get(FILE_PATH.name)?.as_text());
+    let mapped = || paths().filter(|path| is_lead(path)).map(|path| Lead::Path(path.to_owned()));
+    if is_tool(&executable.to_uppercase()) {
+        return mapped().collect();
+    }
+    let Some(program) = PATH.of(record).and_then(ValueRef::as_text) else { return Vec::new() };
+    let is_managed = paths().any(|path| path.to_uppercase().ends_with(RUNTIME));
+    if !is_managed && !lies_elsewhere(program) {
         return Vec::new();
     }
-    let files = FILES.of(record).map(ValueRef::items).unwrap_or_default();
-    let paths = files.iter().filter_map(|file| file.get(FILE_PATH.name)?.as_text());
-    paths.filter(|path| is_lead(path)).map(|path| Lead::Path(path.to_owned())).collect()
+    let of_it = mapped().map(|lead| Lead::IfTool { program: program.to_owned(), lead: Box::new(lead) });
+    let of_it = of_it.filter(|_| is_managed);
+    std::iter::once(Lead::Program(program.to_owned())).chain(of_it).collect()
 }
+
+/// What every managed program maps: the shim that finds its runtime.
+const RUNTIME: &str = r"\MSCOREE.DLL";
 
 /// Folders below `\WINDOWS\` from which every run of a .NET program maps code.
 const CODE_FOLDERS: &[&str] = &[r"MICROSOFT.NET\", r"WINSXS\", r"ASSEMBLY\", r"SYSTEM32\", r"SYSWOW64\", r"SYSARM32\"];
@@ -527,6 +540,28 @@ mod tests {
         assert_eq!(of("REGASM.EXE"), expected);
         assert_eq!(of("REGSVCS.EXE").len(), expected.len());
         assert_eq!(of("NOTEPAD.EXE"), []);
+    }
+
+    #[test]
+    fn j_2_a_program_from_elsewhere_and_one_that_is_managed_are_looked_at() {
+        let full = |path: &str| format!(r"\VOLUME{{01d834b54842fb73-1a484cb6}}{path}");
+        let of = |program: &str, listed: &[&str]| {
+            let paths: Vec<String> = std::iter::once(&program).chain(listed).map(|path| full(path)).collect();
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let name = program.rsplit('\\').next().unwrap();
+            leads(&record(&scca(name, 0, &paths), false, Integrity::Intact))
+        };
+        let looked = |path: &str| Lead::Program(full(path));
+        let (runtime, library) = (r"\WINDOWS\SYSTEM32\MSCOREE.DLL", r"\DEPOT\X.DLL");
+        assert_eq!(of(r"\DEPOT\A.EXE", &[library]), [looked(r"\DEPOT\A.EXE")], "no runtime, so nothing was registered");
+        let waits = |path: &str| {
+            let program = full(r"\PROGRAM FILES\V\A.EXE");
+            Lead::IfTool { program, lead: Box::new(Lead::Path(full(path))) }
+        };
+        let program = r"\PROGRAM FILES\V\A.EXE";
+        assert_eq!(of(program, &[runtime, library]), [looked(program), waits(program), waits(library)]);
+        assert_eq!(of(program, &[library]), []);
+        assert_eq!(of(r"\WINDOWS\SYSTEM32\SVC.EXE", &[runtime]), [looked(r"\WINDOWS\SYSTEM32\SVC.EXE")]);
     }
 
     #[test]

@@ -36,8 +36,8 @@ use super::{Found, HIVE, Hive, InHive, MEMORY, starts_with};
 use crate::formats::hive::Value;
 use evidence::le::u64_at;
 use evidence::{
-    Artifact, Beside, Claim, Field, Fields, Hive as Kind, Integrity, Locator, Meaning, Moment, Parse, Phase,
-    ProblemKind, Reads, Record, RecordType, Role, RunTime, Sink, Tells, Timestamp,
+    Artifact, Beside, Claim, Field, Fields, Hive as Kind, Integrity, Lead, Locator, Meaning, Moment, Parse, Phase,
+    ProblemKind, Reads, Record, RecordType, Role, RunTime, Sink, Tells, Timestamp, ValueRef, technique::lies_elsewhere,
 };
 
 /// The two activity moderators.
@@ -66,8 +66,14 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     beside: Beside::HiveLogs,
     memory: MEMORY,
     parse: Some(Parse::In(&HIVE, &InHive(read))),
-    leads: None,
+    leads: Some(leads),
 };
+
+/// A program from where a copy of a tool could lie under another name.
+fn leads(record: &Record) -> Vec<Lead> {
+    let image = IMAGE.of(record).and_then(ValueRef::as_text).filter(|image| lies_elsewhere(image));
+    image.map(|image| Lead::Program(image.to_owned())).into_iter().collect()
+}
 
 const IMAGE: Field = Field::text("Image", "device path of the program, verbatim").role(Role::Image);
 const PACKAGE: Field = Field::text("Package", "name of the package, where the entry has no path");

@@ -11,10 +11,11 @@ use crate::memory::held_of;
 use crate::pace;
 use crate::parts::Collection;
 use crate::progress::{Progress, Style};
+use crate::renamed::Renamed;
 use crate::signals;
 use anyhow::Context;
 use collector::{BundleReader, Spill};
-use evidence::{Focus, Item, Items, Phase, Problem, Record, hex};
+use evidence::{Focus, Item, ItemId, Items, Phase, Problem, ProblemKind, Record, Stage, hex};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -45,7 +46,7 @@ impl Work<'_> {
         let temp = Spill::into_folder(self.folder).holding(held_of(memory));
         let analysis = Analysis::new((reader, items, neighbours), temp, memory / 2, progress, &failures);
         let merger = Merger::new(self.folder, usize::try_from(memory / 8).unwrap_or(32 << 20));
-        let (host, focus) = self.parse(&analysis, items, &merger);
+        let (host, focus, tools) = self.parse(&analysis, items, &merger);
         let (progress, parsed) = analysis.finish();
         signals::check()?;
         let mut problems = match parsed {
@@ -58,6 +59,7 @@ impl Work<'_> {
         };
         progress.phase("merging and correlating", 0);
         let mut correlator = Correlator::new(host, items, artifacts::ALL, self.rules.own_acts())
+            .suspecting(&tools)
             .knowing(&failures)
             .having_searched(searched(reader))
             .within(focus.everything.then_some(Focus { everything: false, ..focus }));
@@ -84,21 +86,32 @@ impl Work<'_> {
 
     /// Parses every object: first for the artifacts that need nothing but their bytes, then for those that describe only
     /// what the records of the first are about. What describes the host is no event. Gives what that was too.
-    fn parse(&self, analysis: &Analysis<'_>, items: &dyn Items, merger: &Merger) -> (Host, Focus) {
+    fn parse(&self, analysis: &Analysis<'_>, items: &dyn Items, merger: &Merger) -> (Host, Focus, BTreeSet<ItemId>) {
         let focus = Mutex::new(focus::on_the_tools());
         let of_host: Mutex<Vec<(Item, Record)>> = Mutex::default();
+        let renamed = Renamed::default();
         let take = |item: &Item, record: Record| match record.of.tells.is_of_the_host() {
             true => of_host.lock().push((item.clone(), record)),
             false => merger.add(item.id, &record),
         };
         analysis.run(Phase::Independent, "parsing", &Focus::default(), &|artifact, item, record| {
-            for path in focus::lead_paths(artifact, &record) {
-                focus::add_path(&mut focus.lock(), &path);
+            for ((path, kept_for), _) in renamed.leads(artifact, item, &record) {
+                // Programs that merely ran are no more than looked at.
+                if kept_for != Some(Item::RAN) {
+                    focus::add_path(&mut focus.lock(), &path);
+                }
             }
             take(item, record);
         });
         let mut focus = focus.into_inner();
-        focus::add_items(&mut focus, items);
+        let (tools, left_out) = renamed.finish();
+        if left_out > 0 {
+            let what = format!("{left_out} names in records of programs that ran were left out, to bound memory");
+            let effect =
+                "if such a program is a tool under another name, a file that it was given may not have been collected";
+            analysis.add(Problem::new(Stage::Parse, ProblemKind::LimitReached, "", what, effect));
+        }
+        focus::add_items(&mut focus, items, &tools);
         focus.everything = self.options.full_timeline;
         analysis.run(Phase::Focused, "parsing the file system", &focus, &|_, item, record| take(item, record));
         // The first of several records counts, whichever thread was the first.
@@ -106,7 +119,7 @@ impl Work<'_> {
         of_host.sort_by_key(|(item, record)| (item.id, record.artifact));
         let mut host = Host::from_records(&of_host);
         host.serials = serials(&self.collection.reader);
-        (host, focus)
+        (host, focus, tools)
     }
 
     /// Writes the files of the timeline.

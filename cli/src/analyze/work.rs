@@ -99,6 +99,11 @@ impl<'a> Analysis<'a> {
         (self.progress, parsed)
     }
 
+    /// Adds a problem.
+    pub(super) fn add(&self, problem: Problem) {
+        self.problems.lock().extend([problem]);
+    }
+
     /// Whether somebody ended it: what is read from now on is of no use.
     fn is_stopped(&self) -> bool {
         signals::is_stopped() || self.is_ended.load(Ordering::Relaxed)
@@ -176,7 +181,10 @@ impl<'a> Analysis<'a> {
             });
         };
         let crew = Crew { threads, each: &each, is_stopped: &|| self.is_stopped() };
-        let problems = group.parse_by(&crew, &input, &take);
+        let problems = group.parse_by(&crew, &input, &take).into_iter();
+        // What is odd about a program that is only looked at costs no conclusion; that it could not be read does.
+        let is_note = |problem: &Problem| item.is_suspect() && problem.kind != ProblemKind::ReadFailed;
+        let problems = problems.map(|problem| if is_note(&problem) { problem.as_note() } else { problem });
         self.problems.lock().extend(problems);
     }
 

@@ -12,7 +12,8 @@ pub struct LeadPath {
     /// What names it, in words for people: the item, and where in it.
     pub named_by: String,
     /// Id of the artifact that this file belongs to, where Windows was told to keep it there. It parses the file, and
-    /// lacks it where the file is missing. `None` for a file that a record merely names.
+    /// lacks it where the file is missing. `None` for a file that a record merely names; [`evidence::Item::RAN`] for a program
+    /// that is only looked at, because it ran and may be a tool under another name.
     pub kept_for: Option<&'static str>,
 }
 

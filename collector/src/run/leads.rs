@@ -25,6 +25,8 @@ use std::sync::atomic::Ordering;
 
 /// Alternate streams of one file that are collected.
 const MAX_STREAMS: usize = 64;
+/// Longest program that is looked at only because it ran, bytes: the tools have less than a hundredth of it.
+const MAX_SUSPECT: u64 = 64 << 20;
 /// Deleted files of one path that are collected.
 const MAX_DELETED: usize = 8;
 
@@ -214,6 +216,13 @@ pub(crate) struct NamedPath {
 
 /// Named paths by their upper case.
 pub(crate) type Named = BTreeMap<String, NamedPath>;
+
+impl NamedPath {
+    /// Whether it is a program that is only looked at, to see whether it is a tool under another name.
+    fn is_suspect(&self) -> bool {
+        self.wanted_by.iter().all(|one| *one == Item::RAN)
+    }
+}
 
 /// What an object names, and what of it could not be read for that.
 #[derive(Default)]
@@ -532,12 +541,17 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
         )]);
         return Ok(Vec::new());
     }
-    for (upper, named) in named {
+    // What records name counts for more than what merely ran.
+    let (suspects, named): (Named, Named) = named.into_iter().partition(|(_, named)| named.is_suspect());
+    for (upper, named) in named.into_iter().chain(suspects) {
         let keys = match run.resolved.get(&upper) {
             Some(keys) => keys.clone(),
             None => {
                 let keys = resolve(run, &named, &mut wanted, &mut left_out)?;
-                run.resolved.insert(upper, keys.clone());
+                // Where it is named later on, what belongs to it is looked for as well.
+                if !named.is_suspect() {
+                    run.resolved.insert(upper, keys.clone());
+                }
                 keys
             }
         };
@@ -605,7 +619,10 @@ fn resolve(
             problem.what = format!("{} (named by {by})", problem.what);
             lacking(run.request, named, &mut problem);
             run.act("follow lead", path, result, &[("named_by", by.into()), ("error", problem.what.clone().into())])?;
-            run.note([problem]);
+            // Programs come and go; how many of those that ran are not there, coverage says.
+            if !(named.is_suspect() && result == "not found") {
+                run.note([problem]);
+            }
             return Ok(Vec::new());
         }
     };
@@ -630,8 +647,16 @@ fn resolve(
             continue;
         }
         let size = new.located.found.size;
+        if named.is_suspect() && size > MAX_SUSPECT {
+            run.act("follow lead", path, "left out", &[("why", "it is longer than any copy of a tool".into())])?;
+            continue;
+        }
+        // Programs that merely ran leave room for what the records of later rounds name.
+        let share = if named.is_suspect() { 2 } else { 1 };
         let limits = &run.request.limits;
-        if run.lead_files >= limits.max_lead_files || run.lead_bytes.saturating_add(size) > limits.max_lead_bytes {
+        let has_room = run.lead_files < limits.max_lead_files.div_ceil(share)
+            && run.lead_bytes.saturating_add(size) <= limits.max_lead_bytes / share as u64;
+        if !has_room {
             *left_out += 1;
             continue;
         }

@@ -24,9 +24,7 @@ fn path(_: &Case<'_>, execution: &Execution) -> Found {
     // Where only a name or the file's own word says that it is the tool, the evidence is no more than consistent with it.
     let (class, unproven) = match execution.identity {
         Identity::Proven => (recorded, ""),
-        Identity::ByItself | Identity::ByPath | Identity::ByName => {
-            (Confidence::Circumstantial, "; that it is the tool is not proven")
-        }
+        Identity::ByPath | Identity::ByName => (Confidence::Circumstantial, "; that it is the tool is not proven"),
     };
     let because = format!("it ran from {image}, which is no .NET framework folder{unproven}");
     Found::present(class, because, anchors(execution))

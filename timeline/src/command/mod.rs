@@ -12,6 +12,7 @@ mod started;
 
 pub use place::{Asker, Machine, View};
 pub use resolve::{Remote, Resolution, resolve};
+pub(crate) use started::value_of as value_behind;
 pub use started::{Started, started_tools};
 
 use evidence::{Mode, Tool};
@@ -134,6 +135,11 @@ pub(crate) fn tool_named(program: &str) -> Option<Tool> {
     let name =
         crate::paths::file_name(program.trim_matches(['"', ' ', '\t'])).trim_end_matches(['.', ' ']).to_lowercase();
     Tool::named(&name)
+}
+
+/// The words of a command line behind its program.
+pub(crate) fn words_behind_program(command_line: &str) -> Vec<String> {
+    split::split(command_line).1.into_iter().map(|token| token.text).collect()
 }
 
 /// Which tool the first word of a command line names.

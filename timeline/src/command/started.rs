@@ -310,7 +310,7 @@ fn texts(rest: &str) -> Vec<String> {
 }
 
 /// The argument that follows one of these switches.
-fn value_of(rest: &str, switches: &[&str]) -> Option<String> {
+pub(crate) fn value_of(rest: &str, switches: &[&str]) -> Option<String> {
     let words = texts(rest);
     let at = words.iter().position(|word| switches.iter().any(|switch| word.eq_ignore_ascii_case(switch)))?;
     words.get(at + 1).cloned()

@@ -203,7 +203,9 @@ fn found(report: &Report, examined: &Examined) -> String {
     match report.attempts.len() {
         0 => {}
         1 if led == 1 => text.push_str(" One process of another program asked to start one, and a run followed."),
-        1 => text.push_str(" One process of another program asked to start one; no run that followed is recorded."),
+        1 => {
+            text.push_str(" One process of another program asked to start one; that a run followed is not established.")
+        }
         attempts => text.push_str(&format!(
             " {} processes of other programs asked to start one; runs that followed are recorded for {}.",
             capital(&count(attempts)),
@@ -321,17 +323,13 @@ fn describe(declared: Declared, execution: &Execution, out: &mut Vec<Statement>)
     let mut against = Vec::new();
     match execution.identity {
         Identity::Proven => {}
-        Identity::ByItself => {
-            against.push(format!(
-                "That the program is the tool rests on what it says of itself, which anybody can write: {}.",
-                execution.identity_because
-            ));
-        }
         Identity::ByPath => {
             against.push("That the program is the tool rests on its folder and name alone.".to_owned());
         }
-        Identity::ByName => against
-            .push("That the program is the tool rests on its file name alone; its identity is not proven.".to_owned()),
+        Identity::ByName => {
+            let because = &execution.identity_because;
+            against.push(format!("That the program is the tool is not proven: {because}."));
+        }
     }
     if !execution.merge_candidates.is_empty() {
         let others: Vec<&str> = execution.merge_candidates.iter().map(String::as_str).collect();
@@ -483,7 +481,7 @@ fn describe_attempt(attempt: &Attempt) -> Statement {
     }
     text.push_str(&match &attempt.led_to {
         Some(run) => format!(". The run {run} followed."),
-        None => ". No run that followed is recorded. It is an attempt, not a run.".to_owned(),
+        None => ". That a run followed is not established. It is an attempt, not a run.".to_owned(),
     });
     statement(StatementKind::Finding, Some(&attempt.id), text, &attempt.sources)
 }

@@ -1,24 +1,25 @@
 //! The conclusions, drawn when every event was seen: which processes are the tools, their runs, and what belongs to each.
 
-use super::attempt::attempts;
+use super::attempt::{Asked, attempts};
 use super::boot::Boots;
 use super::clock::Watch;
 use super::computers::Own;
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
+use super::lookalike::Others;
 use super::neighbourhood::Neighbourhood;
 use super::place;
-use super::prefetch::{self, Joined, PrefetchFile, Slot};
+use super::prefetch::{self, Joined, Slot};
 use super::process::{Process, ProcessId, Processes, Role};
 use super::registered_by;
 use super::run::{self, Context, Run};
 use super::source::Places;
-use super::traces::{self, Trace};
+use super::traces;
 use super::unread::Unread;
 use super::{Correlator, Story, limit};
 use crate::host::Host;
 use crate::paths::PathKey;
-use evidence::{Answer, AssemblyFile, Execution, Filetime, Lookalike, Problem, Tool};
+use evidence::{Answer, AssemblyFile, Execution, Filetime, Problem, Tool};
 use std::collections::HashMap;
 
 impl Correlator<'_> {
@@ -34,12 +35,14 @@ impl Correlator<'_> {
             computers,
             watch,
             clocks,
+            copies,
             boots,
             mut files,
             unread,
             prefetch,
             traces,
             registrations,
+            scheduled,
             seen,
             focus: _,
         } = self;
@@ -64,8 +67,9 @@ impl Correlator<'_> {
             own: &own,
         };
 
-        let (tools, other_processes) = decide(&processes, &contexts);
-        let mut runs = runs(tools, slots, &contexts);
+        let (tools, others) = decide(&processes, &contexts);
+        let mut others = Others::new(others, other_prefetch, other_traces, &own);
+        let mut runs = runs(tools, slots, &mut others, &contexts);
         let joined = traces::join(&traces, &candidates(&runs, &processes, &own, &host, (&boots, &watch)));
         let alone = run::tie_traces(traces, joined, &mut runs, &|at| boots.end_after(None, at));
         runs.extend(alone.into_iter().filter_map(Run::of_traces));
@@ -83,10 +87,10 @@ impl Correlator<'_> {
         let executions = executions(&runs, &order, &ids, &processes, &contexts);
         problems.extend(not_listed(&runs, &processes));
         let neighbourhood = neighbourhood(&order, &executions, &runs, &processes, &places);
-        let attempts = attempts(&processes, &runs, &order, &executions, &places);
-        let lookalikes = lookalikes(other_processes, other_prefetch, other_traces, &places);
+        let attempts = attempts(&Asked::new((&processes, &runs, &order), &executions, &scheduled, &places));
+        let lookalikes = others.finish(&places);
         let assemblies = assemblies(&files, &executions, &places);
-        let coverage = seen.finish(items, &host, &places);
+        let coverage = [seen.finish(items, &host, &places), vec![copies.finish(&files)]].concat();
         host.boots = boots.finish(&places);
         host.clock_changes = clocks.changes(&places);
         let named = computers.named(&own, items, declared);
@@ -163,60 +167,30 @@ fn decide<'p>(processes: &'p Processes, contexts: &Contexts<'_>) -> (Vec<ToolPro
     (tools, others)
 }
 
-/// What only bears a tool's name, by processes, prefetch files and other traces, in the order of time.
-fn lookalikes(
-    processes: Vec<(&Process, String)>,
-    prefetch: Vec<(PrefetchFile, String)>,
-    traces: Vec<(Trace, String)>,
-    places: &Places,
-) -> Vec<Lookalike> {
-    let of_process = |(process, because): (&Process, String)| Lookalike {
-        image: process.start.image.clone(),
-        pid: process.pid,
-        started: process.started_as_recorded(),
-        command_line: process.start.command_line.clone(),
-        because,
-        sources: process.sources.iter().map(|cited| places.cite(cited)).collect(),
-    };
-    let of_prefetch = |(file, because): (PrefetchFile, String)| Lookalike {
-        image: file.path.clone(),
-        pid: None,
-        started: file.last_run(),
-        command_line: None,
-        because,
-        sources: vec![places.plain(&file.source)],
-    };
-    let of_trace = |(trace, because): (Trace, String)| Lookalike {
-        image: trace.image.clone(),
-        pid: None,
-        started: trace.started(),
-        command_line: None,
-        because,
-        sources: trace.sources.iter().map(|source| places.plain(source)).collect(),
-    };
-    let mut found: Vec<Lookalike> = processes.into_iter().map(of_process).collect();
-    found.extend(prefetch.into_iter().map(of_prefetch));
-    found.extend(traces.into_iter().map(of_trace));
-    found.sort_by(|a, b| {
-        (a.started.is_none(), a.started, &a.image, a.pid).cmp(&(b.started.is_none(), b.started, &b.image, b.pid))
-    });
-    found
-}
-
-/// The runs that processes show, each with its slots in prefetch files, and those that only a slot shows.
-fn runs(tools: Vec<ToolProcess<'_>>, slots: Vec<Slot>, contexts: &Contexts<'_>) -> Vec<Run> {
+/// The runs that processes show, each with its slots in prefetch files, and those that only a slot shows. A slot can be the run
+/// of a process that is not the tool as well, although nothing says so of the file.
+fn runs(tools: Vec<ToolProcess<'_>>, slots: Vec<Slot>, others: &mut Others<'_>, contexts: &Contexts<'_>) -> Vec<Run> {
     let is_here = |tool: &ToolProcess<'_>| !contexts.own.is_other(&tool.process.computer);
     let timed: Vec<usize> =
         (0..tools.len()).filter(|at| tools[*at].process.start_for_joins().is_some() && is_here(&tools[*at])).collect();
     let start = |at: &usize| Some((tools[*at].process.start_for_joins()?, tools[*at].process.key.clone()));
-    let starts: Vec<(Filetime, PathKey)> = timed.iter().filter_map(start).collect();
+    let mut starts: Vec<(Filetime, PathKey)> = timed.iter().filter_map(start).collect();
+    let of_tools = starts.len();
+    let is_timed = |at: &usize| others.here[*at].0.start_for_joins().is_some();
+    let other_timed: Vec<usize> = (0..others.here.len()).filter(is_timed).collect();
+    let start = |at: &usize| Some((others.here[*at].0.start_for_joins()?, others.here[*at].0.key.clone()));
+    starts.extend(other_timed.iter().filter_map(start));
     let joined = prefetch::join(&slots, &starts);
     let mut merged: HashMap<usize, Vec<Slot>> = HashMap::new();
     let mut alone = Vec::new();
     for (slot, joined) in slots.into_iter().zip(joined) {
         match joined {
-            Joined::To(run) => merged.entry(timed[run]).or_default().push(slot),
-            Joined::Alone(could_be) => alone.push((slot, could_be.into_iter().map(|run| timed[run]).collect())),
+            Joined::To(run) if run < of_tools => merged.entry(timed[run]).or_default().push(slot),
+            Joined::To(run) => others.slots.push((other_timed[run - of_tools], slot)),
+            Joined::Alone(could_be) => {
+                let runs = could_be.into_iter().filter(|run| *run < of_tools);
+                alone.push((slot, runs.map(|run| timed[run]).collect()));
+            }
         }
     }
     let mut runs = Vec::with_capacity(tools.len() + alone.len());

@@ -3,12 +3,13 @@
 
 use super::file_history::{FileHistory, on_volume_of};
 use super::source::{Places, Source};
+use super::word;
 use crate::declared::Declared;
 use crate::event::{Event, Happening};
 use crate::paths::{self, PathKey};
 use evidence::{
     AssemblyFile, Confidence, Facts, Filetime, Focus, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning,
-    Method, Recovery, Related, Role, Told,
+    Method, Recovery, Related, Role, Told, Tool,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -52,6 +53,8 @@ pub(super) struct Files<'a> {
     leads: HashMap<String, Vec<String>>,
     facts: BTreeMap<ItemId, Program>,
     by_hash: HashMap<String, ItemId>,
+    /// The host's own copies of the tools, in its framework directories, by hash.
+    own_tools: BTreeMap<String, (ItemId, Tool)>,
     /// Streams by the path of their file.
     streams: HashMap<String, Vec<Stream>>,
     stream_count: usize,
@@ -148,6 +151,7 @@ impl<'a> Files<'a> {
             leads,
             facts: BTreeMap::new(),
             by_hash: HashMap::new(),
+            own_tools: BTreeMap::new(),
             streams: HashMap::new(),
             stream_count: 0,
             by_record,
@@ -161,13 +165,15 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Paths (without volume) of collected files that may be a renamed tool.
-    pub(super) fn suspects(items: &dyn Items, declared: Declared) -> HashSet<String> {
-        let is_program = declared.is_program();
+    /// Paths (without volume) of these collected files, and their names alone, which may be the tool under another name.
+    pub(super) fn suspects(items: &dyn Items, is_one: &dyn Fn(&Item) -> bool) -> HashSet<String> {
         let mut suspects = HashSet::new();
         items.each(&mut |item| {
-            if is_program(item) {
-                suspects.insert(PathKey::new(&item.original_path).rest);
+            if is_one(item) {
+                for path in item.named_as.iter().chain([&item.original_path]) {
+                    suspects.insert(PathKey::new(path).rest);
+                    suspects.insert(PathKey::new(paths::file_name(path)).rest);
+                }
             }
         });
         suspects
@@ -190,7 +196,48 @@ impl<'a> Files<'a> {
         let sha256 =
             own.or_else(|| self.items.by_id(event.item).map(|one| one.cited_sha256().to_owned())).unwrap_or_default();
         self.by_hash.entry(sha256.clone()).or_insert(event.item);
-        self.facts.insert(event.item, Program { sha256, facts: Facts::of(&event.record), sources: vec![source] });
+        let facts = Facts::of(&event.record);
+        let is_own = |item: &Item| {
+            item.status == ItemStatus::Complete
+                && item.recovery.is_none()
+                && word::in_framework(&PathKey::new(&item.original_path))
+        };
+        if self.items.by_id(event.item).as_deref().is_some_and(is_own)
+            && let Some(tool) = word::tool_of(&facts)
+        {
+            self.own_tools.entry(sha256.clone()).or_insert((event.item, tool));
+        }
+        self.facts.insert(event.item, Program { sha256, facts, sources: vec![source] });
+    }
+
+    /// The path and the facts of the host's own copy of a tool with these bytes.
+    pub(super) fn framework_copy(&self, sha256: &str) -> Option<(String, &Facts)> {
+        let (id, _) = self.own_tools.get(sha256)?;
+        let path = self.items.by_id(*id).map(|item| item.original_path.clone()).unwrap_or_default();
+        self.facts.get(id).map(|program| (path, &program.facts))
+    }
+
+    /// Whether the host has a copy of that tool which a program with these facts could be: of the same generation and for
+    /// the same processor.
+    pub(super) fn has_framework_copy_like(&self, tool: Tool, facts: &Facts) -> bool {
+        let mut own = self.own_tools.values().filter(|(_, one)| *one == tool);
+        own.any(|(id, _)| {
+            self.facts.get(id).is_some_and(|program| word::build_of(&program.facts) == word::build_of(facts))
+        })
+    }
+
+    /// The collected program at a path, with its facts.
+    pub(super) fn program_at(&self, key: &PathKey) -> Option<(Found, &Facts)> {
+        let found = self.find_key(key)?;
+        let facts = &self.facts.get(&found.item)?.facts;
+        Some((found, facts))
+    }
+
+    /// A collected copy of a tool that is called so, with its path: of several the first.
+    pub(super) fn copy_named(&self, name: &str) -> Option<(String, Tool)> {
+        let paths = self.leads.get(&paths::fold(name))?;
+        let copy = |path: &String| Some((path.clone(), word::tool_of(self.program_at(&PathKey::new(path))?.1)?));
+        paths.iter().filter_map(copy).min()
     }
 
     /// The content of a small alternate stream.
@@ -509,6 +556,11 @@ impl<'a> Files<'a> {
         let mut found: Vec<AssemblyFile> = self
             .facts
             .iter()
+            .filter(|(item, program)| {
+                // A program that merely ran and is no tool is none of the files that this is about.
+                let is_suspect = self.items.by_id(**item).is_some_and(|item| item.is_suspect());
+                !is_suspect || word::tool_of(&program.facts).is_some()
+            })
             .map(|(item, program)| {
                 let path = places.path(*item);
                 let key = PathKey::new(&path);

@@ -2,10 +2,10 @@
 
 use super::files::Files;
 use super::process::Process;
+use super::word::{self, Word, in_framework};
 use crate::command;
 use crate::paths::PathKey;
-use evidence::technique::{FRAMEWORKS, KEY_TOKEN};
-use evidence::{Facts, Identity, ProgramKind, Role, Tool};
+use evidence::{Facts, Filetime, Identity, Tool};
 
 /// What a process is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,121 +22,126 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Basis {
     pub(super) identity: Identity,
+    /// Whether it bears the tool's name and key, and has other bytes than the host's own.
+    pub(super) is_patched: bool,
     /// What says so, and what was not checked, for a sentence.
     pub(super) because: String,
 }
 
 /// What nobody checked of a file that was not collected.
 const NOT_COLLECTED: &str = "the file itself was not collected, so neither its hash nor its signature was checked";
+/// Why a file's own word is no proof.
+const ANYBODY: &str = "which anybody can write; its signature was not checked";
 
-/// `\<Windows>\Microsoft.NET\Framework…\v…\` directly below.
-pub(crate) fn in_framework(key: &PathKey) -> bool {
-    let parts: Vec<&str> = key.rest.split('\\').skip(1).collect();
-    matches!(parts.as_slice(), [_, net, framework, version, _]
-        if *net == FRAMEWORKS.0
-            && FRAMEWORKS.1.contains(framework)
-            && version.starts_with('V'))
+/// Something that says what a program is.
+struct Fact {
+    says: Result<Tool, String>,
+    because: String,
+    /// Whether its bytes are those of the host's own copy in a framework directory.
+    is_own: bool,
+    is_patched: bool,
 }
 
-/// The generation of the CLR that a framework folder belongs to: 1, 2 or 4. Versions 3.0 and 3.5 of the framework run on 2.
-pub(super) fn framework_of(key: &PathKey) -> Option<u32> {
-    let (folder, _) = key.rest.rsplit_once('\\')?;
-    let (_, version) = folder.rsplit_once('\\').filter(|_| in_framework(key))?;
-    match version.strip_prefix('V')?.split('.').next()? {
-        "1" => Some(1),
-        "2" | "3" => Some(2),
-        "4" => Some(4),
-        _ => None,
+/// What bytes say that were collected at this path and have this hash.
+fn of_bytes(path: &str, facts: &Facts, sha256: &str, what: &str, files: &Files) -> Option<Fact> {
+    if let Some((own, facts)) = files.framework_copy(sha256)
+        && let Some(tool) = word::tool_of(facts)
+    {
+        let because = match own == path {
+            true => format!("{what}, which says so of itself; its signature was not checked"),
+            false => format!("{what}, and its bytes are those of the host's own {own}"),
+        };
+        return Some(Fact { says: Ok(tool), because, is_own: true, is_patched: false });
     }
+    let Word { says, has_key } = word::word_of(facts)?;
+    let is_patched = has_key && says.as_ref().is_ok_and(|tool| files.has_framework_copy_like(*tool, facts));
+    let because = match (&says, is_patched) {
+        (Ok(_), true) => format!(
+            "{what}, which names itself so with Microsoft's key token, and its bytes are not those of the host's own \
+             copy: it was changed, or is of another version; its signature was not checked"
+        ),
+        (Ok(_), false) => format!("{what}, which says so of itself, {ANYBODY}"),
+        (Err(because), _) => because.clone(),
+    };
+    Some(Fact { says, because, is_own: false, is_patched })
 }
 
-/// What the facts of a collected program say about it.
-fn by_facts(facts: &Facts) -> Option<Result<Tool, String>> {
-    let kind = facts.text_of(Role::Kind).and_then(ProgramKind::named);
-    if let Some(assembly) = facts.role(Role::Cli).and_then(|cli| cli.role(Role::Assembly)) {
-        let name = assembly.text_of(Role::Name)?;
-        let token = assembly.text_of(Role::PublicKeyToken).unwrap_or_default();
-        return Some(match command::tool_named(name) {
-            Some(tool) if token.eq_ignore_ascii_case(KEY_TOKEN) => Ok(tool),
-            _ => Err(format!("its metadata names the assembly {name} (public key token {})", or_none(token))),
-        });
+/// What the file says that was collected from a place, unless it was made after the program ran.
+fn collected(key: &PathKey, at: Option<Filetime>, files: &Files) -> Option<Fact> {
+    let (found, facts) = files.program_at(key)?;
+    if at.is_some_and(|at| found.is_newer_than(at)) {
+        return None;
     }
-    let original = facts.role(Role::VersionStrings).and_then(|version| version.text_of(Role::OriginalFileName));
-    match (original.map(str::trim).filter(|name| !name.is_empty()), kind) {
-        (_, Some(ProgramKind::Native)) => Some(Err("it is a native program, and the tool is a managed one".to_owned())),
-        (_, Some(ProgramKind::NotPe)) => Some(Err("it is not a program file".to_owned())),
-        (Some(name), _) => Some(command::tool_named(name).ok_or_else(|| format!("its version resource names {name}"))),
-        (None, _) => None,
-    }
+    let what = "the file was collected from there";
+    of_bytes(&found.path, facts, &found.sha256, what, files)
 }
 
-fn or_none(text: &str) -> &str {
-    if text.is_empty() { "none" } else { text }
+/// What was recorded of the program when it started.
+fn recorded(process: &Process, is_collected: bool) -> Option<Fact> {
+    let start = &process.start;
+    let (says, what) = match (&start.original_file_name, &start.description) {
+        (Some(name), _) => (
+            command::tool_named(name).ok_or_else(|| format!("its version resource named {name} when it ran")),
+            format!("OriginalFileName {name}"),
+        ),
+        (None, Some(text)) => match Tool::described(text) {
+            Some(tool) => (Ok(tool), format!("Description \"{text}\"")),
+            // Descriptions may be translated, so alone they deny nothing in the tool's own directory.
+            None if in_framework(&process.key) => return None,
+            None => (Err(format!("its version resource described \"{text}\" when it ran")), String::new()),
+        },
+        (None, None) => return None,
+    };
+    let unchecked = match is_collected {
+        true => "the file that was collected from there is not known to be the same; no signature was checked",
+        false => NOT_COLLECTED,
+    };
+    let because = match &says {
+        Ok(_) => format!("Sysmon recorded {what} when it started; {unchecked}"),
+        Err(because) => because.clone(),
+    };
+    Some(Fact { says, because, is_own: false, is_patched: false })
 }
 
 /// Decides what a process is.
 pub(super) fn decide(process: &Process, files: &Files) -> Verdict {
     let start = &process.start;
-    let named = command::tool_named(&start.image);
-    let is_collected = files.facts_at(&process.key).is_some();
-    // What was recorded at the start describes the file as it was then; a collected file may be newer.
-    let recorded = match (&start.original_file_name, &start.description) {
-        (Some(name), _) => Some((
-            command::tool_named(name).ok_or_else(|| format!("its version resource named {name} when it ran")),
-            format!("OriginalFileName {name}"),
-        )),
-        (None, Some(text)) => match Tool::described(text) {
-            Some(tool) => Some((Ok(tool), format!("Description \"{text}\""))),
-            // Descriptions may be translated, so alone they deny nothing in the tool's own directory.
-            None if in_framework(&process.key) => None,
-            None => Some((Err(format!("its version resource described \"{text}\" when it ran")), String::new())),
-        },
-        (None, None) => None,
-    };
-    let recorded = recorded.map(|(fact, what)| {
-        let unchecked = match is_collected {
-            true => "the file that was collected from there is not known to be the same; no signature was checked",
-            false => NOT_COLLECTED,
-        };
-        (fact, format!("Sysmon recorded {what} when it started; {unchecked}"))
-    });
-    let copy = start.sha256.as_deref().and_then(|sha256| files.facts_by_hash(sha256));
-    let by_hash = copy.and_then(|(path, facts)| Some((path, by_facts(facts)?)));
-    // Bytes that are those of the host's own tool need no further word.
-    let of_the_framework = by_hash.as_ref().is_some_and(|(path, _)| in_framework(&PathKey::new(path)));
-    let by_hash = by_hash.map(|(path, fact)| {
+    let hash = start.sha256.as_deref();
+    let by_hash = hash.and_then(|sha256| {
+        let (path, facts) = files.facts_by_hash(sha256)?;
         let what = format!("the SHA-256 that was recorded when it started is that of the collected file {path}");
-        (fact, format!("{what}, which says so of itself; its signature was not checked"))
+        of_bytes(&path, facts, sha256, &what, files)
     });
-    let fact = by_hash.or(recorded).or_else(|| collected(&process.key, files));
-    verdict(fact, named, &process.key, of_the_framework)
-}
-
-/// What the file that was collected from a place says of itself.
-fn collected(key: &PathKey, files: &Files) -> Option<(Result<Tool, String>, String)> {
-    let fact = files.facts_at(key).and_then(by_facts)?;
-    Some((fact, "the file that was collected from there says so of itself; its signature was not checked".to_owned()))
+    // What was recorded at the start describes the file as it was then; a collected file may be newer.
+    let recorded = recorded(process, files.facts_at(&process.key).is_some());
+    let is_denied = recorded.as_ref().is_some_and(|fact| fact.says.is_err()) || hash.is_some() && by_hash.is_none();
+    let collected = collected(&process.key, process.start_for_joins().or(process.ended_as_recorded()), files);
+    let fact = by_hash.or_else(|| match (recorded, collected) {
+        (Some(recorded), Some(collected)) if !is_denied && (collected.is_own || collected.is_patched) => {
+            // The bytes say more, unless they say something else.
+            Some(if collected.says == recorded.says { collected } else { recorded })
+        }
+        (recorded, collected) => recorded.or(collected.filter(|_| !is_denied)),
+    });
+    verdict(fact, command::tool_named(&start.image), &process.key)
 }
 
 /// What follows from what a program says of itself, and from its name and place.
-fn verdict(
-    fact: Option<(Result<Tool, String>, String)>,
-    named: Option<Tool>,
-    key: &PathKey,
-    of_the_framework: bool,
-) -> Verdict {
-    match (fact, named) {
-        (Some((Ok(tool), because)), _) if of_the_framework => {
-            Verdict::Tool(tool, Basis { identity: Identity::Proven, because })
+fn verdict(fact: Option<Fact>, named: Option<Tool>, key: &PathKey) -> Verdict {
+    let Some(Fact { says, because, is_own, is_patched }) = fact else {
+        return named.map_or(Verdict::Other, |tool| Verdict::Tool(tool, by_path(key)));
+    };
+    match (says, named) {
+        (Ok(tool), _) => {
+            let (identity, because) = match in_framework(key) {
+                true => (Identity::Proven, format!("it lies in a .NET framework directory, and {because}")),
+                false if is_own => (Identity::Proven, because),
+                false => (Identity::ByName, because),
+            };
+            Verdict::Tool(tool, Basis { identity, is_patched, because })
         }
-        (Some((Ok(tool), because)), _) if in_framework(key) => {
-            let because = format!("it lies in a .NET framework directory, and {because}");
-            Verdict::Tool(tool, Basis { identity: Identity::Proven, because })
-        }
-        (Some((Ok(tool), because)), _) => Verdict::Tool(tool, Basis { identity: Identity::ByItself, because }),
-        (Some((Err(because), _)), Some(_)) => Verdict::Lookalike(because),
-        (Some((Err(_), _)) | None, None) => Verdict::Other,
-        (None, Some(tool)) => Verdict::Tool(tool, by_path(key)),
+        (Err(because), Some(_)) => Verdict::Lookalike(because),
+        (Err(_), None) => Verdict::Other,
     }
 }
 
@@ -147,30 +152,21 @@ fn by_path(key: &PathKey) -> Basis {
         false => (Identity::ByName, "it has the tool's name"),
     };
     let because = format!("{what}; nothing that it says of itself was recorded or collected");
-    Basis { identity, because }
+    Basis { identity, is_patched: false, because }
 }
 
-/// Decides what a program is, from its path alone, which this is the key of, and what was collected there.
-pub(super) fn decide_path(path: &str, key: &PathKey, files: &Files) -> Verdict {
-    verdict(collected(key, files), command::tool_named(path), key, false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn framework_directories() {
-        for (path, wanted) in [
-            (r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe", true),
-            (r"\Device\HarddiskVolume3\WINNT\Microsoft.NET\Framework\v2.0.50727\RegAsm.exe", true),
-            (r"C:\Temp\Windows\Microsoft.NET\Framework\v4.0.30319\RegAsm.exe", false),
-            (r"C:\Windows\Microsoft.NET\Framework\RegAsm.exe", false),
-            (r"C:\Windows\Microsoft.NET\Framework\v4.0.30319\x\RegAsm.exe", false),
-            (r"C:\Windows\WinSxS\x\regasm.exe", false),
-            ("RegAsm.exe", false),
-        ] {
-            assert_eq!(in_framework(&PathKey::new(path)), wanted, "{path}");
-        }
+/// Decides what a program is that ran at this time at the latest, from its path alone, which this is the key of, and from
+/// what was collected there. A name without a folder is that of any collected copy of the tool that is called so.
+pub(super) fn decide_path(path: &str, key: &PathKey, at: Option<Filetime>, files: &Files) -> Verdict {
+    let named = command::tool_named(path);
+    if named.is_none()
+        && !path.contains(['\\', '/'])
+        && let Some((copy, tool)) = files.copy_named(path)
+    {
+        let because = format!(
+            "the record has only its name, and so is called the collected file {copy}, which says of itself that it is the tool"
+        );
+        return Verdict::Tool(tool, Basis { identity: Identity::ByName, is_patched: false, because });
     }
+    verdict(collected(key, at, files), named, key)
 }

@@ -110,6 +110,17 @@ pub(super) enum LogEvent {
         actor: Actor,
         task: String,
     },
+    /// The scheduler started an action of a task.
+    TaskAction {
+        task: String,
+        image: String,
+    },
+    /// A scheduled task was made or changed, by the process of this number.
+    TaskMade {
+        task: String,
+        definition: Option<String>,
+        pid: Option<u64>,
+    },
     Logon(Logon),
     Boot(BootSign),
     /// The clock was changed.
@@ -203,6 +214,15 @@ pub(super) fn read(record: &Record) -> LogEvent {
         Tells::TaskStart => {
             LogEvent::TaskStarted { actor: actor(record), task: said(record, Role::Task).unwrap_or_default() }
         }
+        Tells::TaskAction => LogEvent::TaskAction {
+            task: said(record, Role::Task).unwrap_or_default(),
+            image: said(record, Role::Image).unwrap_or_default(),
+        },
+        Tells::TaskMade => LogEvent::TaskMade {
+            task: said(record, Role::Task).unwrap_or_default(),
+            definition: said(record, Role::TaskDefinition),
+            pid: number(record, Role::Pid),
+        },
         Tells::Logon => match logon_id(number(record, Role::LogonId)) {
             Some(logon_id) => LogEvent::Logon(Logon {
                 logon_id,

@@ -9,6 +9,7 @@ mod boot;
 mod clock;
 mod computers;
 mod conclude;
+mod copies;
 mod coverage;
 mod file_history;
 mod files;
@@ -16,6 +17,7 @@ mod identity;
 mod in_order;
 mod live;
 mod log_event;
+mod lookalike;
 mod neighbourhood;
 mod own;
 mod place;
@@ -25,6 +27,7 @@ mod registered_by;
 mod registration;
 mod run;
 mod same_file;
+mod scheduled;
 mod settle;
 mod source;
 #[cfg(test)]
@@ -32,6 +35,7 @@ mod tests;
 mod traces;
 mod unread;
 mod verdict;
+mod word;
 
 use crate::declared::Declared;
 use crate::event::{Event, Glance, Happening};
@@ -41,24 +45,26 @@ use crate::paths;
 use boot::Boots;
 use clock::{Clocks, Stamp, Watch};
 use computers::Computers;
+use copies::Copies;
 use coverage::{Cleared, Seen};
 use evidence::{
-    Artifact, AssemblyFile, Attempt, Coverage, Execution, Focus, Items, Lookalike, Meaning, Problem, ProblemKind,
-    Registration, Role, Stage, Tells,
+    Artifact, AssemblyFile, Attempt, Coverage, Execution, Facts, Focus, ItemId, Items, Lookalike, Meaning, Problem,
+    ProblemKind, Record, Registration, Role, Stage, Tells, Tool,
 };
 use files::Files;
-pub(crate) use identity::in_framework;
 use log_event::{ActivityKind, BootSign, LogEvent};
 use neighbourhood::Neighbourhood;
 pub use own::OwnActs;
 use prefetch::Prefetch;
 use process::Processes;
 use registration::Registrations;
+use scheduled::Scheduled;
 use source::{Places, Source};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use traces::Traces;
 use unread::Unread;
+pub(crate) use word::in_framework;
 
 /// What the events of a host come to: whole, and read-only for those who judge it and those who write it down.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,6 +91,13 @@ pub struct Story {
     pub problems: Vec<Problem>,
 }
 
+/// The tool that the record of a program file says it is, whatever the file is called.
+pub fn tool_of(record: &Record) -> Option<Tool> {
+    Some(record)
+        .filter(|record| record.of.tells == Tells::ProgramFile)
+        .and_then(|record| word::tool_of(&Facts::of(record)))
+}
+
 /// Takes events in the order of time, undated ones last, and finds the runs in them. Memory is bounded: what
 /// is kept has limits, and a limit that was reached is a problem of the result.
 pub struct Correlator<'a> {
@@ -96,12 +109,14 @@ pub struct Correlator<'a> {
     computers: Computers,
     watch: Watch,
     clocks: Clocks,
+    copies: Copies,
     boots: Boots,
     files: Files<'a>,
     unread: Unread,
     prefetch: Prefetch,
     traces: Traces,
     registrations: Registrations,
+    scheduled: Scheduled,
     seen: Seen,
     focus: Option<Arc<Focus>>,
 }
@@ -154,7 +169,7 @@ impl<'a> Correlator<'a> {
     /// the program knows, and `own` what the tools do of themselves, from the rules.
     pub fn new(host: Host, items: &'a dyn Items, artifacts: &'static [&'static Artifact], own: Arc<OwnActs>) -> Self {
         let declared = Declared::new(artifacts);
-        let suspects = Files::suspects(items, declared);
+        let suspects = Files::suspects(items, &declared.is_program());
         Correlator {
             declared,
             host,
@@ -164,15 +179,28 @@ impl<'a> Correlator<'a> {
             computers: Computers::default(),
             watch: Watch::default(),
             clocks: Clocks::default(),
+            copies: Copies::default(),
             boots: Boots::default(),
             files: Files::new(items, declared),
             unread: Unread::default(),
             prefetch: Prefetch::new(suspects.clone()),
             traces: Traces::new(suspects),
             registrations: Registrations::default(),
+            scheduled: Scheduled::default(),
             seen: Seen::new(declared),
             focus: None,
         }
+    }
+
+    /// The same where it is known which objects say of themselves that they are a tool: of all programs that were collected,
+    /// only those are looked for under other names.
+    #[must_use]
+    pub fn suspecting(mut self, tools: &BTreeSet<ItemId>) -> Self {
+        let suspects = Files::suspects(self.items, &|item| tools.contains(&item.id));
+        self.processes.suspects.clone_from(&suspects);
+        self.prefetch = Prefetch::new(suspects.clone());
+        self.traces = Traces::new(suspects);
+        self
     }
 
     /// The same with what went wrong when the objects were collected: what could not be examined is not called absent.
@@ -199,9 +227,11 @@ impl<'a> Correlator<'a> {
 
     /// Forgets every event.
     fn begin_again(&mut self) {
-        let suspects = Files::suspects(self.items, self.declared);
+        let suspects = self.processes.suspects.clone();
         self.processes = Processes::new(suspects.clone(), self.processes.own());
         self.computers = Computers::default();
+        self.copies = Copies::default();
+        self.scheduled = Scheduled::default();
         self.boots = Boots::default();
         self.files = Files::new(self.items, self.declared);
         self.prefetch = Prefetch::new(suspects.clone());
@@ -253,12 +283,18 @@ impl<'a> Correlator<'a> {
                     self.processes.act(&computer, &activity, steady, &Source::of(event));
                 }
             }
-            Tells::Prefetch => self.prefetch.add(event),
+            Tells::Prefetch => {
+                self.copies.trace(event);
+                self.prefetch.add(event);
+            }
             Tells::ComClass => self.registrations.add_hive(event, &self.places),
             Tells::ProgramFile => self.files.add_facts(event),
             Tells::Stream => self.files.add_stream(event),
             _ if event.record.of.is_event() => self.observe_log(event, told),
-            _ => self.traces.add(event),
+            _ => {
+                self.copies.trace(event);
+                self.traces.add(event);
+            }
         }
     }
 
@@ -284,6 +320,7 @@ impl<'a> Correlator<'a> {
                 {
                     self.boot_sign(&computer, BootSign::FirstProcess, at, source);
                 }
+                self.copies.start(&start);
                 self.processes.start(computer, *start, stamp, Source::all_of(event));
             }
             LogEvent::End { actor, exit } => self.processes.end(&computer, &actor, exit, stamp, Source::all_of(event)),
@@ -310,7 +347,14 @@ impl<'a> Correlator<'a> {
                     _ => {}
                 }
             }
-            LogEvent::TaskStarted { actor, task } => self.processes.task(&computer, &actor, &task, stamp, &source),
+            LogEvent::TaskStarted { actor, task } => {
+                self.scheduled.ran(&computer, &task, actor.image.as_deref().unwrap_or_default(), actor.pid, stamp);
+                self.processes.task(&computer, &actor, &task, stamp, &source);
+            }
+            LogEvent::TaskAction { task, image } => self.scheduled.ran(&computer, &task, &image, None, stamp),
+            LogEvent::TaskMade { task, definition, pid } => {
+                self.scheduled.made(&computer, (&task, definition.as_deref()), pid, stamp, Source::all_of(event));
+            }
             LogEvent::Logon(logon) => {
                 if let Some(at) = at {
                     self.processes.logon(&computer, logon, at, source);
@@ -355,6 +399,11 @@ impl<'a> Correlator<'a> {
             ),
             (self.files.facts_left_out, "collected programs were left out", "facts of an assembly may be missing"),
             (self.prefetch.left_out, "prefetch files were left out", "anonymous executions may be missing"),
+            (
+                self.scheduled.left_out,
+                "records of scheduled tasks were left out",
+                "that a task led to a run may not be told",
+            ),
             (self.traces.left_out, "traces of runs were left out", "anonymous executions may be missing"),
             (
                 self.seen.left_out(),
@@ -371,6 +420,7 @@ impl<'a> Correlator<'a> {
             .into_iter()
             .filter(|(count, ..)| *count > 0)
             .map(|(count, what, effect)| limit(format!("{count} {what}"), effect))
+            .chain(self.copies.limit())
             .collect()
     }
 }

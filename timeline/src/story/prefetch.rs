@@ -160,14 +160,15 @@ impl Prefetch {
         let mut slots: Vec<Slot> = Vec::new();
         let mut lookalikes = Vec::new();
         for (at_file, file) in all.iter().enumerate() {
-            let (tool, basis) = match identity::decide_path(&file.path, &PathKey::new(&file.path), files) {
-                Verdict::Tool(tool, basis) => (tool, basis),
-                Verdict::Lookalike(because) => {
-                    lookalikes.push((file.clone(), because));
-                    continue;
-                }
-                Verdict::Other => continue,
-            };
+            let (tool, basis) =
+                match identity::decide_path(&file.path, &PathKey::new(&file.path), file.last_run(), files) {
+                    Verdict::Tool(tool, basis) => (tool, basis),
+                    Verdict::Lookalike(because) => {
+                        lookalikes.push((file.clone(), because));
+                        continue;
+                    }
+                    Verdict::Other => continue,
+                };
             let key = PathKey::new(&file.path);
             for (at, source) in &file.slots {
                 let cited = source.clone().by(JoinRule::Anchor, Confidence::Strong);
@@ -194,6 +195,11 @@ impl Prefetch {
 }
 
 impl PrefetchFile {
+    /// The runs that it records, each with the place that does.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Filetime, &Source)> {
+        self.slots.iter().map(|(at, source)| (*at, source))
+    }
+
     /// Start of the newest run.
     pub(super) fn last_run(&self) -> Option<Filetime> {
         self.slots.iter().map(|(at, _)| *at).max()
@@ -207,9 +213,14 @@ impl PrefetchFile {
 /// run whose start it meets within a second, if neither has a better partner; else it stays alone and names
 /// the runs that it could be.
 pub(super) fn join(slots: &[Slot], runs: &[(Filetime, PathKey)]) -> Vec<Joined> {
-    let fits = |slot: &Slot, run: &(Filetime, PathKey)| {
-        let after = slot.at.ticks_since(run.0);
-        (-BEFORE..=AFTER).contains(&after) && run.1.same_file(&slot.key)
+    join_times(&slots.iter().map(|slot| (slot.at, &slot.key)).collect::<Vec<_>>(), runs)
+}
+
+/// The same of the times and paths of slots.
+pub(super) fn join_times(slots: &[(Filetime, &PathKey)], runs: &[(Filetime, PathKey)]) -> Vec<Joined> {
+    let fits = |slot: &(Filetime, &PathKey), run: &(Filetime, PathKey)| {
+        let after = slot.0.ticks_since(run.0);
+        (-BEFORE..=AFTER).contains(&after) && run.1.same_file(slot.1)
     };
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|at| runs[*at].0);
@@ -217,10 +228,10 @@ pub(super) fn join(slots: &[Slot], runs: &[(Filetime, PathKey)]) -> Vec<Joined> 
     let windows: Vec<Vec<usize>> = slots
         .iter()
         .map(|slot| {
-            let from = order.partition_point(|at| slot.at.ticks_since(runs[*at].0) > AFTER);
+            let from = order.partition_point(|at| slot.0.ticks_since(runs[*at].0) > AFTER);
             order[from..]
                 .iter()
-                .take_while(|at| slot.at.ticks_since(runs[**at].0) >= -BEFORE)
+                .take_while(|at| slot.0.ticks_since(runs[**at].0) >= -BEFORE)
                 .copied()
                 .filter(|at| fits(slot, &runs[*at]))
                 .take(MOST_IN_WINDOW)
@@ -239,7 +250,7 @@ pub(super) fn join(slots: &[Slot], runs: &[(Filetime, PathKey)]) -> Vec<Joined> 
                 continue;
             }
         }
-        let distance = |slot: usize, run: usize| slots[slot].at.ticks_since(runs[run].0).abs();
+        let distance = |slot: usize, run: usize| slots[slot].0.ticks_since(runs[run].0).abs();
         let nearest_run = |slot: usize| windows[slot].iter().copied().min_by_key(|run| (distance(slot, *run), *run));
         for slot in &members {
             let Some(run) = nearest_run(*slot) else { continue };
@@ -295,7 +306,7 @@ mod tests {
         let slot = |at: &u64| Slot {
             at: Filetime(1_000_000_000_000 + at * 10_000),
             tool: Tool::Regasm,
-            basis: Basis { identity: Identity::ByPath, because: String::new() },
+            basis: Basis { identity: Identity::ByPath, is_patched: false, because: String::new() },
             key: PathKey::new(r"\VOLUME{01da2f77-9a3c11f2}\WINDOWS\MICROSOFT.NET\FRAMEWORK64\V4.0.30319\REGASM.EXE"),
             file: 0,
             sources: vec![source.clone().by(JoinRule::Anchor, Confidence::Strong)],

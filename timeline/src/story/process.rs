@@ -165,7 +165,7 @@ pub(super) struct Processes {
     ordinary_bytes: usize,
     pinned: usize,
     /// Paths (without volume) at which programs were collected.
-    suspects: HashSet<String>,
+    pub(super) suspects: HashSet<String>,
     /// What the tools do of themselves.
     own: Arc<OwnActs>,
     /// Entries that were forgotten because there were too many.
@@ -514,7 +514,9 @@ impl Processes {
             }
         }
         // A trace of the tool without a start record is a run all the same.
-        let image = actor.image.clone().filter(|image| command::tool_named(image).is_some())?;
+        let is_one =
+            |image: &str| command::tool_named(image).is_some() || self.suspects.contains(&PathKey::new(image).rest);
+        let image = actor.image.clone().filter(|image| is_one(image))?;
         if actor.pid.is_none() && actor.guid.is_none() {
             return None;
         }

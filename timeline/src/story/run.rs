@@ -2,7 +2,7 @@
 
 use super::computers::Own;
 use super::files::{self, Files, Mark};
-use super::identity::{self, Basis};
+use super::identity::Basis;
 use super::place;
 use super::prefetch::{PrefetchFile, Slot};
 use super::process::{Process, ProcessId, Processes};
@@ -11,6 +11,7 @@ use super::source::{Cited, Places, Source};
 use super::traces::{self, ToolTrace, Trace};
 use super::unread::{Because, Unread};
 use super::verdict::{self, Known, Marked};
+use super::word;
 use crate::command::{self, Asker, Command, Machine, Resolution, View};
 use crate::host::Host;
 use crate::paths::{self, Form, PathKey};
@@ -429,6 +430,7 @@ impl Run {
             id,
             tool: self.tool,
             renamed: command::tool_named(&image).is_none(),
+            patched: self.basis.is_patched,
             identity: self.basis.identity,
             identity_because: self.basis.because.clone(),
             identified: if process.is_some() { Identified::Full } else { Identified::Anonymous },
@@ -548,7 +550,7 @@ impl Run {
     /// Generation of the CLR that it ran under: that of its framework folder, or what the collected program was built for.
     fn clr(&self, process: Option<&Process>, context: &Context<'_>) -> Option<u32> {
         let image = self.image(process, context);
-        if let Some(clr) = identity::framework_of(&PathKey::new(&image)) {
+        if let Some(clr) = word::framework_of(&PathKey::new(&image)) {
             return Some(clr);
         }
         let found =
@@ -614,9 +616,11 @@ impl Run {
             let MethodVerdict { runs, which, because, .. } = verdict::method(&known(None), context.places);
             method.if_same_file = Some(IfSameFile { runs, which, because });
         }
+        if self.basis.identity == Identity::ByName {
+            method = verdict::of_unproven(method);
+        }
         let known = Known { loaded: loaded.map(Load::cited), ..known(doubt) };
-        let proof =
-            verdict::proof(&known, &method, !matches!(self.basis.identity, Identity::ByName | Identity::ByItself));
+        let proof = verdict::proof(&known, &method, self.basis.identity != Identity::ByName);
         (method, proof)
     }
 

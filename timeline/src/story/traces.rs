@@ -7,6 +7,7 @@
 use super::files::Files;
 use super::identity::{self, Basis, Verdict};
 use super::source::{Places, Source};
+use super::word;
 use crate::command;
 use crate::event::Event;
 use crate::host::Host;
@@ -128,7 +129,7 @@ impl Traces {
             }
             let of_user = trace.profile.as_deref().and_then(|profile| paths::in_profile(&trace.image, profile));
             trace.key = of_user.map_or(trace.key, |path| PathKey::new(&path));
-            match identity::decide_path(&trace.image, &trace.key, files) {
+            match identity::decide_path(&trace.image, &trace.key, Some(trace.to), files) {
                 // The same in two copies of one object, or in two control sets, is one trace.
                 Verdict::Tool(tool, basis) => match traces.iter_mut().find(|other| other.trace.is_same(&trace)) {
                     Some(other) => other.trace.sources.extend(trace.sources),
@@ -276,7 +277,7 @@ pub(super) fn join(traces: &[ToolTrace], runs: &[Candidate<'_>]) -> Vec<Option<(
 
 /// The bits of a framework's program, by its folder.
 fn bits_of(key: &PathKey) -> Option<u64> {
-    let is_framework = identity::in_framework(key);
+    let is_framework = word::in_framework(key);
     is_framework.then(|| if key.rest.contains(r"\FRAMEWORK64\") { 64 } else { 32 })
 }
 

@@ -518,6 +518,18 @@ pub(super) fn method(known: &Known<'_>, places: &Places) -> MethodVerdict {
     MethodVerdict { runs, which, because, citations, if_same_file: None }
 }
 
+/// The same where nothing proves that the program is the tool: what the tool would do says nothing certain of it.
+pub(super) fn of_unproven(method: MethodVerdict) -> MethodVerdict {
+    if method.runs == Answer::Unknown {
+        return MethodVerdict { if_same_file: None, ..method };
+    }
+    let because = format!(
+        "Whether the program is the tool is not proven, so what it did with the assembly is not known. If it is: {}",
+        method.because
+    );
+    MethodVerdict { runs: Answer::Unknown, which: None, because, ..method }
+}
+
 /// What a method that ran would need beyond a loaded assembly: only what is not known.
 fn next_of_loaded(known: &Known<'_>, method: &MethodVerdict) -> String {
     if method.runs == Answer::No {

@@ -61,6 +61,17 @@ pub(super) fn lookalikes(page: &mut Page, report: &Report) {
             page.fact("Process").show(pid).raw("</dd>");
         }
         page.code_fact("Command line", lookalike.command_line.as_deref());
+        for run in lookalike.runs.iter().skip(1).take(Limits::SOURCES) {
+            page.fact("Also started");
+            match run.started {
+                Some(at) => page.time(at),
+                None => page.raw("at a time that is not recorded"),
+            };
+            if let Some(pid) = run.pid {
+                page.raw(", process ").show(pid);
+            }
+            page.raw("</dd>");
+        }
         page.fact("Not the tool").text(&lookalike.because).raw("</dd>");
         page.fact("Recorded in").cite(&lookalike.sources, Limits::SOURCES);
         page.rests(report.rests_on_changed(&lookalike.sources)).raw("</dd></dl></li>");
@@ -207,9 +218,8 @@ fn program(page: &mut Page, execution: &Execution) {
     page.fact("Program").code(&execution.image).raw("<br><span class=\"small soft\">");
     page.raw(match execution.identity {
         Identity::Proven => "it is the tool: ",
-        Identity::ByItself => "the tool by what it says of itself, not proven: ",
         Identity::ByPath => "the tool by its folder and name, not proven: ",
-        Identity::ByName => "the tool by its file name only, not proven: ",
+        Identity::ByName => "the tool by a name that anybody can give it, not proven: ",
     });
     page.text(&execution.identity_because);
     if execution.renamed {

@@ -39,7 +39,7 @@ fn renamed_tools_and_lookalikes() {
     assert_eq!(
         found,
         [
-            (Some(8804), true, Identity::ByItself, Mode::Unregister),
+            (Some(8804), true, Identity::ByName, Mode::Unregister),
             (Some(0x10), false, Identity::ByName, Mode::Unregister)
         ]
     );
@@ -79,7 +79,7 @@ fn a_collected_image_tells_what_a_process_was() {
     ];
     let correlation = correlate(vec![tool, fake], &records);
     let run = only(&correlation);
-    assert_eq!((run.tool, run.renamed, run.identity), (Tool::Regsvcs, true, Identity::ByItself));
+    assert_eq!((run.tool, run.renamed, run.identity), (Tool::Regsvcs, true, Identity::ByName));
     assert_eq!(correlation.lookalikes.len(), 1);
     assert!(correlation.lookalikes[0].because.contains("public key token none"));
 }
