@@ -60,7 +60,16 @@ macro_rules! cases {
 }
 
 cases! {
+    j_10_a_run_that_only_free_space_tells_of_is_said_to_be_recovered
+    j_10_an_attempt_that_only_free_space_tells_of_is_said_to_be_recovered
+    j_10_an_intact_copy_in_another_file_is_the_one_that_counts
+    j_10_the_intact_copy_of_a_record_is_the_one_that_counts
     j_11_a_target_account_that_is_not_set_is_not_the_user
+    j_12_a_slot_in_1601_is_no_run
+    j_12_a_slot_in_the_year_30828_is_no_run
+    j_12_where_no_slot_holds_a_possible_time_no_run_is_dated
+    j_13_where_summer_time_is_not_switched_off_local_time_has_it
+    j_13_where_summer_time_is_switched_off_local_time_has_none
     j_14_a_boot_with_a_new_name_ends_the_one_before_it
     j_1_a_changed_record_is_settled_by_the_journal
     j_1_a_changed_record_without_the_journal_is_not_settled

@@ -31,6 +31,9 @@ pub struct Citation {
     /// Id of the row of the timeline in which the record stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
+    /// Whether the record was recovered from where nothing counts it any more: free space of a log, free cells of a hive.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
 }
 
 /// Confidence classes C1 to C4: what kind of statement the evidence allows.

@@ -92,6 +92,13 @@ pub(super) fn place_of(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..bytes.len() - reader.0.len())
 }
 
+/// Whether an encoded record was recovered from where nothing counts it any more.
+pub(super) fn is_recovered(bytes: &[u8]) -> bool {
+    let mut reader = Reader(bytes);
+    let integrity = reader.array::<4>().and_then(|_| reader.place()).and_then(|_| reader.byte());
+    integrity == Some(2)
+}
+
 /// Tag of a field whose value is the subject.
 const SUBJECT: u8 = 8;
 
@@ -599,6 +606,14 @@ impl<'a> RecordView<'a> {
             ControlFlow::Continue(())
         });
         all
+    }
+
+    /// What its log numbers it by, with its type: a recovered copy has the same, though some of its values may be lost.
+    pub(super) fn number(&self) -> Option<(&'static str, u64)> {
+        match self.place.to_locator() {
+            Locator::EvtxRecord { record_id, .. } => Some((self.shape.of.name, record_id)),
+            _ => None,
+        }
     }
 
     /// What makes it the same record wherever it is.

@@ -1,7 +1,7 @@
 //! The merged events: equal ones joined, in batches for the writers or one by one.
 
 use super::MergeError;
-use super::codec::{EventView, MomentView, Pool, RecordView};
+use super::codec::{self, EventView, MomentView, Pool, RecordView};
 use super::run::{Buffer, Merged, Run};
 use super::seen::{Observer, Seen};
 use super::shapes::{Names, Shapes};
@@ -199,7 +199,7 @@ impl Batch {
 
     /// Joins the events from `first` on, which share a time, where the same record stands in several
     /// items. Two equal records in one item stay two: the n-th of one item is joined with the n-th of the
-    /// other. Returns how many were joined.
+    /// other. What was recovered is joined with the record of its number, which stays the row. Returns how many were joined.
     fn join_equal(&mut self, first: usize, names: &Names) -> u64 {
         struct Kept {
             slots: Vec<usize>,
@@ -208,14 +208,32 @@ impl Batch {
         }
         let group = &self.slots[first..];
         let item = |slot: Option<&Slot>| slot.and_then(|slot| self.item(slot));
-        if group.len() < 2 || item(group.first()) == item(group.last()) {
+        let is_recovered = |slot: &Slot| self.pool.get(&slot.encoded).is_some_and(codec::is_recovered);
+        if group.len() < 2 {
             return 0;
         }
+        let recovered: Vec<bool> = group.iter().map(is_recovered).collect();
+        let has_recovered = recovered.contains(&true);
+        if !has_recovered && item(group.first()) == item(group.last()) {
+            return 0;
+        }
+        let mut order: Vec<usize> = (0..group.len()).collect();
+        order.sort_by_key(|index| recovered[*index]);
+        let mut by_number: HashMap<(&str, u64), usize> = HashMap::new();
         let mut by_content: HashMap<&[u8], Kept> = HashMap::new();
         let mut joined: Vec<(usize, usize)> = Vec::new();
-        for (index, slot) in group.iter().enumerate() {
-            let record = self.pool.get(&slot.encoded).and_then(|encoded| RecordView::new(encoded, names));
+        for index in order {
+            let record = self.pool.get(&group[index].encoded).and_then(|encoded| RecordView::new(encoded, names));
             let Some(record) = record else { continue };
+            if has_recovered && let Some(number) = record.number() {
+                let to = *by_number.entry(number).or_insert(index);
+                if recovered[index] {
+                    if to != index {
+                        joined.push((to, index));
+                    }
+                    continue;
+                }
+            }
             let kept =
                 by_content.entry(record.content()).or_insert(Kept { slots: Vec::new(), item: record.item.0, next: 0 });
             if kept.item != record.item.0 {
@@ -230,6 +248,13 @@ impl Batch {
         }
         if joined.is_empty() {
             return 0;
+        }
+        // What a recovered copy was joined with can be joined with another itself.
+        let first_of: HashMap<usize, usize> = joined.iter().map(|(to, index)| (*index, *to)).collect();
+        for (to, _) in &mut joined {
+            while let Some(first) = first_of.get(to) {
+                *to = *first;
+            }
         }
         joined.sort_unstable();
         let count = joined.len() as u64;

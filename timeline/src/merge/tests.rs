@@ -257,6 +257,38 @@ fn the_same_record_of_two_items_is_one_event_with_both_sources() {
 }
 
 #[test]
+fn j_10_a_recovered_copy_is_joined_with_the_intact_record_of_its_number() {
+    let at = |record_id, offset| Locator::EvtxRecord { record_id, offset };
+    let moment = || vec![Moment::at(Meaning::RECORDED, time(50))];
+    let kept = |subject, place, integrity| Record { integrity, ..named(subject, moment(), place) };
+    let (_folder, merger) = merger(0);
+    // It stands before the intact one, and has lost some of its values.
+    merger.add(ItemId(1), &kept("ru", at(7, 600), Integrity::Recovered));
+    merger.add(ItemId(1), &kept("run", at(7, 9000), Integrity::Intact));
+    merger.add(ItemId(2), &kept("run", at(7, 512), Integrity::Intact));
+    // Another one is a record of its own, and its two copies are one.
+    merger.add(ItemId(1), &kept("run", at(8, 700), Integrity::Recovered));
+    merger.add(ItemId(2), &kept("run", at(8, 800), Integrity::Recovered));
+    let events: Vec<Event> = merger.finish().unwrap().collect::<Result<_, _>>().unwrap();
+    let mut places: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let others: Vec<_> = event.other_sources.iter().map(|other| (&other.locator, other.integrity)).collect();
+            (&event.record.locator, event.record.integrity, others)
+        })
+        .collect();
+    places.sort_by_key(|(place, ..)| format!("{place:?}"));
+    let (intact, recovered) = (Integrity::Intact, Integrity::Recovered);
+    assert_eq!(
+        places,
+        [
+            (&at(7, 9000), intact, vec![(&at(7, 600), recovered), (&at(7, 512), intact)]),
+            (&at(8, 700), recovered, vec![(&at(8, 800), recovered)]),
+        ]
+    );
+}
+
+#[test]
 fn a_folder_that_takes_no_files_is_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");

@@ -29,6 +29,11 @@ pub(super) fn phrase(declared: Declared, confidence: Confidence, sources: &[Cita
     }
 }
 
+/// Whether a statement rests on recovered records only.
+fn is_recovered(citations: &[Citation]) -> bool {
+    !citations.is_empty() && citations.iter().all(|citation| citation.recovered)
+}
+
 /// Sources in words. Of more than a sentence can hold, those that tell of the tools are named and the rest is counted.
 fn sources(declared: Declared, all: &[&str]) -> String {
     const MOST: usize = 10;
@@ -222,6 +227,10 @@ fn found(report: &Report, examined: &Examined) -> String {
 }
 
 fn statement(kind: StatementKind, about: Option<&str>, text: String, citations: &[Citation]) -> Statement {
+    let text = match is_recovered(citations) {
+        true => format!("{text} Every record of it was recovered from where nothing counts it any more."),
+        false => text,
+    };
     Statement { kind, about: about.map(str::to_owned), text, citations: citations.to_vec() }
 }
 
@@ -471,7 +480,8 @@ fn unknowns(execution: &Execution) -> Vec<String> {
 }
 
 fn describe_attempt(attempt: &Attempt) -> Statement {
-    let mut text = format!("Recorded: {}", file_name(&attempt.image));
+    let how = if is_recovered(&attempt.sources) { "Established" } else { "Recorded" };
+    let mut text = format!("{how}: {}", file_name(&attempt.image));
     if let Some(pid) = attempt.pid {
         text.push_str(&format!(", process {pid},"));
     }

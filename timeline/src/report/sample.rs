@@ -37,6 +37,7 @@ fn cite(
         rule: rule.into(),
         confidence: Some(confidence),
         event_id: None,
+        recovered: false,
     }
 }
 

@@ -120,7 +120,7 @@ impl Prefetch {
         if !of_interest {
             return;
         }
-        let whole = Source { artifact: event.record.artifact, item: event.item, locator: event.record.locator.clone() };
+        let whole = Source::whole(event);
         if !self.files.contains_key(&whole) && self.files.len() >= MOST_FILES {
             self.left_out += 1;
             return;
@@ -302,7 +302,7 @@ mod tests {
     const IMAGE: &str = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\RegAsm.exe";
 
     fn slots(milliseconds: &[u64]) -> Vec<Slot> {
-        let source = Source { artifact: "prefetch", item: ItemId(0), locator: Locator::Whole };
+        let source = Source { artifact: "prefetch", item: ItemId(0), locator: Locator::Whole, recovered: false };
         let slot = |at: &u64| Slot {
             at: Filetime(1_000_000_000_000 + at * 10_000),
             tool: Tool::Regasm,

@@ -147,6 +147,11 @@ impl Process {
         }
     }
 
+    /// Whether nothing tells of it but records that were recovered.
+    pub(super) fn is_recovered(&self) -> bool {
+        self.sources.iter().all(|cited| cited.source.recovered)
+    }
+
     fn is_of_interest(&self) -> bool {
         matches!(self.role, Role::Tool | Role::Suspect)
     }

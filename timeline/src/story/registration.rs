@@ -112,8 +112,7 @@ impl Registrations {
         let text = |role| record.text_of(role).map(str::to_owned);
         let Some(clsid) = text(Role::ClassId) else { return };
         let last_written = event.record.moments.first().and_then(|moment| moment.when.sort_key());
-        let source =
-            Source { artifact: event.record.artifact, item: event.item, locator: event.record.locator.clone() };
+        let source = Source::whole(event);
         let registration = Registration {
             id: String::new(),
             clsid,

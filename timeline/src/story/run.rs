@@ -464,6 +464,7 @@ impl Run {
             related: self.related(process, started, context),
             confidence: match (self.basis.identity, process) {
                 (Identity::ByName, _) => Confidence::Circumstantial,
+                (_, Some(process)) if process.is_recovered() => Confidence::Strong,
                 (_, Some(_)) => Confidence::Direct,
                 (_, None) => Confidence::Strong,
             },
@@ -517,6 +518,12 @@ impl Run {
             warnings.push(format!(
                 "exit_status: by its command line it should have ended with {predicted}, and it ended with {exit}"
             ));
+        }
+        if process.is_some_and(Process::is_recovered) {
+            warnings.push(
+                "recovered: every record of this process lay in the free space of a log, where it can be old or damaged"
+                    .to_owned(),
+            );
         }
         if process.is_some_and(|process| !process.has_sysmon && !process.has_audit && !process.has_live) {
             warnings

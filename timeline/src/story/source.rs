@@ -1,7 +1,7 @@
 //! Where a statement comes from, kept small until the report needs it.
 
 use crate::event::Event;
-use evidence::{Citation, Confidence, Item, ItemId, Items, JoinRule, Locator};
+use evidence::{Citation, Confidence, Integrity, Item, ItemId, Items, JoinRule, Locator};
 use std::borrow::Cow;
 
 /// A place in the evidence.
@@ -10,12 +10,24 @@ pub(super) struct Source {
     pub(super) artifact: &'static str,
     pub(super) item: ItemId,
     pub(super) locator: Locator,
+    /// Whether it was recovered from where nothing counts it any more.
+    pub(super) recovered: bool,
 }
 
 impl Source {
     /// The record of an event; for a moment with its own place, that place.
     pub(super) fn of(event: &Event) -> Self {
-        Source { artifact: event.record.artifact, item: event.item, locator: event.locator() }
+        Source { locator: event.locator(), ..Source::whole(event) }
+    }
+
+    /// The record of an event as a whole.
+    pub(super) fn whole(event: &Event) -> Self {
+        Source {
+            artifact: event.record.artifact,
+            item: event.item,
+            locator: event.record.locator.clone(),
+            recovered: event.record.integrity == Integrity::Recovered,
+        }
     }
 
     /// The record of an event wherever it stands.
@@ -26,11 +38,14 @@ impl Source {
             artifact: event.record.artifact,
             item: other.item,
             locator: other.locator.clone(),
+            recovered: other.integrity == Integrity::Recovered,
         });
         std::iter::once(Source::of(event)).chain(others).take(MOST).collect()
     }
 
+    /// What was recovered is never direct: it may be older than it seems, or damaged.
     pub(super) fn by(self, rule: JoinRule, confidence: Confidence) -> Cited {
+        let confidence = if self.recovered { confidence.max(Confidence::Strong) } else { confidence };
         Cited { source: self, rule, confidence }
     }
 }
@@ -81,6 +96,7 @@ impl<'a> Places<'a> {
             rule: None,
             confidence: None,
             event_id: None,
+            recovered: source.recovered,
         }
     }
 }

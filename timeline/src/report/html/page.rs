@@ -247,6 +247,7 @@ mod tests {
             rule: None,
             confidence: None,
             event_id: None,
+            recovered: false,
         };
         let mut page = Page::default();
         page.cite(&[citation(1), citation(2), citation(1)], 2).cite(&[citation(2)], 5);
