@@ -99,6 +99,7 @@ cases! {
     j_2_a_copy_of_another_generation_and_processor
     j_2_a_copy_without_the_hosts_own_to_compare_with
     j_2_a_patched_copy_is_said_to_be_that
+    j_2_a_renamed_copy_that_only_a_usage_log_records
     j_2_a_renamed_copy_that_only_bam_records
     j_2_a_renamed_copy_that_only_the_audit_records
     j_2_a_renamed_copy_whose_payload_is_named_regasm

@@ -134,7 +134,7 @@ impl Declared {
     pub(crate) fn is_program(self) -> impl Fn(&Item) -> bool {
         let ids: Vec<&str> =
             self.0.iter().filter(|artifact| artifact.tells(Tells::ProgramFile)).map(|artifact| artifact.id).collect();
-        move |item| item.is_lead() || ids.iter().any(|id| item.is_wanted_by(id))
+        move |item| item.is_lead() || item.is_wanted_by(Item::RAN) || ids.iter().any(|id| item.is_wanted_by(id))
     }
 
     /// Whether an object is one in which an artifact is kept, by its declared places; `None` where the source is none.

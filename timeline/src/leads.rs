@@ -13,6 +13,10 @@ const MOST: usize = 24;
 pub fn lead_paths(lead: &Lead, computer: Option<&str>) -> Vec<String> {
     let asker = Asker { computer, ..Asker::default() };
     let mut paths = match lead {
+        // A name alone is looked for wherever a copy can lie.
+        Lead::Program(path) if paths::form(path) == Form::Relative && !path.contains(['\\', '/', '\0', ':']) => {
+            vec![path.clone()]
+        }
         Lead::Path(path) | Lead::KeptAt { path, .. } | Lead::Program(path) => from_path(path, &asker),
         Lead::IfTool { lead, .. } => match &**lead {
             Lead::CommandLine { image, command_line, current_directory } => {

@@ -33,8 +33,8 @@
 //! See the references of [`ARTIFACT`].
 
 use evidence::{
-    Artifact, Beside, Claim, Field, Fields, Filetime, Input, Integrity, Locator, Meaning, Memory, Moment, Parse, Phase,
-    ProblemKind, Reads, Record, RecordType, Role, RunTime, Sink, Tells, Timestamp, Value,
+    Artifact, Beside, Claim, Field, Fields, Filetime, Input, Integrity, Lead, Locator, Meaning, Memory, Moment, Parse,
+    Phase, ProblemKind, Reads, Record, RecordType, Role, RunTime, Sink, Tells, Timestamp, Tool, Value, ValueRef,
 };
 
 /// Usage logs of the .NET runtime.
@@ -62,8 +62,15 @@ pub(crate) static ARTIFACT: Artifact = Artifact {
     beside: Beside::Nothing,
     memory: Memory::InParts,
     parse: Some(Parse::Alone(parse)),
-    leads: None,
+    leads: Some(leads),
 };
+
+/// The program, of which only the name is recorded: it can be a tool under another one.
+fn leads(record: &Record) -> Vec<Lead> {
+    let image = IMAGE.of(record).and_then(ValueRef::as_text).filter(|_| PACKAGE.of(record).is_none());
+    let image = image.filter(|image| Tool::named(image).is_none());
+    image.map(|image| Lead::Program(image.to_owned())).into_iter().collect()
+}
 
 const SETTING_NAME: Field = Field::text("Name", "its name");
 const SETTING_VALUE: Field = Field::text("Value", "its value");

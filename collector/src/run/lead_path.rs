@@ -7,7 +7,7 @@ use evidence::name;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeadPath {
     /// Full path: `C:\…`, `\Device\HarddiskVolume3\…`, `\VOLUME{01d1217a9c4c6779-8c9f49ec}\…`, `\SystemRoot\…`,
-    /// or from a root without saying of which volume.
+    /// or from a root without saying of which volume. Of a program that is only looked at, also its name alone.
     pub path: String,
     /// What names it, in words for people: the item, and where in it.
     pub named_by: String,

@@ -1,5 +1,6 @@
 //! The leads loop: what the acquired objects name is evidence too.
 
+mod by_name;
 #[cfg(test)]
 mod tests;
 
@@ -543,6 +544,7 @@ pub(crate) fn wanted(run: &mut Run<'_>, named: Named) -> io::Result<Vec<Wanted>>
     }
     // What records name counts for more than what merely ran.
     let (suspects, named): (Named, Named) = named.into_iter().partition(|(_, named)| named.is_suspect());
+    let suspects = by_name::places(run, suspects, &named);
     for (upper, named) in named.into_iter().chain(suspects) {
         let keys = match run.resolved.get(&upper) {
             Some(keys) => keys.clone(),

@@ -35,6 +35,9 @@ impl Report {
             let (id, at) = (registration.id.clone(), registration.last_written);
             registration.sources.iter_mut().for_each(|one| each(one, Some(&id), at));
         }
+        for lookalike in &mut self.lookalikes {
+            lookalike.runs.iter_mut().flat_map(|run| &mut run.sources).for_each(|one| each(one, None, None));
+        }
         let others = self.lookalikes.iter_mut().flat_map(|one| &mut one.sources);
         let others = others.chain(self.assemblies.iter_mut().flat_map(|one| &mut one.sources));
         let others = others.chain(self.summary.statements.iter_mut().flat_map(|one| &mut one.citations));
