@@ -76,14 +76,8 @@ impl Correlator<'_> {
 
         let order = order(&runs, &processes);
         let ids = ids(&order);
-        let registrations = registered_by::tie(
-            registrations.finish(declared, &places),
-            &mut runs,
-            &ids,
-            (&processes, &own),
-            &files,
-            &places,
-        );
+        let written = registrations.finish(declared, &places);
+        let registrations = registered_by::tie(written, &mut runs, &ids, (&processes, &own), &files, &places);
         let executions = executions(&runs, &order, &ids, &processes, &contexts);
         problems.extend(not_listed(&runs, &processes));
         let neighbourhood = neighbourhood(&order, &executions, &runs, &processes, &places);
