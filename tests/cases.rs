@@ -145,6 +145,7 @@ cases! {
     j_9_the_host_by_its_own_name_is_this_computer
     r_11_what_is_left_of_records_in_free_space_is_counted
     r_3_each_clearing_of_a_log_is_told_once
+    v_5_a_file_that_a_triage_does_not_hold_is_not_called_absent
 }
 
 #[test]

@@ -702,6 +702,7 @@ mod tests {
                 Tells::LogStart,
                 Tells::AuditStart,
                 Tells::ClockChange,
+                Tells::TaskMade,
                 Tells::SystemStop,
                 Tells::UncleanStop,
                 Tells::LogCleared,

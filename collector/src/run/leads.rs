@@ -449,7 +449,16 @@ fn find_file(run: &mut Run<'_>, path: &str, with_more: bool) -> Result<Vec<(Loca
     Err(not_found(match is_folder {
         true => "a record names it, but it is a folder".to_owned(),
         false if !places.volumes.is_empty() && places.volumes.iter().all(is_outside) => OUTSIDE.to_owned(),
-        false => format!("a record names it, but it is not on {}, not even deleted", names(&volumes, &places.volumes)),
+        // What was handed over of a volume as files says nothing of what else was on it.
+        false => match places.volumes.iter().all(|index| volumes[*index].kind.is_file_system()) {
+            true => {
+                format!("a record names it, but it is not on {}, not even deleted", names(&volumes, &places.volumes))
+            }
+            false => format!(
+                "a record names it, but it is not among the files of {}, and whether it was there no file system tells",
+                names(&volumes, &places.volumes)
+            ),
+        },
     }))
 }
 

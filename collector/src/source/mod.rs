@@ -58,6 +58,11 @@ pub enum VolumeKind {
 }
 
 impl VolumeKind {
+    /// Whether it is a whole file system, which says of each path whether a file is there.
+    pub fn is_file_system(self) -> bool {
+        matches!(self, VolumeKind::Ntfs | VolumeKind::ShadowCopy)
+    }
+
     /// The stable name used in the bundle.
     pub fn name(self) -> &'static str {
         match self {

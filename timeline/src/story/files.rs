@@ -9,7 +9,7 @@ use crate::event::{Event, Happening};
 use crate::paths::{self, PathKey};
 use evidence::{
     AssemblyFile, Confidence, Facts, Filetime, Focus, Item, ItemId, ItemStatus, Items, JoinRule, KeyIndex, Meaning,
-    Method, Recovery, Related, Role, Told, Tool,
+    Method, Recovery, Related, Role, Tells, Told, Tool,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -47,6 +47,8 @@ struct Program {
 /// The files of the evidence.
 pub(super) struct Files<'a> {
     items: &'a dyn Items,
+    /// Volumes of which the evidence has the file system, so that a file that was not found was not there.
+    listed_volumes: BTreeSet<String>,
     /// Collected objects by their paths without the volume, also those by which records name them.
     by_rest: KeyIndex,
     /// Paths of collected leads and programs by file name.
@@ -130,7 +132,15 @@ impl<'a> Files<'a> {
         let is_program = declared.is_program();
         let (mut by_rest, mut by_record) = (KeyIndex::default(), KeyIndex::default());
         let mut leads: HashMap<String, Vec<String>> = HashMap::new();
+        let mut listed_volumes = BTreeSet::new();
+        let of_records = declared.id_telling(Tells::File);
         items.each(&mut |item| {
+            // What was read from a file system was looked up in it, and its table of files tells of all.
+            if matches!(item.method, Method::RawNtfs | Method::ShadowCopy)
+                || of_records.and_then(|id| declared.keeps(id, &item.original_path)) == Some(true)
+            {
+                listed_volumes.insert(PathKey::new(&item.original_path).volume);
+            }
             by_rest.add(&PathKey::new(&item.original_path).rest, item.id.0);
             for path in &item.named_as {
                 by_rest.add(&PathKey::new(path).rest, item.id.0);
@@ -147,6 +157,7 @@ impl<'a> Files<'a> {
         by_record.sort();
         Files {
             items,
+            listed_volumes,
             by_rest,
             leads,
             facts: BTreeMap::new(),
@@ -396,6 +407,13 @@ impl<'a> Files<'a> {
         }
         let trace = Trace { at, key, what, source };
         self.traces.entry(paths::fold(name)).or_default().push(trace);
+    }
+
+    /// Whether the evidence has the file system that a path is on, which says what was not there.
+    pub(super) fn lists(&self, path: &str) -> bool {
+        let key = PathKey::new(path);
+        let on = |volume: &String| PathKey { volume: volume.clone(), rest: key.rest.clone() }.same_file(&key);
+        self.listed_volumes.iter().any(on)
     }
 
     /// The collected file at a path; of several the one whose volume is spelled alike and that is whole.

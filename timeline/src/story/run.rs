@@ -313,7 +313,8 @@ impl Run {
             return;
         }
         let because = context.unread.any_of(resolution.candidates.iter().map(String::as_str));
-        self.not_found(because);
+        let is_listed = resolution.candidates.iter().all(|path| files.lists(path));
+        self.not_found(because.or_else(|| (!is_listed).then_some(Because::NoFileSystem)));
     }
 
     /// Says which file the redirector made of the path. Where that is not known, both stay candidates, and neither is judged.

@@ -24,6 +24,8 @@ pub(super) enum Because {
     NotLookedFor,
     /// A part of the collection is missing, and the file may be in it.
     PartMissing,
+    /// What the evidence does not hold may have been on the volume all the same.
+    NoFileSystem,
 }
 
 impl Unread {
@@ -80,6 +82,9 @@ impl Because {
             Because::PartMissing => {
                 "Whether the assembly was collected is not known, because a part of the collection is missing"
             }
+            Because::NoFileSystem => {
+                "The assembly is not in the evidence, which holds no file system from which to tell whether it was there"
+            }
         }
     }
 
@@ -94,6 +99,7 @@ impl Because {
                 "The assembly was deleted, and whether its content was recovered is not known, because a part of the \
                  collection is missing"
             }
+            Because::NoFileSystem => "The assembly was deleted, and its content is not in the evidence",
         }
     }
 
@@ -103,6 +109,9 @@ impl Because {
             Because::Unreadable => "; whether the file is there could not be read",
             Because::NotLookedFor => "; the file was not looked for",
             Because::PartMissing => "; whether the file was collected is not known",
+            Because::NoFileSystem => {
+                "; the file is not in the evidence, which holds no file system from which to tell whether it was there"
+            }
         }
     }
 }
