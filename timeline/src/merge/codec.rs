@@ -11,13 +11,11 @@
 //! content bytes mean equal records. The format never leaves the process that wrote it.
 
 use super::shapes::{Names, Shape, Shapes};
-use crate::event::{Event, EventSource};
 use evidence::{
     Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp, Value,
     ValueRef, When, Zone,
 };
-use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 /// Appends the bytes of a record.
 pub(super) fn encode(item: ItemId, record: &Record, shapes: &Shapes, out: &mut Vec<u8>) {
@@ -498,7 +496,7 @@ pub(crate) struct RecordView<'a> {
 impl<'a> RecordView<'a> {
     /// Reads an encoded record, and hands over each moment's place, meaning and time on the way, with what is needed to
     /// read it in full; `None` if it is damaged.
-    fn with_moments(
+    pub(super) fn with_moments(
         bytes: &'a [u8],
         names: &'a Names,
         mut each: impl FnMut(usize, Meaning, Option<Filetime>, Unread<'a>),
@@ -670,128 +668,15 @@ impl<'a> FieldName<'a> {
     }
 }
 
-/// A moment of an event: its number in the record and its meaning.
-pub(crate) type MomentView = (usize, Meaning);
-
 /// Where a moment stands that was passed over, and the time before it.
 #[derive(Clone, Copy)]
-struct Unread<'a> {
+pub(super) struct Unread<'a> {
     reader: Reader<'a>,
     before: Filetime,
 }
 
-/// The encoded records of a batch, of which each is a range: those that stay in memory, shared by all batches, and behind
-/// them those that were read for this one.
-#[derive(Default)]
-pub(super) struct Pool {
-    memory: Arc<Vec<u8>>,
-    read: Vec<u8>,
-}
-
-impl Pool {
-    /// Keeps nothing but what stays in memory.
-    pub(super) fn empty(&mut self, memory: Arc<Vec<u8>>) {
-        self.memory = memory;
-        self.read.clear();
-    }
-
-    /// Adds a record that was read.
-    pub(super) fn add(&mut self, encoded: &[u8]) -> Range<usize> {
-        let start = self.memory.len() + self.read.len();
-        self.read.extend_from_slice(encoded);
-        start..start + encoded.len()
-    }
-
-    pub(super) fn get(&self, range: &Range<usize>) -> Option<&[u8]> {
-        match range.start.checked_sub(self.memory.len()) {
-            Some(start) => self.read.get(start..start + range.len()),
-            None => self.memory.get(range.clone()),
-        }
-    }
-}
-
-/// An event whose record is still encoded.
-#[derive(Clone, Copy)]
-pub(crate) struct EventView<'a> {
-    pub(crate) time: Option<Filetime>,
-    /// The first moment of this time in full.
-    first: Option<Unread<'a>>,
-    pub(crate) record: RecordView<'a>,
-    /// Encoded records of the other places.
-    others: &'a [Range<usize>],
-    pool: &'a Pool,
-    names: &'a Names,
-    /// Whether it is the first event of its record.
-    pub(crate) is_first: bool,
-}
-
-impl<'a> EventView<'a> {
-    /// Reads the event whose encoded record is at `encoded` in the pool, as are the `others`. `moments` becomes the moments
-    /// of this time in stored order; one [`Meaning::NOT_A_TIME`] for a record without any.
-    pub(super) fn new(
-        time: u64,
-        encoded: &Range<usize>,
-        others: &'a [Range<usize>],
-        pool: &'a Pool,
-        names: &'a Names,
-        moments: &mut Vec<MomentView>,
-    ) -> Option<Self> {
-        moments.clear();
-        let (mut dated, mut earliest, mut first) = (false, Filetime(u64::MAX), None);
-        let record = RecordView::with_moments(pool.get(encoded)?, names, |index, meaning, at, unread| {
-            if let (Some(at), false) = (at, dated) {
-                // Those without a time do not count beside one with it.
-                moments.clear();
-                (dated, earliest, first) = (true, at, None);
-            }
-            if at == Some(Filetime(time)) || (at.is_none() && !dated) {
-                first = first.or(Some(unread));
-                moments.push((index, meaning));
-            }
-            earliest = earliest.min(at.unwrap_or(earliest));
-        })?;
-        if moments.is_empty() {
-            moments.push((0, Meaning::NOT_A_TIME));
-        }
-        Some(EventView {
-            time: dated.then_some(Filetime(time)),
-            is_first: !dated || earliest == Filetime(time),
-            first,
-            record,
-            others,
-            pool,
-            names,
-        })
-    }
-
-    /// The first moment as it is stored.
-    pub(crate) fn when(&self) -> When {
-        let read = |mut unread: Unread<'_>| unread.reader.moment(&mut unread.before);
-        self.first.and_then(read).unwrap_or(When::Undated)
-    }
-
-    /// Other places of the same record.
-    pub(crate) fn others(&self) -> impl Iterator<Item = RecordView<'a>> + 'a {
-        let (pool, names) = (self.pool, self.names);
-        self.others.iter().filter_map(move |range| RecordView::new(pool.get(range)?, names))
-    }
-
-    /// Whether it happened at a time that a clock can have shown, and when.
-    pub(crate) fn happened(&self) -> Option<Filetime> {
-        self.time.filter(|time| time.is_possible())
-    }
-
-    /// The event itself.
-    pub(crate) fn to_event(self) -> Event {
-        let mut event = Event::at(self.record.item, self.record.to_record(), self.time);
-        event.other_sources = self
-            .others()
-            .map(|other| EventSource {
-                item: other.item,
-                locator: other.place.to_locator(),
-                integrity: other.integrity,
-            })
-            .collect();
-        event
+impl Unread<'_> {
+    pub(super) fn when(mut self) -> Option<When> {
+        self.reader.moment(&mut self.before)
     }
 }

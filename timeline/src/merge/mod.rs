@@ -11,12 +11,14 @@ mod run;
 mod seen;
 mod shapes;
 mod sorted;
+mod view;
 
-pub(crate) use codec::{EventView, FieldName, MomentView, Place, RecordView, ValueView};
+pub(crate) use codec::{FieldName, Place, RecordView, ValueView};
 pub(crate) use seen::{Eye, Observer, Seen};
 pub(crate) use shapes::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;
+pub(crate) use view::{EventView, MomentView};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What is asked of an event while its record is still encoded, and who is shown it.
 
-use super::codec::{EventView, MomentView, RecordView, ValueView};
+use super::codec::{RecordView, ValueView};
+use super::view::{EventView, MomentView};
 use crate::event::{Glance, Happening};
 use evidence::{Claim, Filetime, ItemId, Meaning, RecordType, Role};
 use std::ops::ControlFlow;

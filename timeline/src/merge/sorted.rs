@@ -1,10 +1,11 @@
 //! The merged events: equal ones joined, in batches for the writers or one by one.
 
 use super::MergeError;
-use super::codec::{self, EventView, MomentView, Pool, RecordView};
+use super::codec::{self, RecordView};
 use super::run::{Buffer, Merged, Run};
 use super::seen::{Observer, Seen};
 use super::shapes::{Names, Shapes};
+use super::view::{EventView, MomentView, Pool};
 use crate::event::{Event, Glance};
 use evidence::{Problem, ProblemKind, Stage};
 use std::collections::HashMap;
