@@ -1,6 +1,6 @@
 //! One moment of one record: the row of a timeline.
 
-use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, Record, RecordType, Role, Told};
+use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, Record, RecordType, Role, ValueRef};
 
 /// One moment of one record. A record without times gives one undated event.
 ///
@@ -115,10 +115,26 @@ pub(crate) trait Happening {
     fn is_first(&self) -> bool;
     /// See [`Event::meanings`].
     fn meanings(&self) -> impl Iterator<Item = Meaning>;
+    /// The value in a role, where it is one value and not several.
+    fn value_of(&self, role: Role) -> Option<ValueRef<'_>>;
+    /// See [`Event::locator`].
+    fn locator(&self) -> Locator;
+    /// How whole the record is.
+    fn integrity(&self) -> Integrity;
+    /// Where else the record stands.
+    fn copies(&self) -> impl Iterator<Item = EventSource>;
+    /// The event itself.
+    fn to_event(&self) -> Event;
+
     /// The text in a role.
-    fn text_of(&self, role: Role) -> Option<&str>;
+    fn text_of(&self, role: Role) -> Option<&str> {
+        self.value_of(role)?.as_text()
+    }
+
     /// Whether the flag in a role is there, and set.
-    fn is_set(&self, role: Role) -> bool;
+    fn is_set(&self, role: Role) -> bool {
+        self.value_of(role).and_then(ValueRef::as_bool) == Some(true)
+    }
 }
 
 impl Happening for Event {
@@ -150,12 +166,25 @@ impl Happening for Event {
         Event::meanings(self)
     }
 
-    fn text_of(&self, role: Role) -> Option<&str> {
-        self.record.text_of(role)
+    fn value_of(&self, role: Role) -> Option<ValueRef<'_>> {
+        let value = self.record.role(role)?.value;
+        (!matches!(value, ValueRef::List(_) | ValueRef::Map(_))).then_some(value)
     }
 
-    fn is_set(&self, role: Role) -> bool {
-        self.record.role(role).and_then(Told::flag) == Some(true)
+    fn locator(&self) -> Locator {
+        Event::locator(self)
+    }
+
+    fn integrity(&self) -> Integrity {
+        self.record.integrity
+    }
+
+    fn copies(&self) -> impl Iterator<Item = EventSource> {
+        self.other_sources.iter().cloned()
+    }
+
+    fn to_event(&self) -> Event {
+        self.clone()
     }
 }
 

@@ -12,7 +12,7 @@
 
 use super::shapes::{Names, Shape, Shapes};
 use evidence::{
-    Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Timestamp, Value,
+    Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Role, Timestamp, Value,
     ValueRef, When, Zone,
 };
 use std::ops::ControlFlow;
@@ -361,6 +361,21 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Passes over a value.
+    fn pass(&mut self) -> Option<()> {
+        match self.byte()? {
+            SUBJECT | 3 | 4 => {}
+            0 => {
+                let count = self.count()?;
+                self.bytes(count)?;
+            }
+            1 => _ = self.number()?,
+            2 | 5 => _ = self.array::<8>()?,
+            tag => _ = self.many(tag)?,
+        }
+        Some(())
+    }
+
     /// The value after the tag of a list or map.
     fn many(&mut self, tag: u8) -> Option<ValueView<'a>> {
         Some(match tag {
@@ -459,7 +474,19 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-impl ValueView<'_> {
+impl<'a> ValueView<'a> {
+    /// The same where it is one value, and not several.
+    pub(super) fn single(self) -> Option<ValueRef<'a>> {
+        Some(match self {
+            ValueView::Text(text) => ValueRef::Text(text),
+            ValueView::Unsigned(number) => ValueRef::Unsigned(number),
+            ValueView::Signed(number) => ValueRef::Signed(number),
+            ValueView::Bool(flag) => ValueRef::Bool(flag),
+            ValueView::Time(time) => ValueRef::Time(time),
+            ValueView::List(_) | ValueView::Map(_) => return None,
+        })
+    }
+
     fn to_value(self) -> Value {
         match self {
             ValueView::Text(text) => Value::Text(text.to_owned()),
@@ -580,20 +607,43 @@ impl<'a> RecordView<'a> {
                 None => reader.text().map(FieldName::Own),
             };
             let Some(name) = name else { return };
-            let value = match reader.0.split_first() {
-                Some((&SUBJECT, rest)) => {
-                    reader.0 = rest;
-                    ValueView::Text(self.subject)
-                }
-                _ => match reader.value() {
-                    Some(value) => value,
-                    None => return,
-                },
-            };
+            let Some(value) = self.value(&mut reader) else { return };
             if each(name, value).is_break() {
                 return;
             }
         }
+    }
+
+    /// Reads the value of a field.
+    #[inline(always)]
+    fn value(&self, reader: &mut Reader<'a>) -> Option<ValueView<'a>> {
+        match reader.0.split_first()? {
+            (&SUBJECT, rest) => {
+                reader.0 = rest;
+                Some(ValueView::Text(self.subject))
+            }
+            _ => reader.value(),
+        }
+    }
+
+    /// The value in a role.
+    pub(crate) fn role(&self, role: Role) -> Option<ValueView<'a>> {
+        if self.shape.fields.is_some() {
+            let mut reader = self.fields;
+            (0..self.shape.in_role(role)?).try_for_each(|_| reader.pass())?;
+            return self.value(&mut reader);
+        }
+        self.shape.of.in_role(role).find_map(|field| {
+            let mut found = None;
+            self.each_field(|name, value| {
+                if name.as_str() == field.name {
+                    found = Some(value);
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            found
+        })
     }
 
     /// Every field in stored order.

@@ -1,10 +1,8 @@
 //! What is asked of an event while its record is still encoded, and who is shown it.
 
-use super::codec::{RecordView, ValueView};
 use super::view::{EventView, MomentView};
-use crate::event::{Glance, Happening};
-use evidence::{Claim, Filetime, ItemId, Meaning, RecordType, Role};
-use std::ops::ControlFlow;
+use crate::event::{Event, EventSource, Glance, Happening};
+use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, RecordType, Role, ValueRef};
 
 /// An event whose record is still encoded, with the moments of its time.
 #[derive(Clone, Copy)]
@@ -30,23 +28,6 @@ pub(crate) trait Observer: Send {
 
 /// Looks at an event.
 pub(crate) type Eye<T> = Box<dyn Fn(&Seen<'_>) -> Option<T> + Send + Sync>;
-
-impl<'a> RecordView<'a> {
-    /// The value in a role.
-    fn role(&self, role: Role) -> Option<ValueView<'a>> {
-        self.shape.of.in_role(role).find_map(|field| {
-            let mut found = None;
-            self.each_field(|name, value| {
-                if name.as_str() == field.name {
-                    found = Some(value);
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            });
-            found
-        })
-    }
-}
 
 impl Happening for Seen<'_> {
     fn of(&self) -> &'static RecordType {
@@ -77,14 +58,26 @@ impl Happening for Seen<'_> {
         self.moments.iter().map(|(_, meaning)| *meaning)
     }
 
-    fn text_of(&self, role: Role) -> Option<&str> {
-        match self.event.record.role(role)? {
-            ValueView::Text(text) => Some(text),
-            _ => None,
-        }
+    fn value_of(&self, role: Role) -> Option<ValueRef<'_>> {
+        self.event.record.role(role)?.single()
     }
 
-    fn is_set(&self, role: Role) -> bool {
-        matches!(self.event.record.role(role), Some(ValueView::Bool(true)))
+    fn locator(&self) -> Locator {
+        let moment = self.moments.first().map(|(index, _)| *index);
+        let mut places = self.event.record.moment_places();
+        let own = places.find(|(index, _)| Some(*index) == moment).map(|(_, place)| place);
+        own.unwrap_or(self.event.record.place).to_locator()
+    }
+
+    fn integrity(&self) -> Integrity {
+        self.event.record.integrity
+    }
+
+    fn copies(&self) -> impl Iterator<Item = EventSource> {
+        self.event.copies()
+    }
+
+    fn to_event(&self) -> Event {
+        self.event.to_event()
     }
 }

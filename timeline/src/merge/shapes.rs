@@ -4,7 +4,7 @@
 //! Encoded records hold the number of their shape, and reading them back gives the same static texts again, without a
 //! copy. Which number a shape has depends on which thread came first, so nothing is ever ordered by it.
 
-use evidence::{Claim, FieldName, Record, RecordType};
+use evidence::{Claim, FieldName, Record, RecordType, Role};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -27,18 +27,29 @@ pub(crate) struct Shape {
     pub(crate) meanings: Box<[&'static str]>,
     /// The names of all fields; `None` when they are in the record.
     pub(crate) fields: Option<Box<[&'static str]>>,
+    /// Where among these the fields with a role are, in the order of their declaration.
+    roles: Box<[(Role, usize)]>,
 }
 
 impl Shape {
     /// Of a record whose fields all have static names, and not too many of them, or without the names.
     fn new(record: &Record, named: bool) -> Self {
+        let fields: Option<Box<[_]>> = named.then(|| record.fields.names().filter_map(static_name).collect());
+        let at = |name| fields.iter().flatten().position(|there| *there == name);
+        let declared = record.of.fields.iter().chain(record.of.shared);
         Shape {
             artifact: record.artifact,
             of: record.of,
             claims: record.claims,
             meanings: record.moments.iter().map(|moment| moment.meaning.0).collect(),
-            fields: named.then(|| record.fields.names().filter_map(static_name).collect()),
+            roles: declared.filter_map(|field| Some((field.role?, at(field.name)?))).collect(),
+            fields,
         }
+    }
+
+    /// Where the field with a role is among the named ones.
+    pub(super) fn in_role(&self, role: Role) -> Option<usize> {
+        self.roles.iter().find(|(there, _)| *there == role).map(|(_, index)| *index)
     }
 
     fn is_of(&self, record: &Record, named: bool) -> bool {

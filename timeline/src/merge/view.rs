@@ -113,14 +113,16 @@ impl<'a> EventView<'a> {
     /// The event itself.
     pub(crate) fn to_event(self) -> Event {
         let mut event = Event::at(self.record.item, self.record.to_record(), self.time);
-        event.other_sources = self
-            .others()
-            .map(|other| EventSource {
-                item: other.item,
-                locator: other.place.to_locator(),
-                integrity: other.integrity,
-            })
-            .collect();
+        event.other_sources = self.copies().collect();
         event
+    }
+
+    /// Those places, for the event itself.
+    pub(crate) fn copies(&self) -> impl Iterator<Item = EventSource> {
+        self.others().map(|other| EventSource {
+            item: other.item,
+            locator: other.place.to_locator(),
+            integrity: other.integrity,
+        })
     }
 }

@@ -8,9 +8,9 @@
 
 use super::log_event;
 use super::source::{Places, Source};
-use crate::event::Event;
+use crate::event::{Event, Happening};
 use crate::host::ClockChange;
-use evidence::{Filetime, Integrity, ItemId, Locator, Role, Told};
+use evidence::{Filetime, Integrity, ItemId, Locator, Role, ValueRef};
 use std::collections::HashMap;
 
 const SECOND: i64 = 10_000_000;
@@ -60,41 +60,59 @@ impl Stamp {
     }
 }
 
-/// When what an event tells of happened: what its provider says, else when the record was written.
-fn happened(event: &Event) -> Option<Filetime> {
-    said(event).or_else(|| event.happened())
+/// What a record of a log says of when it was, and its place in the log.
+pub(crate) struct Numbered {
+    log: ItemId,
+    pub(super) computer: String,
+    channel: String,
+    /// Its number in the log that it is in.
+    number_in_log: Option<u64>,
+    /// The number that it got when it was first logged; a log that was exported counts anew.
+    number: u64,
+    /// When it was written.
+    written: Option<Filetime>,
+    /// When what it tells of happened, where the provider says so.
+    said: Option<Filetime>,
+    /// A change of the clock that it tells of: before, after.
+    change: Option<(Filetime, Filetime)>,
+    is_intact: bool,
 }
 
-fn said(event: &Event) -> Option<Filetime> {
-    let said = event.record.text_of(Role::HappenedAt).and_then(Filetime::parse_utc);
-    said.filter(|said| said.is_possible())
-}
+impl Numbered {
+    pub(super) fn of(event: &impl Happening) -> Self {
+        let at = |role| event.value_of(role).and_then(|value| value.as_time().or_else(|| text_time(value)));
+        let number_in_log = match event.locator() {
+            Locator::EvtxRecord { record_id, .. } => Some(record_id),
+            _ => None,
+        };
+        let first_number = event.text_of(Role::RecordNumber).and_then(|text| text.parse().ok());
+        let change = at(Role::ClockBefore).zip(at(Role::ClockAfter));
+        Numbered {
+            log: event.item(),
+            computer: log_event::computer(event),
+            channel: event.text_of(Role::Channel).unwrap_or_default().to_owned(),
+            number_in_log,
+            number: first_number.or(number_in_log).unwrap_or(0),
+            written: event.happened(),
+            said: event.value_of(Role::HappenedAt).and_then(text_time).filter(|said| said.is_possible()),
+            change: change.filter(|(before, after)| before.is_possible() && after.is_possible()),
+            is_intact: event.integrity() == Integrity::Intact,
+        }
+    }
 
-/// Whether the provider says when it was, so that this, and not the number, decides between two changes of the clock.
-pub(super) fn is_said(event: &Event) -> bool {
-    said(event).is_some()
-}
+    /// When what it tells of happened: what its provider says, else when it was written.
+    fn happened(&self) -> Option<Filetime> {
+        self.said.or(self.written)
+    }
 
-/// A change of the clock that a record tells of: before, after.
-fn change(event: &Event) -> Option<(Filetime, Filetime)> {
-    let at = |role| {
-        event.record.role(role).and_then(|told: Told<'_>| told.time().or_else(|| Filetime::parse_utc(told.text()?)))
-    };
-    let change = (at(Role::ClockBefore)?, at(Role::ClockAfter)?);
-    (change.0.is_possible() && change.1.is_possible()).then_some(change)
-}
-
-fn number_in_log(event: &Event) -> Option<u64> {
-    match event.record.locator {
-        Locator::EvtxRecord { record_id, .. } => Some(record_id),
-        _ => None,
+    /// Whether the provider says when it was, so that this, and not the number, decides between two changes of the clock.
+    pub(super) fn is_said(&self) -> bool {
+        self.said.is_some()
     }
 }
 
-/// The number that a record got when it was first logged; a log that was exported counts anew.
-fn number(event: &Event) -> u64 {
-    let said = event.record.text_of(Role::RecordNumber).and_then(|text| text.parse().ok());
-    said.or_else(|| number_in_log(event)).unwrap_or(0)
+fn text_time(value: ValueRef<'_>) -> Option<Filetime> {
+    Filetime::parse_utc(value.as_text()?)
 }
 
 /// The records of one channel of one computer, in whatever files they are: their numbers go on from file to file.
@@ -129,22 +147,23 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Takes a record of a log, of a computer.
-    pub(super) fn see(&mut self, event: &Event, computer: &str, is_forwarded: impl FnOnce() -> bool) {
-        let (Some(number), Some(at)) = (number_in_log(event), event.happened()) else { return };
-        let is_known = self.logs.contains_key(&event.item);
-        if event.record.integrity != Integrity::Intact || !is_known && self.logs.len() >= MOST_SERIES {
+    pub(super) fn see(&mut self, record: &Numbered, is_forwarded: impl FnOnce() -> bool) {
+        let (Some(number), Some(at)) = (record.number_in_log, record.written) else { return };
+        let is_known = self.logs.contains_key(&record.log);
+        if !record.is_intact || !is_known && self.logs.len() >= MOST_SERIES {
             return;
         }
-        let log = self.logs.entry(event.item).or_insert_with(|| Log {
+        let computer = record.computer.as_str();
+        let log = self.logs.entry(record.log).or_insert_with(|| Log {
             is_forwarded: is_forwarded(),
             computer: String::new(),
-            channel: channel(event),
+            channel: record.channel.clone(),
             numbers: (number, number),
             times: (at, at),
             is_apart: false,
         });
-        let is_late = happened(event).is_some_and(|happened| at.ticks_since(happened).abs() >= LEAST);
-        let is_changed = change(event).is_some_and(|(before, after)| after.ticks_since(before).abs() >= LEAST);
+        let is_late = record.happened().is_some_and(|happened| at.ticks_since(happened).abs() >= LEAST);
+        let is_changed = record.change.is_some_and(|(before, after)| after.ticks_since(before).abs() >= LEAST);
         self.is_out_of_order |= is_late || is_changed || number < log.numbers.1 && !log.is_forwarded;
         log.numbers = (log.numbers.0.min(number), log.numbers.1.max(number));
         log.times = (log.times.0.min(at), log.times.1.max(at));
@@ -228,10 +247,6 @@ impl Watch {
     }
 }
 
-fn channel(event: &Event) -> String {
-    event.record.text_of(Role::Channel).unwrap_or_default().to_owned()
-}
-
 /// The series of all records of logs, each with the computer that it is of.
 pub(super) struct AllSeries {
     watch: Watch,
@@ -242,8 +257,8 @@ pub(super) struct AllSeries {
 
 impl AllSeries {
     /// The series of a record, and its number there.
-    pub(super) fn of(&mut self, event: &Event) -> Option<(Series, u64)> {
-        let key = self.key(event)?;
+    pub(super) fn of(&mut self, record: &Numbered) -> Option<(Series, u64)> {
+        let key = self.key(record)?;
         let next = Series::try_from(self.numbers.len()).ok().filter(|next| usize::from(*next) < MOST_SERIES);
         let series = match self.numbers.get(&key) {
             Some(known) => *known,
@@ -254,18 +269,18 @@ impl AllSeries {
                 next
             }
         };
-        Some((series, number(event)))
+        Some((series, record.number))
     }
 
-    fn known(&self, event: &Event) -> Option<(Series, u64)> {
-        Some((*self.numbers.get(&self.key(event)?)?, number(event)))
+    fn known(&self, record: &Numbered) -> Option<(Series, u64)> {
+        Some((*self.numbers.get(&self.key(record)?)?, record.number))
     }
 
-    fn key(&self, event: &Event) -> Option<(usize, String, Option<ItemId>)> {
-        let computer = *self.watch.computers.get(&log_event::computer(&event.record))?;
-        let log = self.watch.logs.get(&event.item)?;
-        let channel = if log.is_forwarded { channel(event) } else { log.channel.clone() };
-        Some((self.watch.root(computer), channel, log.is_apart.then_some(event.item)))
+    fn key(&self, record: &Numbered) -> Option<(usize, String, Option<ItemId>)> {
+        let computer = *self.watch.computers.get(&record.computer)?;
+        let log = self.watch.logs.get(&record.log)?;
+        let channel = if log.is_forwarded { &record.channel } else { &log.channel };
+        Some((self.watch.root(computer), channel.clone(), log.is_apart.then_some(record.log)))
     }
 }
 
@@ -317,11 +332,11 @@ impl Reading {
         if marks.len() >= MOST_STEPS {
             return;
         }
-        let recorded = change(event).filter(|(before, after)| after.ticks_since(*before).abs() >= LEAST);
-        let at = event.happened();
+        let Numbered { change, written: at, .. } = Numbered::of(event);
+        let recorded = change.filter(|(before, after)| after.ticks_since(*before).abs() >= LEAST);
         if let Some((before, after)) = recorded {
-            let image = log_event::said(&event.record, Role::Image);
-            let account = log_event::account(&event.record, Role::ByDomain, Role::ByName);
+            let image = log_event::said(event, Role::Image);
+            let account = log_event::account(event, Role::ByDomain, Role::ByName);
             let is_service = image.as_deref().is_some_and(|image| crate::paths::stem(image) == "svchost");
             let by = match (account, image) {
                 (Some(account), Some(image)) => Some(format!("{account} with {image}")),
@@ -472,26 +487,26 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    fn of(&self, event: &Event) -> Option<(&Clock, Series, u64)> {
+    fn of(&self, record: &Numbered) -> Option<(&Clock, Series, u64)> {
         let series = self.series.as_ref()?;
-        let (number, record) = series.known(event)?;
+        let (number, record) = series.known(record)?;
         let computer = series.computers.get(usize::from(number))?;
         Some((self.clocks.get(computer)?, number, record))
     }
 
     /// When what a record tells of happened.
-    pub(super) fn stamp(&self, event: &Event) -> Option<Stamp> {
-        let recorded = happened(event)?;
-        let Some((clock, series, number)) = self.of(event) else { return Some(Stamp::steady(recorded)) };
-        let (stretch, is_placed) = clock.stretch(series, number, event.happened());
+    pub(super) fn stamp(&self, record: &Numbered) -> Option<Stamp> {
+        let recorded = record.happened()?;
+        let Some((clock, series, number)) = self.of(record) else { return Some(Stamp::steady(recorded)) };
+        let (stretch, is_placed) = clock.stretch(series, number, record.written);
         let (ticks, is_known) = clock.between(stretch, clock.right());
         let ordered = recorded.checked_add_ticks(ticks).unwrap_or(recorded);
         Some(Stamp { recorded, ordered, is_placed, is_known })
     }
 
     /// The series that a record is in.
-    pub(super) fn series_of(&self, event: &Event) -> Option<Series> {
-        Some(self.series.as_ref()?.known(event)?.0)
+    pub(super) fn series_of(&self, record: &Numbered) -> Option<Series> {
+        Some(self.series.as_ref()?.known(record)?.0)
     }
 
     /// The changes, by computer.

@@ -4,10 +4,10 @@
 //! clock was changed or a record was written late, the records of logs are sorted by their numbers, which shows the changes
 //! of the clock, and then by the corrected times; only then are processes, boots and sessions told from them.
 
-use super::clock::{self, AllSeries, Reading};
-use super::log_event::LogEvent;
-use super::{Correlator, Taken};
-use crate::event::{Event, Glance, distinct_times};
+use super::clock::{self, AllSeries, Numbered, Reading};
+use super::log_event::{self, LogEvent};
+use super::{Correlator, Taken, asks};
+use crate::event::{Event, Glance, Happening, distinct_times};
 use crate::merge::{Eye, MergeError, Merger, Observer, Sorted};
 use evidence::{Filetime, Record, Tells};
 use std::collections::HashMap;
@@ -26,28 +26,31 @@ struct Sorting<'s, 'a> {
 }
 
 impl Observer for Sorting<'_, '_> {
-    type Taken = Taken;
+    type Taken = Event;
 
-    fn eye(&self) -> Eye<Taken> {
-        self.to.eye()
+    fn eye(&self) -> Eye<Event> {
+        let focus = self.to.focus.clone();
+        Box::new(move |event| asks(event, focus.as_deref()).then(|| event.to_event()))
     }
 
     fn count(&mut self, glance: &Glance) {
         self.to.count(glance);
     }
 
-    fn observe(&mut self, taken: Taken) {
-        let event = &taken.event;
+    fn observe(&mut self, event: Event) {
         let is_live = matches!(event.record.of.tells, Tells::LiveProcess | Tells::LiveSession | Tells::LiveConnection);
-        if !matches!(taken.told, LogEvent::Other) {
-            match self.series.of(event) {
-                Some(place) => add(self.by_number, event, Filetime(clock::by_number(place))),
-                None => add_in_time(self.by_time, event),
+        if event.record.of.is_event() {
+            if matches!(log_event::read(&event), LogEvent::Other) {
+                return;
+            }
+            match self.series.of(&Numbered::of(&event)) {
+                Some(place) => add(self.by_number, &event, Filetime(clock::by_number(place))),
+                None => add_in_time(self.by_time, &event),
             }
         } else if is_live {
-            add_in_time(self.by_time, event);
+            add_in_time(self.by_time, &event);
         } else {
-            self.to.take(taken);
+            self.to.take(Taken::Whole(event));
         }
     }
 }
@@ -91,7 +94,7 @@ impl Correlator<'_> {
         let mut reading = Reading::default();
         for event in numbered.by_ref() {
             let event = as_recorded(event?);
-            if let Some(place) = series.of(&event) {
+            if let Some(place) = series.of(&Numbered::of(&event)) {
                 reading.take(&event, place);
             }
         }
@@ -101,9 +104,10 @@ impl Correlator<'_> {
         let mut reached: HashMap<clock::Series, Filetime> = HashMap::new();
         for event in numbered {
             let event = as_recorded(event?);
-            let at = self.clocks.stamp(&event).map(|stamp| stamp.ordered);
-            let reached = self.clocks.series_of(&event).map(|series| reached.entry(series).or_default());
-            let place = match (reached, clock::is_said(&event)) {
+            let record = Numbered::of(&event);
+            let at = self.clocks.stamp(&record).map(|stamp| stamp.ordered);
+            let reached = self.clocks.series_of(&record).map(|series| reached.entry(series).or_default());
+            let place = match (reached, record.is_said()) {
                 (Some(reached), false) => {
                     *reached = (*reached).max(at.unwrap_or_default());
                     *reached
@@ -113,7 +117,9 @@ impl Correlator<'_> {
             add(&by_time, &event, place);
         }
         for event in by_time.finish()? {
-            self.take(Taken::of(as_recorded(event?)));
+            if let Some(taken) = Taken::of(&as_recorded(event?), None) {
+                self.take(taken);
+            }
         }
         Ok(())
     }

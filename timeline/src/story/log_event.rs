@@ -1,9 +1,10 @@
 //! What the records of event logs mean for correlation: process starts and ends, what processes did,
 //! logons, boots, cleared logs. What an event tells is declared with it ([`Tells`]), and its values are asked for by role.
 
+use crate::event::Happening;
 use crate::paths;
 pub(super) use evidence::Recorder;
-use evidence::{Connection, Filetime, JoinRule, Record, Role, Tells, Told};
+use evidence::{Connection, Filetime, JoinRule, Role, Tells, ValueRef};
 
 /// A process start.
 #[derive(Clone, Debug, Default)]
@@ -139,27 +140,22 @@ fn meant(text: Option<&str>) -> Option<String> {
     (!matches!(text, "" | "-" | "?")).then(|| text.to_owned())
 }
 
-/// What stands in a role.
-fn told(record: &Record, role: Role) -> Option<&str> {
-    record.role(role).and_then(Told::text)
-}
-
 /// The same, where it says something.
-pub(super) fn said(record: &Record, role: Role) -> Option<String> {
-    meant(told(record, role))
+pub(super) fn said(record: &impl Happening, role: Role) -> Option<String> {
+    meant(record.text_of(role))
 }
 
 /// The same in a sentence that needs it.
-fn or_unknown(record: &Record, role: Role) -> String {
+fn or_unknown(record: &impl Happening, role: Role) -> String {
     said(record, role).unwrap_or_else(|| "?".to_owned())
 }
 
-fn number(record: &Record, role: Role) -> Option<u64> {
-    record.role(role).and_then(Told::number)
+fn number(record: &impl Happening, role: Role) -> Option<u64> {
+    record.value_of(role).and_then(ValueRef::as_number)
 }
 
 /// GUIDs come with and without braces and in either case.
-fn guid(record: &Record, role: Role) -> Option<String> {
+fn guid(record: &impl Happening, role: Role) -> Option<String> {
     let text = said(record, role)?.trim_matches(['{', '}']).to_uppercase();
     let empty = text.bytes().all(|byte| matches!(byte, b'0' | b'-'));
     (!empty).then_some(text)
@@ -170,7 +166,7 @@ fn logon_id(number: Option<u64>) -> Option<String> {
     number.filter(|number| *number != 0).map(|number| format!("{number:#x}"))
 }
 
-pub(super) fn account(record: &Record, domain: Role, name: Role) -> Option<String> {
+pub(super) fn account(record: &impl Happening, domain: Role, name: Role) -> Option<String> {
     let name = said(record, name)?;
     Some(match said(record, domain) {
         Some(domain) => format!("{domain}\\{name}"),
@@ -196,8 +192,8 @@ fn sha256(hashes: &str) -> Option<String> {
 }
 
 /// The computer of a record, so that a NetBIOS name and its full name agree.
-pub(super) fn computer(record: &Record) -> String {
-    let name = told(record, Role::Computer).unwrap_or_default();
+pub(super) fn computer(record: &impl Happening) -> String {
+    let name = record.text_of(Role::Computer).unwrap_or_default();
     name.split('.').next().unwrap_or(name).to_uppercase()
 }
 
@@ -207,8 +203,8 @@ fn line(text: Option<&str>) -> Option<String> {
 }
 
 /// Reads a record of an event.
-pub(super) fn read(record: &Record) -> LogEvent {
-    match record.of.tells {
+pub(super) fn read(record: &impl Happening) -> LogEvent {
+    match record.of().tells {
         Tells::ProcessStart(by) => start(record, by),
         Tells::ProcessEnd => LogEvent::End { actor: actor(record), exit: number(record, Role::ExitStatus) },
         Tells::TaskStart => {
@@ -233,8 +229,8 @@ pub(super) fn read(record: &Record) -> LogEvent {
             None => LogEvent::Other,
         },
         Tells::SystemStart => {
-            let value = record.role(Role::SystemStart);
-            let at = value.and_then(|value| value.time().or_else(|| Filetime::parse_utc(value.text()?)));
+            let value = record.value_of(Role::SystemStart);
+            let at = value.and_then(|value| value.as_time().or_else(|| Filetime::parse_utc(value.as_text()?)));
             LogEvent::Boot(BootSign::Started(at))
         }
         Tells::LogStart => LogEvent::Boot(BootSign::LogStarted),
@@ -248,7 +244,7 @@ pub(super) fn read(record: &Record) -> LogEvent {
         },
         _ => match act(record) {
             Some((class, what, rule, kind)) => {
-                let sha256 = told(record, Role::Hashes).and_then(sha256);
+                let sha256 = record.text_of(Role::Hashes).and_then(sha256);
                 LogEvent::Activity(Box::new(Activity { actor: actor(record), class, what, rule, kind, sha256 }))
             }
             None => LogEvent::Other,
@@ -257,16 +253,16 @@ pub(super) fn read(record: &Record) -> LogEvent {
 }
 
 /// The process that a record is about.
-fn actor(record: &Record) -> Actor {
+fn actor(record: &impl Happening) -> Actor {
     Actor { pid: number(record, Role::Pid), guid: guid(record, Role::ProcessGuid), image: said(record, Role::Image) }
 }
 
-fn start(record: &Record, by: Recorder) -> LogEvent {
+fn start(record: &impl Happening, by: Recorder) -> LogEvent {
     let Some(image) = said(record, Role::Image) else { return LogEvent::Other };
     // Where the event names the one who started it as well, the account that the process runs as can be missing or
     // have no session: then it is the same.
     let own = logon_id(number(record, Role::LogonId));
-    let (sid, user, logon_id) = if own.is_some() || record.of.in_role(Role::ByLogonId).next().is_none() {
+    let (sid, user, logon_id) = if own.is_some() || record.of().in_role(Role::ByLogonId).next().is_none() {
         (said(record, Role::UserSid), account(record, Role::UserDomain, Role::UserName), own)
     } else {
         let logon_id = logon_id(number(record, Role::ByLogonId));
@@ -277,7 +273,7 @@ fn start(record: &Record, by: Recorder) -> LogEvent {
         pid: number(record, Role::Pid),
         guid: guid(record, Role::ProcessGuid),
         image,
-        command_line: line(told(record, Role::CommandLine)),
+        command_line: line(record.text_of(Role::CommandLine)),
         current_directory: said(record, Role::CurrentDirectory),
         parent_pid: number(record, Role::ParentPid),
         parent_guid: guid(record, Role::ParentGuid),
@@ -286,17 +282,17 @@ fn start(record: &Record, by: Recorder) -> LogEvent {
         sid,
         user,
         logon_id,
-        integrity: told(record, Role::Integrity).and_then(integrity),
+        integrity: record.text_of(Role::Integrity).and_then(integrity),
         elevation: said(record, Role::ElevationType),
         original_file_name: said(record, Role::OriginalFileName),
         description: said(record, Role::Description),
         company: said(record, Role::Company),
-        sha256: told(record, Role::Hashes).and_then(sha256),
+        sha256: record.text_of(Role::Hashes).and_then(sha256),
     }))
 }
 
 /// What a process did, or what was done to it: the class, the words, the rule that joins it, and what it is.
-fn act(record: &Record) -> Option<(&'static str, String, JoinRule, ActivityKind)> {
+fn act(record: &impl Happening) -> Option<(&'static str, String, JoinRule, ActivityKind)> {
     let or_nothing = |role| said(record, role).unwrap_or_default();
     let end = || format!("{}:{}", or_unknown(record, Role::Address), or_unknown(record, Role::Port));
     let file = |words: &str, deleted| {
@@ -304,11 +300,11 @@ fn act(record: &Record) -> Option<(&'static str, String, JoinRule, ActivityKind)
         ("file", format!("{words} {path}"), JoinRule::J1, ActivityKind::File { path, deleted })
     };
     let other = |class, what, rule| (class, what, rule, ActivityKind::Other);
-    Some(match record.of.tells {
+    Some(match record.of().tells {
         Tells::FileWritten(words) | Tells::FileTouched(words) => file(words, false),
         Tells::FileDeleted(words) => file(words, true),
         Tells::Connection(Connection { opened, unsaid, accepted }) => {
-            let direction = told(record, Role::Direction).map(|text| text.trim_matches('%'));
+            let direction = record.text_of(Role::Direction).map(|text| text.trim_matches('%'));
             let has_opened = direction.map_or(unsaid, |text| text.eq_ignore_ascii_case(opened));
             let (words, kind) = match has_opened {
                 true => {
@@ -328,7 +324,7 @@ fn act(record: &Record) -> Option<(&'static str, String, JoinRule, ActivityKind)
         }
         Tells::RegistryChange => {
             let (target, event) = (or_nothing(Role::RegistryTarget), or_nothing(Role::RegistryAct));
-            let details = told(record, Role::RegistryValue).filter(|text| !text.is_empty()).map(str::to_owned);
+            let details = record.text_of(Role::RegistryValue).filter(|text| !text.is_empty()).map(str::to_owned);
             let what = match &details {
                 Some(details) => format!("{event} {target} = {details}"),
                 None => format!("{event} {target}"),

@@ -43,7 +43,7 @@ use crate::host::Host;
 use crate::merge::{Eye, Observer};
 use crate::paths;
 use boot::Boots;
-use clock::{Clocks, Stamp, Watch};
+use clock::{Clocks, Numbered, Stamp, Watch};
 use computers::Computers;
 use copies::Copies;
 use coverage::{Cleared, Seen};
@@ -134,16 +134,33 @@ fn asks(event: &impl Happening, focus: Option<&Focus>) -> bool {
 }
 
 /// What is taken of an event.
-pub(crate) struct Taken {
-    event: Event,
-    /// What it tells, where it is one of a log.
+pub(crate) enum Taken {
+    /// Of one of a log, what it tells.
+    Logged(Logged),
+    /// Any other, whole.
+    Whole(Event),
+}
+
+/// What an event of a log tells, when, and where it stands.
+pub(crate) struct Logged {
     told: LogEvent,
+    record: Numbered,
+    sources: Vec<Source>,
 }
 
 impl Taken {
-    fn of(event: Event) -> Self {
-        let told = if event.record.of.is_event() { log_event::read(&event.record) } else { LogEvent::Other };
-        Taken { event, told }
+    /// Takes of an event what is asked for, if it is.
+    fn of(event: &impl Happening, focus: Option<&Focus>) -> Option<Self> {
+        if !asks(event, focus) {
+            return None;
+        }
+        if !event.of().is_event() {
+            return Some(Taken::Whole(event.to_event()));
+        }
+        match log_event::read(event) {
+            LogEvent::Other => None,
+            told => Some(Taken::Logged(Logged { told, record: Numbered::of(event), sources: Source::all_of(event) })),
+        }
     }
 }
 
@@ -152,7 +169,7 @@ impl Observer for Correlator<'_> {
 
     fn eye(&self) -> Eye<Taken> {
         let focus = self.focus.clone();
-        Box::new(move |event| asks(event, focus.as_deref()).then(|| Taken::of(event.event.to_event())))
+        Box::new(move |event| Taken::of(event, focus.as_deref()))
     }
 
     fn count(&mut self, glance: &Glance) {
@@ -243,14 +260,16 @@ impl<'a> Correlator<'a> {
     /// Takes an event.
     pub fn observe(&mut self, event: &Event) {
         self.seen.count(&Glance::of(event));
-        if asks(event, self.focus.as_deref()) {
-            self.take(Taken::of(event.clone()));
+        if let Some(taken) = Taken::of(event, self.focus.as_deref()) {
+            self.take(taken);
         }
     }
 
     fn take(&mut self, taken: Taken) {
-        let Taken { event, told } = taken;
-        let event = &event;
+        let event = &match taken {
+            Taken::Logged(logged) => return self.take_logged(logged),
+            Taken::Whole(event) => event,
+        };
         let steady = event.happened().map(Stamp::steady);
         match event.record.of.tells {
             Tells::FileChange => self.files.add_journal(event),
@@ -290,7 +309,6 @@ impl<'a> Correlator<'a> {
             Tells::ComClass => self.registrations.add_hive(event, &self.places),
             Tells::ProgramFile => self.files.add_facts(event),
             Tells::Stream => self.files.add_stream(event),
-            _ if event.record.of.is_event() => self.observe_log(event, told),
             _ => {
                 self.copies.trace(event);
                 self.traces.add(event);
@@ -298,18 +316,15 @@ impl<'a> Correlator<'a> {
         }
     }
 
-    fn observe_log(&mut self, event: &Event, told: LogEvent) {
-        if matches!(told, LogEvent::Other) {
-            return;
-        }
-        let computer = log_event::computer(&event.record);
+    fn take_logged(&mut self, Logged { told, record, sources }: Logged) {
+        let Some(source) = sources.first().cloned() else { return };
         let (declared, items) = (self.declared, self.items);
-        let is_forwarded = || items.by_id(event.item).is_some_and(|log| declared.is_forwarded(&log.original_path));
-        self.watch.see(event, &computer, is_forwarded);
-        let stamp = self.clocks.stamp(event);
+        let is_forwarded = || items.by_id(source.item).is_some_and(|log| declared.is_forwarded(&log.original_path));
+        self.watch.see(&record, is_forwarded);
+        let stamp = self.clocks.stamp(&record);
         let at = stamp.map(|stamp| stamp.recorded);
-        self.computers.see(event.item, &computer, stamp.map(|stamp| stamp.ordered));
-        let source = Source::of(event);
+        let computer = record.computer;
+        self.computers.see(source.item, &computer, stamp.map(|stamp| stamp.ordered));
         match told {
             LogEvent::Start(start) => {
                 let name = paths::stem(&start.image);
@@ -321,9 +336,9 @@ impl<'a> Correlator<'a> {
                     self.boot_sign(&computer, BootSign::FirstProcess, at, source);
                 }
                 self.copies.start(&start);
-                self.processes.start(computer, *start, stamp, Source::all_of(event));
+                self.processes.start(computer, *start, stamp, sources);
             }
-            LogEvent::End { actor, exit } => self.processes.end(&computer, &actor, exit, stamp, Source::all_of(event)),
+            LogEvent::End { actor, exit } => self.processes.end(&computer, &actor, exit, stamp, sources),
             LogEvent::Activity(activity) => {
                 let process = self.processes.act(&computer, &activity, stamp, &source);
                 match &activity.kind {
@@ -353,7 +368,7 @@ impl<'a> Correlator<'a> {
             }
             LogEvent::TaskAction { task, image } => self.scheduled.ran(&computer, &task, &image, None, stamp),
             LogEvent::TaskMade { task, definition, pid } => {
-                self.scheduled.made(&computer, (&task, definition.as_deref()), pid, stamp, Source::all_of(event));
+                self.scheduled.made(&computer, (&task, definition.as_deref()), pid, stamp, sources);
             }
             LogEvent::Logon(logon) => {
                 if let Some(at) = at {
@@ -366,7 +381,7 @@ impl<'a> Correlator<'a> {
                 }
             }
             LogEvent::Cleared { channel, by } => {
-                self.seen.cleared(channel, Cleared { at, by, sources: Source::all_of(event) });
+                self.seen.cleared(channel, Cleared { at, by, sources });
             }
             LogEvent::ClockChanged | LogEvent::Other => {}
         }

@@ -1,6 +1,6 @@
 //! Where a statement comes from, kept small until the report needs it.
 
-use crate::event::Event;
+use crate::event::{Event, Happening};
 use evidence::{Citation, Confidence, Integrity, Item, ItemId, Items, JoinRule, Locator};
 use std::borrow::Cow;
 
@@ -16,28 +16,24 @@ pub(super) struct Source {
 
 impl Source {
     /// The record of an event; for a moment with its own place, that place.
-    pub(super) fn of(event: &Event) -> Self {
-        Source { locator: event.locator(), ..Source::whole(event) }
+    pub(super) fn of(event: &impl Happening) -> Self {
+        let recovered = event.integrity() == Integrity::Recovered;
+        Source { artifact: event.artifact(), item: event.item(), locator: event.locator(), recovered }
     }
 
     /// The record of an event as a whole.
     pub(super) fn whole(event: &Event) -> Self {
-        Source {
-            artifact: event.record.artifact,
-            item: event.item,
-            locator: event.record.locator.clone(),
-            recovered: event.record.integrity == Integrity::Recovered,
-        }
+        Source { locator: event.record.locator.clone(), ..Source::of(event) }
     }
 
     /// The record of an event wherever it stands.
-    pub(super) fn all_of(event: &Event) -> Vec<Self> {
+    pub(super) fn all_of(event: &impl Happening) -> Vec<Self> {
         /// A log that was archived many times would otherwise fill the report.
         const MOST: usize = 4;
-        let others = event.other_sources.iter().map(|other| Source {
-            artifact: event.record.artifact,
+        let others = event.copies().map(|other| Source {
+            artifact: event.artifact(),
             item: other.item,
-            locator: other.locator.clone(),
+            locator: other.locator,
             recovered: other.integrity == Integrity::Recovered,
         });
         std::iter::once(Source::of(event)).chain(others).take(MOST).collect()

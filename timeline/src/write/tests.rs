@@ -116,9 +116,12 @@ fn owned(event: &Seen<'_>) -> Event {
     assert_eq!(own.meanings().collect::<Vec<_>>(), event.meanings().collect::<Vec<_>>());
     assert_eq!(own.is_first(), Happening::is_first(event));
     assert_eq!((own.record.of, own.record.claims, own.item), (event.of(), event.claims(), event.item()));
-    for role in own.record.of.fields.iter().filter_map(|field| field.role) {
-        assert_eq!(Happening::text_of(&own, role), event.text_of(role));
+    let declared = own.record.of.fields.iter().chain(own.record.of.shared);
+    for role in declared.filter_map(|field| field.role) {
+        assert_eq!(Happening::value_of(&own, role), event.value_of(role));
     }
+    assert_eq!(Happening::locator(&own), event.locator());
+    assert_eq!(Happening::copies(&own).collect::<Vec<_>>(), event.copies().collect::<Vec<_>>());
     own
 }
 
