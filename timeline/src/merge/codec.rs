@@ -237,7 +237,18 @@ impl<'a> Reader<'a> {
         Some(*taken)
     }
 
+    #[inline(always)]
     fn number(&mut self) -> Option<u64> {
+        let (first, rest) = self.0.split_first()?;
+        // Nearly every length is short.
+        if *first < 0x80 {
+            self.0 = rest;
+            return Some(u64::from(*first));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Option<u64> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -254,6 +265,7 @@ impl<'a> Reader<'a> {
         usize::try_from(self.number()?).ok().filter(|count| *count <= self.0.len())
     }
 
+    #[inline(always)]
     fn text(&mut self) -> Option<&'a str> {
         let count = self.count()?;
         std::str::from_utf8(self.bytes(count)?).ok()
@@ -359,21 +371,6 @@ impl<'a> Reader<'a> {
             5 => ValueView::Time(Filetime(self.le64()?)),
             tag => return self.many(tag),
         })
-    }
-
-    /// Passes over a value.
-    fn pass(&mut self) -> Option<()> {
-        match self.byte()? {
-            SUBJECT | 3 | 4 => {}
-            0 => {
-                let count = self.count()?;
-                self.bytes(count)?;
-            }
-            1 => _ = self.number()?,
-            2 | 5 => _ = self.array::<8>()?,
-            tag => _ = self.many(tag)?,
-        }
-        Some(())
     }
 
     /// The value after the tag of a list or map.
@@ -626,26 +623,6 @@ impl<'a> RecordView<'a> {
         }
     }
 
-    /// The value in a role.
-    pub(crate) fn role(&self, role: Role) -> Option<ValueView<'a>> {
-        if self.shape.fields.is_some() {
-            let mut reader = self.fields;
-            (0..self.shape.in_role(role)?).try_for_each(|_| reader.pass())?;
-            return self.value(&mut reader);
-        }
-        self.shape.of.in_role(role).find_map(|field| {
-            let mut found = None;
-            self.each_field(|name, value| {
-                if name.as_str() == field.name {
-                    found = Some(value);
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            });
-            found
-        })
-    }
-
     /// Every field in stored order.
     pub(crate) fn all_fields(&self) -> Vec<(FieldName<'a>, ValueView<'a>)> {
         let mut all = Vec::with_capacity(self.field_count);
@@ -696,6 +673,42 @@ impl<'a> RecordView<'a> {
             locator: self.place.to_locator(),
             integrity: self.integrity,
         }
+    }
+}
+
+/// The values of a record's fields, read as far as somebody asked for them.
+pub(crate) struct Values<'a> {
+    record: RecordView<'a>,
+    rest: Reader<'a>,
+    read: Vec<ValueView<'a>>,
+}
+
+impl<'a> Values<'a> {
+    pub(crate) fn new(record: RecordView<'a>) -> Self {
+        Values { record, rest: record.fields, read: Vec::new() }
+    }
+
+    /// The value of the field of this number.
+    pub(crate) fn get(&mut self, number: usize) -> Option<ValueView<'a>> {
+        self.read.reserve(if self.read.is_empty() { self.record.field_count } else { 0 });
+        while self.read.len() <= number && self.read.len() < self.record.field_count {
+            if self.record.shape.fields.is_none() {
+                self.rest.text()?;
+            }
+            self.read.push(self.record.value(&mut self.rest)?);
+        }
+        self.read.get(number).copied()
+    }
+
+    /// The value in a role.
+    pub(crate) fn role(&mut self, role: Role) -> Option<ValueView<'a>> {
+        let shape = self.record.shape;
+        if shape.fields.is_some() {
+            return self.get(shape.in_role(role)?);
+        }
+        let fields = self.record.all_fields();
+        let named = |name| fields.iter().find(|(there, _)| there.as_str() == name).map(|(_, value)| *value);
+        shape.of.in_role(role).find_map(|field| named(field.name))
     }
 }
 

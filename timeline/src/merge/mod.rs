@@ -18,7 +18,7 @@ pub(crate) use seen::{Eye, Observer, Seen};
 pub(crate) use shapes::{Names, Shape};
 pub(crate) use sorted::Batch;
 pub use sorted::Sorted;
-pub(crate) use view::{EventView, MomentView};
+pub(crate) use view::EventView;
 
 #[cfg(test)]
 mod tests;

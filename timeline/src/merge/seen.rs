@@ -1,14 +1,27 @@
 //! What is asked of an event while its record is still encoded, and who is shown it.
 
+use super::codec::{ValueView, Values};
 use super::view::{EventView, MomentView};
 use crate::event::{Event, EventSource, Glance, Happening};
 use evidence::{Claim, Filetime, Integrity, ItemId, Locator, Meaning, RecordType, Role, ValueRef};
+use std::cell::RefCell;
 
 /// An event whose record is still encoded, with the moments of its time.
-#[derive(Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) event: EventView<'a>,
     pub(crate) moments: &'a [MomentView],
+    values: RefCell<Values<'a>>,
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) fn new(event: EventView<'a>, moments: &'a [MomentView]) -> Self {
+        Seen { event, moments, values: RefCell::new(Values::new(event.record)) }
+    }
+
+    /// The value of the field of this number.
+    pub(crate) fn value(&self, number: usize) -> Option<ValueView<'a>> {
+        self.values.borrow_mut().get(number)
+    }
 }
 
 /// Looks on while the merged events pass, in their order.
@@ -59,7 +72,7 @@ impl Happening for Seen<'_> {
     }
 
     fn value_of(&self, role: Role) -> Option<ValueRef<'_>> {
-        self.event.record.role(role)?.single()
+        self.values.borrow_mut().role(role)?.single()
     }
 
     fn locator(&self) -> Locator {

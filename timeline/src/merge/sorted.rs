@@ -84,7 +84,7 @@ impl Sorted {
             }
             for index in 0..batch.len() {
                 let event = batch.event(index, &names, &mut moments).ok_or_else(|| self.damaged())?;
-                let seen = Seen { event, moments: &moments };
+                let seen = Seen::new(event, &moments);
                 observer.count(&Glance::of(&seen));
                 if let Some(taken) = eye(&seen) {
                     observer.observe(taken);

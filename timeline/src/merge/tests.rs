@@ -319,7 +319,8 @@ fn damaged_bytes_are_noticed() {
             broken[index] = value;
             if let Some(view) = codec::RecordView::new(&broken, &names) {
                 view.to_record();
-                [evidence::Role::Path, evidence::Role::InUse].map(|role| view.role(role).is_some());
+                _ = [evidence::Role::Path, evidence::Role::InUse]
+                    .map(|role| codec::Values::new(view).role(role).is_some());
             }
         }
     }

@@ -7,32 +7,14 @@ use super::file_record::FileFacts;
 use super::marks::Marks;
 use super::text;
 use crate::cited::{MOST_CHARACTERS, MOST_FIELDS};
-use crate::merge::{FieldName, Place, RecordView, ValueView};
-use evidence::{Role, Tells};
+use crate::merge::{FieldName, Names, Place, RecordView, Seen, Shape, ValueView};
+use evidence::{RecordType, Role, Tells};
 
 /// Shown where a sentence needs a value that the record does not have.
 const MISSING: &str = "(not recorded)";
 
 /// The fields of a record.
 type Fields<'a> = [(FieldName<'a>, ValueView<'a>)];
-
-/// A record, and what its sentence is made with.
-struct Told<'a> {
-    record: &'a RecordView<'a>,
-    fields: &'a Fields<'a>,
-    marks: Marks<'a>,
-}
-
-impl<'a> Told<'a> {
-    /// The number of a process, which some providers write in hexadecimal digits; `None` of any other field.
-    fn process(&self, name: &str, value: ValueView<'_>) -> Option<u64> {
-        let of = self.record.shape.of;
-        let is_process = |role| of.in_role(role).any(|field| field.name == name);
-        let ValueView::Text(text) = value else { return None };
-        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
-        [Role::Pid, Role::ParentPid].into_iter().any(is_process).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
-    }
-}
 
 /// The first value of this name.
 fn get<'a>(fields: &Fields<'a>, name: &str) -> Option<ValueView<'a>> {
@@ -43,14 +25,30 @@ fn push(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Writes the sentence of a record.
-pub(super) fn write(record: &RecordView<'_>, marks: Marks<'_>, out: &mut Vec<u8>) {
-    let of = record.shape.of;
-    match (of.tells, of.message) {
-        (Tells::File, _) => file(record, out),
-        (_, "") if of.is_event() => event(record, &record.all_fields(), out),
-        (_, "") => push(&marks.shown(record.subject), out),
-        (_, pattern) => fill(pattern, &Told { record, fields: &record.all_fields(), marks }, out),
+/// The sentences of all shapes whose names are known, by their number.
+pub(super) struct Sentences(Vec<Option<Sentence>>);
+
+impl Sentences {
+    pub(super) fn new(names: &Names) -> Self {
+        let sentence = |shape: &Shape| Some(Sentence::new(shape.of.message, shape.of, shape.fields.as_deref()?));
+        Sentences(names.shapes().map(sentence).collect())
+    }
+
+    /// Writes the sentence of a record.
+    pub(super) fn write(&self, seen: &Seen<'_>, marks: Marks<'_>, out: &mut Vec<u8>) {
+        let record = &seen.event.record;
+        let of = record.shape.of;
+        match (of.tells, of.message, self.0.get(record.shape_number as usize)) {
+            (Tells::File, ..) => file(record, out),
+            (_, "", _) if of.is_event() => event(record, &record.all_fields(), out),
+            (_, "", _) => push(&marks.shown(record.subject), out),
+            (_, _, Some(Some(sentence))) => _ = sentence.write(seen, marks, out),
+            (_, pattern, _) => {
+                let fields = record.all_fields();
+                let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+                Sentence::new(pattern, of, &names).write(seen, marks, out);
+            }
+        }
     }
 }
 
@@ -149,37 +147,109 @@ fn event(record: &RecordView<'_>, fields: &Fields<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Fills a pattern.
-fn fill(pattern: &str, told: &Told<'_>, out: &mut Vec<u8>) {
-    // Outside of a group, and at most one group deep.
-    let mut rest = pattern;
-    while let Some(at) = rest.find(['[', '{']) {
-        push(&rest[..at], out);
-        if rest[at..].starts_with('{') {
-            rest = field(&rest[at..], told, out).unwrap_or_else(|after| {
-                push(MISSING, out);
-                after
+/// A pattern, and where its fields are in the records of a shape.
+struct Sentence(Vec<Part>);
+
+enum Part {
+    Text(&'static str),
+    /// The first of several that has a value, and at most how many characters of it.
+    Field(Vec<Of>, usize),
+    /// What is left out when a field in it has no value.
+    Group(Sentence),
+}
+
+enum Of {
+    Subject,
+    /// The field of this number.
+    Field(usize),
+    /// The same, which is the number of a process.
+    Process(usize),
+}
+
+impl Sentence {
+    /// For records of this type whose fields have these names.
+    fn new(mut pattern: &'static str, of: &RecordType, names: &[&str]) -> Self {
+        let mut parts = Vec::new();
+        while let Some(at) = pattern.find(['[', '{']) {
+            parts.push(Part::Text(&pattern[..at]));
+            let (is_group, inside) = (pattern[at..].starts_with('['), &pattern[at + 1..]);
+            let end = if is_group { group_end(inside) } else { inside.find('}').unwrap_or(inside.len()) };
+            parts.push(match is_group {
+                true => Part::Group(Sentence::new(&inside[..end], of, names)),
+                false => Part::field(&inside[..end], of, names),
             });
-            continue;
+            pattern = inside.get(end + 1..).unwrap_or("");
         }
-        let group = &rest[at + 1..];
-        let end = group_end(group);
-        let before = out.len();
-        let mut inside = &group[..end];
-        while let Some(at) = inside.find('{') {
-            push(&inside[..at], out);
-            match field(&inside[at..], told, out) {
-                Ok(after) => inside = after,
-                Err(_) => {
-                    out.truncate(before);
-                    inside = "";
+        parts.push(Part::Text(pattern));
+        Sentence(parts)
+    }
+
+    /// Writes it, and says whether each of its fields has a value.
+    fn write(&self, seen: &Seen<'_>, marks: Marks<'_>, out: &mut Vec<u8>) -> bool {
+        let mut is_whole = true;
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => push(text, out),
+                Part::Field(of, limit) => {
+                    let mut values = of.iter().filter_map(|of| Some((of, of.value(seen)?)));
+                    match values.find(|(_, value)| !matches!(value, ValueView::Text("" | "-"))) {
+                        Some((of, value)) => match (of.process(value), value) {
+                            (Some(number), _) => text::number(number, out),
+                            (_, ValueView::Text(text)) => push_value(ValueView::Text(&marks.shown(text)), *limit, out),
+                            (_, value) => push_value(value, *limit, out),
+                        },
+                        None => {
+                            push(MISSING, out);
+                            is_whole = false;
+                        }
+                    }
+                }
+                Part::Group(group) => {
+                    let before = out.len();
+                    if !group.write(seen, marks, out) {
+                        out.truncate(before);
+                    }
                 }
             }
         }
-        push(inside, out);
-        rest = group.get(end + 1..).unwrap_or("");
+        is_whole
     }
-    push(rest, out);
+}
+
+impl Part {
+    /// Of what stands in `{…}`.
+    fn field(pattern: &'static str, of: &RecordType, names: &[&str]) -> Part {
+        let (alternatives, limit) = match pattern.rsplit_once(':') {
+            Some((alternatives, limit)) => (alternatives, limit.parse().unwrap_or(usize::MAX)),
+            None => (pattern, usize::MAX),
+        };
+        let in_role = |role, name: &str| of.in_role(role).any(|field| field.name == name);
+        let place = |name: &str| {
+            let is_process = [Role::Pid, Role::ParentPid].into_iter().any(|role| in_role(role, name));
+            match names.iter().position(|there| *there == name) {
+                _ if name == "@subject" => Some(Of::Subject),
+                Some(number) if is_process => Some(Of::Process(number)),
+                number => number.map(Of::Field),
+            }
+        };
+        Part::Field(alternatives.split('|').filter_map(place).collect(), limit)
+    }
+}
+
+impl Of {
+    fn value<'a>(&self, seen: &Seen<'a>) -> Option<ValueView<'a>> {
+        match self {
+            Of::Subject => Some(ValueView::Text(seen.event.record.subject)),
+            Of::Field(number) | Of::Process(number) => seen.value(*number),
+        }
+    }
+
+    /// The number of a process, which some providers write in hexadecimal digits; `None` of any other field.
+    fn process(&self, value: ValueView<'_>) -> Option<u64> {
+        let (Of::Process(_), ValueView::Text(text)) = (self, value) else { return None };
+        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+        u64::from_str_radix(digits, 16).ok()
+    }
 }
 
 /// Where a group ends; brackets inside of `{…}` belong to field names.
@@ -194,36 +264,6 @@ fn group_end(group: &str) -> usize {
         }
     }
     group.len()
-}
-
-/// Writes the field that a pattern starts with; gives the rest of the pattern, as an error when the field
-/// has no value.
-fn field<'a>(pattern: &'a str, told: &Told<'_>, out: &mut Vec<u8>) -> Result<&'a str, &'a str> {
-    let end = pattern.find('}').unwrap_or(pattern.len());
-    let rest = pattern.get(end + 1..).unwrap_or("");
-    let name = pattern.get(1..end).unwrap_or("");
-    let (names, limit) = match name.rsplit_once(':') {
-        Some((names, limit)) => (names, limit.parse().unwrap_or(usize::MAX)),
-        None => (name, usize::MAX),
-    };
-    for name in names.split('|') {
-        let value = match name {
-            "@subject" => Some(ValueView::Text(told.record.subject)),
-            name => get(told.fields, name),
-        };
-        match value {
-            None | Some(ValueView::Text("" | "-")) => {}
-            Some(value) => {
-                match (told.process(name, value), value) {
-                    (Some(number), _) => text::number(number, out),
-                    (None, ValueView::Text(text)) => push_value(ValueView::Text(&told.marks.shown(text)), limit, out),
-                    (None, value) => push_value(value, limit, out),
-                }
-                return Ok(rest);
-            }
-        }
-    }
-    Err(rest)
 }
 
 /// A value as people read it, at most `limit` characters of a text.

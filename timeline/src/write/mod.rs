@@ -13,9 +13,10 @@ mod text;
 
 use crate::cited::CitedRecord;
 use crate::event::Glance;
-use crate::merge::{Batch, EventView, Eye, MergeError, MomentView, Names, Observer, Seen, Shape, Sorted};
+use crate::merge::{Batch, Eye, MergeError, Names, Observer, Seen, Shape, Sorted};
 use evidence::{Items, Problem};
 pub use marks::Marks;
+use message::Sentences;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 use row::{ItemText, ItemTexts, Rows, Shows};
 use std::fs::File;
@@ -163,6 +164,7 @@ pub struct TimelineSummary {
 struct Setting<'a, T> {
     names: Names,
     items: ItemTexts<'a>,
+    sentences: Sentences,
     writers: &'a [Box<dyn Writer>],
     shows: Shows,
     /// What the observer looks with.
@@ -260,8 +262,9 @@ fn write_with<W: Write + Send, O: Observer>(
     }
     let make = |item: &ItemText| writers.iter().map(|writer| writer.item(item)).collect();
     let setting = Setting {
-        names,
         items: ItemTexts::new(items, marks, &make),
+        sentences: Sentences::new(&names),
+        names,
         shows: match writers.iter().map(|writer| writer.describes()).max() {
             None => Shows::Nothing,
             Some(false) => Shows::Lines,
@@ -365,7 +368,7 @@ fn show<O: Observer>(
         let taken = match &setting.eye {
             Some(eye) if batch.is_large() => {
                 let event = batch.event(index, &setting.names, &mut moments);
-                event.and_then(|event| eye(&Seen { event, moments: &moments }))
+                event.and_then(|event| eye(&Seen::new(event, &moments)))
             }
             _ => taken,
         };
@@ -395,13 +398,13 @@ impl<T: Send> Work<T> {
             return;
         }
         let Work { batch, glances, .. } = self;
-        let mut look = |event: EventView<'_>, moments: &[MomentView]| {
-            let seen = Seen { event, moments };
+        let mut look = |seen: &Seen<'_>| {
             // Of a large batch what is taken would be megabytes, so that waits until it is shown.
-            let taken = setting.eye.as_ref().filter(|_| !batch.is_large()).and_then(|eye| eye(&seen));
-            glances.push((Glance::of(&seen), taken));
+            let taken = setting.eye.as_ref().filter(|_| !batch.is_large()).and_then(|eye| eye(seen));
+            glances.push((Glance::of(seen), taken));
         };
-        let Some(mut rows) = Rows::read(batch, &setting.names, &setting.items, setting.shows, &mut look) else {
+        let Setting { names, items, sentences, shows, .. } = setting;
+        let Some(mut rows) = Rows::read(batch, names, items, sentences, *shows, &mut look) else {
             self.damaged = true;
             return;
         };

@@ -2,10 +2,10 @@
 
 use super::file_record::is_file;
 use super::marks::Marks;
-use super::message;
+use super::message::{self, Sentences};
 use super::text::{self, Clock};
 use crate::cited::{self, CitedRecord};
-use crate::merge::{Batch, EventView, MomentView, Names, Place, RecordView};
+use crate::merge::{Batch, EventView, Names, Place, RecordView, Seen};
 use evidence::{Filetime, ItemId, Items};
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
@@ -264,20 +264,22 @@ impl Other<'_> {
 }
 
 impl<'a> Rows<'a> {
-    /// Reads the rows of a batch, and shows `look` each event with the moments of its time; `None` where it is damaged.
+    /// Reads the rows of a batch, and shows each event to `look`; `None` where it is damaged.
     pub(super) fn read(
         batch: &'a Batch,
         names: &'a Names,
         items: &'a ItemTexts<'a>,
+        sentences: &Sentences,
         shows: Shows,
-        look: &mut dyn FnMut(EventView<'_>, &[MomentView]),
+        look: &mut dyn FnMut(&Seen<'_>),
     ) -> Option<Self> {
         let described = shows == Shows::All;
         let (mut rows, mut texts, mut cited) = (Vec::with_capacity(batch.len()), Vec::new(), Vec::new());
         let (mut clock, mut scratch, mut moments) = (Clock::default(), Vec::new(), Vec::new());
         for index in 0..batch.len() {
             let event = batch.event(index, names, &mut moments)?;
-            look(event, &moments);
+            let seen = Seen::new(event, &moments);
+            look(&seen);
             let item = items.get(event.record.item);
             let moment = moments.first().map(|(index, _)| *index);
             let found = items.cited(&event, moment, &item);
@@ -309,7 +311,7 @@ impl<'a> Rows<'a> {
                 part.belongs_to = text(&mut |out| belongs_to(&found, out));
             }
             if described || !is_file(event.record.shape) {
-                part.message = text(&mut |out| message::write(&event.record, items.marks, out));
+                part.message = text(&mut |out| sentences.write(&seen, items.marks, out));
             }
             if described {
                 part.meanings = text(&mut |out| {

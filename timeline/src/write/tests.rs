@@ -210,6 +210,22 @@ fn a_long_sentence_is_cut_by_its_own_length() {
 }
 
 #[test]
+fn a_name_of_the_evidence_changes_no_sentence() {
+    let mut with_own = process_start();
+    // A name that comes from the evidence, so that all names of this record stand beside its values.
+    let mut fields = Fields::new();
+    fields.push("Own\n".to_owned(), "x");
+    process_start().fields.iter().for_each(|(name, value)| fields.push(name.to_owned(), value.to_value()));
+    with_own.fields = fields;
+    with_own.locator = Locator::EvtxRecord { record_id: 2, offset: 0 };
+    let ([jsonl, ..], ..) = written(&[(1, process_start()), (1, with_own)], 1);
+    let messages: Vec<_> = lines(&jsonl).into_iter().map(|row| row["message"].clone()).collect();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[0], messages[1]);
+    assert!(messages[0].as_str().unwrap().contains("RegAsm.exe started"), "{}", messages[0]);
+}
+
+#[test]
 fn event_ids_can_be_computed_again() {
     let ([jsonl, csv, _], ..) = written(&[(1, process_start())], 1);
     let text = format!(
