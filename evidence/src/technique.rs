@@ -82,9 +82,9 @@ impl Tool {
 
     /// The tool with this file name, in any case, with or without `.exe`.
     pub fn named(file_name: &str) -> Option<Tool> {
-        let name = file_name.to_lowercase();
-        let stem = name.strip_suffix(".exe").unwrap_or(&name);
-        Tool::ALL.into_iter().find(|tool| tool.name() == stem)
+        let (stem, end) = file_name.split_at_checked(file_name.len().saturating_sub(4)).unwrap_or((file_name, ""));
+        let name = if end.eq_ignore_ascii_case(".exe") { stem } else { file_name };
+        Tool::ALL.into_iter().find(|tool| tool.name().eq_ignore_ascii_case(name))
     }
 
     /// The tool with this description, in any case.
@@ -94,8 +94,13 @@ impl Tool {
 
     /// Whether a text has the name of one of the tools in it, in any case.
     pub fn is_in(text: &str) -> bool {
-        let lower = text.to_ascii_lowercase();
-        Tool::ALL.iter().any(|tool| lower.contains(tool.name()))
+        let text = text.as_bytes();
+        let names = Tool::ALL.map(|tool| tool.name().as_bytes());
+        let is_at = |rest: &[u8], name: &[u8]| rest.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name));
+        (0..text.len()).any(|at| {
+            let first = text[at].to_ascii_lowercase();
+            names.iter().any(|name| name[0] == first && is_at(&text[at..], name))
+        })
     }
 
     /// Its file name in upper case: `REGASM.EXE`.
@@ -147,6 +152,11 @@ mod tests {
         ] {
             assert_eq!(Tool::named(name), tool, "{name}");
         }
-        assert!(Tool::is_in("cmd /c RegSvcs a.dll") && !Tool::is_in("regsvr32"));
+        for text in ["cmd /c RegSvcs a.dll", "REGASM", "rregasm"] {
+            assert!(Tool::is_in(text), "{text}");
+        }
+        for text in ["regsvr32", "regas", "reg^asm", "ſregsvc", ""] {
+            assert!(!Tool::is_in(text), "{text}");
+        }
     }
 }

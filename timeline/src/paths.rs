@@ -5,6 +5,8 @@
 //!
 //! Reference: Microsoft, *Naming Files, Paths, and Namespaces*; *Path format overview (.NET)*.
 
+use std::borrow::Cow;
+
 /// The form of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -66,8 +68,16 @@ pub(crate) fn in_profile(path: &str, profile: &str) -> Option<String> {
 
 /// Takes off `\\?\`, `\??\` and `\\.\` where a drive letter, UNC or volume follows, puts a folder for its GUID, and turns `/`
 /// into `\`.
-fn without_prefix(path: &str) -> String {
-    let path = path.replace('/', "\\");
+fn without_prefix(path: &str) -> Cow<'_, str> {
+    // Nearly every path begins with a drive letter, and every process has some.
+    if has_drive(path) && !path.contains('/') {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(rewritten(path.replace('/', "\\")))
+}
+
+/// The same for a path without `/`.
+fn rewritten(path: String) -> String {
     if let Some(path) = with_folder(&path, &FOLDERS) {
         return path;
     }
@@ -172,7 +182,13 @@ pub(crate) fn canonical(path: &str) -> String {
             }
         }
     }
-    format!("{root}{}", parts.join("\\"))
+    let mut canonical = String::with_capacity(path.len());
+    canonical.push_str(root);
+    for (index, part) in parts.into_iter().enumerate() {
+        canonical.push_str(if index > 0 { "\\" } else { "" });
+        canonical.push_str(part);
+    }
+    canonical
 }
 
 /// Root (with its backslash) and rest of a path without namespace prefix.
@@ -262,7 +278,7 @@ impl PathKey {
     pub(crate) fn new(path: &str) -> Self {
         let canonical = fold(&canonical(path));
         let (root, rest) = root_of(&canonical);
-        PathKey { volume: root.trim_end_matches('\\').to_owned(), rest: format!("\\{rest}") }
+        PathKey { volume: root.trim_end_matches('\\').to_owned(), rest: ["\\", rest].concat() }
     }
 
     /// Whether both can be the same file: the same rest, and volumes that do not exclude each other. Two

@@ -132,9 +132,7 @@ fn is_invisible(character: char) -> bool {
 
 /// Which tool a program's file name spells: `regasm`, `RegAsm.exe`, `"C:\…\regsvcs.EXE."`.
 pub(crate) fn tool_named(program: &str) -> Option<Tool> {
-    let name =
-        crate::paths::file_name(program.trim_matches(['"', ' ', '\t'])).trim_end_matches(['.', ' ']).to_lowercase();
-    Tool::named(&name)
+    Tool::named(crate::paths::file_name(program.trim_matches(['"', ' ', '\t'])).trim_end_matches(['.', ' ']))
 }
 
 /// The words of a command line behind its program.

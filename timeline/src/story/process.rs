@@ -10,6 +10,7 @@ use super::source::{Cited, Source};
 use crate::command::{self, Started};
 use crate::paths::{self, PathKey};
 use evidence::{Confidence, Filetime, JoinRule, Tool};
+use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -162,7 +163,8 @@ pub(super) struct Processes {
     entries: BTreeMap<ProcessId, Box<Process>>,
     next: ProcessId,
     by_guid: HashMap<String, ProcessId>,
-    by_pid: HashMap<(String, u64), ProcessId>,
+    /// By computer and process id.
+    by_pid: HashMap<String, HashMap<u64, ProcessId, RandomState>, RandomState>,
     sessions: HashMap<(String, String), (Logon, Cited, Filetime)>,
     /// Ordinary entries in the order of their arrival, to forget the oldest first.
     ordinary: VecDeque<ProcessId>,
@@ -185,7 +187,7 @@ impl Processes {
             entries: BTreeMap::new(),
             next: 0,
             by_guid: HashMap::new(),
-            by_pid: HashMap::new(),
+            by_pid: HashMap::default(),
             sessions: HashMap::new(),
             ordinary: VecDeque::new(),
             ordinary_bytes: 0,
@@ -211,7 +213,7 @@ impl Processes {
 
     /// Nothing is joined by process or logon id across a start of the machine.
     pub(super) fn boot(&mut self, is_of_it: &dyn Fn(&str) -> bool) {
-        self.by_pid.retain(|(name, _), _| !is_of_it(name));
+        self.by_pid.retain(|name, _| !is_of_it(name));
         self.sessions.retain(|(name, _), _| !is_of_it(name));
     }
 
@@ -287,12 +289,17 @@ impl Processes {
         self.insert(process);
     }
 
+    /// The newest entry with this process id since the computer started.
+    fn with_pid(&self, computer: &str, pid: u64) -> Option<ProcessId> {
+        self.by_pid.get(computer)?.get(&pid).copied()
+    }
+
     /// The entry that the same start already made.
     fn same_start(&self, computer: &str, start: &Start, key: &PathKey, at: Option<Stamp>) -> Option<ProcessId> {
         if let Some(id) = start.guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
             return Some(*id);
         }
-        let id = *self.by_pid.get(&(computer.to_owned(), start.pid?))?;
+        let id = self.with_pid(computer, start.pid?)?;
         let entry = self.entries.get(&id)?;
         if !entry.key.same_file(key) {
             return None;
@@ -393,10 +400,14 @@ impl Processes {
         if let Some(guid) = process.start.guid.clone() {
             self.by_guid.insert(guid, id);
         }
-        if let Some(pid) = process.pid
-            && let Some(replaced) = self.by_pid.insert((process.computer.clone(), pid), id)
-        {
-            self.forget(replaced);
+        if let Some(pid) = process.pid {
+            let of_computer = match self.by_pid.get_mut(&process.computer) {
+                Some(known) => known,
+                None => self.by_pid.entry(process.computer.clone()).or_default(),
+            };
+            if let Some(replaced) = of_computer.insert(pid, id) {
+                self.forget(replaced);
+            }
         }
         process.bytes = process.weigh();
         let (ordinary, bytes) = (process.role == Role::Ordinary, process.bytes);
@@ -427,10 +438,13 @@ impl Processes {
         {
             self.by_guid.remove(guid);
         }
-        if let Some(pid) = entry.pid {
-            let place = (entry.computer, pid);
-            if self.by_pid.get(&place) == Some(&id) {
-                self.by_pid.remove(&place);
+        if let Some(pid) = entry.pid
+            && let Some(of_computer) = self.by_pid.get_mut(&entry.computer)
+            && of_computer.get(&pid) == Some(&id)
+        {
+            of_computer.remove(&pid);
+            if of_computer.is_empty() {
+                self.by_pid.remove(&entry.computer);
             }
         }
         true
@@ -441,7 +455,7 @@ impl Processes {
         if let Some(id) = start.parent_guid.as_ref().and_then(|guid| self.by_guid.get(guid)) {
             return Some((*id, JoinRule::J1, Confidence::Direct));
         }
-        let id = *self.by_pid.get(&(computer.to_owned(), start.parent_pid?))?;
+        let id = self.with_pid(computer, start.parent_pid?)?;
         let parent = self.entries.get(&id)?;
         // Where the clock was changed and it is not certain which of the two was before that, a restart may lie between them.
         if [at, parent.started].iter().flatten().any(|at| !at.is_placed) {
@@ -508,14 +522,14 @@ impl Processes {
             return Some((*id, true));
         }
         let key = actor.image.as_deref().map(PathKey::new);
-        if let Some(id) = actor.pid.and_then(|pid| self.by_pid.get(&(computer.to_owned(), pid)))
-            && let Some(entry) = self.entries.get(id)
+        if let Some(id) = actor.pid.and_then(|pid| self.with_pid(computer, pid))
+            && let Some(entry) = self.entries.get(&id)
         {
             let same_image = key.as_ref().is_none_or(|key| key.same_file(&entry.key));
             let alive = entry.ended.is_none_or(|ended| at.is_none_or(|at| at.ticks_since(ended) <= SAME_START));
             let other_guid = actor.guid.is_some() && entry.start.guid.is_some();
             if same_image && alive && !other_guid {
-                return Some((*id, false));
+                return Some((id, false));
             }
         }
         // A trace of the tool without a start record is a run all the same.
@@ -678,10 +692,15 @@ fn fill(into: &mut Start, from: Start) {
 /// A cheap look before the wrappers are taken apart: the tool's name must stand in the text once the
 /// characters that shells drop are left out, or the text may be encoded.
 fn may_start_tool(line: &str) -> bool {
-    let kept = line.bytes().filter(|byte| !matches!(byte, b'^' | b'`' | b'"' | b'\''));
-    let kept = kept.map(|byte| byte.to_ascii_lowercase()).collect();
-    // What is left out is ASCII, so this is text as before.
-    let lower = String::from_utf8(kept).unwrap_or_default();
-    let is_in = |name| lower.contains(name);
-    Tool::ALL.iter().any(|tool| is_in(tool.name())) || is_in("powershell") || is_in("pwsh")
+    let [regasm, regsvcs] = Tool::ALL.map(Tool::name);
+    let names = [regasm, regsvcs, "powershell", "pwsh"];
+    let line = line.as_bytes();
+    let is_at = |at: usize, name: &str| {
+        let kept = line[at..].iter().filter(|byte| !matches!(byte, b'^' | b'`' | b'"' | b'\''));
+        kept.map(u8::to_ascii_lowercase).take(name.len()).eq(name.bytes())
+    };
+    (0..line.len()).any(|at| {
+        let first = line[at].to_ascii_lowercase();
+        names.iter().any(|name| name.as_bytes()[0] == first && is_at(at, name))
+    })
 }
