@@ -15,9 +15,8 @@ use crate::renamed::Renamed;
 use crate::signals;
 use anyhow::Context;
 use collector::{BundleReader, Spill};
-use evidence::{Focus, Item, ItemId, Items, Phase, Problem, ProblemKind, Record, Stage, hex};
+use evidence::{Focus, Item, ItemId, Items, Phase, Problem, ProblemKind, Record, Stage};
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
 use timeline::{
@@ -134,13 +133,14 @@ impl Work<'_> {
         let mut outputs = Vec::new();
         for format in self.options.timeline.iter() {
             let Output { format, name, to } = Output::create(self.folder, format)?;
-            outputs.push(Output { format, name, to: Hashed { file: to, sha256: Sha256::new() } });
+            let to = Hashed::new(to).with_context(|| format!("cannot write {name}"))?;
+            outputs.push(Output { format, name, to });
         }
         let marks = Marks { changed: self.changed.map(|changed| &changed.ids), cited: Some(cited), host: Some(host) };
         let summary = timeline::write_timeline(sorted, items, marks, &mut outputs, &mut pace::work)?;
         for Output { format, name, to } in outputs {
-            to.file.sync_all().with_context(|| format!("cannot write {name}"))?;
-            hashes.0.insert(format.file_name, hex(&to.sha256.finalize()));
+            let sha256 = to.finish().with_context(|| format!("cannot write {name}"))?;
+            hashes.0.insert(format.file_name, sha256);
         }
         Ok(summary)
     }
