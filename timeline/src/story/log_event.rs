@@ -2,7 +2,7 @@
 //! logons, boots, cleared logs. What an event tells is declared with it ([`Tells`]), and its values are asked for by role.
 
 use crate::event::Happening;
-use crate::paths;
+use crate::paths::{self, PathKey};
 pub(super) use evidence::Recorder;
 use evidence::{Connection, Filetime, JoinRule, Role, Tells, ValueRef};
 
@@ -100,7 +100,8 @@ pub(super) enum BootSign {
 /// What a record means.
 #[derive(Clone, Debug)]
 pub(super) enum LogEvent {
-    Start(Box<Start>),
+    /// A process started. The path of its image is made comparable with the rest, since that is done on all threads.
+    Start(Box<Start>, PathKey),
     End {
         actor: Actor,
         exit: Option<u64>,
@@ -268,7 +269,8 @@ fn start(record: &impl Happening, by: Recorder) -> LogEvent {
         let logon_id = logon_id(number(record, Role::ByLogonId));
         (said(record, Role::BySid), account(record, Role::ByDomain, Role::ByName), logon_id)
     };
-    LogEvent::Start(Box::new(Start {
+    let key = PathKey::new(&image);
+    let start = Start {
         by,
         pid: number(record, Role::Pid),
         guid: guid(record, Role::ProcessGuid),
@@ -288,7 +290,8 @@ fn start(record: &impl Happening, by: Recorder) -> LogEvent {
         description: said(record, Role::Description),
         company: said(record, Role::Company),
         sha256: record.text_of(Role::Hashes).and_then(sha256),
-    }))
+    };
+    LogEvent::Start(Box::new(start), key)
 }
 
 /// What a process did, or what was done to it: the class, the words, the rule that joins it, and what it is.

@@ -286,7 +286,8 @@ impl<'a> Correlator<'a> {
                 {
                     let computer = live::computer(&event.record);
                     self.computers.is_this(&computer);
-                    self.processes.start(computer, start, steady, Source::all_of(event));
+                    let key = paths::PathKey::new(&start.image);
+                    self.processes.start(computer, start, key, steady, Source::all_of(event));
                 }
             }
             Tells::LiveSession => {
@@ -326,17 +327,17 @@ impl<'a> Correlator<'a> {
         let computer = record.computer;
         self.computers.see(source.item, &computer, stamp.map(|stamp| stamp.ordered));
         match told {
-            LogEvent::Start(start) => {
-                let name = paths::stem(&start.image);
+            LogEvent::Start(start, key) => {
+                let is_named = |name| paths::stem(&start.image) == name;
                 // The session manager is started by the kernel once in each boot.
                 if let Some(at) = stamp
-                    && (name == "smss" && start.parent_pid == Some(4)
-                        || name == "registry" && !start.image.contains('\\'))
+                    && (start.parent_pid == Some(4) && is_named("smss")
+                        || !start.image.contains('\\') && is_named("registry"))
                 {
                     self.boot_sign(&computer, BootSign::FirstProcess, at, source);
                 }
                 self.copies.start(&start);
-                self.processes.start(computer, *start, stamp, sources);
+                self.processes.start(computer, *start, key, stamp, sources);
             }
             LogEvent::End { actor, exit } => self.processes.end(&computer, &actor, exit, stamp, sources),
             LogEvent::Activity(activity) => {

@@ -233,16 +233,21 @@ impl Processes {
         }
     }
 
-    /// A process start.
-    pub(super) fn start(&mut self, computer: String, start: Start, at: Option<Stamp>, sources: Vec<Source>) {
-        let key = PathKey::new(&start.image);
+    /// A process start; `key` is that of its image.
+    pub(super) fn start(
+        &mut self,
+        computer: String,
+        mut start: Start,
+        key: PathKey,
+        at: Option<Stamp>,
+        sources: Vec<Source>,
+    ) {
         if let Some(id) = self.same_start(&computer, &start, &key, at) {
             self.merge(id, start, at, sources);
             return;
         }
         let parent = self.parent_of(&computer, &start, at);
         let parent_entry = parent.as_ref().and_then(|(id, ..)| self.entries.get(id));
-        let mut start = start;
         let parent_directory = parent_entry.and_then(|parent| parent.start.current_directory.clone());
         if let Some(parent) = parent_entry {
             if start.parent_image.is_none() {
