@@ -15,7 +15,9 @@ type Row<'r> = (Option<Filetime>, &'r str);
 fn of_run(run: &mut Execution, each: &mut dyn FnMut(&mut Citation, Option<Filetime>)) {
     let started = run.started.or(run.not_after);
     let elevated = run.user.iter_mut().flat_map(|user| &mut user.elevated.citations);
-    run.sources.iter_mut().chain(elevated).chain(&mut run.method.citations).for_each(|one| each(one, started));
+    let same_file = run.assembly.same_file.iter_mut().flat_map(|same| &mut same.citations);
+    let all = run.sources.iter_mut().chain(elevated).chain(&mut run.method.citations).chain(same_file);
+    all.for_each(|one| each(one, started));
     run.related.iter_mut().for_each(|one| each(&mut one.citation, Some(one.at)));
 }
 
