@@ -703,6 +703,7 @@ mod tests {
                 Tells::AuditStart,
                 Tells::ClockChange,
                 Tells::TaskMade,
+                Tells::TaskAction,
                 Tells::SystemStop,
                 Tells::UncleanStop,
                 Tells::LogCleared,
