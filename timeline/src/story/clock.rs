@@ -23,6 +23,8 @@ const INVERSION: i64 = 60 * SECOND;
 /// Changes of one computer that are told apart, computers, and series of records.
 const MOST_STEPS: usize = 1_000;
 const MOST_SERIES: usize = 4_096;
+/// Names that one computer can have had in one log.
+const MOST_NAMES: usize = 16;
 
 /// A moment of a computer: what its clock showed, and its place in the order of what happened there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,11 +130,20 @@ struct Log {
     is_forwarded: bool,
     /// The computer that the last record named.
     computer: String,
+    /// Those that records named before it, by their numbers.
+    before: Vec<usize>,
     channel: String,
     numbers: (u64, u64),
     times: (Filetime, Filetime),
     /// Whether its numbers have nothing to do with those of the other files of its series.
     is_apart: bool,
+}
+
+impl Log {
+    /// The computers that its records name, one after the other.
+    fn names(&self, last: Option<usize>) -> Vec<usize> {
+        self.before.iter().copied().chain(last).collect()
+    }
 }
 
 /// What is seen of the logs while their records pass in the order of the times.
@@ -157,6 +168,7 @@ impl Watch {
         let log = self.logs.entry(record.log).or_insert_with(|| Log {
             is_forwarded: is_forwarded(),
             computer: String::new(),
+            before: Vec::new(),
             channel: record.channel.clone(),
             numbers: (number, number),
             times: (at, at),
@@ -169,12 +181,27 @@ impl Watch {
         log.times = (log.times.0.min(at), log.times.1.max(at));
         if log.computer != computer {
             let before = std::mem::replace(&mut log.computer, computer.to_owned());
-            let is_one = !log.is_forwarded && !before.is_empty();
-            let here = self.computer(computer);
-            if let (Some(here), Some(before)) = (here, self.computers.get(&before).copied().filter(|_| is_one)) {
-                let (here, before) = (self.root(here), self.root(before));
-                self.roots[here] = before;
-            }
+            self.renamed(record.log, &before, computer);
+        }
+    }
+
+    /// Takes that the records of a log name another computer from here on. One that was renamed does not get its old name
+    /// back soon: where names come again, several computers write into the log, whatever it is called.
+    fn renamed(&mut self, log: ItemId, before: &str, now: &str) {
+        let (Some(now), before) = (self.computer(now), self.computers.get(before).copied()) else { return };
+        let Some(log) = self.logs.get_mut(&log).filter(|log| !log.is_forwarded) else { return };
+        log.is_forwarded = log.before.contains(&now) || log.before.len() >= MOST_NAMES;
+        log.before.extend(before);
+        self.roots = (0..self.roots.len()).collect();
+        let names: Vec<Vec<usize>> = self
+            .logs
+            .values()
+            .filter(|log| !log.is_forwarded && !log.before.is_empty())
+            .map(|log| log.names(self.computers.get(&log.computer).copied()))
+            .collect();
+        for pair in names.iter().flat_map(|names| names.windows(2)) {
+            let (one, other) = (self.root(pair[0]), self.root(pair[1]));
+            self.roots[one.max(other)] = one.min(other);
         }
     }
 
@@ -536,4 +563,41 @@ impl Clocks {
 pub(super) fn by_number((series, number): (Series, u64)) -> u64 {
     const NUMBERS: u32 = 48;
     u64::from(series) << NUMBERS | number.min((1 << NUMBERS) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(records: &[(u32, u64, &str)]) -> Watch {
+        let mut watch = Watch::default();
+        for (at, (log, number, computer)) in records.iter().enumerate() {
+            let written = Some(Filetime(130_000_000_000_000_000 + at as u64 * 10_000_000));
+            let record = Numbered {
+                log: ItemId(*log),
+                computer: (*computer).to_owned(),
+                channel: "System".to_owned(),
+                number_in_log: Some(*number),
+                number: *number,
+                written,
+                said: None,
+                change: None,
+                is_intact: true,
+            };
+            watch.see(&record, || false);
+        }
+        watch
+    }
+
+    #[test]
+    fn a_computer_that_was_renamed_is_one_and_several_that_write_into_a_log_are_not() {
+        let watch = seen(&[(1, 1, "OLD"), (1, 2, "OLD"), (1, 3, "NEW"), (2, 1, "OLD"), (2, 2, "THIRD")]);
+        assert_eq!(watch.machine("OLD"), watch.machine("NEW"));
+        assert_eq!(watch.machine("OLD"), watch.machine("THIRD"), "another log of it has another new name");
+        let watch = seen(&[(1, 1, "A"), (1, 2, "B"), (1, 3, "A"), (1, 4, "C"), (2, 1, "C"), (2, 2, "D")]);
+        assert_ne!(watch.machine("A"), watch.machine("B"));
+        assert_ne!(watch.machine("A"), watch.machine("C"));
+        assert_eq!(watch.machine("C"), watch.machine("D"));
+        assert!(!watch.is_out_of_order());
+    }
 }
