@@ -4,6 +4,7 @@ use super::{Item, Named, NamedPath, name};
 use crate::run::Run;
 use crate::source::{Found, Tree, VolumeKind};
 use evidence::technique::lies_elsewhere;
+use evidence::{Problem, ProblemKind, Stage};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 
@@ -14,7 +15,7 @@ const MOST_OF_ONE: usize = 8;
 
 /// Replaces bare names by the files that are called so outside of the folders of Windows and of installed programs. A name of
 /// which another record has the path is left to that one.
-pub(super) fn places(run: &Run<'_>, suspects: Named, named: &Named) -> Named {
+pub(super) fn places(run: &mut Run<'_>, suspects: Named, named: &Named) -> Named {
     let (mut suspects, bare): (Named, Named) = suspects.into_iter().partition(|(upper, _)| upper.contains('\\'));
     let known: BTreeSet<String> =
         suspects.keys().chain(named.keys()).map(|upper| file_name(upper).to_owned()).collect();
@@ -22,7 +23,20 @@ pub(super) fn places(run: &Run<'_>, suspects: Named, named: &Named) -> Named {
     if wanted.is_empty() {
         return suspects;
     }
-    for (upper, path) in look(run, &wanted) {
+    let (found, is_cut_off) = look(run, &wanted);
+    if is_cut_off {
+        run.note([Problem::new(
+            Stage::Locate,
+            ProblemKind::LimitReached,
+            "",
+            format!(
+                "programs of which a record has only the name were looked for among {MOST} files, and {MOST_OF_ONE} of one \
+                 name were taken; there are more"
+            ),
+            "a tool under another name, and what it was given, may not have been collected",
+        )]);
+    }
+    for (upper, path) in found {
         let Some(named) = wanted.get(&upper) else { continue };
         suspects.entry(name::folded(&path)).or_insert_with(|| NamedPath {
             path,
@@ -38,10 +52,10 @@ fn file_name(path: &str) -> &str {
     path.rsplit('\\').next().unwrap_or(path)
 }
 
-/// The files that are called so, by their names.
-fn look(run: &Run<'_>, wanted: &BTreeMap<String, NamedPath>) -> Vec<(String, String)> {
+/// The files that are called so, by their names, and whether not all files were looked at.
+fn look(run: &Run<'_>, wanted: &BTreeMap<String, NamedPath>) -> (Vec<(String, String)>, bool) {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut left = MOST;
+    let (mut left, mut is_cut_off) = (MOST, false);
     for (volume, tree) in &run.request.source.volumes {
         let Some(tree) = tree.as_deref() else { continue };
         if !volume.is_system && !matches!(volume.kind, VolumeKind::Ntfs) {
@@ -51,13 +65,15 @@ fn look(run: &Run<'_>, wanted: &BTreeMap<String, NamedPath>) -> Vec<(String, Str
             let upper = name::folded(file_name(&file.path));
             if wanted.contains_key(&upper) {
                 let places = found.entry(upper).or_default();
+                is_cut_off |= places.len() == MOST_OF_ONE;
                 if places.len() < MOST_OF_ONE {
                     places.push(volume.original_path(&file.path));
                 }
             }
         });
     }
-    found.into_iter().flat_map(|(upper, places)| places.into_iter().map(move |place| (upper.clone(), place))).collect()
+    let each = |(upper, places): (String, Vec<String>)| places.into_iter().map(move |place| (upper.clone(), place));
+    (found.into_iter().flat_map(each).collect(), is_cut_off || left == 0)
 }
 
 /// Gives every file of a tree outside of the folders in which no copy can be put, as far as the number allows.
