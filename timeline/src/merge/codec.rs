@@ -12,8 +12,8 @@
 
 use super::shapes::{Names, Shape, Shapes};
 use evidence::{
-    Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, Role, Timestamp, Value,
-    ValueRef, When, Zone,
+    Encoding, Fields, Filetime, Integrity, ItemId, Locator, Meaning, Moment, Precision, Record, RecordType, Role,
+    Timestamp, Value, ValueRef, When, Zone,
 };
 use std::ops::ControlFlow;
 
@@ -634,9 +634,9 @@ impl<'a> RecordView<'a> {
     }
 
     /// What its log numbers it by, with its type: a recovered copy has the same, though some of its values may be lost.
-    pub(super) fn number(&self) -> Option<(&'static str, u64)> {
+    pub(super) fn number(&self) -> Option<(*const RecordType, u64)> {
         match self.place.to_locator() {
-            Locator::EvtxRecord { record_id, .. } => Some((self.shape.of.name, record_id)),
+            Locator::EvtxRecord { record_id, .. } => Some((self.shape.of, record_id)),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use super::seen::{Observer, Seen};
 use super::shapes::{Names, Shapes};
 use super::view::{EventView, MomentView, Pool};
 use crate::event::{Event, Glance};
-use evidence::{Problem, ProblemKind, Stage};
+use evidence::{Problem, ProblemKind, RecordType, Stage};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -220,7 +220,7 @@ impl Batch {
         }
         let mut order: Vec<usize> = (0..group.len()).collect();
         order.sort_by_key(|index| recovered[*index]);
-        let mut by_number: HashMap<(&str, u64), usize> = HashMap::new();
+        let mut by_number: HashMap<(*const RecordType, u64), usize> = HashMap::new();
         let mut by_content: HashMap<&[u8], Kept> = HashMap::new();
         let mut joined: Vec<(usize, usize)> = Vec::new();
         for index in order {
