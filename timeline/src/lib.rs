@@ -18,6 +18,7 @@ mod report;
 mod story;
 #[cfg(test)]
 mod testing;
+mod words;
 mod write;
 
 pub use assess::{Assessed, Rules, RulesError, Weighed, assess};

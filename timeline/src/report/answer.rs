@@ -3,9 +3,9 @@
 use super::clock;
 use super::examined::{Examined, Missing, examined, missing};
 use super::model::{Report, Statement, StatementKind, Summary};
-use super::words::{capital, count, list, plural};
 use crate::command::tool_named;
 use crate::declared::Declared;
+use crate::words::{capital, count, list, plural};
 use evidence::{
     Answer, AssemblyState, Attempt, Citation, Clearing, Confidence, Coverage, Execution, Filetime, Identified,
     Identity, Loads, Lookalike, Mode, Problem, ProblemKind, Registration, RegistrationState, Stage, Tool,
@@ -382,6 +382,9 @@ fn finding(declared: Declared, execution: &Execution) -> String {
     let at_date = execution.started.map(Filetime::in_words).unwrap_or_default();
     if let Some(local) = &execution.started_local {
         text.push_str(&host_time(local, &at_date));
+    }
+    if let Some(at) = execution.started_corrected {
+        text.push_str(&format!(" ({} corrected for changes of the clock)", at.in_words()));
     }
     if let Some(computer) = &execution.computer {
         text.push_str(&format!(", on {computer}"));

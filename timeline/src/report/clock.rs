@@ -1,7 +1,7 @@
 //! Changes of the clock, in words.
 
-use super::words::plural;
 use crate::host::{ClockChange, Host};
+use crate::words::plural;
 use evidence::Citation;
 
 /// Most changes that get a sentence of their own, the largest first.
@@ -37,8 +37,8 @@ pub(super) fn sentence(change: &ClockChange) -> String {
         ticks => ("forward", ticks),
     };
     format!(
-        "{whose} {direction} by {}, from {from} to {to}; times before that are as recorded, and compared with others they \
-         are corrected.",
+        "{whose} {direction} by {}, from {from} to {to}. All times are told as recorded; those of event logs are \
+         corrected for it where they are compared with one another.",
         length(ticks)
     )
 }

@@ -1,9 +1,9 @@
 //! What was not examined, in a few words. The answer begins with it, because "not looked at" and "looked at, and nothing
 //! was there" are different answers.
 
-use super::words::{count, list, plural};
 use crate::command::tool_named;
 use crate::declared::{self, Declared};
+use crate::words::{count, list, plural};
 use evidence::{Artifact, Channel, Coverage, CoverageState, Problem, ProblemKind, Problems, Reads, Stage, Tells};
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! The overview of a source that holds several hosts: which they are, what was found of each, and where its report is.
 
 use super::model::{ChangedBundle, Report, ToolName};
-use super::words::{capital, count, list, plural};
+use crate::words::{capital, count, list, plural};
 use serde::Serialize;
 use std::collections::BTreeSet;
 

@@ -15,7 +15,6 @@ mod records;
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
-mod words;
 
 pub use changed::RESTS_ON_CHANGED;
 pub use html::PAGE_TITLE;

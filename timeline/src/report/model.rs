@@ -3,7 +3,7 @@
 use crate::cited::CitedRecord;
 use crate::declared::Declared;
 use crate::host::Host;
-use crate::report::words::plural;
+use crate::words::{list, plural};
 use evidence::{
     AssemblyFile, Attempt, Citation, Coverage, Execution, Filetime, Finding, Lookalike, Problem, Registration,
     RulesUsed,
@@ -119,18 +119,14 @@ impl ChangedBundle {
     pub fn new(parts: &[(u64, String)], wrong: Vec<String>, objects: u64, paths: BTreeSet<String>) -> Self {
         let named: Vec<String> = parts.iter().map(|(number, bag)| format!("part {number} ({bag})")).collect();
         let wrong_with = |it: &str| format!("{} with {it}", plural(wrong.len(), "thing is wrong", "things are wrong"));
-        let changed = match named.as_slice() {
-            [] => format!("This bundle was changed after it was sealed ({}), and was", wrong_with("it")),
-            [one] => {
-                format!("Of this collection {one} was changed after it was sealed ({}), and was", wrong_with("it"))
-            }
-            [before @ .., last] => {
-                let all = format!("{} and {last}", before.join(", "));
-                format!(
-                    "Of this collection {all} were changed after they were sealed ({}), and were",
-                    wrong_with("them")
-                )
-            }
+        let all = list(&named.iter().map(String::as_str).collect::<Vec<_>>());
+        let changed = match named.len() {
+            0 => format!("This bundle was changed after it was sealed ({}), and was", wrong_with("it")),
+            1 => format!("Of this collection {all} was changed after it was sealed ({}), and was", wrong_with("it")),
+            _ => format!(
+                "Of this collection {all} were changed after they were sealed ({}), and were",
+                wrong_with("them")
+            ),
         };
         let accepted = "analysed because that was accepted. What rests on a changed object is marked.";
         let statement = format!("{changed} {accepted}");

@@ -72,7 +72,8 @@ fn the_page_says_everything_and_every_link_leads_somewhere() {
     check_page(&html);
     for text in [
         "Two runs were found: one of regasm and one of regsvcs.",
-        "Recorded: regasm ran as process 6176 on 2019-07-19 14:45:55.699 UTC (07:45:55 host time, UTC-7), \
+        "Recorded: regasm ran as process 6176 on 2019-07-19 14:45:55.699 UTC (07:45:55 host time, UTC-7) \
+         (2019-07-19 14:45:55.700 UTC corrected for changes of the clock), \
          on MSEDGEWIN10, as MSEDGEWIN10\\IEUser with administrator rights, started by cmd.exe, to unregister T1121.dll.",
         "regasm.exe  /U T1121.dll",
         "{17C7DA62-8517-3DF1-A67C-BD4BCD2C5C3F}",

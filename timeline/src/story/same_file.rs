@@ -14,6 +14,7 @@ use super::file_history::{Act, Change, FileHistory, FileRecord, Reference, item_
 use super::files::Files;
 use super::source::Cited;
 use crate::paths::{self, PathKey};
+use crate::words::list;
 use evidence::{Answer, Confidence, Filetime, Item, ItemId, JoinRule, Meaning, Method};
 
 /// Most signs that are told.
@@ -401,11 +402,7 @@ fn words_of(fresh: u16) -> Option<String> {
         (reason::STREAM, "had a stream of it written"),
     ];
     let said: Vec<&str> = words.into_iter().filter(|(bits, _)| fresh & bits != 0).map(|(_, words)| words).collect();
-    match said.as_slice() {
-        [] => None,
-        [one] => Some((*one).to_owned()),
-        [before @ .., last] => Some(format!("{} and {last}", before.join(", "))),
-    }
+    (!said.is_empty()).then(|| list(&said))
 }
 
 /// The times by which the file system says when a collected file was made and changed.

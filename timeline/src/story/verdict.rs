@@ -8,6 +8,7 @@
 
 use super::process::Note;
 use super::source::{Cited, Places};
+use crate::words::list;
 use evidence::{
     Answer, Citation, Confidence, Facts, MethodVerdict, Mode, ProgramKind, Proof, Reasoned, Role, Step, Told,
 };
@@ -549,8 +550,7 @@ fn next_of_loaded(known: &Known<'_>, method: &MethodVerdict) -> String {
     }
     match needed.as_slice() {
         [] => "a recorded effect of the method: a child process, a connection, a file, a registry value".to_owned(),
-        [one] => (*one).to_owned(),
-        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+        needed => list(needed),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::{Limits, more, reach};
 use crate::report::model::Report;
-use crate::report::words::plural;
+use crate::words::plural;
 use evidence::Coverage;
 
 pub(super) fn coverage(page: &mut Page, report: &Report) {

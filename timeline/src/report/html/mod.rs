@@ -11,7 +11,7 @@ mod runs;
 
 use super::clock;
 use super::model::{CaseFacts, ChangedBundle, PartName, Report, StatementKind};
-use super::words::{capital, plural};
+use crate::words::{capital, plural};
 use evidence::{Filetime, JoinRule, Problem};
 use page::Page;
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use super::page::{Page, answer_class};
 use super::{Limits, more};
 use crate::report::examined::why_not_all_registrations;
 use crate::report::model::Report;
-use crate::report::words::{capital, count, plural};
+use crate::words::{capital, count, plural};
 use evidence::{
     Answer, AssemblyFile, Facts, IdSource, ProgramKind, Registration, RegistrationState, RegistryView, Role,
     StampReading, Told, ValueRef,

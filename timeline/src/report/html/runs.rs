@@ -5,7 +5,7 @@ use super::page::{Page, answer_class};
 use super::{Limits, more, picture};
 use crate::report::answer::{host_moment, if_same_file, method_line, mode_words, phrase};
 use crate::report::model::Report;
-use crate::report::words::plural;
+use crate::words::plural;
 use evidence::{
     Answer, AssemblyState, Citation, Confidence, Execution, Finding, Identified, Identity, JoinRule, Presence, Related,
     Step, User,
