@@ -117,6 +117,8 @@ cases! {
     j_4_a_process_of_an_earlier_boot_is_no_parent
     j_4_a_restart_of_which_only_the_log_service_tells_is_one
     j_4_an_end_with_an_earlier_time_than_its_start_is_of_the_same_run
+    j_4_logs_with_a_gap_between_their_numbers_say_nothing_of_the_clock
+    j_4_one_record_with_a_later_time_is_no_change_of_the_clock
     j_4_the_number_of_a_process_is_reused_across_a_clock_set_back
     j_4_the_small_steps_of_a_time_service_are_no_changes
     j_4_what_the_audit_says_of_the_clock_orders_sysmon

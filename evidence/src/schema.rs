@@ -203,8 +203,6 @@ roles! {
     ClockBefore,
     /// What it showed after that.
     ClockAfter,
-    /// Why it was changed, a number or a word of the provider.
-    ClockReason,
     /// When it happened, where that is not when it was recorded.
     HappenedAt,
     /// Number that a record got when it was first logged.

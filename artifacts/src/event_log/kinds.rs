@@ -173,11 +173,7 @@ const AUDITED_CLOCK: &[Field] = &[
 const KERNEL_CLOCK: &[Field] = &[
     field("OldTime", Role::ClockBefore, "what the clock showed before"),
     field("NewTime", Role::ClockAfter, "what it showed after that"),
-    field(
-        "Reason",
-        Role::ClockReason,
-        "1 a program changed it, 2 it was set by the hardware's clock, 3 the time zone was changed",
-    ),
+    Field::text("Reason", "1 a program changed it, 2 it was set by the hardware's clock, 3 the time zone was changed"),
     field("ProcessName", Role::Image, "path of the image of the process that changed it"),
 ];
 const LOGON: &[Field] = &[

@@ -23,6 +23,8 @@ const INVERSION: i64 = 60 * SECOND;
 /// Changes of one computer that are told apart, computers, and series of records.
 const MOST_STEPS: usize = 1_000;
 const MOST_SERIES: usize = 4_096;
+/// Records between two files of one series of which nothing was asked, at most.
+const MOST_UNSEEN: u64 = 1_000;
 /// Names that one computer can have had in one log.
 const MOST_NAMES: usize = 16;
 
@@ -246,7 +248,8 @@ impl Watch {
     }
 
     /// The series of all records. Files of one channel whose numbers began anew, since the log was cleared or is of another
-    /// installation, are apart.
+    /// installation, are apart; so are those in which the times go back and the numbers leave a gap, as in the logs of a
+    /// machine that was set back to an earlier state.
     pub(super) fn series(mut self) -> AllSeries {
         let of = |log: &Log| Some((self.root(*self.computers.get(&log.computer)?), log.channel.clone()));
         let mut files: HashMap<(usize, String), Vec<ItemId>> = HashMap::new();
@@ -261,7 +264,11 @@ impl Watch {
             let logs = || items.iter().filter_map(|item| self.logs.get(item));
             let began_anew = |one: &Log| {
                 let times = |log: &Log| (log.times.0.0, log.times.1.0);
-                logs().any(|other| meets(one.numbers, other.numbers) && !meets(times(one), times(other)))
+                logs().any(|other| {
+                    let leaves_gap = other.numbers.0.saturating_sub(one.numbers.1) > MOST_UNSEEN;
+                    meets(one.numbers, other.numbers) && !meets(times(one), times(other))
+                        || one.numbers.1 < other.numbers.0 && leaves_gap && other.times.0 < one.times.1
+                })
             };
             if logs().any(began_anew) {
                 apart.extend(items);
@@ -320,6 +327,9 @@ struct Step {
     is_recorded: bool,
     by: Option<String>,
     is_by_time_service: bool,
+    /// Whether a single time is all that goes before it. Then that record may have had a wrong time, as those of the service
+    /// that keeps the logs have at its start, and only a record of the change makes it one.
+    is_lone: bool,
     sources: Vec<Source>,
 }
 
@@ -345,21 +355,26 @@ struct Mark {
 pub(super) struct Reading {
     marks: HashMap<Series, Vec<Mark>>,
     series: Option<Series>,
-    /// The latest time so far in this series.
+    /// The latest time so far in this series, and the one before that.
     latest: Option<Filetime>,
+    earlier: Option<Filetime>,
 }
 
 impl Reading {
     /// Takes the next record; series come one after the other.
     pub(super) fn take(&mut self, event: &Event, (series, number): (Series, u64)) {
         if self.series != Some(series) {
-            (self.series, self.latest) = (Some(series), None);
+            (self.series, self.latest, self.earlier) = (Some(series), None, None);
         }
         let marks = self.marks.entry(series).or_default();
         if marks.len() >= MOST_STEPS {
             return;
         }
-        let Numbered { change, written: at, .. } = Numbered::of(event);
+        let Numbered { change, written: at, is_intact, .. } = Numbered::of(event);
+        // The number or the time of what was recovered or is damaged can be anything.
+        if !is_intact {
+            return;
+        }
         let recorded = change.filter(|(before, after)| after.ticks_since(*before).abs() >= LEAST);
         if let Some((before, after)) = recorded {
             let image = log_event::said(event, Role::Image);
@@ -375,26 +390,31 @@ impl Reading {
                 is_recorded: true,
                 by,
                 is_by_time_service: is_service,
+                is_lone: false,
                 sources: Source::all_of(event),
             };
             marks.push(Mark { number, step });
-            self.latest = at;
+            (self.latest, self.earlier) = (at, None);
             return;
         }
         let Some(at) = at else { return };
-        if let Some(latest) = self.latest.filter(|latest| latest.ticks_since(at) > INVERSION) {
+        let is_far_above = |before: &Filetime| before.ticks_since(at) > INVERSION;
+        if let Some(latest) = self.latest.filter(is_far_above) {
             let step = Step {
                 before: latest,
                 after: at,
                 is_recorded: false,
                 by: None,
                 is_by_time_service: false,
+                is_lone: !self.earlier.as_ref().is_some_and(is_far_above),
                 sources: vec![Source::of(event)],
             };
             marks.push(Mark { number, step });
-            self.latest = Some(at);
-        } else {
-            self.latest = self.latest.max(Some(at));
+            (self.latest, self.earlier) = (Some(at), None);
+        } else if self.latest.is_none_or(|latest| latest < at) {
+            (self.latest, self.earlier) = (Some(at), self.latest);
+        } else if self.latest != Some(at) {
+            self.earlier = self.earlier.max(Some(at));
         }
     }
 
@@ -415,7 +435,7 @@ impl Reading {
                     let floor =
                         own.iter().filter(|(at, _)| *at <= mark.number).map(|(_, step)| step + 1).max().unwrap_or(0);
                     from = floor.max(from);
-                    let step = clock.place(&mark.step, from);
+                    let Some(step) = clock.place(&mark.step, from) else { continue };
                     clock.marks.entry(*number).or_default().push((mark.number, step));
                     from = step + 1;
                 }
@@ -435,8 +455,9 @@ struct Clock {
 }
 
 impl Clock {
-    /// The number of this change, which is not before the `from`th: one that is known already, or a new one.
-    fn place(&mut self, step: &Step, from: usize) -> usize {
+    /// The number of this change, which is not before the `from`th: one that is known already, or a new one. `None` where
+    /// it is none, or there is no room for it.
+    fn place(&mut self, step: &Step, from: usize) -> Option<usize> {
         let is_it = |known: &Step| match (step.is_recorded, known.is_recorded) {
             (true, _) => known.is_same(step),
             // The records on both sides of it are of any time before and after it.
@@ -458,10 +479,10 @@ impl Clock {
                 known.is_by_time_service |= step.is_by_time_service;
                 known.sources.extend(step.sources.iter().take(4).cloned());
             }
-            return found;
+            return Some(found);
         }
-        if self.steps.len() >= MOST_STEPS {
-            return self.steps.len().saturating_sub(1);
+        if step.is_lone || self.steps.len() >= MOST_STEPS {
+            return None;
         }
         // Before it are the changes after which the clock showed no more than before it.
         let later = |at: &usize| self.steps[*at].after > step.before;
@@ -470,7 +491,7 @@ impl Clock {
         for (_, step) in self.marks.values_mut().flatten() {
             *step += usize::from(*step >= at);
         }
-        at
+        Some(at)
     }
 
     /// The stretch between two changes that a record of a series is in, and whether that is certain.
